@@ -1,0 +1,5 @@
+//! Positions, balance and PnL, exactly: quantity and cost are kept, average prices are derived.
+
+mod holding;
+
+pub use holding::{Booked, Holding};

@@ -1,0 +1,64 @@
+//! Everything a person or a policy may ask. Ceremonies happen at the edge that asks; the engine checks again.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{OrderSeq, Symbol};
+use super::risk::limits::LimitKey;
+use super::time::Span;
+
+/// A request. Requests in the safe direction always succeed and are idempotent.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// Allow opening for this long. Refused unless every pre-flight check passes.
+    Arm {
+        /// Arming lapses after this long.
+        lasts: Span,
+    },
+    /// Stop opening, cancel resting opening orders; exits go on.
+    Disarm,
+    /// Kill, first step: close the gate, cancel opening orders, latch.
+    Kill,
+    /// Kill, second step: close everything and prove it. Only while killed.
+    KillClose,
+    /// Close one position (or all): disarms, runs the close loop.
+    Flatten(Option<Symbol>),
+    /// Lift a kill or trip latch. The ceremony has shown its cause.
+    Reset,
+    /// Change a limit. Tightening is immediate; loosening is refused unless disarmed.
+    SetLimit {
+        /// Which limit.
+        key: LimitKey,
+        /// New value, in the limit's own unit, 1e-9.
+        value: i64,
+    },
+    /// Cancel one order.
+    Cancel(OrderSeq),
+    /// A position becomes the person's: shown, never touched again.
+    Release(Symbol),
+    /// Take a released position back.
+    Adopt(Symbol),
+    /// Acknowledge the notice with this number. Never a latch.
+    Acknowledge(u64),
+    /// The terminal or the process is going away; as disarm. The text says which signal.
+    Leaving(String),
+}
+
+impl Command {
+    /// Stable word for logs, ledger and decision log.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Arm { .. } => "arm",
+            Self::Disarm => "disarm",
+            Self::Kill => "kill",
+            Self::KillClose => "kill-close",
+            Self::Flatten(_) => "flatten",
+            Self::Reset => "reset",
+            Self::SetLimit { .. } => "set-limit",
+            Self::Cancel(_) => "cancel",
+            Self::Release(_) => "release",
+            Self::Adopt(_) => "adopt",
+            Self::Acknowledge(_) => "acknowledge",
+            Self::Leaving(_) => "leaving",
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Everything that may go out. Effects are values; edges execute them and decide nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Baselines, Fill};
+use super::features::FeatureFrame;
+use super::ids::{OrderSeq, Symbol};
+use super::notice::Notice;
+use super::num::{Money, Price, Qty, Rate, Side};
+use super::risk::gate::Approved;
+use super::risk::limits::LimitKey;
+use super::risk::state::Latch;
+use super::time::Ts;
+
+/// Most effects one step may cause. A close of every position with its cancels stays far below; more is a bug and trips.
+pub const EFFECTS_MAX: usize = 4096;
+
+/// One thing to do outside.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Make this order durable, then send it, once.
+    Submit(Approved<NewOrder>),
+    /// Cancel an order; may be repeated freely.
+    Cancel(OrderSeq),
+    /// Ask every model about these features.
+    Infer(Box<FeatureFrame>),
+    /// Ask the venue for its statement (reconcile, proof of flat).
+    Ask,
+    /// Write to the ledger.
+    Record(Record),
+    /// Tell the person.
+    Note(Notice),
+}
+
+/// An order as decided, before the venue has seen it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewOrder {
+    /// Our number.
+    pub seq: OrderSeq,
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Side.
+    pub side: Side,
+    /// Quantity of base.
+    pub qty: Qty,
+    /// Limit price, always present: a taker order carries its slippage bound.
+    pub price: Price,
+    /// How it behaves on arrival.
+    pub tif: TimeInForce,
+    /// Can it only reduce a position?
+    pub reduce_only: bool,
+    /// Why it exists.
+    pub purpose: Purpose,
+    /// When it was decided; an intent older than the gate's bound is not sent.
+    pub decided: Ts,
+}
+
+/// Time in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TimeInForce {
+    /// Take what is there up to the price, cancel the rest.
+    ImmediateOrCancel,
+    /// Rest; refuse to take.
+    PostOnly,
+    /// Take what is there up to the price, rest with the remainder.
+    GoodTillCancel,
+}
+
+/// Why an order exists. Orders that open are the ones every limit applies to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Purpose {
+    /// The strategy opens or adds.
+    Entry,
+    /// The strategy's own exit.
+    Exit,
+    /// Stop price crossed.
+    Stop,
+    /// Take-profit price crossed.
+    TakeProfit,
+    /// Held for the longest allowed time.
+    MaxHold,
+    /// Flatten or kill: the close loop.
+    Close,
+}
+
+impl Purpose {
+    /// Lower-case word for screens and ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Entry => "entry",
+            Self::Exit => "exit",
+            Self::Stop => "stop",
+            Self::TakeProfit => "take-profit",
+            Self::MaxHold => "max-hold",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// A row for the ledger.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Record {
+    /// An order changed state; the intent itself is written by `Submit`.
+    OrderState {
+        /// Order.
+        order: OrderSeq,
+        /// State word: sent, live, filled, cancelled, rejected, unsent.
+        state: String,
+        /// Quantity filled so far.
+        filled: Qty,
+        /// The venue's or our reason, may be empty.
+        reason: String,
+    },
+    /// An execution of ours.
+    Fill {
+        /// Order, `None` for a liquidation.
+        order: Option<OrderSeq>,
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// Realised PnL of this execution before its fee.
+        realised: Money,
+        /// Wallet balance after it.
+        balance: Money,
+        /// Signed position after it, raw [`Qty`] units.
+        position: i64,
+        /// Entry cost of the position after it (unsigned notional).
+        cost: Money,
+    },
+    /// Funding paid or received.
+    Funding {
+        /// Instrument.
+        symbol: Symbol,
+        /// Settled rate.
+        rate: Rate,
+        /// Change of balance.
+        amount: Money,
+        /// Wallet balance after it.
+        balance: Money,
+    },
+    /// A limit was changed by hand.
+    Limit {
+        /// Which.
+        key: LimitKey,
+        /// Old value, 1e-9.
+        old: i64,
+        /// New value, 1e-9.
+        new: i64,
+    },
+    /// A latch was set (`Some`) or lifted (`None`). Also written to the marker file.
+    Latch(Option<Latch>),
+    /// A position was released to the person or adopted back.
+    Released {
+        /// Instrument.
+        symbol: Symbol,
+        /// Released (true) or adopted (false).
+        released: bool,
+    },
+    /// A command was carried out or refused.
+    Operator {
+        /// Command word.
+        command: String,
+        /// Details: arguments and outcome.
+        outcome: String,
+    },
+    /// Loss baselines moved.
+    Baselines(Baselines),
+}
+
+/// The effects of one step: a caller-owned buffer that is reused, with a hard bound.
+#[derive(Debug, Default)]
+pub struct Effects {
+    list: Vec<Effect>,
+    overflowed: bool,
+}
+
+impl Effects {
+    /// An empty buffer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Adds an effect. Past the bound the effect is dropped and the overflow is remembered: the engine trips on it.
+    pub fn push(&mut self, effect: Effect) {
+        if self.list.len() < EFFECTS_MAX {
+            self.list.push(effect);
+        } else {
+            self.overflowed = true;
+        }
+    }
+    /// Whether a push was dropped since the last drain.
+    pub const fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+    /// What has been pushed.
+    pub fn as_slice(&self) -> &[Effect] {
+        &self.list
+    }
+    /// Takes everything out and clears the overflow mark.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Effect> {
+        self.overflowed = false;
+        self.list.drain(..)
+    }
+}

@@ -1,0 +1,273 @@
+//! Everything that can come in. One enum, one total order.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Holding;
+use super::command::Command;
+use super::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
+use super::market::book::BookUpdate;
+use super::market::instrument::Instrument;
+use super::num::{Money, Price, Qty, Rate, Side};
+use super::risk::limits::RiskLimits;
+use super::risk::state::Latch;
+use super::settings::Settings;
+use super::time::{Span, Ts};
+
+/// One thing that happened. `step` takes it together with the local receive time.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// What a run starts from. The first event of every run, and of every tape we record.
+    Restored(Box<Restored>),
+    /// Something about an instrument's public market.
+    Market(Symbol, MarketData),
+    /// Something about one of our orders.
+    Order(OrderUpdate),
+    /// Something about our account that is not an order.
+    Account(AccountUpdate),
+    /// A model's answer to an `Infer` effect.
+    Predicted(Prediction),
+    /// A person or a policy asks for something.
+    Command(Command),
+    /// A connection came or went.
+    Link(Link),
+    /// An edge reports a fault of its own: tape writer behind, ledger unwritable, a worker gone.
+    Fault(Fault),
+    /// A decision boundary. Never on a tape: the driver feeds one at every boundary that event time crosses.
+    Tick,
+    /// The run ended in an orderly way.
+    Ended,
+}
+
+/// What a run starts from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Restored {
+    /// This run.
+    pub run: RunId,
+    /// Market and account. A label: the engine decides alike for every pair.
+    pub pair: Pair,
+    /// Instruments; their order gives each its [`Symbol`].
+    pub instruments: Vec<Instrument>,
+    /// Names and horizons of the models that will answer, in [`ModelId`] order.
+    pub models: Vec<ModelInfo>,
+    /// Strategy, arming and model settings.
+    pub settings: Settings,
+    /// Risk limits: the tighter of file and ledger.
+    pub limits: RiskLimits,
+    /// A kill or trip that is still latched.
+    pub latch: Option<Latch>,
+    /// Wallet balance in quote currency.
+    pub balance: Money,
+    /// Open positions.
+    pub holdings: Vec<Holding>,
+    /// Equity baselines; `None` for a new account.
+    pub baselines: Option<Baselines>,
+    /// Symbols whose positions were released to the person.
+    pub released: Vec<Symbol>,
+}
+
+/// What loss limits are measured from; kept in the ledger, so a restart changes nothing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Baselines {
+    /// When the trading day began.
+    pub day_start: Ts,
+    /// Equity when the trading day began.
+    pub day_equity: Money,
+    /// Highest equity since the last reset.
+    pub high_water: Money,
+    /// Equity once a minute over the last 24 hours, oldest first, at most 1440.
+    pub minutes: Vec<(Ts, Money)>,
+    /// A daily-loss trip was reset on this day: arming stays refused until the day turns or the limit is loosened.
+    pub day_loss_spent: bool,
+}
+
+/// A model as the engine and the screen know it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Card name, `mlp-v1`.
+    pub name: String,
+    /// First six hex digits of the weights' sha256.
+    pub hash: String,
+    /// Horizons in seconds, in the order of [`Prediction::horizons`].
+    pub horizons_s: Vec<u32>,
+    /// Text of the card's training span, for the screen.
+    pub trained: String,
+}
+
+/// Public market data of one instrument.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum MarketData {
+    /// A book snapshot or delta.
+    Book(BookUpdate),
+    /// One trade print.
+    Trade(Trade),
+    /// Mark, index, funding and the like; absent fields did not change.
+    Ticker(Ticker),
+    /// Deltas are missing: the book is unusable until the next snapshot.
+    Gap,
+}
+
+/// A public trade.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Trade {
+    /// Price.
+    pub price: Price,
+    /// Quantity of base.
+    pub qty: Qty,
+    /// Side of the taker.
+    pub taker: Side,
+}
+
+/// Slow-moving public facts; `None` means unchanged or unknown.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Ticker {
+    /// Mark price: margin and liquidation use it.
+    pub mark: Option<Price>,
+    /// Index price.
+    pub index: Option<Price>,
+    /// Funding rate of the next settlement.
+    pub funding_rate: Option<Rate>,
+    /// When funding settles next.
+    pub next_funding: Option<Ts>,
+    /// Price 24 hours ago.
+    pub price_24h_ago: Option<Price>,
+}
+
+/// What the venue said about one of our orders.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OrderUpdate {
+    /// Our order.
+    pub order: OrderSeq,
+    /// What happened.
+    pub what: OrderNews,
+}
+
+/// The kinds of order news.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum OrderNews {
+    /// The intent is durable in the ledger and the order goes on the wire.
+    Sent,
+    /// The edge did not send it: the gate at the last byte had closed, or the intent was too old.
+    Unsent(String),
+    /// The venue accepted it; it may rest.
+    Accepted,
+    /// The venue refused it.
+    Rejected(String),
+    /// (Part of) it traded.
+    Filled(Fill),
+    /// It ended with quantity left: cancelled by us, expired (IOC), or by the venue.
+    Cancelled(String),
+    /// A cancel came too late or named no order.
+    CancelRejected(String),
+}
+
+/// One execution.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fill {
+    /// Venue's execution id, unique per account.
+    pub exec_id: String,
+    /// Price.
+    pub price: Price,
+    /// Quantity of base.
+    pub qty: Qty,
+    /// Fee in quote currency; negative is a rebate.
+    pub fee: Money,
+    /// Did it rest in the book?
+    pub maker: bool,
+}
+
+/// Account news that belongs to no order of ours.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum AccountUpdate {
+    /// Funding settled: `amount` is added to the balance (negative when we pay).
+    Funding {
+        /// Instrument.
+        symbol: Symbol,
+        /// Settled rate.
+        rate: Rate,
+        /// Change of balance.
+        amount: Money,
+    },
+    /// The venue closed (part of) a position because margin ran out.
+    Liquidated {
+        /// Instrument.
+        symbol: Symbol,
+        /// The closing execution.
+        fill: Fill,
+        /// Side of the closing execution.
+        side: Side,
+    },
+    /// The venue's own statement: balance, positions, working orders. The truth that reconcile compares with.
+    Statement(Statement),
+}
+
+/// What the venue says is open.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Statement {
+    /// Wallet balance.
+    pub balance: Money,
+    /// Signed positions, in raw [`Qty`] units, one per symbol with a position.
+    pub positions: Vec<(Symbol, i64)>,
+    /// Our orders that still work.
+    pub working: Vec<OrderSeq>,
+}
+
+/// A model's output for one instrument.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Model.
+    pub model: ModelId,
+    /// Event time of the features it saw.
+    pub features_at: Ts,
+    /// How long inference took, for health only.
+    pub took: Span,
+    /// One entry per horizon of the model.
+    pub horizons: Vec<HorizonForecast>,
+}
+
+/// Forecast for one horizon: three probabilities that sum to one and the expected mid move.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HorizonForecast {
+    /// Horizon in seconds.
+    pub horizon_s: u32,
+    /// Probability of a move up.
+    pub up: f32,
+    /// Probability of no move worth the name.
+    pub flat: f32,
+    /// Probability of a move down.
+    pub down: f32,
+    /// Expected mid move over the horizon in basis points, signed.
+    pub move_bps: f32,
+}
+
+/// A connection's state. Age of a stream is measured from its last message, not from a book's last change.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Link {
+    /// The market stream is up.
+    MarketUp,
+    /// The market stream went away.
+    MarketDown(String),
+    /// Still connected: a heartbeat or any message without other content.
+    MarketAlive,
+}
+
+/// A fault of an edge.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Fault {
+    /// The tape cannot keep up or the disk is full: first REDUCING, then a trip.
+    Tape {
+        /// What happened, for the person.
+        why: String,
+        /// Past the second bound.
+        fatal: bool,
+    },
+    /// The ledger cannot be written: trips.
+    Ledger(String),
+    /// A queue overflowed or a thread died: trips.
+    Internal(String),
+    /// Wall clock and boot clock disagree by this much: everything is stale, disarm, reconcile.
+    ClockJump(Span),
+    /// The tape or disk trouble is over.
+    TapeRecovered,
+}

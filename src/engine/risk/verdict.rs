@@ -1,0 +1,134 @@
+//! Every refusal is a value with a name: `CATEGORY_CONDITION: k=v`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why the gate said no to an opening order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Denial {
+    /// Typed code.
+    pub code: DenialCode,
+    /// The numbers, `k=v` pairs separated by blanks; may be empty.
+    pub detail: String,
+}
+
+/// The codes. The text form is a contract.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)] // described by `DenialCode::help`
+pub enum DenialCode {
+    StateKilled,
+    StateTripped,
+    StateDisarmed,
+    StateReducing,
+    StateFlattening,
+    StateReleased,
+    StateCloseOnly,
+    BookMissing,
+    BookGapped,
+    DataStale,
+    DataMarkMissing,
+    CategoryUnsupported,
+    PredictionMissing,
+    PredictionStale,
+    SignalFlat,
+    SignalUnconfirmed,
+    EdgeTooSmall,
+    BookTooThin,
+    SlippageTooLarge,
+    OrderBelowMinimum,
+    OrderAboveMaximum,
+    LimitOrderNotional,
+    LimitPositionNotional,
+    LimitGrossNotional,
+    LimitNetNotional,
+    LimitOpenOrders,
+    LimitOrderRate,
+    LimitDailyLoss,
+    LimitLeverage,
+    MarginInsufficient,
+    CooldownActive,
+    EquityUnknown,
+}
+
+impl DenialCode {
+    /// Every code with its text and one line of help, in the order of the enum.
+    pub const TABLE: &[(Self, &'static str, &'static str)] = &[
+        (Self::StateKilled, "STATE_KILLED", "killed: reset first"),
+        (Self::StateTripped, "STATE_TRIPPED", "tripped: reset first"),
+        (Self::StateDisarmed, "STATE_DISARMED", "the autotrader is not armed"),
+        (Self::StateReducing, "STATE_REDUCING", "only reducing orders until the cause ends"),
+        (Self::StateFlattening, "STATE_FLATTENING", "a flatten is not resolved yet"),
+        (Self::StateReleased, "STATE_RELEASED", "the position belongs to the person"),
+        (Self::StateCloseOnly, "STATE_CLOSE_ONLY", "the strategy is configured to close only"),
+        (Self::BookMissing, "BOOK_MISSING", "no order book for this instrument"),
+        (Self::BookGapped, "BOOK_GAPPED", "the order book lost a delta and waits for a snapshot"),
+        (Self::DataStale, "DATA_STALE", "the market stream is silent for too long"),
+        (Self::DataMarkMissing, "DATA_MARK_MISSING", "no price to value the position with"),
+        (Self::CategoryUnsupported, "CATEGORY_UNSUPPORTED", "only linear instruments are traded"),
+        (Self::PredictionMissing, "PREDICTION_MISSING", "no model has answered yet"),
+        (Self::PredictionStale, "PREDICTION_STALE", "the last prediction is too old"),
+        (Self::SignalFlat, "SIGNAL_FLAT", "no direction is probable enough"),
+        (Self::SignalUnconfirmed, "SIGNAL_UNCONFIRMED", "the direction has not held long enough"),
+        (Self::EdgeTooSmall, "EDGE_TOO_SMALL", "the expected move does not pay its cost"),
+        (Self::BookTooThin, "BOOK_TOO_THIN", "the displayed depth cannot fill this size"),
+        (Self::SlippageTooLarge, "SLIPPAGE_TOO_LARGE", "filling this size would move too far from mid"),
+        (Self::OrderBelowMinimum, "ORDER_BELOW_MINIMUM", "smaller than the venue's minimum"),
+        (Self::OrderAboveMaximum, "ORDER_ABOVE_MAXIMUM", "larger than the venue's maximum"),
+        (Self::LimitOrderNotional, "LIMIT_ORDER_NOTIONAL", "above max_order_notional"),
+        (Self::LimitPositionNotional, "LIMIT_POSITION_NOTIONAL", "above max_position_notional"),
+        (Self::LimitGrossNotional, "LIMIT_GROSS_NOTIONAL", "above max_gross_notional"),
+        (Self::LimitNetNotional, "LIMIT_NET_NOTIONAL", "above max_net_notional"),
+        (Self::LimitOpenOrders, "LIMIT_OPEN_ORDERS", "above max_open_orders"),
+        (Self::LimitOrderRate, "LIMIT_ORDER_RATE", "above max_orders_per_10s"),
+        (Self::LimitDailyLoss, "LIMIT_DAILY_LOSS", "the day's loss limit was reached"),
+        (Self::LimitLeverage, "LIMIT_LEVERAGE", "above max_leverage"),
+        (Self::MarginInsufficient, "MARGIN_INSUFFICIENT", "not enough free margin"),
+        (Self::CooldownActive, "COOLDOWN_ACTIVE", "pausing after a loss"),
+        (Self::EquityUnknown, "EQUITY_UNKNOWN", "equity cannot be computed"),
+    ];
+
+    /// The text form.
+    pub fn text(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+    /// One line of help.
+    pub fn help(self) -> &'static str {
+        Self::TABLE[self as usize].2
+    }
+}
+
+impl Denial {
+    /// A denial without numbers.
+    pub const fn bare(code: DenialCode) -> Self {
+        Self { code, detail: String::new() }
+    }
+    /// A denial with its numbers.
+    pub fn with(code: DenialCode, detail: String) -> Self {
+        Self { code, detail }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            f.write_str(self.code.text())
+        } else {
+            write!(f, "{}: {}", self.code.text(), self.detail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_enum_order_with_unique_texts() {
+        for (index, (code, text, help)) in DenialCode::TABLE.iter().enumerate() {
+            assert_eq!(*code as usize, index, "{text}");
+            assert!(!help.is_empty());
+            assert!(DenialCode::TABLE.iter().filter(|row| row.1 == *text).count() == 1);
+        }
+    }
+}

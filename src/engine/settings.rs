@@ -1,0 +1,91 @@
+//! Strategy, model and arming settings as the engine needs them: plain data, taped with the run.
+
+use serde::{Deserialize, Serialize};
+
+use super::num::{Money, Rate};
+use super::time::Span;
+
+/// What the engine is told by configuration. Limits are separate: they can be changed while running.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// Time between decisions per instrument.
+    pub decision_interval: Span,
+    /// Refuse entries whose expected move does not beat their cost. Off only in the practice profile.
+    pub edge_gate: bool,
+    /// Expected edge after costs that an entry needs, in basis points.
+    pub min_edge_bps: f64,
+    /// Oldest prediction that may open.
+    pub prediction_max_age: Span,
+    /// Taker fee.
+    pub taker_fee: Rate,
+    /// Maker fee.
+    pub maker_fee: Rate,
+    /// Strategy by registry name.
+    pub strategy: String,
+    /// Notional of one entry in quote currency.
+    pub entry_notional: Money,
+    /// Horizon in seconds that the strategy trades on.
+    pub horizon_s: u32,
+    /// Rest at the best price (true) or take (false) when entering.
+    pub passive_entry: bool,
+    /// Probability of its direction that an entry needs, also with the edge gate off.
+    pub min_prob: f64,
+    /// The signal must point the same way for this long before an entry.
+    pub confirm: Span,
+    /// Longest holding time.
+    pub max_hold: Span,
+    /// Stop distance from entry; zero means none.
+    pub stop: Rate,
+    /// Take-profit distance from entry; zero means none.
+    pub take_profit: Rate,
+    /// Only exits, never entries.
+    pub close_only: bool,
+    /// What a loss trip does to open positions.
+    pub on_loss_trip: OnLossTrip,
+    /// Start of the trading day, after midnight UTC.
+    pub day_starts_at: Span,
+    /// Arming lapses without any key for this long; zero means never.
+    pub deadman: Span,
+    /// An order decided longer ago than this is not sent.
+    pub intent_ttl: Span,
+    /// One-way latency of the paper venue; what-if replay uses the same.
+    pub paper_latency: Span,
+}
+
+/// What a loss trip does to open positions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLossTrip {
+    /// Close everything, proven.
+    Flatten,
+    /// Keep positions; nothing new opens.
+    Hold,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            decision_interval: Span::from_ms(1000),
+            edge_gate: true,
+            min_edge_bps: 0.5,
+            prediction_max_age: Span::from_ms(2000),
+            taker_fee: Rate::from_raw(550_000),
+            maker_fee: Rate::from_raw(200_000),
+            strategy: "threshold".to_owned(),
+            entry_notional: Money::from_units(300),
+            horizon_s: 10,
+            passive_entry: false,
+            min_prob: 0.5,
+            confirm: Span::from_ms(0),
+            max_hold: Span::from_secs(60),
+            stop: Rate::from_raw(3_000_000),
+            take_profit: Rate::from_raw(4_000_000),
+            close_only: false,
+            on_loss_trip: OnLossTrip::Flatten,
+            day_starts_at: Span(0),
+            deadman: Span(0),
+            intent_ttl: Span::from_ms(500),
+            paper_latency: Span::from_ms(120),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! tickdeck
+fn main() {}
