@@ -1,1 +1,7 @@
-//! tui
+//! The cockpit: a view of [`Snapshot`](crate::engine::snapshot::Snapshot) and a source of requests. Knows no venue,
+//! no ledger and no clock of the engine; nothing here assumes that the engine lives in the same process.
+
+pub mod link;
+pub mod panes;
+pub mod state;
+pub mod theme;

@@ -1,0 +1,118 @@
+//! The thin line between a cockpit and an engine: newest snapshot one way, requests the other way, and a kill flag that
+//! never waits behind a full queue. A slow or blocked cockpit costs the engine nothing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::command::Command;
+use crate::engine::snapshot::{Snapshot, View};
+
+/// Requests that may wait at once. A person types a few a second; 64 is many seconds of typing.
+pub const REQUESTS_MAX: usize = 64;
+
+/// What a cockpit asks of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// For the engine, taped.
+    Command(Command),
+    /// Any key was pressed (feeds the dead-man); sent at most once a second.
+    Alive,
+    /// Show this in detail from now on.
+    View(View),
+    /// Replay control.
+    Playback(PlaybackRequest),
+    /// Next weather of the simulated market: calm, busy, crash.
+    Weather(String),
+    /// Leave, with what to do about open risk.
+    Quit(QuitChoice),
+    /// Nothing but a wake-up.
+    Wake,
+}
+
+/// Replay control.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PlaybackRequest {
+    /// Pause or go on.
+    TogglePause,
+    /// One event, while paused.
+    Step,
+    /// Times real time.
+    Speed(f64),
+    /// Part of the tape, 0 to 1, forward only.
+    Seek(f64),
+}
+
+/// What becomes of open positions when the cockpit quits. "Stay" never gets here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuitChoice {
+    /// Nothing is open, or leave it as it is.
+    Leave,
+    /// Close everything first; quits when flat is proven.
+    CloseAndQuit,
+}
+
+/// The cockpit's end.
+#[derive(Clone)]
+pub struct CockpitEnd {
+    shared: Arc<Shared>,
+    requests: SyncSender<Request>,
+}
+
+/// The engine's end.
+pub struct EngineEnd {
+    shared: Arc<Shared>,
+    /// Requests, in order.
+    pub requests: Receiver<Request>,
+}
+
+struct Shared {
+    newest: Mutex<Option<Arc<Snapshot>>>,
+    kill: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// A connected pair of ends.
+pub fn link() -> (CockpitEnd, EngineEnd) {
+    let shared =
+        Arc::new(Shared { newest: Mutex::new(None), kill: AtomicBool::new(false), ended: AtomicBool::new(false) });
+    let (sender, receiver) = sync_channel(REQUESTS_MAX);
+    (CockpitEnd { shared: shared.clone(), requests: sender }, EngineEnd { shared, requests: receiver })
+}
+
+impl CockpitEnd {
+    /// The newest snapshot, if there is one yet.
+    pub fn newest(&self) -> Option<Arc<Snapshot>> {
+        self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Asks. `false` when the engine is gone or does not keep up: the cockpit says so.
+    pub fn ask(&self, request: Request) -> bool {
+        self.requests.try_send(request).is_ok()
+    }
+    /// Kill, first step: sets the flag, then wakes the engine. Never blocks, never fails.
+    pub fn kill(&self) {
+        self.shared.kill.store(true, Ordering::SeqCst);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.requests.try_send(Request::Wake) {
+            // A full queue is being drained: the engine looks at the flag before every request.
+        }
+    }
+    /// The run is over or wants the cockpit to leave.
+    pub fn ended(&self) -> bool {
+        self.shared.ended.load(Ordering::SeqCst)
+    }
+}
+
+impl EngineEnd {
+    /// Puts the newest snapshot where the cockpit looks.
+    pub fn publish(&self, snapshot: Snapshot) {
+        *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+    }
+    /// Has a kill been asked for since the last look?
+    pub fn take_kill(&self) -> bool {
+        self.shared.kill.swap(false, Ordering::SeqCst)
+    }
+    /// Tells the cockpit to leave.
+    pub fn end(&self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,53 @@
+//! The panes and their registry. A new pane is one file here and one line in [`PANES`].
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::state::UiState;
+use super::theme::Theme;
+use crate::engine::snapshot::Snapshot;
+
+/// Names of the panes; the number is the key that focuses it, minus one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+#[allow(missing_docs)] // the words say it
+pub enum PaneId {
+    Master,
+    Markets,
+    Signals,
+    Chart,
+    Depth,
+    Positions,
+    Orders,
+    Limits,
+    Events,
+    Pnl,
+    Health,
+    Trades,
+}
+
+impl PaneId {
+    /// How many panes there are.
+    pub const COUNT: usize = 12;
+}
+
+/// What a pane draws from.
+pub struct Scene<'a> {
+    /// The picture.
+    pub snapshot: &'a Snapshot,
+    /// The cockpit's own state.
+    pub ui: &'a UiState,
+    /// Styles and glyphs.
+    pub theme: &'a Theme,
+}
+
+/// A part of the screen.
+pub trait Pane: Sync {
+    /// Which.
+    fn id(&self) -> PaneId;
+    /// Title for the border.
+    fn title(&self, scene: &Scene<'_>) -> String;
+    /// Smallest useful inner size, width and height.
+    fn min(&self) -> (u16, u16);
+    /// Draws the inside of the border into `area`.
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
+}

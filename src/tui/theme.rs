@@ -1,0 +1,5 @@
+//! Semantic styles and glyphs. Panes name meanings, never colours.
+
+/// Styles and glyphs of one look.
+#[derive(Clone, Debug, Default)]
+pub struct Theme {}
