@@ -26,6 +26,8 @@ pub enum Request {
     Weather(String),
     /// Leave, with what to do about open risk.
     Quit(QuitChoice),
+    /// The screen is gone: it failed, panicked or lost its terminal.
+    ScreenLost,
     /// Nothing but a wake-up.
     Wake,
 }
