@@ -1,1 +1,3 @@
-//! venue
+//! Venues: where orders go and where their fate comes from.
+
+pub mod paper;
