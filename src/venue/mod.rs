@@ -1,1 +1,3 @@
 //! venue
+
+pub mod simulated;
