@@ -114,8 +114,7 @@ impl<'a> Study<'a> {
         let row: Vec<usize> = grid.iter().map(|t| after(&tl, *t) - 1).collect();
         let best = |k: &usize| &r.best[*k];
         let mid: Vec<f64> = row.iter().map(best).map(|b| (b.bid + b.ask) / 2.0).collect();
-        let imbalance =
-            row.iter().map(best).map(|b| (b.bid_size - b.ask_size) / (b.bid_size + b.ask_size)).collect();
+        let imbalance = row.iter().map(best).map(|b| (b.bid_size - b.ask_size) / (b.bid_size + b.ask_size)).collect();
         let log_mid = mid.iter().map(|m| m.ln() * 1e4).collect();
         let span = end - tl[0];
         Self { r, tl, grid, row, dt, mid, log_mid, imbalance, orders: orders(r), span }
@@ -182,16 +181,11 @@ impl<'a> Study<'a> {
     }
 
     fn returns(&self) -> [f64; 5] {
-        let (one, ten, sixty) = (self.ahead(self.steps(1.0)), self.ahead(self.steps(10.0)), self.ahead(self.steps(60.0)));
+        let (one, ten, sixty) =
+            (self.ahead(self.steps(1.0)), self.ahead(self.steps(10.0)), self.ahead(self.steps(60.0)));
         let thinned: Vec<f64> = self.log_mid.iter().step_by(self.steps(1.0)).copied().collect();
         let apart: Vec<f64> = thinned.windows(2).map(|w| w[1] - w[0]).collect();
-        [
-            sd(&one),
-            share(one.iter().map(|x| *x == 0.0)),
-            sd(&ten),
-            var(&one) / (var(&sixty) / 60.0),
-            acf(&apart, 1),
-        ]
+        [sd(&one), share(one.iter().map(|x| *x == 0.0)), sd(&ten), var(&one) / (var(&sixty) / 60.0), acf(&apart, 1)]
     }
 
     fn moves(&self) -> [f64; 3] {

@@ -108,9 +108,7 @@ impl Seat {
             ask: ticks(ask.price),
             ask_size: ask.qty.to_f64_lossy(),
         };
-        let same = |b: &Best| {
-            [b.bid, b.bid_size, b.ask, b.ask_size] == [now.bid, now.bid_size, now.ask, now.ask_size]
-        };
+        let same = |b: &Best| [b.bid, b.bid_size, b.ask, b.ask_size] == [now.bid, now.bid_size, now.ask, now.ask_size];
         if !self.record.best.last().is_some_and(same) {
             self.record.best.push(now);
         }
@@ -120,9 +118,8 @@ impl Seat {
         let Some(mid) = self.book.mid().map(Price::to_f64_lossy) else { return };
         self.record.samples += 1.0;
         for (total, bps) in self.record.depth.iter_mut().zip(DEPTH_BPS) {
-            let near = |l: &&tickdeck::engine::market::book::Level| {
-                (l.price.to_f64_lossy() / mid - 1.0).abs() * 1e4 <= bps
-            };
+            let near =
+                |l: &&tickdeck::engine::market::book::Level| (l.price.to_f64_lossy() / mid - 1.0).abs() * 1e4 <= bps;
             let levels = self.book.bids().iter().chain(self.book.asks()).filter(near);
             let usd = levels.map(|l| l.price.to_f64_lossy() * l.qty.to_f64_lossy()).sum::<f64>() / 2.0;
             *total += (usd - *total) / self.record.samples;

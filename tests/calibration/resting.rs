@@ -21,9 +21,8 @@ enum Seen {
 /// Joins both queues at even times; cancels ahead of us are pro rata.
 pub fn resting(r: &Record, tl: &[f64], first: f64, last: f64) -> Resting {
     let every = ((last - first) / 6_000.0).max(0.5);
-    let starts: Vec<f64> = (0..((last - 60.0 - first) / every).ceil().max(0.0) as usize)
-        .map(|k| first + k as f64 * every)
-        .collect();
+    let starts: Vec<f64> =
+        (0..((last - 60.0 - first) / every).ceil().max(0.0) as usize).map(|k| first + k as f64 * every).collect();
     let (mut hits, mut n) = ([0.0; 3], 0.0);
     let (mut marks, mut marked) = (0.0, 0.0);
     for sign in [1.0, -1.0] {

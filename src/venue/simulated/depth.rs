@@ -33,6 +33,10 @@ const CAPPED_MEAN: f64 = 1.4;
 /// Draws and keeps up the deep book of one instrument.
 pub(super) struct Deep {
     params: DepthParams,
+    /// Best key when the book was last filled up, per side.
+    near: [i64; 2],
+    /// Farthest key where every tick is used, per side.
+    fine: [i64; 2],
     /// Farthest key that has been drawn, per side.
     edge: [i64; 2],
 }
@@ -40,14 +44,15 @@ pub(super) struct Deep {
 impl Deep {
     /// Not yet drawn; the first [`Deep::reach`] fills the book.
     pub(super) fn new(params: DepthParams, quotes: &Quotes) -> Self {
-        Self { params, edge: [quotes.best(BID), quotes.best(ASK)] }
+        let best = [quotes.best(BID), quotes.best(ASK)];
+        Self { params, near: best, fine: best, edge: best }
     }
 
     /// Steps at a key, freshly drawn; zero for an unoccupied tick. `scale` is steps per USD.
     pub(super) fn draw(&self, quotes: &Quotes, side: usize, key: i64, tick_bps: f64, scale: f64, d: &mut Draws) -> i64 {
         let p = &self.params;
         let far = (key - quotes.best(side)) as f64 * tick_bps;
-        let coarse = far > p.coarse_from_bps;
+        let coarse = key > self.fine[side];
         if coarse && key % 10 != 0 {
             return 0;
         }
@@ -81,25 +86,43 @@ impl Deep {
         usd[at - 1] + (usd[at] - usd[at - 1]) * part
     }
 
-    /// Extends both sides to their reach and drops what lies far beyond it.
+    /// Extends both sides to their reach and drops what lies far beyond it, so that the number of levels stays bounded.
     pub(super) fn reach(&mut self, quotes: &mut Quotes, tick_bps: f64, scale: f64, draws: &mut Draws) {
-        let reach = (self.params.reach_bps / tick_bps) as i64;
+        let far = (self.params.reach_bps / tick_bps) as i64;
+        let near = ((self.params.coarse_from_bps / tick_bps) as i64).min(far);
         for side in [BID, ASK] {
-            let mut want = quotes.best(side) + reach;
-            if self.edge[side] > want + reach / 10 && quotes.depth(side) > 2 * FLOOR {
-                for key in quotes.beyond(side, want) {
+            let best = quotes.best(side);
+            if self.fine[side] > best + near + near / 4 {
+                self.fine[side] = best + near;
+                for key in quotes.beyond(side, self.fine[side]).filter(|key| key % 10 != 0) {
                     quotes.set(side, key, 0);
                 }
-                self.edge[side] = want;
             }
-            while self.edge[side] < want {
+            if self.edge[side] > best + far + far / 4 {
+                self.edge[side] = best + far;
+                for key in quotes.beyond(side, self.edge[side]) {
+                    quotes.set(side, key, 0);
+                }
+            }
+            // The price moved away from this side: makers fill in behind it.
+            for key in best + 1..self.near[side] {
+                if quotes.at(side, key) == 0 {
+                    quotes.set(side, key, self.draw(quotes, side, key, tick_bps, scale, draws));
+                }
+            }
+            self.near[side] = best;
+            while self.fine[side] < best + near {
+                self.fine[side] += 1;
+                let key = self.fine[side];
+                if quotes.at(side, key) == 0 {
+                    quotes.set(side, key, self.draw(quotes, side, key, tick_bps, scale, draws));
+                }
+            }
+            self.edge[side] = self.edge[side].max(self.fine[side]);
+            while self.edge[side] < best + far {
                 self.edge[side] += 1;
                 let key = self.edge[side];
-                let size = self.draw(quotes, side, key, tick_bps, scale, draws);
-                quotes.set(side, key, size);
-                if self.edge[side] == want && quotes.depth(side) < 2 * FLOOR {
-                    want += 10;
-                }
+                quotes.set(side, key, self.draw(quotes, side, key, tick_bps, scale, draws));
             }
         }
     }
@@ -114,7 +137,7 @@ impl Deep {
                     continue;
                 }
                 let mut key = quotes.best(side) + 2 + (far / tick_bps) as i64;
-                if far > self.params.coarse_from_bps {
+                if key > self.fine[side] {
                     key -= key.rem_euclid(10);
                 }
                 self.redraw(quotes, side, key, tick_bps, scale, draws);

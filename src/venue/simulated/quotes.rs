@@ -70,9 +70,10 @@ impl Quotes {
             self.best[side] = *key;
         }
     }
-    /// Keys of a side beyond `edge`, to be dropped.
-    pub(super) fn beyond(&self, side: usize, edge: i64) -> Vec<i64> {
-        self.sides[side].range(edge + 1..).map(|(key, _)| *key).collect()
+    /// Keys of a side beyond `edge`.
+    pub(super) fn beyond(&self, side: usize, edge: i64) -> impl Iterator<Item = i64> + use<> {
+        let keys: Vec<i64> = self.sides[side].range(edge + 1..).map(|(key, _)| *key).collect();
+        keys.into_iter()
     }
     /// What changed since the last call, best or deep, as levels with their present size; `None` if nothing did.
     pub(super) fn take_changes(&mut self, tick: Price, step: Qty) -> Option<BookUpdate> {
