@@ -1,3 +1,4 @@
-//! Venues: where orders go and where their fate comes from.
+//! Venues: where orders go and fills come from, and the markets behind them. A new venue is one folder here.
 
 pub mod paper;
+pub mod simulated;
