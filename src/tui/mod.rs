@@ -1,7 +1,12 @@
 //! The cockpit: a view of [`Snapshot`](crate::engine::snapshot::Snapshot) and a source of requests. Knows no venue,
 //! no ledger and no clock of the engine; nothing here assumes that the engine lives in the same process.
 
+pub mod base;
+pub mod glyphs;
+pub mod layout;
 pub mod link;
 pub mod panes;
 pub mod state;
+pub mod svg;
 pub mod theme;
+pub mod widgets;
