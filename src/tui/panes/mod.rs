@@ -38,6 +38,8 @@ pub struct Scene<'a> {
     pub ui: &'a UiState,
     /// Styles and glyphs.
     pub theme: &'a Theme,
+    /// Keys for the footer, most important first: key, title, valid here.
+    pub footer: &'a [(String, String, bool)],
 }
 
 /// A part of the screen.
@@ -51,3 +53,6 @@ pub trait Pane: Sync {
     /// Draws the inside of the border into `area`.
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer);
 }
+
+/// Every pane, in the order of their keys.
+pub const PANES: &[&dyn Pane] = &[];

@@ -1,0 +1,136 @@
+//! A pen that cannot leave its area. Ratatui panics on a write outside the buffer; with this, no pane can.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+/// Writes into one area, in coordinates of that area.
+pub struct Pen<'a> {
+    buffer: &'a mut Buffer,
+    area: Rect,
+}
+
+impl<'a> Pen<'a> {
+    /// A pen for the part of `area` that lies in the buffer.
+    pub fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
+        Self { area: area.intersection(buffer.area), buffer }
+    }
+    /// Columns.
+    pub const fn width(&self) -> u16 {
+        self.area.width
+    }
+    /// Rows.
+    pub const fn height(&self) -> u16 {
+        self.area.height
+    }
+
+    /// Writes from column `x`, clipped; returns the column after the text.
+    pub fn put(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
+        self.put_within(x, y, self.area.width.saturating_sub(x), text, style)
+    }
+
+    /// Writes at most `width` columns from `x`, clipped; returns the column after the text.
+    pub fn put_within(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        if x >= self.area.width || y >= self.area.height {
+            return x;
+        }
+        let room = width.min(self.area.width - x);
+        let (end, _) =
+            self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, usize::from(room), style);
+        end.saturating_sub(self.area.x)
+    }
+
+    /// Writes one glyph.
+    pub fn glyph(&mut self, x: u16, y: u16, glyph: char, style: Style) {
+        if x < self.area.width
+            && y < self.area.height
+            && let Some(cell) = self.buffer.cell_mut((self.area.x + x, self.area.y + y))
+        {
+            cell.set_char(glyph).set_style(style);
+        }
+    }
+
+    /// Writes text that may be shortened: what does not fit ends in an ellipsis.
+    pub fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style, ellipsis: char) -> u16 {
+        self.put_within(x, y, width, &shorten(text, width, ellipsis), style)
+    }
+
+    /// Writes a number right-aligned in `width` columns. A number that does not fit is not written: a cut number is a
+    /// wrong number.
+    pub fn number(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style, ellipsis: char) {
+        let length = columns(text);
+        if length > width {
+            self.glyph(x.saturating_add(width.saturating_sub(1)), y, ellipsis, style);
+        } else {
+            self.put_within(x + (width - length), y, length, text, style);
+        }
+    }
+
+    /// Styles a whole row.
+    pub fn style_row(&mut self, y: u16, style: Style) {
+        if y < self.area.height {
+            self.buffer.set_style(Rect { y: self.area.y + y, height: 1, ..self.area }, style);
+        }
+    }
+}
+
+/// Width of a text on the screen.
+pub fn columns(text: &str) -> u16 {
+    if text.is_ascii() {
+        return u16::try_from(text.len()).unwrap_or(u16::MAX);
+    }
+    u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX)
+}
+
+/// The text, or its beginning and an ellipsis.
+pub fn shorten(text: &str, width: u16, ellipsis: char) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    if width == 0 {
+        return String::new();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        kept.push(c);
+        if columns(&kept) >= width {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push(ellipsis);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_outside() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
+        let mut pen = Pen::new(&mut buffer, Rect::new(2, 0, 50, 50));
+        pen.put(0, 0, "abcdefgh", Style::new());
+        pen.put(9, 9, "x", Style::new());
+        pen.glyph(4, 0, 'x', Style::new());
+        assert_eq!(buffer, Buffer::with_lines(["  abcd"]));
+    }
+
+    #[test]
+    fn a_number_is_whole_or_absent() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 2));
+        let mut pen = Pen::new(&mut buffer, Rect::new(0, 0, 8, 2));
+        pen.number(0, 0, 8, "64,182.5", Style::new(), '…');
+        pen.number(0, 1, 7, "64,182.5", Style::new(), '…');
+        assert_eq!(buffer, Buffer::with_lines(["64,182.5", "      … "]));
+    }
+
+    #[test]
+    fn text_is_shortened_by_width_not_bytes() {
+        assert_eq!(shorten("edge gate", 6, '…'), "edge …");
+        assert_eq!(shorten("漢字漢字", 5, '…'), "漢字…");
+        assert_eq!(shorten("abc", 0, '…'), "");
+        assert_eq!(shorten("abc", 3, '…'), "abc");
+    }
+}
