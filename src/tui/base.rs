@@ -2,15 +2,146 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
-use super::panes::Scene;
-use super::widgets::pen::Pen;
+use super::layout::{Class, bands, class, layout};
+use super::panes::{PANES, PaneId, Scene};
+use super::widgets::frame::{self, Frame};
+use super::widgets::pen::{Pen, columns};
+use super::widgets::{banner, figures};
+use crate::engine::ids::Account;
+use crate::engine::notice::Level;
+use crate::engine::snapshot::{PositionRow, Snapshot};
 
 /// Draws the whole screen into `area`.
 pub fn draw_base(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
+    let area = area.intersection(buffer.area);
+    let bands = bands(area);
     buffer.set_style(area, scene.theme.ground);
+    banner::draw(scene, bands.banner, buffer);
+    let panes = layout(area, scene.ui);
+    if panes.is_empty() {
+        draw_strip(area, bands.body, buffer, scene);
+    }
+    for (id, place) in panes {
+        draw_pane(id, place, class(area), buffer, scene);
+    }
+    draw_notice(bands.notice, buffer, scene);
+    draw_footer(bands.footer, buffer, scene);
+    scene.theme.fold(area, buffer);
+}
+
+fn draw_pane(id: PaneId, place: Rect, class: Class, buffer: &mut Buffer, scene: &Scene<'_>) {
+    let Some(pane) = PANES.iter().find(|p| p.id() == id) else { return };
+    let number = id as usize + 1;
+    let frame = Frame {
+        title: &pane.title(scene),
+        key: &if number <= 9 { number.to_string() } else { String::new() },
+        focused: scene.ui.focus == id,
+        live: scene.snapshot.session.pair.account() == Account::Live,
+    };
+    let inner = frame::draw(&frame, place, class, scene.ui.zoomed, scene.theme, buffer);
+    if !inner.is_empty() {
+        pane.draw(scene, inner, buffer);
+    }
+}
+
+/// The newest warning or alarm until it is acknowledged; in calm times the newest event, dimmed.
+fn draw_notice(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
+    let theme = scene.theme;
     let mut pen = Pen::new(buffer, area);
-    pen.put(0, 0, &format!("{:?}", scene.snapshot.state.word), scene.theme.banner_paper);
-    let hint = scene.ui.hint.clone().unwrap_or_default();
-    pen.put(0, area.height.saturating_sub(1), &hint, scene.theme.warn);
+    let Some(notice) = &scene.snapshot.pending_notice else {
+        if let Some(newest) = scene.snapshot.notices.last() {
+            pen.text(1, 0, area.width.saturating_sub(2), &newest.to_string(), theme.dim, theme.glyphs.ellipsis);
+        }
+        return;
+    };
+    let (style, mark) = match notice.level {
+        Level::Alarm => (theme.alarm, "!! ALARM"),
+        Level::Warn => (theme.warn, "! WARN"),
+        Level::Info => (theme.text, "INFO"),
+    };
+    let hint = " a acknowledges ";
+    let room = area.width.saturating_sub(2 + columns(hint));
+    let wide = area.width >= 60;
+    let text = format!("{mark} {} {}", notice.at.clock(), notice.text);
+    pen.text(1, 0, if wide { room } else { area.width.saturating_sub(1) }, &text, style, theme.glyphs.ellipsis);
+    if wide {
+        pen.put(area.width.saturating_sub(columns(hint)), 0, hint, theme.dim);
+    }
+}
+
+/// Keys that are valid here; a hint or the filter being typed comes first.
+fn draw_footer(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let mut pen = Pen::new(buffer, area);
+    let mut x = 1;
+    if scene.ui.filtering {
+        x = pen.put(x, 0, &format!("/{}_", scene.ui.filter), theme.bright) + 2;
+    } else if let Some(hint) = &scene.ui.hint {
+        x = pen.text(x, 0, area.width.saturating_sub(2), hint, theme.warn, theme.glyphs.ellipsis) + 2;
+    }
+    for (key, title, valid) in scene.footer {
+        let width = columns(key) + 1 + columns(title);
+        if x + width > area.width {
+            break;
+        }
+        x = pen.put(x, 0, key, if *valid { theme.key } else { theme.dim }) + 1;
+        x = pen.put(x, 0, title, if *valid { theme.text } else { theme.dim }) + 2;
+    }
+}
+
+/// Below 80x24: what a person must still know.
+fn draw_strip(area: Rect, body: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
+    let (snapshot, theme) = (scene.snapshot, scene.theme);
+    let mut pen = Pen::new(buffer, body);
+    let mut y = 0;
+    let roomy = body.height >= 8;
+    let mut lines: Vec<(String, Style)> = Vec::new();
+    if roomy {
+        lines.push((String::new(), theme.dim));
+        lines.push((format!("terminal is {}x{}; the cockpit needs 80x24.", area.width, area.height), theme.dim));
+        lines.push(("Trading goes on. Only this is shown:".to_owned(), theme.dim));
+        lines.push((String::new(), theme.dim));
+    }
+    if snapshot.positions.is_empty() {
+        lines.push(("no open positions".to_owned(), theme.text));
+    }
+    for row in &snapshot.positions {
+        lines.push(position_line(row, snapshot, scene));
+    }
+    lines.push((risk_line(snapshot), theme.text));
+    for (text, style) in lines {
+        pen.text(1, y, body.width.saturating_sub(1), &text, style, theme.glyphs.ellipsis);
+        y += 1;
+    }
+    for notice in snapshot.notices.iter().rev().take(usize::from(body.height.saturating_sub(y + 1))) {
+        y += 1;
+        pen.text(1, y, body.width.saturating_sub(1), &notice.to_string(), theme.dim, theme.glyphs.ellipsis);
+    }
+}
+
+fn position_line(row: &PositionRow, snapshot: &Snapshot, scene: &Scene<'_>) -> (String, Style) {
+    let decimals = snapshot.markets.iter().find(|m| m.symbol == row.symbol).map_or(9, |m| m.qty_decimals);
+    let arrow = figures::side_arrow(row.side, &scene.theme.glyphs);
+    let believed = if row.believed { "?" } else { "" };
+    let pnl = figures::or_unknown(row.unrealised, figures::signed_money);
+    let text = format!(
+        "{:<9}{arrow}{:<6}{:>9}{believed} {pnl:>10}",
+        row.name,
+        figures::long_short(row.side),
+        figures::qty(row.qty, decimals)
+    );
+    let style = row.unrealised.map_or(scene.theme.dim, |pnl| scene.theme.signed(pnl.to_f64_lossy()));
+    (text, style)
+}
+
+fn risk_line(snapshot: &Snapshot) -> String {
+    use crate::engine::risk::limits::LimitKey;
+    let used = |key: LimitKey| {
+        let row = snapshot.limits.iter().find(|r| r.key == key).and_then(|r| r.utilisation);
+        figures::or_unknown(row, |u| format!("{:.0}%", u * 100.0))
+    };
+    let drawdown = figures::or_unknown(snapshot.account.drawdown_pct, |pct| format!("{pct:.1}%"));
+    format!("drawdown {drawdown} (limit {} used)  exposure {}", used(LimitKey::MaxDrawdownPct), used(LimitKey::MaxGrossNotional))
 }

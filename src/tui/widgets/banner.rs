@@ -1,0 +1,287 @@
+//! Row 1: what market, whose money, may it trade, how much is at stake, is it alive. State before data, at every width.
+//!
+//! Every piece has forms from short to long, every form a rank. Forms are granted in order of rank while they fit, so a
+//! narrow screen loses detail before it loses a word, and no number is ever cut.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::figures;
+use super::pen::{Pen, columns};
+use crate::engine::ids::{Account, Market};
+use crate::engine::num::UNIT;
+use crate::engine::risk::limits::LimitKey;
+use crate::engine::snapshot::{Snapshot, StateView, StateWord};
+use crate::tui::glyphs::Glyphs;
+use crate::tui::panes::Scene;
+use crate::tui::theme::Theme;
+
+/// One piece of the banner.
+struct Piece {
+    /// Rank and text, shortest first. Lower ranks are granted first.
+    forms: Vec<(u8, String)>,
+    style: Style,
+    /// Aligned to the right end.
+    right: bool,
+}
+
+impl Piece {
+    fn left(forms: Vec<(u8, String)>, style: Style) -> Self {
+        Self { forms, style, right: false }
+    }
+    fn right(forms: Vec<(u8, String)>, style: Style) -> Self {
+        Self { forms, style, right: true }
+    }
+}
+
+/// Draws the banner over the whole of `area`, one row.
+pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let ground = ground(scene);
+    let pieces = pieces(scene, ground);
+    let mut pen = Pen::new(buffer, area);
+    pen.style_row(0, ground);
+    let (chosen, tight) = choose(&pieces, area.width);
+    let separator = scene.theme.glyphs.separator;
+    let gap = if tight { separator.to_string() } else { format!(" {separator} ") };
+    let mut x = u16::from(!tight);
+    let mut right_width = u16::from(!tight);
+    for (piece, form) in pieces.iter().zip(&chosen) {
+        let Some(text) = form.and_then(|f| piece.forms.get(f)).map(|f| f.1.as_str()) else { continue };
+        if piece.right {
+            right_width += columns(text) + columns(&gap);
+            continue;
+        }
+        if x > u16::from(!tight) {
+            x = pen.put(x, 0, &gap, ground);
+        }
+        x = pen.put(x, 0, text, piece.style);
+    }
+    let mut x = area.width.saturating_sub(right_width.saturating_sub(columns(&gap)));
+    let mut first = true;
+    for (piece, form) in pieces.iter().zip(&chosen).filter(|(p, _)| p.right) {
+        let Some(text) = form.and_then(|f| piece.forms.get(f)).map(|f| f.1.as_str()) else { continue };
+        if !first {
+            x = pen.put(x, 0, &gap, ground);
+        }
+        first = false;
+        x = pen.put(x, 0, text, piece.style);
+    }
+}
+
+/// Grants forms in order of rank while they fit; also says whether the pieces must stand close together.
+fn choose(pieces: &[Piece], width: u16) -> (Vec<Option<usize>>, bool) {
+    let mut asked: Vec<(u8, usize, usize)> = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        asked.extend(piece.forms.iter().enumerate().map(|(form, (rank, _))| (*rank, index, form)));
+    }
+    asked.sort_unstable();
+    let grant = |gap: u16, padding: u16| -> (Vec<Option<usize>>, bool) {
+        let mut chosen: Vec<Option<usize>> = vec![None; pieces.len()];
+        let mut words = true;
+        for (rank, index, form) in &asked {
+            let mut next = chosen.clone();
+            if let Some(slot) = next.get_mut(*index) {
+                *slot = Some(*form);
+            }
+            if total(pieces, &next, gap) + padding <= width {
+                chosen = next;
+            } else if *rank <= WORDS {
+                words = false;
+            }
+        }
+        (chosen, words)
+    };
+    let (roomy, complete) = grant(3, 2);
+    if complete { (roomy, false) } else { (grant(1, 0).0, true) }
+}
+
+/// Forms up to this rank are the words that must be there.
+const WORDS: u8 = 2;
+
+fn total(pieces: &[Piece], chosen: &[Option<usize>], gap: u16) -> u16 {
+    let texts = pieces.iter().zip(chosen).filter_map(|(p, form)| form.and_then(|f| p.forms.get(f)));
+    let (count, sum) = texts.fold((0_u16, 0_u16), |(n, w), (_, text)| (n + 1, w.saturating_add(columns(text))));
+    sum.saturating_add(gap.saturating_mul(count.saturating_sub(1)))
+}
+
+/// Background by whose money it is.
+fn ground(scene: &Scene<'_>) -> Style {
+    let (pair, theme) = (scene.snapshot.session.pair, scene.theme);
+    match (pair.market(), pair.account()) {
+        (Market::Bybit, Account::Live) => theme.banner_live,
+        (Market::Bybit, Account::DemoAccount | Account::Testnet) => theme.banner_demo,
+        (Market::Bybit, Account::Paper) => theme.banner_paper,
+        (Market::Simulated | Market::Tape, _) => theme.banner_sim,
+    }
+}
+
+fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
+    let (snapshot, theme) = (scene.snapshot, scene.theme);
+    let loud = theme.killed;
+    let mut pieces = Vec::with_capacity(12);
+    pieces.push(market(snapshot, ground));
+    pieces.push(Piece::left(account(snapshot.session.pair.account(), &theme.glyphs), ground));
+    pieces.push(state(snapshot, theme, ground));
+    if let Some(ms) = scene.ui.engine_silent_ms {
+        let age = crate::engine::time::Span::from_ms(ms);
+        pieces.push(Piece::left(
+            vec![(3, format!("SILENT {age}")), (5, format!("{} ENGINE SILENT {age}", theme.glyphs.fail))],
+            loud,
+        ));
+    }
+    if scene.ui.frozen {
+        pieces.push(Piece::left(vec![(4, "FROZEN".to_owned()), (13, "VIEW FROZEN".to_owned())], loud));
+    }
+    if snapshot.session.practice {
+        pieces.push(Piece::left(
+            vec![(4, "PRACTICE".to_owned()), (6, "PRACTICE: edge gate off".to_owned())],
+            theme.warn.patch(ground).patch(theme.killed.add_modifier(theme.killed.add_modifier)),
+        ));
+    }
+    pieces.extend(money(snapshot, theme, ground));
+    pieces.push(feed(snapshot, theme, ground));
+    pieces.push(Piece::right(vec![(11, format!("{}Z", snapshot.at.clock()))], ground));
+    pieces
+}
+
+fn market(snapshot: &Snapshot, ground: Style) -> Piece {
+    let session = &snapshot.session;
+    let word = match (session.pair.market(), session.pair.account()) {
+        (Market::Simulated, _) => vec![(1, "SIM".to_owned()), (2, "SIMULATED MARKET".to_owned())],
+        (Market::Tape, _) => vec![(1, "TAPE".to_owned())],
+        (Market::Bybit, Account::Paper | Account::Live) => vec![(1, "BYBIT".to_owned())],
+        // The account's own words name Bybit already.
+        (Market::Bybit, Account::DemoAccount | Account::Testnet) => vec![(14, "BYBIT".to_owned())],
+    };
+    let mut forms = word;
+    if let Some((_, longest)) = forms.last().cloned()
+        && !session.market_label.is_empty()
+    {
+        forms.push((15, format!("{longest} · {}", session.market_label)));
+    }
+    Piece::left(forms, ground)
+}
+
+fn account(account: Account, glyphs: &Glyphs) -> Vec<(u8, String)> {
+    match account {
+        Account::Paper => vec![(0, format!("{}PAPER", glyphs.paper)), (7, format!("{} PAPER", glyphs.paper))],
+        Account::DemoAccount => vec![(0, format!("{} BYBIT DEMO ACCOUNT", glyphs.demo))],
+        Account::Testnet => vec![(0, format!("{} BYBIT TESTNET", glyphs.testnet))],
+        Account::Live => {
+            let bar = glyphs.live;
+            vec![(0, format!("{bar}LIVE{bar}")), (3, format!("{bar}LIVE{bar}REAL MONEY{bar}"))]
+        }
+    }
+}
+
+/// The word of the state, longer forms with its cause. A latch or an unknown account is loud on every ground.
+fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
+    let (view, g) = (&snapshot.state, &theme.glyphs);
+    let open = open_words(view);
+    let (forms, style) = match view.word {
+        StateWord::Safe if view.exiting > 0 => {
+            let exiting = view.exiting;
+            let short = format!("DISARMED·exiting {exiting}");
+            (vec![(0, "DISARMED".to_owned()), (2, short), (3, format!("{} DISARMED · exiting {exiting}", g.exiting))], ground)
+        }
+        StateWord::Safe => {
+            (vec![(0, "SAFE".to_owned()), (3, format!("{} SAFE", g.safe)), (4, format!("{} SAFE (disarmed)", g.safe))], ground)
+        }
+        StateWord::Armed => {
+            let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| figures::left(until.since(snapshot.at)));
+            (vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (3, format!("{0} ARMED {left}", g.armed))], ground)
+        }
+        StateWord::Reducing => {
+            (with_cause("REDUCING", "", g.reducing, view.reducing.first().map(String::as_str)), theme.killed)
+        }
+        StateWord::Tripped => {
+            let cause = view.latch.as_ref().map(|l| l.cause.to_string());
+            (with_cause("TRIPPED", &open, g.latched, cause.as_deref()), theme.killed)
+        }
+        StateWord::Killed => (with_cause("KILLED", &open, g.latched, None), theme.killed),
+        StateWord::Unknown => {
+            let cause = view.reducing.first().or(view.arming_refused.as_ref());
+            (with_cause("UNKNOWN", "", g.unknown, cause.map(String::as_str)), theme.killed)
+        }
+    };
+    let forms = if style == theme.killed {
+        forms.into_iter().map(|(rank, text)| (rank, if rank > 2 { format!(" {text} ") } else { text })).collect()
+    } else {
+        forms
+    };
+    Piece::left(forms, style)
+}
+
+fn with_cause(word: &str, open: &str, glyph: char, cause: Option<&str>) -> Vec<(u8, String)> {
+    let mut forms = vec![(0, word.to_owned())];
+    let mut long = format!("{glyph} {word}");
+    if !open.is_empty() {
+        forms.push((2, format!("{word}·{}", open.split(" (").next().unwrap_or(open))));
+        long = format!("{glyph} {word} · {open}");
+    }
+    forms.push((3, long));
+    if let Some(cause) = cause {
+        let tail = if open.is_empty() { String::new() } else { format!(" · {open}") };
+        forms.push((4, format!("{glyph} {word}: {cause}{tail}")));
+    }
+    forms
+}
+
+/// `2 OPEN`, `CLOSING 2`, `FLAT (proven 14:32:09)`: killed is not flat.
+fn open_words(view: &StateView) -> String {
+    match (view.open, view.flat_proven) {
+        (open, _) if view.closing => format!("CLOSING {open}"),
+        (0, Some(at)) => format!("FLAT (proven {})", at.clock()),
+        (0, None) => "0 OPEN (not proven)".to_owned(),
+        (open, _) => format!("{open} OPEN"),
+    }
+}
+
+fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
+    let account = &snapshot.account;
+    let equity = account.equity.map_or_else(|| "?".to_owned(), figures::money);
+    let mut pieces = vec![Piece::left(
+        vec![(7, equity.clone()), (8, format!("equity {equity}")), (17, format!("equity {equity} USDT"))],
+        ground,
+    )];
+    let day = account.day_pnl.map_or_else(
+        || "?".to_owned(),
+        |pnl| {
+            let arrow = figures::sign_arrow(pnl.to_f64_lossy(), &theme.glyphs);
+            format!("{arrow} {}", figures::signed_money(pnl))
+        },
+    );
+    let mut forms = vec![(7, day.clone()), (10, format!("day {day}"))];
+    if let Some(pct) = account.day_pnl_pct {
+        forms.push((16, format!("day {day} ({}%)", figures::signed(pct, 2))));
+    }
+    pieces.push(Piece::left(forms, ground));
+    let limit = limit_value(snapshot, LimitKey::MaxDrawdownPct);
+    let used = account.drawdown_pct.map_or_else(|| "?".to_owned(), |pct| figures::plain(pct, 1));
+    let allowed = limit.map_or_else(|| "?".to_owned(), |pct| figures::plain(pct, 1));
+    pieces.push(Piece::left(
+        vec![(9, format!("dd {used}/{allowed}%")), (12, format!("dd {used}% of {allowed}%"))],
+        ground,
+    ));
+    pieces
+}
+
+fn feed(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
+    let g = &theme.glyphs;
+    let bound = limit_value(snapshot, LimitKey::MaxDataAgeMs);
+    let (text, word, style) = match snapshot.health.feed_age {
+        None => (format!("{} --", g.skip), "feed", ground),
+        Some(age) if bound.is_some_and(|ms| age.as_secs_f64() * 1e3 > ms) => {
+            (format!("{} STALE {age}", g.fail), "feed", theme.killed)
+        }
+        Some(age) => (format!("{} {age:>5}", g.ok, age = age.to_string()), "feed", ground),
+    };
+    let rank = if style == theme.killed { 5 } else { 9 };
+    Piece::right(vec![(rank, text.clone()), (13, format!("{word} {text}"))], style)
+}
+
+/// A limit's value in its unit.
+fn limit_value(snapshot: &Snapshot, key: LimitKey) -> Option<f64> {
+    snapshot.limits.iter().find(|row| row.key == key).map(|row| row.value as f64 / UNIT as f64)
+}
