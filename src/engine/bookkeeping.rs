@@ -62,6 +62,7 @@ impl Engine {
         if symbol.index() >= self.desks.len() {
             return;
         }
+        self.fills += 1;
         let booked = self.account.book_fill(self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
@@ -106,7 +107,7 @@ impl Engine {
     pub(super) fn on_account(&mut self, update: &AccountUpdate, out: &mut Effects) {
         match update {
             AccountUpdate::Funding { symbol, rate, amount } => {
-                self.account.book_funding(*symbol, *amount);
+                self.account.book_funding(*amount);
                 let balance = self.account.balance();
                 out.push(Effect::Record(Record::Funding { symbol: *symbol, rate: *rate, amount: *amount, balance }));
                 let text = format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());

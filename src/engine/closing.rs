@@ -25,7 +25,7 @@ impl Engine {
         if why != CloseWhy::Kill {
             self.control.receipt.clear();
         }
-        let open = self.account.held().filter(|h| scope.contains(&h.symbol)).count();
+        let open = self.account.open().filter(|h| scope.contains(&h.symbol)).count();
         self.control.flat_proven = None;
         self.control.note(self.now, &format!("{}: closing {open} position(s), reduce-only", why.word()));
         self.control.close =
@@ -56,9 +56,9 @@ impl Engine {
     /// `false` when there is no price at all to work with.
     pub(super) fn reduce(&mut self, symbol: Symbol, purpose: Purpose, tries: u8, out: &mut Effects) -> bool {
         let Some(desk) = self.desks.get(symbol.index()) else { return false };
-        let held = self.account.holding(symbol).clone();
+        let held = self.account.holding(symbol);
         let Some(side) = held.side().map(Side::opposite) else { return false };
-        let reference = desk.book.mid().or(desk.ticker.mark).or(desk.last.map(|last| last.1));
+        let reference = desk.book.mid().or(desk.ticker.facts().mark).or(desk.last.map(|last| last.1));
         let Some(reference) = reference else {
             self.control.note(self.now, &format!("{}: no price yet, waiting", self.name(symbol)));
             return false;
@@ -92,7 +92,7 @@ impl Engine {
         let Some(close) = &self.control.close else { return };
         let scope = &close.scope;
         let venue_flat = !statement.positions.iter().any(|(symbol, qty)| scope.contains(symbol) && *qty != 0);
-        let ours_flat = !self.account.held().any(|h| scope.contains(&h.symbol));
+        let ours_flat = !self.account.open().any(|h| scope.contains(&h.symbol));
         let working = scope.iter().any(|symbol| self.orders.working_of(*symbol).next().is_some());
         let (why, started) = (close.why, close.started);
         if !venue_flat || !ours_flat || working {

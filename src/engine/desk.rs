@@ -8,7 +8,7 @@ use super::ids::Symbol;
 use super::market::book::Book;
 use super::market::candles::Candles;
 use super::market::instrument::Instrument;
-use super::market::ticker::TickerState;
+use super::market::ticker::MergedTicker;
 use super::market::trades::Trades;
 use super::num::{Price, Side};
 use super::risk::verdict::DenialCode;
@@ -36,7 +36,7 @@ pub struct Desk {
     /// Recent trades.
     pub trades: Trades,
     /// Mark, index, funding.
-    pub ticker: TickerState,
+    pub ticker: MergedTicker,
     /// Incremental features.
     pub features: FeatureState,
     /// Features of the last decision boundary.
@@ -91,7 +91,7 @@ impl Desk {
             book: Book::new(),
             candles: Candles::new(),
             trades: Trades::new(),
-            ticker: TickerState::default(),
+            ticker: MergedTicker::new(),
             features: FeatureState::new(),
             frame: None,
             forecasts: vec![None; models],
@@ -118,7 +118,7 @@ impl Desk {
         match data {
             MarketData::Book(update) => {
                 self.book.apply(update);
-                if self.trades.is_empty()
+                if self.trades.last_price().is_none()
                     && let Some(mid) = self.book.mid()
                 {
                     self.set_last(at, mid);
@@ -126,13 +126,13 @@ impl Desk {
             }
             MarketData::Trade(trade) => {
                 self.candles.on_trade(at, trade);
-                self.trades.push(at, *trade);
+                self.trades.on_trade(at, trade);
                 self.set_last(at, trade.price);
                 if let Some(mid) = self.book.mid() {
                     self.adverse.on_trade(at, mid.to_f64_lossy(), trade.taker);
                 }
             }
-            MarketData::Ticker(ticker) => self.ticker.merge(ticker),
+            MarketData::Ticker(ticker) => self.ticker.apply(at, ticker),
             MarketData::Gap => self.book.gap(),
         }
         if let Some(mid) = self.book.mid() {
@@ -153,7 +153,7 @@ impl Desk {
 
     /// Price that values a position: the venue's mark, the book's middle where the market has no mark, else unknown.
     pub fn mark(&self) -> Option<Price> {
-        self.ticker.mark.or_else(|| self.book.mid())
+        self.ticker.facts().mark.or_else(|| self.book.mid())
     }
 
     /// Adds a chart mark at the current price.

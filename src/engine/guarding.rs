@@ -224,7 +224,8 @@ impl Engine {
 
     /// Arming stays refused after a loss trip was reset, until the day turns or the limit is loosened.
     pub(super) fn arming_refused(&self) -> Option<String> {
-        self.equity.arming_refused(&self.limits)
+        let spent = self.equity.baselines().is_some_and(|baselines| baselines.day_loss_spent);
+        spent.then(|| "the day's loss limit was reached: arming waits for the next trading day, or for max_daily_loss to be raised".to_owned())
     }
 }
 

@@ -33,6 +33,7 @@ use account::{Account, EquityTracker};
 use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
+use market::instrument::Instrument;
 use event::{Event, Link, MarketData, ModelInfo, Restored};
 use ids::{Pair, RunId, Symbol};
 use notice::{Kind, Level, Notice};
@@ -54,6 +55,7 @@ pub struct Engine {
     limits: RiskLimits,
     models: Vec<ModelInfo>,
     desks: Vec<Desk>,
+    instruments: Vec<Instrument>,
     account: Account,
     equity: EquityTracker,
     orders: Orders,
@@ -69,6 +71,8 @@ pub struct Engine {
     denials: BTreeMap<DenialCode, u64>,
     curve: VecDeque<(Ts, f64)>,
     events: u64,
+    fills: u64,
+    starting_balance: Money,
     versions: u64,
     /// Last time the loss baselines were written.
     baselines_written: Ts,
@@ -95,7 +99,8 @@ impl Engine {
             settings: restored.settings.clone(),
             limits: restored.limits.clone(),
             models: restored.models.clone(),
-            account: Account::new(desks.len(), restored.balance, &restored.holdings),
+            account: Account::new(restored.balance, &restored.holdings),
+            instruments: restored.instruments.clone(),
             desks,
             equity: EquityTracker::new(restored.settings.day_starts_at, restored.baselines.clone()),
             orders: Orders::default(),
@@ -109,6 +114,8 @@ impl Engine {
             denials: BTreeMap::new(),
             curve: VecDeque::new(),
             events: 0,
+            fills: 0,
+            starting_balance: restored.balance,
             versions: 0,
             baselines_written: Ts(0),
         }
@@ -127,6 +134,7 @@ impl Engine {
             Event::Command(command) => self.on_command(command, out),
             Event::Link(link) => self.on_link(link, out),
             Event::Fault(fault) => self.on_fault(fault, out),
+            Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
             Event::Tick => self.on_tick(out),
             Event::Ended => self.write_baselines(out),
         }
@@ -137,7 +145,7 @@ impl Engine {
 
     fn on_start(&mut self, out: &mut Effects) {
         self.control.present = self.now;
-        let held: Vec<Symbol> = self.account.held().map(|h| h.symbol).collect();
+        let held: Vec<Symbol> = self.account.open().map(|h| h.symbol).collect();
         for symbol in held {
             self.protect(symbol);
         }
@@ -191,7 +199,7 @@ impl Engine {
             let symbol = Symbol(index as u16);
             self.run_exits(symbol, out);
             let (now, desk) = (self.now, &mut self.desks[index]);
-            desk.candles.on_time(now);
+            desk.candles.advance(now);
             desk.on_second();
             let frame = desk.features.frame(now, symbol);
             desk.frame = Some(frame.clone());
@@ -213,7 +221,7 @@ impl Engine {
     fn write_baselines(&mut self, out: &mut Effects) {
         if let Some(baselines) = self.equity.baselines() {
             self.baselines_written = self.now;
-            out.push(Effect::Record(Record::Baselines(baselines)));
+            out.push(Effect::Record(Record::Baselines(baselines.clone())));
         }
     }
 
@@ -234,7 +242,7 @@ impl Engine {
             orders: &self.orders,
             sent: &self.sent,
             equity: self.equity_now(),
-            day_loss: self.equity.day_loss(),
+            day_loss: self.equity.day_loss().unwrap_or(Money::ZERO),
             feed_age: self.feed_age(),
         }
     }
@@ -314,7 +322,31 @@ impl Engine {
     }
     /// Is anything open or working?
     pub fn at_risk(&self) -> bool {
-        self.orders.count() > 0 || self.account.held().next().is_some()
+        self.orders.count() > 0 || self.account.open().next().is_some()
+    }
+    /// Do the pre-flight lights allow arming?
+    pub fn may_arm(&self) -> bool {
+        self.preflight().iter().all(|check| check.health != snapshot::Health::Fail)
+    }
+    /// Event time of the last step.
+    pub const fn now(&self) -> Ts {
+        self.now
+    }
+    /// Steps so far.
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+    /// Executions so far.
+    pub const fn fills(&self) -> u64 {
+        self.fills
+    }
+    /// Balance the run began with.
+    pub const fn starting_balance(&self) -> Money {
+        self.starting_balance
+    }
+    /// Venue name of an instrument.
+    pub fn name_of(&self, symbol: Symbol) -> &str {
+        self.name(symbol)
     }
     /// Settings of this run.
     pub const fn settings(&self) -> &Settings {
@@ -325,8 +357,8 @@ impl Engine {
         &self.limits
     }
     /// Instruments of this run, in [`Symbol`] order.
-    pub fn instruments(&self) -> impl Iterator<Item = &market::instrument::Instrument> {
-        self.desks.iter().map(|desk| &desk.instrument)
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
     }
 }
 

@@ -6,7 +6,6 @@ use super::control::CloseWhy;
 use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
-use super::num::Money;
 use super::risk::limits::{LimitKey, show};
 use super::risk::state::{Arming, Latch, LatchCause};
 use super::snapshot::Health;
@@ -75,7 +74,7 @@ impl Engine {
         self.control.arming = Arming::Safe;
         self.cancel_openings(None, out);
         if was_armed {
-            let open = self.account.held().count();
+            let open = self.account.open().count();
             let rest = if open > 0 { format!(" · exiting {open}") } else { String::new() };
             self.tell(Level::Info, Kind::State, None, format!("DISARMED ({why}){rest}"), out);
         }
@@ -97,7 +96,7 @@ impl Engine {
         self.control.receipt.clear();
         self.control.note(self.now, "gate closed, opening orders cancelled, latched");
         out.push(Effect::Record(Record::Latch(Some(latch))));
-        let open = self.account.held().count();
+        let open = self.account.open().count();
         self.tell(Level::Alarm, Kind::State, None, format!("KILLED ({how}) · {open} open"), out);
     }
 
@@ -131,8 +130,11 @@ impl Engine {
         }
         self.control.latch = None;
         self.control.arming = Arming::Safe;
-        if let LatchCause::Loss(_) = latch.cause {
-            self.equity.reset(self.now, self.equity_now());
+        if let LatchCause::Loss(trip) = &latch.cause {
+            self.equity.reset(self.now);
+            if trip.limit == LimitKey::MaxDailyLoss.name() {
+                self.equity.spend_day(true);
+            }
             self.write_baselines(out);
         }
         out.push(Effect::Record(Record::Latch(None)));
@@ -147,8 +149,8 @@ impl Engine {
             return Err(format!("{} can be raised only while disarmed", key.name()));
         }
         self.limits = self.limits.with(key, value).map_err(|error| error.to_string())?;
-        if !key.is_tighter(old, value) {
-            self.equity.loosened(key);
+        if key == LimitKey::MaxDailyLoss && !key.is_tighter(old, value) {
+            self.equity.spend_day(false);
         }
         let unit = key.unit().suffix();
         let text = format!("{} {} -> {}{unit}", key.name(), show(old), show(value));
@@ -231,21 +233,10 @@ impl Engine {
         out.push(Effect::Record(Record::Latch(Some(latch))));
         self.tell(Level::Alarm, Kind::State, None, format!("TRIPPED: {cause}"), out);
         let flatten = self.settings.on_loss_trip == super::settings::OnLossTrip::Flatten;
-        if matches!(cause, LatchCause::Loss(_)) && flatten && self.account.held().next().is_some() {
+        if matches!(cause, LatchCause::Loss(_)) && flatten && self.account.open().next().is_some() {
             let scope = self.closable(None);
             self.control.receipt.clear();
             self.begin_close(CloseWhy::LossTrip, scope, out);
         }
-    }
-
-    /// Would setting `key` to `value` trip or reduce now? What the limits dialog says before Enter.
-    pub fn consequence(&self, key: LimitKey, value: i64) -> Option<String> {
-        let limit = Money::from_raw(i128::from(value) * i128::from(super::num::UNIT));
-        let loss = match key {
-            LimitKey::MaxDailyLoss => self.equity.day_loss(),
-            LimitKey::MaxLoss24h => self.equity.loss_24h(),
-            _ => return None,
-        };
-        (loss > Money::ZERO && loss >= limit).then(|| format!("trips now: the loss is {loss:.2}"))
     }
 }

@@ -88,8 +88,8 @@ pub fn round_trip_bps(desk: &Desk, settings: &Settings, side: Side, qty: Qty, at
     };
     let exit = settings.taker_fee.bps_lossy() + crossing_bps(desk, side.opposite(), qty)?;
     let hold = Span::from_secs(i64::from(settings.horizon_s)).max(settings.max_hold);
-    let crosses = desk.ticker.next_funding.is_some_and(|next| next > at && next <= at + hold);
-    let funding = match desk.ticker.funding_rate {
+    let crosses = desk.ticker.facts().next_funding.is_some_and(|next| next > at && next <= at + hold);
+    let funding = match desk.ticker.facts().funding_rate {
         Some(rate) if crosses => rate.bps_lossy() * side.sign() as f64,
         _ => 0.0,
     };

@@ -11,7 +11,7 @@ use super::risk::state::Arming;
 use super::signal::{Signal, crossing_bps, half_spread_bps, signal};
 use super::snapshot::{
     AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow, PositionRow,
-    SessionView, SignalRow, Snapshot, StateView, StateWord, TradeView, Verdict, View,
+    SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
 };
 use super::strategy::threshold::edge_denial;
 use super::time::Span;
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     fn state_view(&self) -> StateView {
-        let open = self.account.held().count() as u16;
+        let open = self.account.open().count() as u16;
         let armed_until = match self.control.arming {
             Arming::Armed { until, .. } => Some(until),
             Arming::Safe => None,
@@ -93,16 +93,18 @@ impl Engine {
 
     fn account_view(&self) -> AccountView {
         let equity = self.equity_now();
-        let day_pnl = equity.and_then(|equity| self.equity.day_equity().map(|base| equity - base));
+        let baselines = self.equity.baselines();
+        let day_pnl = equity.zip(baselines).map(|(equity, base)| equity - base.day_equity);
         let totals = self.account.totals();
         AccountView {
             equity,
             balance: self.account.balance(),
             day_pnl,
             day_pnl_pct: day_pnl
-                .and_then(|pnl| self.equity.day_equity().map(|base| pnl.ratio_lossy(base) * 100.0)),
-            drawdown_pct: equity.map(|_| self.equity.drawdown_pct_1e9() as f64 / 1e9),
-            high_water: self.equity.high_water().unwrap_or(Money::ZERO),
+                .zip(baselines)
+                .map(|(pnl, base)| pnl.ratio_lossy(base.day_equity) * 100.0),
+            drawdown_pct: equity.and(self.equity.drawdown_pct_1e9()).map(|pct| pct as f64 / 1e9),
+            high_water: baselines.map_or(Money::ZERO, |base| base.high_water),
             realised: totals.realised,
             unrealised: self.account.unrealised(|symbol| self.mark(symbol)),
             fees: totals.fees,
@@ -176,7 +178,6 @@ impl Engine {
 
     fn focus_view(&self, desk: &Desk, view: &View) -> FocusView {
         let depth = usize::from(view.depth);
-        let names = super::features::FEATURES.iter();
         FocusView {
             symbol: desk.symbol,
             category: match desk.instrument.category {
@@ -188,19 +189,17 @@ impl Engine {
             candle: view.candle,
             candles: desk.candles.view(view.candle, CANDLES_SHOWN),
             marks: desk.marks.iter().copied().collect(),
-            trades: desk
-                .trades
-                .newest(TRADES_SHOWN)
-                .map(|(at, trade)| TradeView { at, price: trade.price, qty: trade.qty, taker: trade.taker })
-                .collect(),
+            trades: desk.trades.newest(TRADES_SHOWN),
             mark: self.freshness(desk.mark()),
-            funding: desk.ticker.funding_rate.map(|rate| (rate, desk.ticker.next_funding)),
-            features: desk
-                .frame
-                .iter()
-                .flat_map(|frame| names.clone().zip(&frame.values).map(|(spec, value)| (spec.name.to_string(), *value, spec.warm_by(desk, frame))))
-                .collect(),
+            funding: desk.ticker.facts().funding_rate.map(|rate| (rate, desk.ticker.facts().next_funding)),
+            features: self.feature_rows(desk),
         }
+    }
+
+    fn feature_rows(&self, desk: &Desk) -> Vec<(String, f32, bool)> {
+        let Some(frame) = &desk.frame else { return Vec::new() };
+        let rows = super::features::FEATURES.iter().zip(&frame.values).enumerate();
+        rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index))).collect()
     }
 
     fn signal_rows(&self, desk: &Desk) -> Vec<SignalRow> {
@@ -281,7 +280,7 @@ impl Engine {
 
     fn position_rows(&self) -> Vec<PositionRow> {
         self.account
-            .held()
+            .open()
             .filter_map(|held| {
                 let desk = self.desks.get(held.symbol.index())?;
                 let (side, mark) = (held.side()?, desk.mark());
@@ -307,7 +306,7 @@ impl Engine {
     }
 
     fn liquidation_price(&self, desk: &Desk) -> Option<Price> {
-        self.account.liquidation_price(desk.symbol, &desk.instrument, |symbol| self.mark(symbol))
+        self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol))
     }
 
     /// Half spread, walk and taker fee of closing now.
@@ -358,8 +357,8 @@ impl Engine {
                     LimitKey::MaxNetNotional => money(totals.net),
                     LimitKey::MaxOpenOrders => Some(self.orders.count() as f64),
                     LimitKey::MaxOrdersPer10s => Some(self.sent_lately() as f64),
-                    LimitKey::MaxDailyLoss => account.equity.and(money(self.equity.day_loss())),
-                    LimitKey::MaxLoss24h => account.equity.and(money(self.equity.loss_24h())),
+                    LimitKey::MaxDailyLoss => account.equity.and(self.equity.day_loss()).and_then(money),
+                    LimitKey::MaxLoss24h => account.equity.and(self.equity.loss_24h()).and_then(money),
                     LimitKey::MaxDrawdownPct => account.drawdown_pct,
                     LimitKey::MaxLeverage => {
                         account.equity.filter(|_| totals.gross != Money::MAX).map(|equity| totals.gross.ratio_lossy(equity))
@@ -408,8 +407,8 @@ impl Engine {
 }
 
 fn change(desk: &Desk) -> (Option<f64>, bool) {
-    let is_24h = desk.ticker.price_24h_ago.is_some();
-    let base = desk.ticker.price_24h_ago.or(desk.first);
+    let is_24h = desk.ticker.facts().price_24h_ago.is_some();
+    let base = desk.ticker.facts().price_24h_ago.or(desk.first);
     let pct = base.zip(desk.last).filter(|(base, _)| base.raw() > 0).map(|(base, (_, last))| {
         (last.to_f64_lossy() / base.to_f64_lossy() - 1.0) * 100.0
     });

@@ -14,7 +14,7 @@ use crate::engine::command::Command;
 use crate::engine::effect::{Effect, Effects, NewOrder, Record};
 use crate::engine::event::{Event, Fault, OrderNews, OrderUpdate, Restored};
 use crate::engine::features::FeatureFrame;
-use crate::engine::ids::{Account, OrderSeq, RunId, Seq, Symbol, order_link_id};
+use crate::engine::ids::{Account, OrderSeq, RunId, Seq, order_link_id};
 use crate::engine::notice::Notice;
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::{Span, Ts};
@@ -223,6 +223,11 @@ impl Driver {
         self.dispatch(self.now, Event::Command(command));
     }
 
+    /// Something the person must know that is nobody's fault: shown, not acted upon.
+    pub fn tell(&mut self, text: String) {
+        self.dispatch(self.now, Event::Told(text));
+    }
+
     /// A fault of an edge.
     pub fn fault(&mut self, fault: Fault) {
         self.dispatch(self.now, Event::Fault(fault));
@@ -428,11 +433,6 @@ impl Driver {
             ledger
         });
         Finished { engine: self.engine, decisions: self.decisions, ledger, venue: self.venue, feed: self.feed, troubles }
-    }
-
-    /// Instruments of the run.
-    pub fn symbols(&self) -> impl Iterator<Item = Symbol> {
-        (0..self.engine.instruments().count()).map(|index| Symbol(index as u16))
     }
 }
 

@@ -28,12 +28,13 @@ pub struct TapeFeed {
     kind: ReplayKind,
     next: Option<(Ts, Event)>,
     failed: Option<TapeError>,
+    span: (Ts, Ts),
 }
 
 impl TapeFeed {
     /// Reads on from where `reader` stands.
-    pub fn new(reader: TapeReader, kind: ReplayKind) -> Self {
-        let mut feed = Self { reader, kind, next: None, failed: None };
+    pub fn new(reader: TapeReader, kind: ReplayKind, span: (Ts, Ts)) -> Self {
+        let mut feed = Self { reader, kind, next: None, failed: None, span };
         feed.fill();
         feed
     }
@@ -60,14 +61,27 @@ impl TapeFeed {
         }
     }
 
+    /// Time of the next event that will be given.
+    pub fn first_at(&self) -> Option<Ts> {
+        self.next.as_ref().map(|next| next.0)
+    }
+
+    /// The moment at this part of the tape's span, 0 to 1.
+    pub fn time_at(&self, part: f64) -> Option<Ts> {
+        let length = self.span.1.since(self.span.0).0 as f64;
+        part.is_finite().then(|| Ts(self.span.0.0 + (length * part.clamp(0.0, 1.0)) as i64))
+    }
+
     /// Why reading stopped before the end of the tape.
     pub const fn failed(&self) -> Option<&TapeError> {
         self.failed.as_ref()
     }
 
-    /// Part of the tape read, 0 to 1.
+    /// Part of the tape's span played, 0 to 1.
     pub fn done(&self) -> f64 {
-        if self.next.is_none() { 1.0 } else { self.reader.position() }
+        let Some((at, _)) = &self.next else { return 1.0 };
+        let length = self.span.1.since(self.span.0).0.max(1) as f64;
+        (at.since(self.span.0).0 as f64 / length).clamp(0.0, 1.0)
     }
 }
 

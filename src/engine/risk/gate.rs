@@ -74,7 +74,7 @@ impl GateView<'_> {
     pub fn worst(&self, symbol: Symbol, extra: Option<&NewOrder>) -> Worst {
         let mark = self.desk(symbol).and_then(Desk::mark);
         let extra = extra.filter(|order| order.symbol == symbol);
-        worst_of(symbol, self.account.holding(symbol), self.orders, mark, extra)
+        worst_of(symbol, &self.account.holding(symbol), self.orders, mark, extra)
     }
     /// Worst case over all instruments with `extra` added.
     pub fn totals(&self, extra: Option<&NewOrder>) -> Totals {
