@@ -3,8 +3,9 @@
 //! A tier's rate applies to the whole notional. The venue subtracts a deduction in its higher tiers; leaving that out
 //! asks for more margin than it would, never for less.
 
+use super::Holding;
 use crate::engine::market::instrument::Instrument;
-use crate::engine::num::Money;
+use crate::engine::num::{Money, Price, Side, UNIT};
 
 /// Initial margin of a position or worst-case exposure of this notional (unsigned, quote currency).
 pub fn initial(instrument: &Instrument, notional: Money) -> Money {
@@ -20,6 +21,27 @@ pub fn maintenance(instrument: &Instrument, notional: Money) -> Money {
 /// buys or all working sells (unsigned notional at their limit, reduce-only left out) fill.
 pub fn worst_notional(held: Money, buys: Money, sells: Money) -> Money {
     (held + buys).max(sells - held).max(held.abs())
+}
+
+/// The price at which a position with `behind` standing behind it (balance and what else the account is worth, quote
+/// currency) meets its maintenance margin, rounded towards the market; `notional` now chooses the tier. `None` when flat
+/// or when no price above zero does it.
+pub fn liquidation_price(held: &Holding, rules: &Instrument, notional: Money, behind: Money) -> Option<Price> {
+    let one = i128::from(UNIT);
+    let rate = i128::from(rules.tier(notional).maintenance.raw());
+    // Long: behind + price * qty - cost = price * qty * rate. Short: behind + cost - price * qty = price * qty * rate.
+    let (worth, share) = match held.side()? {
+        Side::Buy => (held.cost - behind, one.checked_sub(rate)?),
+        Side::Sell => (held.cost + behind, one.checked_add(rate)?),
+    };
+    let (worth, below) = (worth.raw().checked_mul(one)?, share.checked_mul(i128::from(held.qty().raw()))?);
+    if worth <= 0 || below <= 0 {
+        return None;
+    }
+    let down = worth.checked_div(below)?;
+    let inexact = worth.checked_rem(below)? != 0;
+    let price = if inexact && held.side() == Some(Side::Buy) { down.checked_add(1)? } else { down };
+    i64::try_from(price).ok().filter(|raw| *raw > 0).map(Price::from_raw)
 }
 
 #[cfg(test)]
