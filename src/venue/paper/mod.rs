@@ -58,7 +58,7 @@ pub enum VenueReport {
 }
 
 /// A request on its way to the venue.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Request {
     Submit(NewOrder),
     Cancel(OrderSeq),
