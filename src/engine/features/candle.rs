@@ -5,9 +5,9 @@ use super::{FeatureSpec, book_feature, put, ratio};
 use crate::engine::time::{Span, Ts};
 
 pub(super) const SPECS: &[FeatureSpec] = &[
-    book_feature("range_10s", "-1 low .. 1 high", 10_000, "candle"),
-    book_feature("range_60s", "-1 low .. 1 high", 60_000, "candle"),
-    book_feature("body_60s", "share of range", 60_000, "candle"),
+    book_feature("range_10s", "-1 low .. 1 high", 10_000, "candle").odd(),
+    book_feature("range_60s", "-1 low .. 1 high", 60_000, "candle").odd(),
+    book_feature("body_60s", "share of range", 60_000, "candle").odd(),
 ];
 
 pub(super) fn write(path: &Path, at: Ts, mid: f64, out: &mut Vec<f32>) {

@@ -4,10 +4,10 @@ use super::fade::{Fade, Fading, Tau};
 use super::{FeatureSpec, put, ratio, trade_feature};
 
 pub(super) const SPECS: &[FeatureSpec] = &[
-    trade_feature("flow_500ms", "ratio", 16_000, "flow"),
-    trade_feature("flow_1s", "ratio", 16_000, "flow"),
-    trade_feature("flow_4s", "ratio", 16_000, "flow"),
-    trade_feature("flow_32s", "ratio", 32_000, "flow"),
+    trade_feature("flow_500ms", "ratio", 16_000, "flow").odd(),
+    trade_feature("flow_1s", "ratio", 16_000, "flow").odd(),
+    trade_feature("flow_4s", "ratio", 16_000, "flow").odd(),
+    trade_feature("flow_32s", "ratio", 32_000, "flow").odd(),
 ];
 
 const TAUS: [Tau; 4] = [Tau::Ms500, Tau::S1, Tau::S4, Tau::S32];

@@ -5,12 +5,12 @@ use super::touch::Touch;
 use super::{FeatureSpec, book_feature, put, ratio};
 
 pub(super) const SPECS: &[FeatureSpec] = &[
-    book_feature("imb_l1", "ratio", 0, "imbalance"),
-    book_feature("imb_l1_avg_250ms", "ratio", 1_000, "imbalance"),
-    book_feature("imb_l1_avg_2s", "ratio", 6_000, "imbalance"),
-    book_feature("imb_5", "ratio", 0, "imbalance"),
-    book_feature("imb_10", "ratio", 0, "imbalance"),
-    book_feature("imb_25", "ratio", 0, "imbalance"),
+    book_feature("imb_l1", "ratio", 0, "imbalance").odd(),
+    book_feature("imb_l1_avg_250ms", "ratio", 1_000, "imbalance").odd(),
+    book_feature("imb_l1_avg_2s", "ratio", 6_000, "imbalance").odd(),
+    book_feature("imb_5", "ratio", 0, "imbalance").odd(),
+    book_feature("imb_10", "ratio", 0, "imbalance").odd(),
+    book_feature("imb_25", "ratio", 0, "imbalance").odd(),
 ];
 
 /// Averages of the queue imbalance.

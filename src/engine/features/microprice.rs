@@ -7,8 +7,8 @@ use super::touch::Touch;
 use super::{FeatureSpec, book_feature, put};
 
 pub(super) const SPECS: &[FeatureSpec] = &[
-    book_feature("micro_l1", "tanh(bps)", 0, "microprice"),
-    book_feature("micro_5", "tanh(spreads)", 0, "microprice"),
+    book_feature("micro_l1", "tanh(bps)", 0, "microprice").odd(),
+    book_feature("micro_5", "tanh(spreads)", 0, "microprice").odd(),
 ];
 
 pub(super) fn write(touch: &Touch, out: &mut Vec<f32>) {

@@ -58,14 +58,24 @@ pub struct FeatureSpec {
     pub family: &'static str,
     /// Read from the book (true: a gap starts its warm-up anew) or from trades (false).
     pub from_book: bool,
+    /// Changes its sign, and nothing else, when buyers and sellers change places.
+    pub odd: bool,
+}
+
+impl FeatureSpec {
+    /// The same feature, marked as [`FeatureSpec::odd`].
+    const fn odd(mut self) -> Self {
+        self.odd = true;
+        self
+    }
 }
 
 const fn book_feature(name: &'static str, unit: &'static str, warm_ms: i64, family: &'static str) -> FeatureSpec {
-    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, from_book: true }
+    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, from_book: true, odd: false }
 }
 
 const fn trade_feature(name: &'static str, unit: &'static str, warm_ms: i64, family: &'static str) -> FeatureSpec {
-    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, from_book: false }
+    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, from_book: false, odd: false }
 }
 
 /// Families in the order of their values in a frame. The order is part of the hash: append.
@@ -266,6 +276,14 @@ impl FromBook {
         returns::write(&self.path, at, touch.mid, self.volatility.scale_bps(touch, fade), out);
         candle::write(&self.path, at, touch.mid, out);
     }
+}
+
+/// Usual move of the mid over `horizon_s` seconds in basis points, as the frame's own volatility feature states it; `None`
+/// for a frame of another registry. What forecasts and labels are scaled by.
+pub fn usual_move_bps(values: &[f32], horizon_s: f64) -> Option<f64> {
+    let place = FEATURES.iter().position(|feature| feature.name == volatility::SCALE_NAME)?;
+    let value = f64::from(*values.get(place)?);
+    Some(volatility::scale_of_feature(value) * horizon_s.max(0.0).sqrt())
 }
 
 /// Appends a value; what no input should give (not finite, or beyond any squashed range) is cut.

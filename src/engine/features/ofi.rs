@@ -6,10 +6,10 @@ use super::touch::Touch;
 use super::{FeatureSpec, book_feature, put, ratio};
 
 pub(super) const SPECS: &[FeatureSpec] = &[
-    book_feature("ofi_250ms", "ratio", 16_000, "ofi"),
-    book_feature("ofi_1s", "ratio", 16_000, "ofi"),
-    book_feature("ofi_4s", "ratio", 16_000, "ofi"),
-    book_feature("ofi_16s", "ratio", 32_000, "ofi"),
+    book_feature("ofi_250ms", "ratio", 16_000, "ofi").odd(),
+    book_feature("ofi_1s", "ratio", 16_000, "ofi").odd(),
+    book_feature("ofi_4s", "ratio", 16_000, "ofi").odd(),
+    book_feature("ofi_16s", "ratio", 32_000, "ofi").odd(),
 ];
 
 const TAUS: [Tau; 4] = [Tau::Ms250, Tau::S1, Tau::S4, Tau::S16];

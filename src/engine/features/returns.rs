@@ -5,11 +5,11 @@ use super::{FeatureSpec, book_feature, put};
 use crate::engine::time::{Span, Ts};
 
 pub(super) const SPECS: &[FeatureSpec] = &[
-    book_feature("ret_500ms", "tanh(z/2)", 30_000, "returns"),
-    book_feature("ret_1s", "tanh(z/2)", 30_000, "returns"),
-    book_feature("ret_5s", "tanh(z/2)", 30_000, "returns"),
-    book_feature("ret_10s", "tanh(z/2)", 30_000, "returns"),
-    book_feature("ret_60s", "tanh(z/2)", 60_000, "returns"),
+    book_feature("ret_500ms", "tanh(z/2)", 30_000, "returns").odd(),
+    book_feature("ret_1s", "tanh(z/2)", 30_000, "returns").odd(),
+    book_feature("ret_5s", "tanh(z/2)", 30_000, "returns").odd(),
+    book_feature("ret_10s", "tanh(z/2)", 30_000, "returns").odd(),
+    book_feature("ret_60s", "tanh(z/2)", 60_000, "returns").odd(),
 ];
 
 const SPANS_MS: [i64; 5] = [500, 1_000, 5_000, 10_000, 60_000];

@@ -177,6 +177,38 @@ fn a_gap_starts_book_features_anew_and_keeps_trades() {
     }
 }
 
+/// The same market with buyers and sellers exchanged: prices mirrored about a level, sides swapped.
+fn mirrored(events: &Events) -> Events {
+    let turn = |l: &Level| Level { price: Price::from_raw(100_000_000_000_000 - l.price.raw()), qty: l.qty };
+    let mirror = |data: &MarketData| match data {
+        MarketData::Book(u) => MarketData::Book(BookUpdate {
+            snapshot: u.snapshot,
+            bids: u.asks.iter().map(turn).collect(),
+            asks: u.bids.iter().map(turn).collect(),
+        }),
+        MarketData::Trade(t) => MarketData::Trade(Trade {
+            price: Price::from_raw(100_000_000_000_000 - t.price.raw()),
+            qty: t.qty,
+            taker: t.taker.opposite(),
+        }),
+        other => other.clone(),
+    };
+    events.iter().map(|(at, data)| (*at, mirror(data))).collect()
+}
+
+#[test]
+fn odd_features_change_sign_in_the_mirror_and_others_do_not() {
+    let events: Events = Stream::default().take(190).collect();
+    let end = events.last().unwrap().0 + Span::from_ms(250);
+    let one = follow(&events, |_, _, _| {}).frame(end, Symbol(0));
+    let other = follow(&mirrored(&events), |_, _, _| {}).frame(end, Symbol(0));
+    for (spec, (a, b)) in FEATURES.iter().zip(one.values.iter().zip(&other.values)) {
+        let expected = if spec.odd { -a } else { *a };
+        // Moves are relative to the price, which differs a little in the mirror.
+        assert!((b - expected).abs() < 2e-3, "{}: {a} mirrored {b}", spec.name);
+    }
+}
+
 fn any_level() -> impl Strategy<Value = Level> {
     let number = || prop_oneof![Just(0), Just(1), Just(i64::MAX), Just(i64::MIN), 0..1_000_i64, any::<i64>()];
     (number(), number()).prop_map(|(price, qty)| level(price, qty))

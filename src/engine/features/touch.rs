@@ -30,7 +30,7 @@ impl Touch {
         if bid <= 0.0 || ask <= bid {
             return None;
         }
-        let (mid, spread) = ((bid + ask) / 2.0, ask - bid);
+        let (mid, spread) = (f64::midpoint(bid, ask), ask - bid);
         let (bids, asks) = (Side::of(book.bids()), Side::of(book.asks()));
         let mut depth = [(0.0, 0.0); DEPTHS.len()];
         for (slot, (bids, asks)) in depth.iter_mut().zip(bids.depth.into_iter().zip(asks.depth)) {

@@ -5,12 +5,20 @@ use super::touch::Touch;
 use super::{FeatureSpec, age, book_feature, put};
 use crate::engine::time::Ts;
 
+/// The feature that carries the scale.
+pub(super) const SCALE_NAME: &str = "vol_64s";
+
+/// Usual move over one second in basis points, out of the feature's value.
+pub(super) fn scale_of_feature(value: f64) -> f64 {
+    libm::exp(value * 4.0)
+}
+
 pub(super) const SPECS: &[FeatureSpec] = &[
     book_feature("vol_1s_vs_64s", "tanh(ln ratio / 2)", 30_000, "volatility"),
     book_feature("vol_8s_vs_64s", "tanh(ln ratio / 2)", 30_000, "volatility"),
-    book_feature("vol_64s", "ln(bps/sqrt s) / 4", 30_000, "volatility"),
+    book_feature(SCALE_NAME, "ln(bps/sqrt s) / 4", 30_000, "volatility"),
     book_feature("mid_age", "ln1p(s) / ln 61", 0, "volatility"),
-    book_feature("last_move", "sign, fading over 8 s", 0, "volatility"),
+    book_feature("last_move", "sign, fading over 8 s", 0, "volatility").odd(),
 ];
 
 /// Squared mid moves in bps², faded.
