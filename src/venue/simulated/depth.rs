@@ -26,13 +26,14 @@ pub(super) struct DepthParams {
 }
 
 const KNOTS_BPS: [f64; 7] = [0.0, 1.0, 3.0, 7.5, 17.5, 37.5, 50.0];
-/// Sizes are capped at this many log deviations, and what the cap takes from the mean is given back.
+/// Sizes are capped at this many log deviations.
 const CAP_SD: f64 = 2.5;
-const CAPPED_MEAN: f64 = 1.4;
 
 /// Draws and keeps up the deep book of one instrument.
 pub(super) struct Deep {
     params: DepthParams,
+    /// Mean of a capped draw over the median, inverted.
+    unit_mean: f64,
     /// Best key when the book was last filled up, per side.
     near: [i64; 2],
     /// Farthest key where every tick is used, per side.
@@ -45,7 +46,10 @@ impl Deep {
     /// Not yet drawn; the first [`Deep::reach`] fills the book.
     pub(super) fn new(params: DepthParams, quotes: &Quotes) -> Self {
         let best = [quotes.best(BID), quotes.best(ASK)];
-        Self { params, near: best, fine: best, edge: best }
+        let sd = params.log_sd;
+        let below = |z: f64| 0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
+        let mean = libm::exp(0.5 * sd * sd) * below(CAP_SD - sd) + libm::exp(sd * CAP_SD) * below(-CAP_SD);
+        Self { params, unit_mean: 1.0 / mean, near: best, fine: best, edge: best }
     }
 
     /// Steps at a key, freshly drawn; zero for an unoccupied tick. `scale` is steps per USD.
@@ -74,8 +78,8 @@ impl Deep {
             _ => 1.0,
         };
         let mean = self.usd_per_bps(far) * tick_bps * ticks / occupied * mark / usual * scale;
-        let spread = p.log_sd * d.normal().min(CAP_SD) - 0.5 * p.log_sd * p.log_sd;
-        ((mean * CAPPED_MEAN * libm::exp(spread)).round() as i64).max(1)
+        let fresh = libm::exp(p.log_sd * d.normal().min(CAP_SD));
+        ((mean * self.unit_mean * fresh).round() as i64).max(1)
     }
 
     fn usd_per_bps(&self, far: f64) -> f64 {
@@ -92,13 +96,13 @@ impl Deep {
         let near = ((self.params.coarse_from_bps / tick_bps) as i64).min(far);
         for side in [BID, ASK] {
             let best = quotes.best(side);
-            if self.fine[side] > best + near + near / 4 {
+            if self.fine[side] > best + near + near / 8 {
                 self.fine[side] = best + near;
                 for key in quotes.beyond(side, self.fine[side]).filter(|key| key % 10 != 0) {
                     quotes.set(side, key, 0);
                 }
             }
-            if self.edge[side] > best + far + far / 4 {
+            if self.edge[side] > best + far + far / 8 {
                 self.edge[side] = best + far;
                 for key in quotes.beyond(side, self.edge[side]) {
                     quotes.set(side, key, 0);

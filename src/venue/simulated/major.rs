@@ -172,9 +172,11 @@ impl Major {
             Some(BID) => [p.run_rate, 0.0],
             Some(_) => [0.0, p.run_rate],
         };
-        let closing = match on.quotes.spread() {
-            1 => 0.0,
-            _ => p.closing * on.climate.closing,
+        let closing = if on.quotes.spread() > 1 {
+            // Makers compete harder the more a wide spread pays.
+            p.closing * on.climate.closing * (0.5 * on.quotes.spread() as f64 * on.tick_bps).max(1.0)
+        } else {
+            0.0
         };
         let orders = [self.order_rate(BID, vol, on), self.order_rate(ASK, vol, on)];
         let queue = p.queue_rate * on.climate.activity.sqrt();

@@ -27,11 +27,15 @@ pub(super) struct ThinParams {
     pub cancel_log_sd: f64,
     /// Share of cancels that leave something in the queue whatever their size.
     pub shy: f64,
+    /// Power of the queue (over the median, above one) with which cancels grow.
+    pub cancel_power: f64,
     /// How strongly the hidden price leans on limits and cancels, and the distance (bps) at which it does so fully.
     pub lean: f64,
     pub lean_bps: f64,
     /// How strongly orders follow imbalance; negative is against it.
     pub follow: f64,
+    /// Deviation of the slow preference of orders for one side.
+    pub side_sd: f64,
     /// Rate at which a spread of two ticks closes, and of more.
     pub closing: f64,
     pub closing_wide: f64,
@@ -66,6 +70,8 @@ pub(super) struct Thin {
     seen: f64,
     flow: Flow,
     mood: f64,
+    /// Preference of orders for the ask side.
+    side: f64,
     emptied: Option<usize>,
     rates: Rates,
 }
@@ -78,6 +84,7 @@ impl Thin {
             seen: factor.level(),
             flow: Flow::default(),
             mood: draws.normal(),
+            side: p.side_sd * draws.normal(),
             emptied: None,
             rates: Rates::default(),
         }
@@ -90,7 +97,7 @@ impl Thin {
 
     fn order_rate(&self, from: usize, on: &Surroundings) -> f64 {
         let p = self.p;
-        let lean = (1.0 + direction(from) * p.follow * Self::imbalance(on)).max(0.05);
+        let lean = (1.0 + direction(from) * (p.follow * Self::imbalance(on) + self.side)).max(0.05);
         let crowd = 1.0 - direction(from) * on.climate.selling;
         let base = p.orders.base * on.climate.activity * libm::exp(p.log_vol_sd * self.mood) * crowd;
         (base + self.flow.excited(from, &p.orders)) * lean
@@ -100,8 +107,10 @@ impl Thin {
     pub(super) fn schedule(&mut self, on: &mut Surroundings) -> f64 {
         let p = self.p;
         let gap = (self.hidden - on.quotes.mid()) * on.tick_bps;
-        let towards = (gap / p.lean_bps).clamp(-2.0, 2.0);
-        let busy = on.climate.activity;
+        let towards = (gap / p.lean_bps).clamp(-3.0, 3.0);
+        // Far from where the price belongs, everybody hurries.
+        let haste = (gap / (4.0 * p.lean_bps)).abs().clamp(1.0, 20.0);
+        let busy = on.climate.activity * haste;
         let mut rates = Rates { orders: [self.order_rate(BID, on), self.order_rate(ASK, on)], ..Rates::default() };
         for side in [BID, ASK] {
             let over = on.quotes.top(side) as f64 * on.step / (p.queue * on.climate.depth);
@@ -128,6 +137,7 @@ impl Thin {
         self.seen = on.factor.level();
         self.hidden += (own + common) / on.tick_bps;
         self.mood = on.draws.revert(self.mood, dt, 600.0, 1.0);
+        self.side = on.draws.revert(self.side, dt, 900.0, p.side_sd);
         let r = self.rates;
         let mut z = on.draws.unit() * r.total();
         let mut pick = |rate: f64| {
@@ -181,7 +191,9 @@ impl Thin {
     fn cancel(&mut self, side: usize, on: &mut Surroundings) {
         let p = self.p;
         let there = on.quotes.top(side);
-        let size = p.queue * on.climate.depth * libm::exp(p.cancel_log + p.cancel_log_sd * on.draws.normal());
+        let median = p.queue * on.climate.depth;
+        let crowd = libm::pow((there as f64 * on.step / median).max(1.0), p.cancel_power);
+        let size = median * crowd * libm::exp(p.cancel_log + p.cancel_log_sd * on.draws.normal());
         let mut gone = steps(size, on.step).min(there);
         if on.draws.chance(p.shy) {
             gone = gone.min(there * 9 / 10);
@@ -204,7 +216,9 @@ impl Thin {
         let side = if refills { emptied } else { 1 - emptied };
         let log = p.improve_log + p.improve_log_sd * on.draws.normal();
         let size = steps(p.queue * on.climate.depth * libm::exp(log), on.step);
-        on.quotes.set(side, on.quotes.best(side) - 1, size);
+        let room = on.quotes.spread() - 1;
+        let by = if on.draws.chance(0.75) { room } else { 1 };
+        on.quotes.set(side, on.quotes.best(side) - by, size);
     }
 }
 

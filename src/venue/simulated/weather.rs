@@ -63,7 +63,7 @@ pub(super) struct Climate {
 
 const CALM: Climate = Climate { activity: 1.0, vol: 1.0, depth: 1.0, closing: 1.0, drift: 0.0, selling: 0.0 };
 const BUSY: Climate = Climate { activity: 3.0, vol: 3.0, depth: 0.7, closing: 0.5, drift: 0.0, selling: 0.0 };
-const FALLING: Climate = Climate { activity: 5.0, vol: 4.5, depth: 0.2, closing: 0.03, drift: -1.0, selling: 0.5 };
+const FALLING: Climate = Climate { activity: 5.0, vol: 4.5, depth: 0.2, closing: 0.06, drift: -1.0, selling: 0.5 };
 const REBOUND: Climate = Climate { activity: 3.5, vol: 4.0, depth: 0.35, closing: 0.08, drift: 1.0, selling: -0.15 };
 const SHAKEN: Climate = Climate { activity: 2.5, vol: 3.0, depth: 0.5, closing: 0.2, drift: 0.0, selling: 0.0 };
 
