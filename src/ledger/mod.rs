@@ -17,6 +17,7 @@ mod write;
 
 pub use error::LedgerError;
 pub use job::{Committed, Job, RunRow};
+pub use marker::mark_latched;
 pub use open::{Ledger, Opened};
 pub use read::{Filter, PnlBy, Reader};
 pub use restore::{Stored, UnresolvedIntent};

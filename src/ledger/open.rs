@@ -82,6 +82,12 @@ impl Ledger {
         Ok(Opened { ledger, trouble: Some(trouble) })
     }
 
+    /// Writes everything this ledger holds to a new file: how a replay, which runs in memory, leaves its ledger behind.
+    pub fn save_copy(&self, path: &Path) -> Result<(), LedgerError> {
+        self.connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
+        Ok(())
+    }
+
     /// The market and account whose money this is.
     pub const fn pair(&self) -> Pair {
         self.pair
