@@ -4,6 +4,9 @@
 //! table in `docs/simulated-market.md`:
 //! `cargo test --release --test calibration -- --ignored`
 
+#![allow(clippy::float_cmp, reason = "ticks and sizes are whole counts, equal or not")]
+#![allow(clippy::approx_constant, reason = "a measured figure may resemble one")]
+
 #[path = "calibration/facts.rs"]
 mod facts;
 #[path = "calibration/record.rs"]

@@ -68,8 +68,8 @@ impl Scorecard {
             Self { runs: [const { Vec::new() }; 4], correlations: [const { Vec::new() }; 2], seeds: seeds.clone() };
         for seed in seeds {
             let short = record(seed, Weather::Calm, 600);
-            for at in 0..THIN {
-                card.runs[at].push(Run::new(&short[at], 0.1, 600.0));
+            for (runs, record) in card.runs.iter_mut().zip(&short).take(THIN) {
+                runs.push(Run::new(record, 0.1, 600.0));
             }
             for (found, h) in card.correlations.iter_mut().zip([1.0, 60.0]) {
                 let (a, b) = (returns_every(&short[0], 0.1, h), returns_every(&short[1], 0.1, h));

@@ -125,7 +125,7 @@ pub(super) struct Major {
 const OWN_MOOD_SD: f64 = 0.2;
 const OWN_MOOD_TAU_S: f64 = 100.0;
 /// Share of an order's push that all instruments feel.
-const PUSH_SHARED: f64 = 0.7;
+const PUSH_SHARED: f64 = 0.8;
 
 impl Major {
     pub(super) fn new(p: &'static MajorParams, hidden: f64, factor: &Factor, draws: &mut Draws) -> Self {
@@ -189,7 +189,7 @@ impl Major {
         let thin = libm::pow(over, p.queue_power).clamp(0.5, 4.0);
         let lean = (1.0 + direction(from) * p.follow * imbalance).max(0.05);
         let crowd = 1.0 - direction(from) * on.climate.selling;
-        let base = p.orders.base * on.climate.activity * vol * crowd;
+        let base = self.flow.base(&p.orders) * on.climate.activity * vol * crowd;
         (base * thin + self.flow.excited(from, &p.orders)) * lean
     }
 
@@ -221,7 +221,7 @@ impl Major {
 
     fn drift(&mut self, dt: f64, on: &mut Surroundings) {
         let p = self.p;
-        self.flow.cool(dt, &p.orders);
+        self.flow.cool(dt, &p.orders, on.draws);
         let own = p.vol * (1.0 - p.shared).sqrt() * self.rates.vol * on.climate.vol;
         let mut moved = self.beta() * (on.factor.level() - self.seen) + own * dt.sqrt() * on.draws.normal();
         self.seen = on.factor.level();
