@@ -5,7 +5,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::figures;
 use super::pen::{Pen, columns};
@@ -136,7 +136,7 @@ fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
     if snapshot.session.practice {
         pieces.push(Piece::left(
             vec![(4, "PRACTICE".to_owned()), (6, "PRACTICE: edge gate off".to_owned())],
-            theme.warn.patch(ground).patch(theme.killed.add_modifier(theme.killed.add_modifier)),
+            ground.add_modifier(Modifier::BOLD),
         ));
     }
     pieces.extend(money(snapshot, theme, ground));
