@@ -103,7 +103,11 @@ fn styles(buffer: &Buffer, theme: &Theme) -> String {
                 expected[(0, 0)].set_style(*style);
                 expected[(0, 0)].style() == cell.style()
             });
-            lines.push(if cell.symbol() == " " && found.is_none_or(|f| f.0 == '.') { ' ' } else { found.map_or('#', |f| f.0) });
+            lines.push(if cell.symbol() == " " && found.is_none_or(|f| f.0 == '.') {
+                ' '
+            } else {
+                found.map_or('#', |f| f.0)
+            });
         }
         let kept = lines.trim_end().len();
         lines.truncate(kept);
@@ -144,7 +148,10 @@ fn pilot_view_and_guests_of_the_compact_screen() {
     let theme = theme("default");
     for (width, height) in [(160, 45), (120, 40), (80, 24)] {
         let ui = UiState { view: MainView::Pilot, focus: PaneId::Chart, ..watch() };
-        insta::assert_snapshot!(format!("pilot_{width}x{height}"), text(&draw(&sample::sample(), &ui, &theme, width, height)));
+        insta::assert_snapshot!(
+            format!("pilot_{width}x{height}"),
+            text(&draw(&sample::sample(), &ui, &theme, width, height))
+        );
     }
     for focus in [PaneId::Markets, PaneId::Master, PaneId::Health, PaneId::Pnl, PaneId::Events] {
         let ui = UiState { focus, ..watch() };
@@ -253,7 +260,11 @@ fn stale_prices_are_dim() {
     let theme = theme("default");
     let buffer = draw(&sample::stale(), &watch(), &theme, 160, 45);
     let picture = text(&buffer);
-    let row = picture.lines().position(|line| line.contains("▸BTCUSDT")).or(picture.lines().position(|l| l.contains("▸ BTCUSDT"))).unwrap();
+    let row = picture
+        .lines()
+        .position(|line| line.contains("▸BTCUSDT"))
+        .or(picture.lines().position(|l| l.contains("▸ BTCUSDT")))
+        .unwrap();
     let line: Vec<char> = picture.lines().nth(row).unwrap().chars().collect();
     let column = line.windows(8).position(|w| w.iter().collect::<String>() == "64,182.5").unwrap();
     assert_eq!(buffer[(column as u16, row as u16)].fg, theme.dim.fg.unwrap());

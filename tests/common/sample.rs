@@ -291,22 +291,23 @@ fn positions() -> Vec<PositionRow> {
 }
 
 fn orders() -> Vec<OrderRow> {
-    let row = |order: u64, symbol: u16, side, size: &str, filled: &str, at: &str, purpose: &str, state: &str| OrderRow {
-        order: OrderSeq(order),
-        link_id: format!("tp-mhx2k9q01a-{order:06}"),
-        name: ["BTCUSDT", "ETHUSDT"][usize::from(symbol)].to_owned(),
-        symbol: Symbol(symbol),
-        side,
-        qty: qty(size),
-        filled: qty(filled),
-        price: price(at),
-        purpose: purpose.to_owned(),
-        state: state.to_owned(),
-        working: !matches!(state, "filled" | "cancelled" | "rejected"),
-        protective: purpose == "stop",
-        age: Span::from_secs(224 - order as i64 / 2),
-        reason: String::new(),
-    };
+    let row =
+        |order: u64, symbol: u16, side, size: &str, filled: &str, at: &str, purpose: &str, state: &str| OrderRow {
+            order: OrderSeq(order),
+            link_id: format!("tp-mhx2k9q01a-{order:06}"),
+            name: ["BTCUSDT", "ETHUSDT"][usize::from(symbol)].to_owned(),
+            symbol: Symbol(symbol),
+            side,
+            qty: qty(size),
+            filled: qty(filled),
+            price: price(at),
+            purpose: purpose.to_owned(),
+            state: state.to_owned(),
+            working: !matches!(state, "filled" | "cancelled" | "rejected"),
+            protective: purpose == "stop",
+            age: Span::from_secs(224 - order as i64 / 2),
+            reason: String::new(),
+        };
     vec![
         row(416, 1, Side::Buy, "0.30", "0.10", "3198", "target", "live"),
         row(414, 0, Side::Sell, "0.012", "0", "64182.6", "target", "live"),

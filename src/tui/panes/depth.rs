@@ -83,8 +83,10 @@ fn rungs(levels: &[Level], count: usize, side: Side, scene: &Scene<'_>, focus: &
         .snapshot
         .orders
         .iter()
-        .filter(|o| o.working && o.symbol == focus.symbol && o.side == side)
+        // A stop waits for its trigger, it does not rest in the book; neither does what has yet to cross it.
+        .filter(|o| o.working && !o.protective && o.symbol == focus.symbol && o.side == side)
         .map(|o| o.price)
+        .filter(|price| rests(*price, side, focus))
         .collect();
     ours.dedup();
     let mut rungs: Vec<Rung> = levels
@@ -107,14 +109,15 @@ fn rungs(levels: &[Level], count: usize, side: Side, scene: &Scene<'_>, focus: &
     rungs
 }
 
-fn draw_rung(
-    rung: &Rung,
-    y: u16,
-    (deepest, row): (Qty, &MarketRow),
-    style: Style,
-    theme: &Theme,
-    pen: &mut Pen<'_>,
-) {
+/// Would an order at this price wait in the book instead of trading at once?
+fn rests(price: Price, side: Side, focus: &FocusView) -> bool {
+    match side {
+        Side::Buy => focus.asks.first().is_some_and(|best| price < best.price),
+        Side::Sell => focus.bids.first().is_some_and(|best| price > best.price),
+    }
+}
+
+fn draw_rung(rung: &Rung, y: u16, (deepest, row): (Qty, &MarketRow), style: Style, theme: &Theme, pen: &mut Pen<'_>) {
     let size = rung.qty.map_or_else(|| "ours".to_owned(), |qty| size_text(qty, row.qty_decimals));
     pen.number(0, y, SIZE, &size, theme.text, theme.glyphs.ellipsis);
     pen.number(SIZE + 1, y, PRICE, &figures::price(rung.price, row.price_decimals), style, theme.glyphs.ellipsis);

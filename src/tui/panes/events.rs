@@ -25,7 +25,7 @@ impl Pane for Events {
         }
     }
     fn min(&self) -> (u16, u16) {
-        (30, 2)
+        (30, 1)
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let theme = scene.theme;

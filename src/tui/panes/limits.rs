@@ -83,6 +83,17 @@ const fn label(key: LimitKey) -> &'static str {
     }
 }
 
+/// For the single line.
+const fn short_label(key: LimitKey) -> &'static str {
+    match key {
+        LimitKey::MaxGrossNotional => "limits: gross",
+        LimitKey::MaxDrawdownPct => "dd",
+        LimitKey::MaxDailyLoss => "day loss",
+        LimitKey::MaxOrdersPer10s => "rate",
+        other => label(other),
+    }
+}
+
 fn tone(utilisation: Option<f64>, theme: &Theme) -> Style {
     match utilisation {
         Some(u) if u >= 1.0 => theme.alarm,
@@ -103,7 +114,7 @@ fn percent(utilisation: Option<f64>) -> String {
 fn draw_gauge(row: &LimitRow, y: u16, theme: &Theme, pen: &mut Pen<'_>) {
     let style = tone(row.utilisation, theme);
     let unit = row.key.unit();
-    let used = figures::or_unknown(row.used, |used| figures::compact(used));
+    let used = figures::or_unknown(row.used, |used| figures::amount(used, unit));
     let amount = format!("{used} / {}", figures::limit(row.value as f64 / UNIT as f64, unit));
     let worst = row.worst.as_deref().unwrap_or_default();
     let tail = AMOUNT + 6;
@@ -124,12 +135,12 @@ fn draw_line(rows: &[LimitRow], theme: &Theme, pen: &mut Pen<'_>) {
     let mut x = 0;
     for key in VITAL {
         let Some(row) = rows.iter().find(|row| row.key == key) else { continue };
-        let text = percent(row.utilisation);
-        let width = columns(label(key)) + 1 + 5 + 1 + 5;
+        let (name, text) = (short_label(key), percent(row.utilisation));
+        let width = columns(name) + 1 + 5 + 1 + 5;
         if x + width > pen.width() {
             break;
         }
-        let start = pen.put(x, 0, label(key), theme.dim) + 1;
+        let start = pen.put(x, 0, name, theme.dim) + 1;
         let (full, rest) = bars::gauge(row.utilisation.unwrap_or(0.0), 5, &theme.glyphs);
         let style = tone(row.utilisation, theme);
         let end = pen.put(start, 0, &full, style);

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::market::book::BookState;
@@ -21,11 +22,11 @@ const COLUMNS: [Column; 12] = [
     number("last", 10, 0),
     words("", 1, 0),
     number("change", 8, 2),
-    words("trend", 10, 7),
-    words("up · flat · down", 16, 6),
+    words("trend", 7, 7),
+    words("up·fl·down", 10, 6),
     words("u/f/d %", 8, 4),
     number("edge bp", 7, 3),
-    number("position", 10, 1),
+    number("position", 9, 1),
     number("uPnL", 9, 1),
     rest("verdict", 14, 2),
 ];
@@ -91,14 +92,21 @@ fn line(row: &MarketRow, scene: &Scene<'_>) -> Row {
             Cell::Text(row.name.clone(), if front { theme.bright } else { theme.text }),
             Cell::Number(last(row), theme.bright),
             Cell::Text(arrow(row, theme), theme.signed(direction)),
-            Cell::Number(change_text(row, theme), theme.signed(change)),
+            Cell::Number(change_text(row), theme.signed(change)),
             Cell::Spark(row.spark.clone(), theme.dim),
             Cell::Shares(if stale { None } else { row.probs }),
             Cell::Text(
-                if stale { "--/--/--".to_owned() } else { row.probs.map_or_else(|| "--/--/--".to_owned(), figures::probabilities) },
+                if stale {
+                    "--/--/--".to_owned()
+                } else {
+                    row.probs.map_or_else(|| "--/--/--".to_owned(), figures::probabilities)
+                },
                 theme.text,
             ),
-            Cell::Number(figures::or_unknown(row.edge_bps.filter(|_| !stale), |e| figures::signed(e, 1)), theme.signed(edge)),
+            Cell::Number(
+                figures::or_unknown(row.edge_bps.filter(|_| !stale), |e| figures::signed(e, 1)),
+                theme.signed(edge),
+            ),
             Cell::Number(position(row, theme), theme.signed(row.position as f64)),
             Cell::Number(pnl_text(row), theme.signed(pnl)),
             Cell::Text(why, why_style),
@@ -111,13 +119,15 @@ fn last(row: &MarketRow) -> String {
 }
 
 fn arrow(row: &MarketRow, theme: &Theme) -> String {
-    if is_stale(row) { " ".to_owned() } else { figures::sign_arrow(f64::from(row.direction), &theme.glyphs).to_string() }
+    if is_stale(row) {
+        " ".to_owned()
+    } else {
+        figures::sign_arrow(f64::from(row.direction), &theme.glyphs).to_string()
+    }
 }
 
-fn change_text(row: &MarketRow, theme: &Theme) -> String {
-    figures::or_unknown(row.change_pct, |pct| {
-        format!("{}{}%", figures::sign_arrow(pct, &theme.glyphs), figures::signed(pct, 2))
-    })
+fn change_text(row: &MarketRow) -> String {
+    figures::or_unknown(row.change_pct, |pct| format!("{}%", figures::signed(pct, 2)))
 }
 
 fn position(row: &MarketRow, theme: &Theme) -> String {
@@ -136,9 +146,9 @@ fn pnl_text(row: &MarketRow) -> String {
 }
 
 /// Why it does or does not trade now; a stream that cannot be trusted says so first.
-fn verdict(row: &MarketRow, theme: &Theme) -> (String, ratatui::style::Style) {
+pub(crate) fn verdict(row: &MarketRow, theme: &Theme) -> (String, Style) {
     let g = &theme.glyphs;
-    let side = |side: Side| format!("{} {}", side_arrow(side, g), long_short(side));
+    let side = |side: Side| format!("{}{}", side_arrow(side, g), long_short(side));
     let tone = |side: Side| theme.signed(side.sign() as f64);
     match (&row.last, row.book) {
         (Freshness::Missing, _) => return ("no price yet".to_owned(), theme.dim),
@@ -167,7 +177,7 @@ fn draw_ticker(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let mut x = 0;
     for row in markets.iter().cycle().skip(front).take(markets.len()) {
         let mark = if row.symbol == scene.ui.symbol { theme.glyphs.front } else { ' ' };
-        let (price, change) = (last(row), change_text(row, theme));
+        let (price, change) = (last(row), change_text(row));
         let age = match &row.last {
             Freshness::Stale { age, .. } => format!(" STALE {age}"),
             _ => String::new(),

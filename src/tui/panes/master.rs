@@ -146,7 +146,14 @@ fn draw_preflight(checks: &[Check], y: u16, theme: &Theme, pen: &mut Pen<'_>) {
     if checks.len() <= room {
         for (y, check) in (y..).zip(checks) {
             let text = format!("{} {}: {}", check.health.glyph(&theme.glyphs), check.name, check.detail);
-            pen.text(VALUES, y, pen.width().saturating_sub(VALUES), &text, check.health.style(theme), theme.glyphs.ellipsis);
+            pen.text(
+                VALUES,
+                y,
+                pen.width().saturating_sub(VALUES),
+                &text,
+                check.health.style(theme),
+                theme.glyphs.ellipsis,
+            );
         }
         return;
     }

@@ -5,7 +5,7 @@ mod depth;
 mod events;
 mod health;
 mod limits;
-mod markets;
+pub(crate) mod markets;
 mod master;
 mod orders;
 mod pnl;

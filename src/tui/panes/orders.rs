@@ -42,7 +42,8 @@ impl Pane for Orders {
         }
         let lines: Vec<Row> = rows.iter().map(|row| line(row, scene)).collect();
         let chosen = scene.ui.selected_order.and_then(|order| rows.iter().position(|row| row.order == order));
-        let selected = chosen.filter(|_| scene.ui.focus == PaneId::Orders).or(scene.selected(PaneId::Orders, rows.len()));
+        let selected =
+            chosen.filter(|_| scene.ui.focus == PaneId::Orders).or(scene.selected(PaneId::Orders, rows.len()));
         table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
     }
 }

@@ -19,7 +19,10 @@ impl Pane for Pnl {
     }
     fn title(&self, scene: &Scene<'_>) -> String {
         let day = figures::or_unknown(scene.snapshot.account.day_pnl, figures::signed_money);
-        format!("pnl today {day}")
+        match scene.snapshot.account.curve.first() {
+            Some((since, _)) => format!("pnl today {day} · curve since {}", since.clock().get(..5).unwrap_or_default()),
+            None => format!("pnl today {day}"),
+        }
     }
     fn min(&self) -> (u16, u16) {
         (34, 4)
@@ -37,7 +40,11 @@ impl Pane for Pnl {
         amounts(
             &mut pen,
             1,
-            &[("realised", Some(account.realised), true), ("fees", Some(-account.fees), true), ("fund", Some(account.funding), true)],
+            &[
+                ("realised", Some(account.realised), true),
+                ("fees", Some(-account.fees), true),
+                ("fund", Some(account.funding), true),
+            ],
             theme,
         );
         pen.text(0, 2, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);

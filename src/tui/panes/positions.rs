@@ -76,7 +76,10 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
             Cell::Number(figure(row.entry), theme.text),
             Cell::Number(figures::or_unknown(row.mark.value(), |mark| figure(*mark)), mark_style),
             Cell::Number(figures::or_unknown(row.unrealised, figures::signed_money), theme.signed(pnl)),
-            Cell::Number(row.stop.map_or_else(|| "none".to_owned(), figure), row.stop.map_or(theme.warn, |_| theme.text)),
+            Cell::Number(
+                row.stop.map_or_else(|| "none".to_owned(), figure),
+                row.stop.map_or(theme.warn, |_| theme.text),
+            ),
             Cell::Number(row.take_profit.map_or_else(|| "none".to_owned(), figure), theme.dim),
             Cell::Number(figures::or_unknown(row.liquidation, figure), theme.dim),
             Cell::Number(row.age.to_string(), theme.dim),

@@ -15,12 +15,12 @@ pub struct Signals;
 const COLUMNS: [Column; 9] = [
     words("model", 9, 0),
     number("hor", 4, 1),
-    words("up·flat·down", 12, 5),
+    words("up·flat·down", 12, 4),
     words("u/f/d %", 8, 0),
     number("move", 6, 6),
-    number("edge", 6, 2),
+    number("edge bp", 7, 2),
     number("cost", 5, 7),
-    number("age", 5, 4),
+    number("age", 5, 5),
     rest("verdict", 10, 3),
 ];
 
@@ -30,12 +30,12 @@ impl Pane for Signals {
     }
     fn title(&self, scene: &Scene<'_>) -> String {
         match scene.front() {
-            Some(row) => format!("signals {} · move and edge in bp", row.name),
+            Some(row) => format!("signals {}", row.name),
             None => "signals".to_owned(),
         }
     }
     fn min(&self) -> (u16, u16) {
-        (36, 2)
+        (36, 1)
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let rows = &scene.snapshot.signals;
@@ -45,7 +45,14 @@ impl Pane for Signals {
             } else {
                 "no prediction yet"
             };
-            Pen::new(buffer, area).text(1, 0, area.width.saturating_sub(1), text, scene.theme.dim, scene.theme.glyphs.ellipsis);
+            Pen::new(buffer, area).text(
+                1,
+                0,
+                area.width.saturating_sub(1),
+                text,
+                scene.theme.dim,
+                scene.theme.glyphs.ellipsis,
+            );
             return;
         }
         // The ensemble comes last and decides: with too little room the first rows go.

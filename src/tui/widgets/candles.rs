@@ -38,7 +38,7 @@ pub struct Chart<'a> {
 /// Columns per candle: the body and a gap.
 const STRIDE: u16 = 2;
 /// Lines further away than this part of the candles' range stay at the edge instead of flattening the candles.
-const STRETCH: f64 = 0.6;
+const STRETCH: f64 = 0.25;
 /// Rows between ticks of the axis.
 const TICK_EVERY: u16 = 4;
 
@@ -102,9 +102,9 @@ fn axis_width(chart: &Chart<'_>) -> u16 {
 }
 
 fn scale(candles: &[CandleView], lines: &[Line], rows: u16) -> Scale {
-    let (mut low, mut high) = candles.iter().fold((f64::MAX, f64::MIN), |(low, high), c| {
-        (low.min(c.low.to_f64_lossy()), high.max(c.high.to_f64_lossy()))
-    });
+    let (mut low, mut high) = candles
+        .iter()
+        .fold((f64::MAX, f64::MIN), |(low, high), c| (low.min(c.low.to_f64_lossy()), high.max(c.high.to_f64_lossy())));
     let reach = (high - low) * STRETCH;
     let (floor, ceiling) = (low - reach, high + reach);
     for price in lines.iter().map(|l| l.price.to_f64_lossy()).filter(|p| (floor..=ceiling).contains(p)) {
@@ -260,25 +260,27 @@ mod tests {
         let picture = drawn(&[candle(0, [10, 17, 10, 14]), candle(1, [17, 17, 12, 12])], &[]);
         assert_eq!(
             picture,
-            [
-                "  │ █ ┤        17",
-                "  ╽ █            ",
-                "  ┃ ▀            ",
-                "  ┃              ",
-                "                 ",
-            ]
+            ["  │ █ ┤        17", "  ╽ █            ", "  ┃ ▀            ", "  ┃              ", "                 ",]
         );
     }
 
     #[test]
     fn constant_prices_and_no_candles_draw_without_harm() {
-        assert!(drawn(&[candle(0, [5, 5, 5, 5])], &[]).concat().contains('╹'), "{:?}", drawn(&[candle(0, [5; 4])], &[]));
+        assert!(
+            drawn(&[candle(0, [5, 5, 5, 5])], &[]).concat().contains('╹'),
+            "{:?}",
+            drawn(&[candle(0, [5; 4])], &[])
+        );
         assert!(drawn(&[], &[]).concat().contains("no candles yet"));
     }
 
     #[test]
     fn marks_stand_on_their_candle() {
-        let fill = ChartMark { at: Ts::from_ms(1500), price: Price::from_raw(17_000_000_000), kind: MarkKind::Fill(Side::Sell) };
+        let fill = ChartMark {
+            at: Ts::from_ms(1500),
+            price: Price::from_raw(17_000_000_000),
+            kind: MarkKind::Fill(Side::Sell),
+        };
         let picture = drawn(&[candle(0, [10, 17, 10, 14]), candle(1, [17, 17, 12, 12])], &[fill]);
         assert!(picture[0].starts_with("  │ ▼"), "{picture:?}");
     }

@@ -58,14 +58,7 @@ pub struct Row {
 }
 
 /// Draws heading (from three rows of height) and rows; `selected` is kept in sight and highlighted.
-pub fn draw(
-    layout: &[Column],
-    rows: &[Row],
-    selected: Option<usize>,
-    area: Rect,
-    theme: &Theme,
-    buffer: &mut Buffer,
-) {
+pub fn draw(layout: &[Column], rows: &[Row], selected: Option<usize>, area: Rect, theme: &Theme, buffer: &mut Buffer) {
     let shown = fit(layout, area.width);
     let heading = u16::from(area.height >= 3);
     let mut pen = Pen::new(buffer, area);
@@ -166,12 +159,12 @@ mod tests {
         let theme = Theme::default();
         let area = Rect::new(0, 0, 24, 3);
         let mut buffer = Buffer::empty(area);
-        let rows: Vec<Row> = (0..5)
-            .map(|i| Row { cells: vec![Cell::Text(format!("row {i}"), theme.text)], dim: false })
-            .collect();
+        let rows: Vec<Row> =
+            (0..5).map(|i| Row { cells: vec![Cell::Text(format!("row {i}"), theme.text)], dim: false }).collect();
         draw(&COLUMNS, &rows, Some(3), area, &theme, &mut buffer);
-        let text: Vec<String> =
-            (0..3).map(|y| (0..24).filter_map(|x| buffer.cell((x, y))).map(ratatui::buffer::Cell::symbol).collect()).collect();
+        let text: Vec<String> = (0..3)
+            .map(|y| (0..24).filter_map(|x| buffer.cell((x, y))).map(ratatui::buffer::Cell::symbol).collect())
+            .collect();
         assert!(text[1].starts_with("row 2") && text[2].starts_with("row 3"), "{text:?}");
         assert!(text[0].ends_with("3-4 of 5"), "{text:?}");
     }
