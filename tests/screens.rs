@@ -11,6 +11,7 @@ use tickdeck::engine::snapshot::{CandleLength, Snapshot};
 use tickdeck::tui::base::draw_base;
 use tickdeck::tui::panes::{PANES, PaneId, Scene};
 use tickdeck::tui::state::{MainView, UiState};
+use tickdeck::tui::svg::svg;
 use tickdeck::tui::theme::{ColorDepth, GlyphSet, Theme};
 
 type Maker = fn() -> Snapshot;
@@ -269,4 +270,30 @@ fn stale_prices_are_dim() {
     let column = line.windows(8).position(|w| w.iter().collect::<String>() == "64,182.5").unwrap();
     assert_eq!(buffer[(column as u16, row as u16)].fg, theme.dim.fg.unwrap());
     assert!(picture.contains("STALE 4.2s"));
+}
+
+/// The picture in the README is drawn by the program; `TICKDECK_BLESS=1` draws it anew.
+#[test]
+fn the_pictures_are_up_to_date() {
+    let theme = theme("default");
+    let pilot = UiState { view: MainView::Pilot, focus: PaneId::Chart, ..watch() };
+    let pictures = [
+        ("cockpit.svg", draw(&sample::armed(), &watch(), &theme, 160, 45)),
+        ("pilot.svg", draw(&sample::armed(), &pilot, &theme, 160, 45)),
+        ("killed.svg", draw(&sample::killed(), &watch(), &theme, 120, 40)),
+        ("compact.svg", draw(&sample::sample(), &watch(), &theme, 80, 24)),
+    ];
+    for (name, buffer) in pictures {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name);
+        let drawn = svg(&buffer, &theme, "tickdeck, with invented data");
+        if std::env::var_os("TICKDECK_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &drawn).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == drawn,
+            "assets/{name} is out of date: TICKDECK_BLESS=1 cargo test --test screens, then look at it"
+        );
+    }
 }

@@ -260,7 +260,7 @@ mod tests {
         let picture = drawn(&[candle(0, [10, 17, 10, 14]), candle(1, [17, 17, 12, 12])], &[]);
         assert_eq!(
             picture,
-            ["  │ █ ┤        17", "  ╽ █            ", "  ┃ ▀            ", "  ┃              ", "                 ",]
+            ["   │ █ ┤       16", "   ╽ █           ", "   ┃ █           ", "   ┃             ", "                 "]
         );
     }
 
@@ -282,6 +282,6 @@ mod tests {
             kind: MarkKind::Fill(Side::Sell),
         };
         let picture = drawn(&[candle(0, [10, 17, 10, 14]), candle(1, [17, 17, 12, 12])], &[fill]);
-        assert!(picture[0].starts_with("  │ ▼"), "{picture:?}");
+        assert!(picture[0].starts_with("   │ ▼"), "{picture:?}");
     }
 }
