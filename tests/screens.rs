@@ -4,9 +4,12 @@
 #[path = "common/sample.rs"]
 mod sample;
 
+use std::num::NonZero;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend};
 use tickdeck::engine::snapshot::{CandleLength, Snapshot};
 use tickdeck::tui::base::draw_base;
 use tickdeck::tui::panes::{PANES, PaneId, Scene};
@@ -295,5 +298,51 @@ fn the_pictures_are_up_to_date() {
             kept == drawn,
             "assets/{name} is out of date: TICKDECK_BLESS=1 cargo test --test screens, then look at it"
         );
+    }
+}
+
+/// Without colour crossterm prints empty colour codes, and an empty code is a reset: a theme with colours would lose its
+/// inverse banner there. The mono theme keeps it, and a latch stays visible in it.
+#[test]
+fn without_colour_the_banner_stays_inverse_and_the_latch_stands_out() {
+    crossterm::style::force_color_output(false);
+    let area = Rect::new(0, 0, 120, 40);
+    let mut bytes = Vec::new();
+    let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+    let mut terminal = Terminal::with_options(CrosstermBackend::new(&mut bytes), options).unwrap();
+    let (snapshot, ui, look) = (sample::killed(), watch(), theme("mono"));
+    let scene = Scene { snapshot: &snapshot, ui: &ui, theme: &look, footer: &[] };
+    terminal.draw(|frame| draw_base(area, frame.buffer_mut(), &scene)).unwrap();
+    drop(terminal);
+    let (rows, columns) = (NonZero::new(40).unwrap(), NonZero::new(120).unwrap());
+    let mut screen = vt100::Parser::new(rows, columns, 0);
+    screen.process(&bytes);
+    let row = screen.screen().contents_between(0, 0, 0, 120);
+    assert!(row.contains("KILLED · 2 OPEN") && row.contains("REAL MONEY"), "{row}");
+    let at = |word: &str| {
+        let column =
+            row.chars().collect::<Vec<_>>().windows(word.len()).position(|w| w.iter().collect::<String>() == word);
+        screen.screen().cell(0, column.unwrap() as u16).unwrap().clone()
+    };
+    assert!(at("REAL").inverse() && at("REAL").bold());
+    assert!(!at("KILLED").inverse() && at("KILLED").bold() && at("KILLED").underline());
+}
+
+/// A price is shown with all of its digits or not at all.
+#[test]
+fn no_price_on_the_screen_is_cut() {
+    let theme = theme("default");
+    for width in 20..=220 {
+        for height in [12, 24, 32, 40, 50] {
+            for view in [MainView::Watch, MainView::Pilot] {
+                let ui = UiState { view, ..watch() };
+                let picture = text(&draw(&sample::sample(), &ui, &theme, width, height));
+                for (at, _) in picture.match_indices("64,18") {
+                    let whole = picture.get(at..at + 8).unwrap_or_default();
+                    let decimal = whole.chars().nth(6) == Some('.') && whole.ends_with(|c: char| c.is_ascii_digit());
+                    assert!(decimal, "{width}x{height}: {whole}");
+                }
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Pane for Master {
         let mut lines = vec![
             ("money", money(scene), theme.bright, "m"),
             ("market", market(scene), theme.text, ""),
-            ("arm", arming(scene), arm_style(scene), if armed(scene) { "d" } else { "A" }),
+            ("arm", arming(scene), arm_style(scene), arm_key(scene)),
             ("", consequence(&scene.snapshot.state, scene), theme.dim, ""),
             ("kill", kill(&scene.snapshot.state), theme.dim, "^K"),
         ];
@@ -82,8 +82,13 @@ fn market(scene: &Scene<'_>) -> String {
     }
 }
 
-fn armed(scene: &Scene<'_>) -> bool {
-    scene.snapshot.state.armed_until.is_some()
+/// The key that changes the state.
+fn arm_key(scene: &Scene<'_>) -> &'static str {
+    match &scene.snapshot.state {
+        state if state.latch.is_some() => "R",
+        state if state.armed_until.is_some() => "d",
+        _ => "A",
+    }
 }
 
 fn arm_style(scene: &Scene<'_>) -> Style {
@@ -132,7 +137,7 @@ fn kill(state: &StateView) -> String {
     match (state.open, state.closing) {
         (open, true) => format!("closing {open}"),
         (0, _) => "nothing open".to_owned(),
-        (open, _) => format!("stops opening; Enter closes {open}"),
+        (open, _) => format!("latches; Enter closes {open}"),
     }
 }
 
