@@ -47,12 +47,12 @@ fn footer() -> Vec<(String, String, bool)> {
 }
 
 fn theme(name: &str) -> Theme {
-    match name {
+    let found = match name {
         "ascii" => Theme::named("mono", ColorDepth::Mono, GlyphSet::Ascii),
         "mono" => Theme::named("default", ColorDepth::Mono, GlyphSet::Unicode),
         name => Theme::named(name, ColorDepth::True, GlyphSet::Unicode),
-    }
-    .unwrap()
+    };
+    found.unwrap_or_default()
 }
 
 fn watch() -> UiState {

@@ -162,10 +162,11 @@ impl Shapes {
                     (0..count).for_each(|i| rect(i as f64 * w + left * w - 1.1, top * h - 1.1, 2.2, 2.2));
                 }
             }
-            '─' | '═' => {
-                let offsets: &[f64] = if symbol == '─' { &[0.0] } else { &[-1.5, 1.5] };
+            '─' | '━' | '═' => {
+                let offsets: &[f64] = if symbol == '═' { &[-1.5, 1.5] } else { &[0.0] };
+                let width = if symbol == '━' { HEAVY } else { LIGHT };
                 for offset in offsets {
-                    let line = self.strokes.entry((colour, LIGHT)).or_default();
+                    let line = self.strokes.entry((colour, width)).or_default();
                     let _ = write!(line, "M{x} {}h{run}", y + h / 2.0 + offset);
                 }
             }
@@ -213,7 +214,8 @@ const BRAILLE: [(u32, f64, f64); 8] = [
 ];
 
 /// Arms up, right, down, left: 1 light, 2 heavy, 3 double.
-const ARMS: [(char, [u8; 4]); 19] = [
+const ARMS: [(char, [u8; 4]); 20] = [
+    ('╸', [0, 0, 0, 2]),
     ('│', [1, 0, 1, 0]),
     ('┃', [2, 0, 2, 0]),
     ('╷', [0, 0, 1, 0]),

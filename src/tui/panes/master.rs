@@ -8,8 +8,8 @@ use super::{Pane, PaneId, Scene};
 use crate::engine::ids::{Account, Market};
 use crate::engine::snapshot::{Check, Health, StateView, StateWord};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::bars;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::widgets::{bars, figures};
 
 /// The pane.
 pub struct Master;
@@ -37,7 +37,7 @@ impl Pane for Master {
             ("kill", kill(&scene.snapshot.state), theme.dim, "^K"),
         ];
         if let Some(playback) = &scene.snapshot.session.playback {
-            let (full, rest) = bars::gauge(playback.done, 12, &theme.glyphs);
+            let (full, rest) = bars::line(playback.done, 12, &theme.glyphs);
             let speed = match playback.speed {
                 _ if playback.ended => "at its end".to_owned(),
                 s if s > 0.0 => format!("{s}x"),
@@ -105,7 +105,7 @@ fn arming(scene: &Scene<'_>) -> String {
         StateWord::Safe if state.exiting > 0 => format!("{} DISARMED, exiting {}", g.exiting, state.exiting),
         StateWord::Safe => format!("{} SAFE (disarmed)", g.safe),
         StateWord::Armed => {
-            let left = state.armed_until.map_or_else(|| "?".to_owned(), |u| figures::left(u.since(scene.snapshot.at)));
+            let left = state.armed_until.map_or_else(|| "?".to_owned(), |u| u.since(scene.snapshot.at).to_string());
             format!("{} ARMED, {left} left", g.armed)
         }
         StateWord::Reducing => format!("{} REDUCING", g.reducing),

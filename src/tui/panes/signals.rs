@@ -21,7 +21,7 @@ const COLUMNS: [Column; 9] = [
     number("edge bp", 7, 2),
     number("cost", 5, 7),
     number("age", 5, 5),
-    rest("verdict", 10, 3),
+    rest("verdict", 15, 3),
 ];
 
 impl Pane for Signals {

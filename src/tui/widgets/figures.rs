@@ -131,11 +131,6 @@ pub fn age(value: Option<Span>) -> String {
     or_unknown(value, |span| span.to_string())
 }
 
-/// Time left until something, as `14m02`; `0ms` when it has passed.
-pub fn left(span: Span) -> String {
-    span.to_string()
-}
-
 /// `LONG` or `SHORT`: the side of a position.
 pub const fn long_short(side: Side) -> &'static str {
     match side {
