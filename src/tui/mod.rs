@@ -2,11 +2,22 @@
 //! no ledger and no clock of the engine; nothing here assumes that the engine lives in the same process.
 
 pub mod base;
+pub mod cockpit;
+pub mod commands;
+pub mod crash;
 pub mod glyphs;
+pub mod keymap;
+pub mod layers;
 pub mod layout;
 pub mod link;
 pub mod panes;
+pub mod screen;
+pub mod shell;
 pub mod state;
 pub mod svg;
+pub mod term;
 pub mod theme;
+pub mod validity;
 pub mod widgets;
+
+pub use shell::{UiError, UiExit, UiOptions, run};

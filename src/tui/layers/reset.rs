@@ -1,0 +1,66 @@
+//! `R`: lifts a kill or trip latch. Shows the cause; the word RESET is the ceremony.
+
+use super::arm::account_line;
+use super::dialog::{Dialog, Tone};
+use super::{Ctx, Layer, Outcome};
+use crate::engine::command::Command;
+use crate::engine::risk::state::Latch;
+use crate::tui::keymap::{Code, Key};
+use crate::tui::link::Request;
+use crate::tui::widgets::field::{Accepts, Field};
+
+const WORD: &str = "RESET";
+
+/// The reset guard.
+pub struct Reset {
+    /// What the person was shown.
+    latch: Latch,
+    word: Field,
+}
+
+impl Reset {
+    /// For this latch; another one needs another look.
+    pub const fn new(latch: Latch) -> Self {
+        Self { latch, word: Field::new(Accepts::Word) }
+    }
+}
+
+impl Layer for Reset {
+    fn name(&self) -> &'static str {
+        "reset"
+    }
+    fn is_typing(&self) -> bool {
+        true
+    }
+    fn key(&mut self, key: Key, ctx: &Ctx<'_>) -> Outcome {
+        match &ctx.snapshot.state.latch {
+            None => return Outcome::CloseAndSay("the latch is already lifted".to_owned()),
+            Some(now) if *now != self.latch => {
+                return Outcome::CloseAndSay("the cause has changed: look again (R)".to_owned());
+            }
+            Some(_) => {}
+        }
+        if key.code == Code::Enter {
+            return match self.word.text() {
+                WORD if ctx.may_confirm() => Outcome::Done(Request::Command(Command::Reset)),
+                _ => Outcome::Say(format!("type {WORD}, then Enter")),
+            };
+        }
+        self.word.key(key);
+        Outcome::Stay
+    }
+    fn dialog(&self, ctx: &Ctx<'_>) -> Dialog {
+        let word = if self.latch.is_kill() { "KILL" } else { "TRIP" };
+        let mut dialog = Dialog::new(format!("RESET THE {word}")).grave().foot("Enter reset   Esc stay latched");
+        dialog.pair("account", account_line(ctx.snapshot));
+        dialog.pair("cause", self.latch.cause.to_string());
+        dialog.pair("since", self.latch.at.to_string());
+        dialog.pair("open", format!("{} positions", ctx.snapshot.positions.len()));
+        dialog.gap();
+        dialog.say("Lifts the latch and stays disarmed; arming is a step of its own.");
+        dialog.gap();
+        dialog.row(format!("type {WORD} to go on: {}_", self.word.text()), Tone::Bright);
+        dialog.focus = Some(dialog.rows.len() - 1);
+        dialog
+    }
+}

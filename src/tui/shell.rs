@@ -1,0 +1,291 @@
+//! The loop between terminal and cockpit: drain all input, then draw once, and only when something changed.
+
+use std::io::{self, IsTerminal};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossterm::event::{Event, MouseEventKind};
+
+use super::cockpit::{Cockpit, Wish};
+use super::keymap::{Key, Keymap, KeymapError};
+use super::link::{CockpitEnd, Request};
+use super::screen::{Painter, compose, compose_waiting};
+use super::term::{self, Input, TermGuard};
+use super::theme::Theme;
+use super::{crash, term::restore_now};
+use crate::engine::command::Command;
+use crate::engine::snapshot::Snapshot;
+
+/// Frames after keys come no closer than this.
+const KEY_GAP_MS: i64 = 8;
+/// Events taken before a frame is drawn all the same: a stuck key or a flood must not starve the screen.
+const DRAIN_MAX: usize = 512;
+/// An engine whose heartbeat is older than this is called silent.
+const SILENT_MS: i64 = 2000;
+/// A silent engine that was asked to quit gets this long before asking again leaves without it.
+const QUIT_PATIENCE_MS: i64 = 3000;
+
+/// What the cockpit is told by configuration.
+#[derive(Clone, Debug)]
+pub struct UiOptions {
+    /// Most frames per second, 1 to 60.
+    pub fps: u16,
+    /// Styles and glyphs.
+    pub theme: Theme,
+    /// Command names and the keys that replace theirs.
+    pub keymap: Vec<(String, Vec<String>)>,
+    /// Let the mouse wheel move the selection; takes the terminal's own copying away.
+    pub mouse: bool,
+    /// Where crash reports go.
+    pub data_dir: PathBuf,
+}
+
+impl Default for UiOptions {
+    fn default() -> Self {
+        Self { fps: 20, theme: Theme::default(), keymap: Vec::new(), mouse: false, data_dir: PathBuf::from(".") }
+    }
+}
+
+/// Why the cockpit left in an orderly way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UiExit {
+    /// The run ended it.
+    Ended,
+    /// The engine took no quit any more; the run must look after what is open.
+    EngineGone,
+    /// The terminal hung up; the run applies its hang-up policy.
+    TerminalGone,
+}
+
+/// Why there is no cockpit.
+#[derive(Debug, thiserror::Error)]
+pub enum UiError {
+    /// Not a terminal.
+    #[error(
+        "the cockpit needs a terminal on both stdin and stdout; `tickdeck run` is the same engine without a screen"
+    )]
+    NotATerminal,
+    /// The keymap was refused.
+    #[error(transparent)]
+    Keymap(#[from] KeymapError),
+    /// The terminal failed.
+    #[error("the terminal failed: {0}; the engine goes on, `tickdeck attach` opens another cockpit")]
+    Terminal(#[from] io::Error),
+    /// The cockpit panicked; the terminal was given back.
+    #[error("the cockpit crashed; the terminal was restored and the report is {}", .0.display())]
+    Crashed(PathBuf),
+}
+
+/// Runs the cockpit on the calling thread until the run ends it, the terminal goes away, or it fails. The terminal is
+/// given back in every case.
+pub fn run(end: CockpitEnd, options: UiOptions) -> Result<UiExit, UiError> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(UiError::NotATerminal);
+    }
+    let keymap = Keymap::with_overrides(&options.keymap)?;
+    let data_dir = options.data_dir.clone();
+    crash::install(data_dir.clone(), end.clone());
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let guard = TermGuard::enter(options.mouse)?;
+        Shell::new(end.clone(), options, keymap).run(&guard)
+    }));
+    restore_now();
+    crash::uninstall();
+    outcome.unwrap_or_else(|_| Err(UiError::Crashed(crash::report_path(&data_dir, end.newest().as_deref()))))
+}
+
+struct Shell {
+    end: CockpitEnd,
+    options: UiOptions,
+    cockpit: Cockpit,
+    painter: Painter,
+    started: Instant,
+    snapshot: Option<Arc<Snapshot>>,
+    drawn_ms: i64,
+    /// Something to draw at once: a key was taken.
+    urgent: bool,
+    /// Something to draw with the next frame.
+    stale: bool,
+    quit_ms: Option<i64>,
+    exit: Option<UiExit>,
+}
+
+impl Shell {
+    fn new(end: CockpitEnd, options: UiOptions, keymap: Keymap) -> Self {
+        Self {
+            end,
+            options,
+            cockpit: Cockpit::new(keymap),
+            painter: Painter::new(),
+            started: Instant::now(),
+            snapshot: None,
+            drawn_ms: i64::MIN / 2,
+            urgent: true,
+            stale: true,
+            quit_ms: None,
+            exit: None,
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn frame_ms(&self) -> i64 {
+        1000 / i64::from(self.options.fps.clamp(1, 60))
+    }
+
+    fn run(&mut self, guard: &TermGuard) -> Result<UiExit, UiError> {
+        while !self.end.ended() {
+            match term::wait(self.patience())? {
+                Input::Gone => return Ok(UiExit::TerminalGone),
+                Input::Ready => self.drain()?,
+                Input::Quiet => {}
+            }
+            if let Some(exit) = self.exit {
+                return Ok(exit);
+            }
+            match self.cockpit.take_wish() {
+                Some(Wish::Redraw) => self.painter.forget(),
+                Some(Wish::Suspend) => {
+                    guard.suspend()?;
+                    self.painter.forget();
+                }
+                None => {}
+            }
+            self.look();
+            self.draw_if_due()?;
+        }
+        Ok(UiExit::Ended)
+    }
+
+    /// How long to wait for input before the next frame is due.
+    fn patience(&self) -> Duration {
+        let gap = if self.urgent { KEY_GAP_MS } else { self.frame_ms() };
+        let left = self.drawn_ms.saturating_add(gap).saturating_sub(self.now_ms());
+        Duration::from_millis(u64::try_from(left.clamp(0, 1000)).unwrap_or(0))
+    }
+
+    fn drain(&mut self) -> Result<(), UiError> {
+        for _ in 0..DRAIN_MAX {
+            if !crossterm::event::poll(Duration::ZERO)? {
+                break;
+            }
+            let event = crossterm::event::read()?;
+            self.take(event);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event) {
+        self.urgent = true;
+        let now_ms = self.now_ms();
+        let snapshot = self.snapshot.clone();
+        let requests = match event {
+            Event::Key(event) => match (Key::from_event(event), &snapshot) {
+                (Some(key), Some(snapshot)) => self.cockpit.handle(key, snapshot, now_ms),
+                (Some(key), None) => self.cockpit.handle_blind(key, now_ms),
+                (None, _) => Vec::new(),
+            },
+            Event::Paste(text) => {
+                self.cockpit.paste(&text);
+                Vec::new()
+            }
+            Event::FocusLost => {
+                self.cockpit.focus_lost();
+                Vec::new()
+            }
+            Event::FocusGained => {
+                self.cockpit.focus_gained(now_ms);
+                Vec::new()
+            }
+            Event::Mouse(mouse) => match (mouse.kind, &snapshot) {
+                (MouseEventKind::ScrollDown, Some(snapshot)) => self.cockpit.wheel(true, snapshot),
+                (MouseEventKind::ScrollUp, Some(snapshot)) => self.cockpit.wheel(false, snapshot),
+                _ => Vec::new(),
+            },
+            Event::Resize(..) => Vec::new(),
+        };
+        self.send(requests, now_ms);
+    }
+
+    fn send(&mut self, requests: Vec<Request>, now_ms: i64) {
+        for request in requests {
+            match request {
+                Request::Command(Command::Kill) => self.end.kill(),
+                Request::Quit(_) => {
+                    let waited = self.quit_ms.is_some_and(|at| now_ms - at >= QUIT_PATIENCE_MS);
+                    let silent = self.cockpit.ui.engine_silent_ms.is_some() || self.snapshot.is_none();
+                    if !self.end.ask(request) || (waited && silent) {
+                        self.exit = Some(UiExit::EngineGone);
+                    }
+                    self.quit_ms.get_or_insert(now_ms);
+                }
+                Request::Alive | Request::View(_) => {
+                    self.end.ask(request);
+                }
+                request => {
+                    if !self.end.ask(request) {
+                        self.cockpit.ui.hint =
+                            Some("NOT DELIVERED: the engine does not answer; ^K still kills".to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the newest snapshot and the age of its heartbeat.
+    fn look(&mut self) {
+        if let Some(newest) = self.end.newest()
+            && self.snapshot.as_ref().is_none_or(|known| known.version != newest.version)
+        {
+            let requests = self.cockpit.observe(&newest);
+            self.snapshot = Some(newest);
+            self.stale = true;
+            let now_ms = self.now_ms();
+            self.send(requests, now_ms);
+        }
+        let silent = self.snapshot.as_ref().and_then(|s| silence(s, wall_ms()));
+        if silent != self.cockpit.ui.engine_silent_ms {
+            self.cockpit.ui.engine_silent_ms = silent;
+            self.stale = true;
+        }
+    }
+
+    fn draw_if_due(&mut self) -> Result<(), UiError> {
+        let now_ms = self.now_ms();
+        let area = term::area();
+        let gap = if self.urgent { KEY_GAP_MS } else { self.frame_ms() };
+        let resized = !self.painter.fits(area);
+        if !(self.urgent || self.stale || resized) || now_ms.saturating_sub(self.drawn_ms) < gap {
+            return Ok(());
+        }
+        let (cockpit, theme) = (&self.cockpit, &self.options.theme);
+        let bytes = self.painter.frame(area, |area, buffer| match &self.snapshot {
+            Some(snapshot) => compose(cockpit, snapshot, theme, now_ms, area, buffer),
+            None => compose_waiting(cockpit, theme, area, buffer),
+        })?;
+        if !bytes.is_empty() {
+            term::write_frame(bytes)?;
+        }
+        self.drawn_ms = now_ms;
+        (self.urgent, self.stale) = (false, false);
+        Ok(())
+    }
+}
+
+/// Age of the heartbeat in milliseconds, in steps of a tenth of a second, when it is too old. A replay that stands still
+/// has nothing to beat for.
+fn silence(snapshot: &Snapshot, wall_ms: i64) -> Option<i64> {
+    let standing = snapshot.session.playback.as_ref().is_some_and(|p| p.ended || p.speed <= 0.0);
+    let beat = snapshot.health.heartbeat.as_ms();
+    let age = wall_ms.saturating_sub(beat);
+    (beat > 0 && !standing && age > SILENT_MS).then_some(age / 100 * 100)
+}
+
+/// The cockpit's own wall clock, in milliseconds since 1970: only to compare it with the engine's heartbeat.
+fn wall_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+}

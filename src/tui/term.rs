@@ -1,0 +1,221 @@
+//! The terminal: taken once, given back exactly once, whatever happens. Restoring ignores every error and may be called
+//! from any thread, any number of times.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
+    EnableMouseCapture,
+};
+use crossterm::queue;
+use crossterm::terminal::{
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::layout::Rect;
+
+/// Whether the terminal is ours now.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether it is ours whenever the cockpit runs: the panic policy asks.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Largest screen drawn: a terminal that claims more is not believed, because a frame is that many cells.
+const SIZE_MAX: (u16, u16) = (1000, 400);
+/// Size of a terminal that does not say.
+const SIZE_UNKNOWN: (u16, u16) = (80, 24);
+
+/// Holds the terminal; dropping it gives it back.
+#[derive(Debug)]
+pub struct TermGuard {
+    mouse: bool,
+}
+
+impl TermGuard {
+    /// Raw mode, alternate screen, bracketed paste, focus events, no cursor; the mouse only when asked for, because
+    /// capturing it breaks the terminal's own copying.
+    pub fn enter(mouse: bool) -> io::Result<Self> {
+        MOUSE.store(mouse, Ordering::SeqCst);
+        enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        let guard = Self { mouse };
+        write_frame(&enter_bytes(mouse))?;
+        Ok(guard)
+    }
+
+    /// Gives the terminal back, stops the process, and takes the terminal again once it is continued.
+    #[cfg(unix)]
+    pub fn suspend(&self) -> io::Result<()> {
+        restore_now();
+        signal_hook::low_level::raise(signal_hook::consts::SIGTSTP)?;
+        enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        write_frame(&enter_bytes(self.mouse))
+    }
+
+    /// There is no job control here.
+    #[cfg(not(unix))]
+    pub fn suspend(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for TermGuard {
+    fn drop(&mut self) {
+        restore_now();
+    }
+}
+
+/// What taking the terminal writes.
+fn enter_bytes(mouse: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange, Hide);
+    if mouse {
+        let _ = queue!(bytes, EnableMouseCapture);
+    }
+    bytes
+}
+
+/// What giving it back writes. The end of a synchronized update comes first: without it a terminal may stay frozen.
+fn leave_bytes(mouse: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = queue!(bytes, EndSynchronizedUpdate);
+    if mouse {
+        let _ = queue!(bytes, DisableMouseCapture);
+    }
+    let _ = queue!(bytes, DisableFocusChange, DisableBracketedPaste, Show, LeaveAlternateScreen);
+    bytes
+}
+
+/// Gives the terminal back if it is ours. Raw mode ends first, so that a shell is usable even where output blocks.
+pub fn restore_now() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = disable_raw_mode();
+        let _ = write_frame(&leave_bytes(MOUSE.load(Ordering::SeqCst)));
+    }
+}
+
+/// Writes a whole frame with one system call where the terminal takes it at once. Goes around the standard library's
+/// lock on stdout, which a blocked thread may hold when a signal thread wants to restore.
+#[cfg(unix)]
+pub fn write_frame(bytes: &[u8]) -> io::Result<()> {
+    use std::os::fd::AsFd;
+    let stdout = io::stdout();
+    let file = std::fs::File::from(stdout.as_fd().try_clone_to_owned()?);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match (&file).write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // Somebody made the shared terminal non-blocking: wait until it takes more.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                let mut fds = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::OUT)];
+                rustix::event::poll(&mut fds, None)?;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a whole frame.
+#[cfg(not(unix))]
+pub fn write_frame(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// What waiting for input brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Something to read.
+    Ready,
+    /// Nothing in this time.
+    Quiet,
+    /// The terminal is gone.
+    Gone,
+}
+
+/// Waits for input. A hung-up terminal is seen here, before crossterm reads from it: its reader never returns then.
+#[cfg(unix)]
+pub fn wait(timeout: Duration) -> io::Result<Input> {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    let timeout =
+        Timespec { tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(0), tv_nsec: i64::from(timeout.subsec_nanos()) };
+    match rustix::event::poll(&mut fds, Some(&timeout)) {
+        Ok(_) => {}
+        // A signal, as on every change of size: crossterm may have something to say.
+        Err(rustix::io::Errno::INTR) => return Ok(Input::Quiet),
+        Err(e) => return Err(e.into()),
+    }
+    let events = fds.first().map_or(PollFlags::empty(), PollFd::revents);
+    Ok(if events.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+        Input::Gone
+    } else if events.contains(PollFlags::IN) {
+        Input::Ready
+    } else {
+        Input::Quiet
+    })
+}
+
+/// Waits for input.
+#[cfg(not(unix))]
+pub fn wait(timeout: Duration) -> io::Result<Input> {
+    Ok(if crossterm::event::poll(timeout)? { Input::Ready } else { Input::Quiet })
+}
+
+/// The screen, from the kernel; asked before every frame, so that no resize is missed.
+pub fn area() -> Rect {
+    let (width, height) = size().filter(|(w, h)| *w > 0 && *h > 0).unwrap_or(SIZE_UNKNOWN);
+    Rect::new(0, 0, width.min(SIZE_MAX.0), height.min(SIZE_MAX.1))
+}
+
+#[cfg(unix)]
+fn size() -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some((size.ws_col, size.ws_row))
+}
+
+#[cfg(not(unix))]
+fn size() -> Option<(u16, u16)> {
+    crossterm::terminal::size().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_switched_on_is_switched_off() {
+        for mouse in [false, true] {
+            let on = String::from_utf8(enter_bytes(mouse)).unwrap();
+            let off = String::from_utf8(leave_bytes(mouse)).unwrap();
+            let modes = |text: &str, end: char| -> Vec<String> {
+                let of = |part: &str| part.split(['h', 'l']).next().unwrap_or("").to_owned();
+                let parts: Vec<&str> = text.split("\u{1b}[?").filter(|p| !p.is_empty()).collect();
+                let mut list: Vec<String> = parts.iter().filter(|p| p.contains(end)).map(|p| of(p)).collect();
+                list.sort();
+                list
+            };
+            let mut expected = modes(&on, 'h');
+            // The cursor is hidden with `l` and shown with `h`; the update end has no beginning here.
+            expected.push("2026".to_owned());
+            expected.sort();
+            assert_eq!(modes(&off, 'l'), expected, "mouse {mouse}");
+            assert!(on.contains("\u{1b}[?25l") && off.contains("\u{1b}[?25h"));
+            assert!(off.starts_with("\u{1b}[?2026l"));
+        }
+    }
+
+    #[test]
+    fn restoring_what_was_never_taken_does_nothing() {
+        restore_now();
+        restore_now();
+        assert!(!TAKEN.load(Ordering::SeqCst));
+    }
+}

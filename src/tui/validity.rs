@@ -1,0 +1,157 @@
+//! When a command may be given, and the reason when not. Pure questions to the picture; the engine asks its own.
+
+use std::borrow::Cow;
+
+use super::state::UiState;
+use crate::engine::ids::{Account, Market};
+use crate::engine::snapshot::{Health, Snapshot, StateWord};
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Validity {
+    /// Go on.
+    Yes,
+    /// Not now; the reason, for the hint line.
+    No(Cow<'static, str>),
+}
+
+impl Validity {
+    /// May it be given?
+    pub const fn is_yes(&self) -> bool {
+        matches!(self, Self::Yes)
+    }
+    /// The reason when not.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Yes => None,
+            Self::No(reason) => Some(reason),
+        }
+    }
+}
+
+fn unless(refused: bool, reason: &'static str) -> Validity {
+    if refused { Validity::No(Cow::Borrowed(reason)) } else { Validity::Yes }
+}
+
+/// Always.
+pub fn always(_: &Snapshot, _: &UiState) -> Validity {
+    Validity::Yes
+}
+
+/// No latch, nothing that keeps arming refused, and an account that is armed here.
+pub fn arm(snapshot: &Snapshot, _: &UiState) -> Validity {
+    let state = &snapshot.state;
+    if let Some(latch) = &state.latch {
+        let word = if latch.is_kill() { "KILLED" } else { "TRIPPED" };
+        return Validity::No(format!("{word}: reset first (R)").into());
+    }
+    if snapshot.session.pair.account() == Account::Live {
+        return Validity::No("arming real money takes the account's tail, which is not asked for here".into());
+    }
+    match &state.arming_refused {
+        Some(why) => Validity::No(why.clone().into()),
+        None => Validity::Yes,
+    }
+}
+
+/// Is any pre-flight check red? Its name, for the checklist.
+pub fn red_light(snapshot: &Snapshot) -> Option<&str> {
+    snapshot.state.preflight.iter().find(|c| c.health == Health::Fail).map(|c| c.name.as_str())
+}
+
+/// The selected instrument has a position.
+pub fn flatten_one(snapshot: &Snapshot, ui: &UiState) -> Validity {
+    match ui.position(snapshot) {
+        Some(row) if row.released => Validity::No(format!("{} is released to you: adopt it first", row.name).into()),
+        Some(_) => Validity::Yes,
+        None => Validity::No(format!("no position in {}", ui.symbol_name(snapshot)).into()),
+    }
+}
+
+/// Something is open.
+pub fn flatten_all(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.positions.iter().all(|p| p.released), "nothing of ours is open")
+}
+
+/// A working order is selected.
+pub fn cancel_order(snapshot: &Snapshot, ui: &UiState) -> Validity {
+    match ui.order(snapshot) {
+        Some(row) if row.working => Validity::Yes,
+        Some(_) => Validity::No("the selected order has ended".into()),
+        None => Validity::No("select an order in the orders pane first (7)".into()),
+    }
+}
+
+/// There is a latch, on an account that is reset here.
+pub fn reset(snapshot: &Snapshot, _: &UiState) -> Validity {
+    if snapshot.state.latch.is_none() {
+        return Validity::No("neither killed nor tripped".into());
+    }
+    unless(
+        snapshot.session.pair.account() == Account::Live,
+        "resetting real money takes the account's tail, which is not asked for here",
+    )
+}
+
+/// There is a notice to acknowledge.
+pub fn acknowledge(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.pending_notice.is_none(), "no notice waits")
+}
+
+/// The selected position is ours.
+pub fn release(snapshot: &Snapshot, ui: &UiState) -> Validity {
+    match ui.position(snapshot) {
+        Some(row) => unless(row.released, "already released to you"),
+        None => Validity::No(format!("no position in {}", ui.symbol_name(snapshot)).into()),
+    }
+}
+
+/// The selected position was released.
+pub fn adopt(snapshot: &Snapshot, ui: &UiState) -> Validity {
+    match ui.position(snapshot) {
+        Some(row) => unless(!row.released, "not released: it is managed already"),
+        None => Validity::No(format!("no position in {}", ui.symbol_name(snapshot)).into()),
+    }
+}
+
+/// The market is a tape.
+pub fn replay(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.session.playback.is_none(), "only in a replay")
+}
+
+/// The market is a tape and stands still.
+pub fn paused(snapshot: &Snapshot, _: &UiState) -> Validity {
+    match &snapshot.session.playback {
+        None => Validity::No("only in a replay".into()),
+        Some(playback) => unless(playback.speed > 0.0, "pause first (Space)"),
+    }
+}
+
+/// The market is simulated.
+pub fn weather(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.session.pair.market() != Market::Simulated, "only in the simulated market")
+}
+
+/// Stopping the process stops nothing that matters.
+pub fn suspend(snapshot: &Snapshot, _: &UiState) -> Validity {
+    if is_armed(snapshot) {
+        return Validity::No("armed: suspending would stop the engine; disarm first (d)".into());
+    }
+    unless(risk_is_on(snapshot), "suspending stops the engine, and its exits with it: positions or orders are open")
+}
+
+/// May open.
+pub fn is_armed(snapshot: &Snapshot) -> bool {
+    snapshot.state.word == StateWord::Armed || snapshot.state.armed_until.is_some()
+}
+
+/// Armed, open, closing, or with working orders: leaving needs a decision.
+pub fn risk_is_on(snapshot: &Snapshot) -> bool {
+    let state = &snapshot.state;
+    is_armed(snapshot)
+        || state.open > 0
+        || state.exiting > 0
+        || state.closing
+        || !snapshot.positions.is_empty()
+        || snapshot.orders.iter().any(|o| o.working)
+}
