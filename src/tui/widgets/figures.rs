@@ -106,7 +106,16 @@ pub fn limit(value: f64, unit: LimitUnit) -> String {
         LimitUnit::Milliseconds => "ms",
         LimitUnit::Seconds => "s",
     };
-    format!("{}{suffix}", compact(value))
+    format!("{}{suffix}", amount(value, unit))
+}
+
+/// The number of a limit without its unit: money in thousands, the rest as it is.
+pub fn amount(value: f64, unit: LimitUnit) -> String {
+    match unit {
+        LimitUnit::Quote => compact(value),
+        _ if value.fract() == 0.0 => plain(value, 0),
+        _ => plain(value, 2),
+    }
 }
 
 /// Up, flat and down in percent: `59/27/14`.
