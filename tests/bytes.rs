@@ -4,7 +4,6 @@ mod keys_support;
 
 use std::num::NonZeroU16;
 
-
 use keys_support::{Desk, busy, bybit, calm, killed, replay, used};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -98,7 +97,12 @@ fn a_resize_storm_with_a_layer_open_leaves_a_true_picture() {
             let expected = drawn(&desk, &theme, area);
             let shown: Vec<String> = parser.screen().rows(0, width).collect();
             for y in 0..height {
-                assert_eq!(shown[usize::from(y)].trim_end(), row(&expected, y).trim_end(), "{:?} {area}", desk.layers());
+                assert_eq!(
+                    shown[usize::from(y)].trim_end(),
+                    row(&expected, y).trim_end(),
+                    "{:?} {area}",
+                    desk.layers()
+                );
             }
             assert_eq!(painter.frame(area, draw).unwrap(), b"", "an unchanged frame writes nothing");
         }

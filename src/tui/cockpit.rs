@@ -3,7 +3,9 @@
 
 use super::commands::Id;
 use super::keymap::{Code, Key, Keymap};
-use super::layers::{Ctx, Layer, Layers, Outcome, QUIET_MS, READ_FIRST, Taken, account, arm, cancel, details, flatten, help};
+use super::layers::{
+    Ctx, Layer, Layers, Outcome, QUIET_MS, READ_FIRST, Taken, account, arm, cancel, details, flatten, help,
+};
 use super::layers::{killed, limits, palette, quit, release, reset, seek};
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
@@ -389,7 +391,8 @@ impl Cockpit {
                 self.frozen = if self.ui.frozen { None } else { Some(Box::new(live.clone())) };
                 self.ui.frozen = !self.ui.frozen;
                 if self.ui.frozen {
-                    self.ui.hint = Some("FROZEN: the picture stands still, actions use live data; p goes on".to_owned());
+                    self.ui.hint =
+                        Some("FROZEN: the picture stands still, actions use live data; p goes on".to_owned());
                 }
             }
             Id::Details => self.open(details::Details::of(&self.ui, live), key, now_ms),

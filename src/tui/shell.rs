@@ -63,7 +63,9 @@ pub enum UiExit {
 #[derive(Debug, thiserror::Error)]
 pub enum UiError {
     /// Not a terminal.
-    #[error("the cockpit needs a terminal on both stdin and stdout; `tickdeck run` is the same engine without a screen")]
+    #[error(
+        "the cockpit needs a terminal on both stdin and stdout; `tickdeck run` is the same engine without a screen"
+    )]
     NotATerminal,
     /// The keymap was refused.
     #[error(transparent)]
@@ -78,7 +80,7 @@ pub enum UiError {
 
 /// Runs the cockpit on the calling thread until the run ends it, the terminal goes away, or it fails. The terminal is
 /// given back in every case.
-pub fn run(end: CockpitEnd, options: UiOptions) -> Result<UiExit, UiError> {
+pub fn run(end: &CockpitEnd, options: UiOptions) -> Result<UiExit, UiError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(UiError::NotATerminal);
     }
@@ -226,7 +228,8 @@ impl Shell {
                 }
                 request => {
                     if !self.end.ask(request) {
-                        self.cockpit.ui.hint = Some("NOT DELIVERED: the engine does not answer; ^K still kills".to_owned());
+                        self.cockpit.ui.hint =
+                            Some("NOT DELIVERED: the engine does not answer; ^K still kills".to_owned());
                     }
                 }
             }

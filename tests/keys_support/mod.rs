@@ -147,11 +147,7 @@ pub fn calm() -> Snapshot {
             gross_loss: Money::ZERO,
             curve: vec![(Ts::from_ms(1), 10_000.0), (Ts::from_ms(2), 10_001.0)],
         },
-        markets: vec![
-            market(0, "BTCUSDT", "64182.5"),
-            market(1, "ETHUSDT", "3214.0"),
-            market(2, "SOLUSDT", "142.3"),
-        ],
+        markets: vec![market(0, "BTCUSDT", "64182.5"), market(1, "ETHUSDT", "3214.0"), market(2, "SOLUSDT", "142.3")],
         focus: None,
         signals: Vec::new(),
         positions: Vec::new(),
