@@ -1,5 +1,7 @@
 //! The screen as bytes and at every size: what a terminal really shows, and that no size and no layer panics.
 
+#![allow(clippy::unwrap_used)] // a broken fixture should stop the test
+
 mod keys_support;
 
 use std::num::NonZeroU16;

@@ -1,5 +1,6 @@
 //! A cockpit at a desk: pictures to look at, key strings to type, and the requests that came of them.
 #![allow(dead_code)] // each test binary uses its own part
+#![allow(clippy::unwrap_used, clippy::panic)] // a broken fixture should stop the test
 
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, Symbol};
 use tickdeck::engine::market::book::BookState;
