@@ -20,6 +20,11 @@ pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
     ledger.with_file_name(format!("latched.{stem}"))
 }
 
+/// Latches an account whose ledger cannot be asked, because its engine is gone: the next start finds the marker.
+pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
+    write(&path_beside(ledger, pair), latch)
+}
+
 /// The latch in the marker, if there is a marker.
 pub(super) fn read(path: &Path) -> Option<Latch> {
     let unreadable = |why: String| {
