@@ -110,7 +110,8 @@ fn every_part_reaches_the_engine() {
 fn the_command_line_beats_the_environment_beats_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
-    std::fs::write(&path, "symbols = [\"XRPUSDT\"]\n\n[ui]\nfps = 30\ntheme = \"mono\"\n[risk]\nmax_daily_loss = 10\n").unwrap();
+    std::fs::write(&path, "symbols = [\"XRPUSDT\"]\n\n[ui]\nfps = 30\ntheme = \"mono\"\n[risk]\nmax_daily_loss = 10\n")
+        .unwrap();
     let sources = Sources {
         file: Some((path.clone(), true)),
         environment: vec![
@@ -136,7 +137,10 @@ fn the_command_line_beats_the_environment_beats_the_file() {
 #[test]
 fn mistakes_are_named_with_place_key_and_help() {
     let cases = [
-        ("[risk]\n\nmax_dayly_loss = 5\n", "config.toml:3: `risk.max_dayly_loss`: no such key; did you mean `risk.max_daily_loss`?"),
+        (
+            "[risk]\n\nmax_dayly_loss = 5\n",
+            "config.toml:3: `risk.max_dayly_loss`: no such key; did you mean `risk.max_daily_loss`?",
+        ),
         ("max_daily_loss = 5\n", "did you mean `risk.max_daily_loss`?"),
         ("[riks]\nx = 1\n", "config.toml:1: `riks`: no such section; did you mean [risk]?"),
         ("[bybit]\nregion = \"eu\"\n", "this build does not have the exchange connection"),
@@ -166,8 +170,14 @@ fn mistakes_are_named_with_place_key_and_help() {
         ("symbols = [1]\n", "a list with something else than texts"),
         ("[strategy]\nmin_prob = 1.01\n", "a number from 0 to 1"),
         ("[strategy]\nmin_prob = nan\n", "a number from 0 to 1"),
-        ("[strategy]\nentry_notional = 600\n", "config.toml:2: `strategy.entry_notional`: 600 exceeds risk.max_order_notional (500)"),
-        ("[risk]\nmax_order_notional = 5000\n", "config.toml:2: `risk.max_order_notional`: max_order_notional (5000) must not exceed max_position_notional (1000)"),
+        (
+            "[strategy]\nentry_notional = 600\n",
+            "config.toml:2: `strategy.entry_notional`: 600 exceeds risk.max_order_notional (500)",
+        ),
+        (
+            "[risk]\nmax_order_notional = 5000\n",
+            "config.toml:2: `risk.max_order_notional`: max_order_notional (5000) must not exceed max_position_notional (1000)",
+        ),
         ("[arming]\ndeadman = \"1h\"\n", "longer than arming.arm_for"),
         ("[ui\nfps = 1\n", "config.toml:1: this is no TOML"),
         ("fps", "this is no TOML"),
@@ -201,7 +211,8 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn keymaps_are_read_in_both_forms() {
-    let expected = [("arm".to_owned(), vec!["A".to_owned()]), ("kill".to_owned(), vec!["^K".to_owned(), "^\\".to_owned()])];
+    let expected =
+        [("arm".to_owned(), vec!["A".to_owned()]), ("kill".to_owned(), vec!["^K".to_owned(), "^\\".to_owned()])];
     for text in [
         "[ui.keymap]\narm = \"A\"\nkill = [\"^K\", \"^\\\\\"]\n",
         "[ui]\nkeymap = { arm = [\"A\"], kill = [\"^K\", \"^\\\\\"] }\n",
@@ -212,7 +223,8 @@ fn keymaps_are_read_in_both_forms() {
 
 #[test]
 fn notes_say_what_is_unusual() {
-    let config = load("live = true\n[risk]\nday_starts_at = \"00:00 Europe/Berlin\"\n[protect]\nstop_bps = 0\n").unwrap().config;
+    let config =
+        load("live = true\n[risk]\nday_starts_at = \"00:00 Europe/Berlin\"\n[protect]\nstop_bps = 0\n").unwrap().config;
     let notes = config.notes(NOW).join("\n");
     for part in ["clocks there change at 2026-03-29", "no exchange connection", "no stop"] {
         assert!(notes.contains(part), "{notes}");

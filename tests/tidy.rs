@@ -42,7 +42,25 @@ const ENGINE_BANS: &[(&str, &[&str])] = &[
     (".exp()", &[]),
     (".powf(", &[]),
     // Floats live in features and models, in what is drawn, and in the signal that both meet in.
-    ("f64", &["features/", "signal.rs", "snapshot.rs", "view.rs", "settings.rs", "strategy/", "num.rs", "time.rs", "desk.rs", "guarding.rs", "mod.rs", "trading.rs", "market/book.rs", "market/candles.rs"]),
+    (
+        "f64",
+        &[
+            "features/",
+            "signal.rs",
+            "snapshot.rs",
+            "view.rs",
+            "settings.rs",
+            "strategy/",
+            "num.rs",
+            "time.rs",
+            "desk.rs",
+            "guarding.rs",
+            "mod.rs",
+            "trading.rs",
+            "market/book.rs",
+            "market/candles.rs",
+        ],
+    ),
 ];
 
 const FILE_LINES_MAX: usize = 800;
@@ -78,7 +96,10 @@ fn product(text: &str) -> String {
 }
 
 fn is_test_file(name: &str) -> bool {
-    name.ends_with("tests.rs") || name.contains("/tests/") || name.ends_with("round_trip.rs") || name.ends_with("samples.rs")
+    name.ends_with("tests.rs")
+        || name.contains("/tests/")
+        || name.ends_with("round_trip.rs")
+        || name.ends_with("samples.rs")
 }
 
 #[test]
@@ -143,7 +164,11 @@ fn only_the_clock_file_reads_clocks_that_decide() {
     for (path, text) in sources() {
         let name = relative(&path);
         let code = product(&text);
-        if code.contains("SystemTime::now") && name != "run/clock.rs" && !name.starts_with("tui/") && !is_test_file(&name) {
+        if code.contains("SystemTime::now")
+            && name != "run/clock.rs"
+            && !name.starts_with("tui/")
+            && !is_test_file(&name)
+        {
             wrong.push(format!("{name} reads the wall clock"));
         }
     }

@@ -110,7 +110,8 @@ impl Engine {
                 self.account.book_funding(*amount);
                 let balance = self.account.balance();
                 out.push(Effect::Record(Record::Funding { symbol: *symbol, rate: *rate, amount: *amount, balance }));
-                let text = format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
+                let text =
+                    format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
                 self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
             }
             AccountUpdate::Liquidated { symbol, fill, side } => {

@@ -196,7 +196,8 @@ impl Desk {
         let none = super::num::Rate::ZERO;
         self.exits = Exits {
             stop: (stop != none).then(|| self.instrument.tick_away(side, entry.shifted(against))),
-            take_profit: (take_profit != none).then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour))),
+            take_profit: (take_profit != none)
+                .then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour))),
         };
     }
 }

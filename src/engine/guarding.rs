@@ -205,13 +205,29 @@ impl Engine {
             light("market feed", fresh, feed),
             // A market without a book may be armed: every entry is then denied by name.
             warn("books", books == self.desks.len(), format!("{books} of {} valid", self.desks.len())),
-            light("reconciled", self.control.reconciled, if self.control.reconciled { "books agree" } else { "waiting for the venue's statement" }.into()),
-            light("close loop", self.control.close.is_none(), if self.control.close.is_none() { "none" } else { "still closing" }.into()),
+            light(
+                "reconciled",
+                self.control.reconciled,
+                if self.control.reconciled { "books agree" } else { "waiting for the venue's statement" }.into(),
+            ),
+            light(
+                "close loop",
+                self.control.close.is_none(),
+                if self.control.close.is_none() { "none" } else { "still closing" }.into(),
+            ),
             match self.equity_now() {
                 Some(equity) => light("equity", equity > Money::ZERO, format!("{equity:.2}")),
                 None => light("equity", false, "unknown: a position cannot be valued".into()),
             },
-            warn("models", !self.models.is_empty(), if self.models.is_empty() { "none: nothing will be entered".into() } else { format!("{} loaded", self.models.len()) }),
+            warn(
+                "models",
+                !self.models.is_empty(),
+                if self.models.is_empty() {
+                    "none: nothing will be entered".into()
+                } else {
+                    format!("{} loaded", self.models.len())
+                },
+            ),
         ];
         if let Some(why) = self.arming_refused() {
             checks.push(light("loss limits", false, why));

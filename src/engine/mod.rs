@@ -33,9 +33,9 @@ use account::{Account, EquityTracker};
 use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
-use market::instrument::Instrument;
 use event::{Event, Link, MarketData, ModelInfo, Restored};
 use ids::{Pair, RunId, Symbol};
+use market::instrument::Instrument;
 use notice::{Kind, Level, Notice};
 use num::{Money, Price};
 use orders::Orders;
@@ -165,7 +165,13 @@ impl Engine {
         let is = desk.book.state();
         if was != is && is == market::book::BookState::Gapped {
             let name = desk.instrument.name.clone();
-            self.tell(Level::Warn, Kind::Market, Some(symbol), format!("{name} book lost a delta: waiting for a snapshot"), out);
+            self.tell(
+                Level::Warn,
+                Kind::Market,
+                Some(symbol),
+                format!("{name} book lost a delta: waiting for a snapshot"),
+                out,
+            );
         }
         if !self.account.holding(symbol).is_flat() {
             self.observe_equity(out);

@@ -161,7 +161,11 @@ impl Engine {
     }
 
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
-        if self.cancel(order, out) { Ok(format!("cancel of order {}", order.0)) } else { Err("that order no longer works".into()) }
+        if self.cancel(order, out) {
+            Ok(format!("cancel of order {}", order.0))
+        } else {
+            Err("that order no longer works".into())
+        }
     }
 
     fn release(&mut self, symbol: Symbol, released: bool, out: &mut Effects) -> Result<String, String> {
@@ -171,7 +175,8 @@ impl Engine {
         if released && self.account.holding(symbol).is_flat() {
             return Err("no position to release".into());
         }
-        let changed = if released { self.control.released.insert(symbol) } else { self.control.released.remove(&symbol) };
+        let changed =
+            if released { self.control.released.insert(symbol) } else { self.control.released.remove(&symbol) };
         if !changed {
             return Err(if released { "already released".into() } else { "was not released".into() });
         }

@@ -10,8 +10,8 @@ use super::risk::limits::LimitKey;
 use super::risk::state::Arming;
 use super::signal::{Signal, crossing_bps, half_spread_bps, signal};
 use super::snapshot::{
-    AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow, PositionRow,
-    SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
+    AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow,
+    PositionRow, SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
 };
 use super::strategy::threshold::edge_denial;
 use super::time::Span;
@@ -72,7 +72,11 @@ impl Engine {
         };
         let mut reducing: Vec<String> = self.control.reducing.iter().map(ToString::to_string).collect();
         if self.state_word() == StateWord::Unknown {
-            let why = if self.control.reconciled { "equity: a position cannot be valued" } else { "reconciling with the venue" };
+            let why = if self.control.reconciled {
+                "equity: a position cannot be valued"
+            } else {
+                "reconciling with the venue"
+            };
             reducing.insert(0, why.into());
         }
         StateView {
@@ -100,9 +104,7 @@ impl Engine {
             equity,
             balance: self.account.balance(),
             day_pnl,
-            day_pnl_pct: day_pnl
-                .zip(baselines)
-                .map(|(pnl, base)| pnl.ratio_lossy(base.day_equity) * 100.0),
+            day_pnl_pct: day_pnl.zip(baselines).map(|(pnl, base)| pnl.ratio_lossy(base.day_equity) * 100.0),
             drawdown_pct: equity.and(self.equity.drawdown_pct_1e9()).map(|pct| pct as f64 / 1e9),
             high_water: baselines.map_or(Money::ZERO, |base| base.high_water),
             realised: totals.realised,
@@ -199,7 +201,8 @@ impl Engine {
     fn feature_rows(&self, desk: &Desk) -> Vec<(String, f32, bool)> {
         let Some(frame) = &desk.frame else { return Vec::new() };
         let rows = super::features::FEATURES.iter().zip(&frame.values).enumerate();
-        rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index))).collect()
+        rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index)))
+            .collect()
     }
 
     fn signal_rows(&self, desk: &Desk) -> Vec<SignalRow> {
@@ -273,7 +276,8 @@ impl Engine {
         if edge_denial(&signal, &self.settings).is_some() {
             let favourable = signal.move_bps * signal.side.sign() as f64;
             let needed = signal.cost_bps.map(|cost| cost + self.settings.min_edge_bps);
-            return needed.map_or("book too thin".into(), |needed| format!("edge gate: {favourable:.1} bp < {needed:.1} bp"));
+            return needed
+                .map_or("book too thin".into(), |needed| format!("edge gate: {favourable:.1} bp < {needed:.1} bp"));
         }
         format!("{word} {:.2}>{:.2}", signal.prob, self.settings.min_prob)
     }
@@ -336,7 +340,11 @@ impl Engine {
             filled: order.filled,
             price: intent.price,
             purpose: intent.purpose.word().to_owned(),
-            state: if working && order.cancel_asked.is_some() { "cancelling".into() } else { order.state.word().into() },
+            state: if working && order.cancel_asked.is_some() {
+                "cancelling".into()
+            } else {
+                order.state.word().into()
+            },
             working,
             protective: intent.purpose == super::effect::Purpose::Stop,
             age: order.ended.unwrap_or(self.now).since(intent.decided),
@@ -360,9 +368,10 @@ impl Engine {
                     LimitKey::MaxDailyLoss => account.equity.and(self.equity.day_loss()).and_then(money),
                     LimitKey::MaxLoss24h => account.equity.and(self.equity.loss_24h()).and_then(money),
                     LimitKey::MaxDrawdownPct => account.drawdown_pct,
-                    LimitKey::MaxLeverage => {
-                        account.equity.filter(|_| totals.gross != Money::MAX).map(|equity| totals.gross.ratio_lossy(equity))
-                    }
+                    LimitKey::MaxLeverage => account
+                        .equity
+                        .filter(|_| totals.gross != Money::MAX)
+                        .map(|equity| totals.gross.ratio_lossy(equity)),
                     LimitKey::MaxDataAgeMs => self.feed_age().map(|age| age.as_ms() as f64),
                     _ => None,
                 };
@@ -371,7 +380,9 @@ impl Engine {
                     key,
                     value,
                     used,
-                    utilisation: used.map(|used| if value == 0 { f64::from(u8::from(used > 0.0)) } else { used / (value as f64 / 1e9) }),
+                    utilisation: used.map(|used| {
+                        if value == 0 { f64::from(u8::from(used > 0.0)) } else { used / (value as f64 / 1e9) }
+                    }),
                     worst: match key {
                         LimitKey::MaxPositionNotional => {
                             worst.filter(|w| w.1 > Money::ZERO).map(|w| w.0.instrument.name.clone())
@@ -402,16 +413,23 @@ impl Engine {
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
             rows.push(row("models", health, format!("{predictions} of {} answered{took}", self.desks.len())));
         }
-        HealthView { rows, models: self.models.clone(), feed_age: self.feed_age(), events: self.events, ..HealthView::default() }
+        HealthView {
+            rows,
+            models: self.models.clone(),
+            feed_age: self.feed_age(),
+            events: self.events,
+            ..HealthView::default()
+        }
     }
 }
 
 fn change(desk: &Desk) -> (Option<f64>, bool) {
     let is_24h = desk.ticker.facts().price_24h_ago.is_some();
     let base = desk.ticker.facts().price_24h_ago.or(desk.first);
-    let pct = base.zip(desk.last).filter(|(base, _)| base.raw() > 0).map(|(base, (_, last))| {
-        (last.to_f64_lossy() / base.to_f64_lossy() - 1.0) * 100.0
-    });
+    let pct = base
+        .zip(desk.last)
+        .filter(|(base, _)| base.raw() > 0)
+        .map(|(base, (_, last))| (last.to_f64_lossy() / base.to_f64_lossy() - 1.0) * 100.0);
     (pct, is_24h)
 }
 

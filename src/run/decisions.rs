@@ -97,11 +97,15 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
                 fill.qty,
                 fill.price
             ),
-            Record::Latch(latch) => write!(line, "{at} LATCH {}", latch.as_ref().map_or("none".into(), |l| l.cause.to_string())),
+            Record::Latch(latch) => {
+                write!(line, "{at} LATCH {}", latch.as_ref().map_or("none".into(), |l| l.cause.to_string()))
+            }
             Record::Limit { key, new, .. } => write!(line, "{at} LIMIT {} {new}", key.name()),
             Record::Operator { command, outcome } => write!(line, "{at} OPERATOR {command} {outcome}"),
             // Order states, funding, releases and baselines follow from the lines above and from the events.
-            Record::OrderState { .. } | Record::Funding { .. } | Record::Released { .. } | Record::Baselines(_) => Ok(()),
+            Record::OrderState { .. } | Record::Funding { .. } | Record::Released { .. } | Record::Baselines(_) => {
+                Ok(())
+            }
         },
     }
 }

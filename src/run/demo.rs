@@ -66,7 +66,8 @@ pub fn session(
     let at = clock.now();
     let seed = options.seed.unwrap_or_else(|| at.as_ms().unsigned_abs());
     let label = format!("seed {seed}");
-    let Opening { restored, ledger, troubles } = open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, &label, at)?;
+    let Opening { restored, ledger, troubles } =
+        open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, &label, at)?;
     let (cockpit, end) = link();
     let wake = cockpit.clone();
     let inference = Inference::worker(setup.models, move || wake.wake())?;

@@ -366,9 +366,9 @@ impl Driver {
             }
         }
         // The latch record of this very trip must not report the same trouble for ever.
-        let only_latch = jobs.iter().all(|job| {
-            matches!(job, Job::Record { record: Record::Latch(_) | Record::OrderState { .. }, .. })
-        });
+        let only_latch = jobs
+            .iter()
+            .all(|job| matches!(job, Job::Record { record: Record::Latch(_) | Record::OrderState { .. }, .. }));
         if !only_latch {
             self.inbox.push_back(Event::Fault(Fault::Ledger(why.to_owned())));
         }
@@ -432,7 +432,14 @@ impl Driver {
             }
             ledger
         });
-        Finished { engine: self.engine, decisions: self.decisions, ledger, venue: self.venue, feed: self.feed, troubles }
+        Finished {
+            engine: self.engine,
+            decisions: self.decisions,
+            ledger,
+            venue: self.venue,
+            feed: self.feed,
+            troubles,
+        }
     }
 }
 

@@ -128,7 +128,7 @@ fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
     {
         recorded = Some(*restored);
     }
-    let (Some(first), Some(last)) = (report.first, report.last) else {
+    let Some((first, last)) = report.first_last else {
         return Err(StartError::Empty(path.display().to_string()));
     };
     let feed = TapeFeed::new(reader, kind, (first, last));
@@ -326,7 +326,9 @@ fn report(finished: Finished, source: String, kind: &'static str, start: Ts) -> 
         net: equity.map(|equity| (equity - engine.starting_balance()).to_string()),
         positions: account
             .open()
-            .map(|held| (engine.name_of(held.symbol).to_owned(), crate::engine::num::Price::from_raw(held.signed).to_string()))
+            .map(|held| {
+                (engine.name_of(held.symbol).to_owned(), crate::engine::num::Price::from_raw(held.signed).to_string())
+            })
             .collect(),
         denials: engine.denials().iter().map(|(code, count)| (code.text(), *count)).collect(),
         state: format!("{:?}", engine.state_word()),

@@ -336,7 +336,9 @@ impl Session {
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());
         }
-        if let (Some(kind), Pace::Replay { speed, .. }, Feed::Tape(tape)) = (self.replay, &self.pace, self.driver.feed()) {
+        if let (Some(kind), Pace::Replay { speed, .. }, Feed::Tape(tape)) =
+            (self.replay, &self.pace, self.driver.feed())
+        {
             snapshot.session.playback = Some(Playback {
                 done: tape.done(),
                 speed: *speed,
@@ -354,6 +356,6 @@ impl Session {
             detail: format!("queue {depth}/{bound}"),
         };
         snapshot.health.rows.push(row("ledger", ledger, crate::ledger::JOBS_MAX));
-        snapshot.health.rows.push(row("tape", tape, crate::tape::QUEUE_MAX));
+        snapshot.health.rows.push(row("tape", tape, crate::tape::thread::QUEUE_MAX));
     }
 }

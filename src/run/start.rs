@@ -77,7 +77,13 @@ pub fn ledger_path(data_dir: &Path, pair: Pair) -> PathBuf {
 }
 
 /// Opens the ledger and reads what the run starts from.
-pub fn open(pair: Pair, instruments: Vec<Instrument>, setup: &Setup, label: &str, at: Ts) -> Result<Opening, StartError> {
+pub fn open(
+    pair: Pair,
+    instruments: Vec<Instrument>,
+    setup: &Setup,
+    label: &str,
+    at: Ts,
+) -> Result<Opening, StartError> {
     let (mut ledger, mut troubles) = match pair.market() {
         // Replays and backtests neither read nor set the latches and money of any other run.
         Market::Tape => (Ledger::in_memory(pair)?, Vec::new()),
@@ -91,7 +97,8 @@ pub fn open(pair: Pair, instruments: Vec<Instrument>, setup: &Setup, label: &str
         let ended = ledger.market_ended(at, &instruments, &[])?;
         stored.holdings.clear();
         if ended > 0 {
-            troubles.push(format!("{ended} position(s) of an earlier simulated market were booked as \"market ended\""));
+            troubles
+                .push(format!("{ended} position(s) of an earlier simulated market were booked as \"market ended\""));
         }
     }
     for name in &stored.unknown_holdings {

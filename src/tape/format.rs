@@ -205,6 +205,7 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
 pub const fn event_word(event: &Event) -> &'static str {
     match event {
         Event::Restored(_) => "restored",
+        Event::Told(_) => "told",
         Event::Market(_, MarketData::Book(_)) => "book",
         Event::Market(_, MarketData::Trade(_)) => "trade",
         Event::Market(_, MarketData::Ticker(_)) => "ticker",

@@ -78,6 +78,7 @@ fn settings() -> Settings {
         close_only: true,
         on_loss_trip: OnLossTrip::Hold,
         day_starts_at: Span(12),
+        arm_for: Span::from_secs(900),
         deadman: Span(13),
         intent_ttl: Span(14),
         paper_latency: Span(15),

@@ -143,5 +143,9 @@ fn risk_line(snapshot: &Snapshot) -> String {
         figures::or_unknown(row, |u| format!("{:.0}%", u * 100.0))
     };
     let drawdown = figures::or_unknown(snapshot.account.drawdown_pct, |pct| format!("{pct:.1}%"));
-    format!("drawdown {drawdown} (limit {} used)  exposure {}", used(LimitKey::MaxDrawdownPct), used(LimitKey::MaxGrossNotional))
+    format!(
+        "drawdown {drawdown} (limit {} used)  exposure {}",
+        used(LimitKey::MaxDrawdownPct),
+        used(LimitKey::MaxGrossNotional)
+    )
 }

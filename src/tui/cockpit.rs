@@ -374,7 +374,8 @@ impl Cockpit {
                 self.frozen = if self.ui.frozen { None } else { Some(Box::new(live.clone())) };
                 self.ui.frozen = !self.ui.frozen;
                 if self.ui.frozen {
-                    self.ui.hint = Some("FROZEN: the picture stands still, actions use live data; p goes on".to_owned());
+                    self.ui.hint =
+                        Some("FROZEN: the picture stands still, actions use live data; p goes on".to_owned());
                 }
             }
             Id::Details => self.open(details::Details::of(&self.ui, live), key, now_ms),

@@ -63,7 +63,9 @@ pub enum UiExit {
 #[derive(Debug, thiserror::Error)]
 pub enum UiError {
     /// Not a terminal.
-    #[error("the cockpit needs a terminal on both stdin and stdout; `tickdeck run` is the same engine without a screen")]
+    #[error(
+        "the cockpit needs a terminal on both stdin and stdout; `tickdeck run` is the same engine without a screen"
+    )]
     NotATerminal,
     /// The keymap was refused.
     #[error(transparent)]
@@ -226,7 +228,8 @@ impl Shell {
                 }
                 request => {
                     if !self.end.ask(request) {
-                        self.cockpit.ui.hint = Some("NOT DELIVERED: the engine does not answer; ^K still kills".to_owned());
+                        self.cockpit.ui.hint =
+                            Some("NOT DELIVERED: the engine does not answer; ^K still kills".to_owned());
                     }
                 }
             }

@@ -104,7 +104,13 @@ impl Step {
         match self {
             Self::Row(down) => moved(if down { 1 } else { -1 }),
             Self::Page(down) => moved(if down { PAGE } else { -PAGE }),
-            Self::End(down) => if down { last } else { 0 },
+            Self::End(down) => {
+                if down {
+                    last
+                } else {
+                    0
+                }
+            }
         }
     }
 }

@@ -145,10 +145,8 @@ pub fn wait(timeout: Duration) -> io::Result<Input> {
     use rustix::event::{PollFd, PollFlags, Timespec};
     let stdin = io::stdin();
     let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-    let timeout = Timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(0),
-        tv_nsec: i64::from(timeout.subsec_nanos()),
-    };
+    let timeout =
+        Timespec { tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(0), tv_nsec: i64::from(timeout.subsec_nanos()) };
     match rustix::event::poll(&mut fds, Some(&timeout)) {
         Ok(_) => {}
         // A signal, as on every change of size: crossterm may have something to say.

@@ -312,9 +312,8 @@ impl Theme {
 /// Nearest colour of the xterm cube or grey ramp.
 fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let distance = |x: [u8; 3]| -> i32 {
-        [r, g, b].iter().zip(x).map(|(a, b)| (i32::from(*a) - i32::from(b)).pow(2)).sum()
-    };
+    let distance =
+        |x: [u8; 3]| -> i32 { [r, g, b].iter().zip(x).map(|(a, b)| (i32::from(*a) - i32::from(b)).pow(2)).sum() };
     let cube = (0..216_u8).map(|i| {
         let [x, y, z] = [i / 36, i / 6 % 6, i % 6].map(|step| STEPS[usize::from(step)]);
         (16 + i, [x, y, z])
@@ -374,9 +373,28 @@ mod tests {
             assert!(Theme::named(name, ColorDepth::True, GlyphSet::Unicode).is_some(), "{name}");
             let mono = Theme::named(name, ColorDepth::Mono, GlyphSet::Unicode).unwrap();
             let styles = [
-                mono.ground, mono.text, mono.dim, mono.bright, mono.up, mono.down, mono.warn, mono.alarm, mono.focus,
-                mono.border, mono.title, mono.banner_paper, mono.banner_sim, mono.banner_demo, mono.banner_live,
-                mono.killed, mono.key, mono.danger, mono.guard, mono.backdrop, mono.believed, mono.selected,
+                mono.ground,
+                mono.text,
+                mono.dim,
+                mono.bright,
+                mono.up,
+                mono.down,
+                mono.warn,
+                mono.alarm,
+                mono.focus,
+                mono.border,
+                mono.title,
+                mono.banner_paper,
+                mono.banner_sim,
+                mono.banner_demo,
+                mono.banner_live,
+                mono.killed,
+                mono.key,
+                mono.danger,
+                mono.guard,
+                mono.backdrop,
+                mono.believed,
+                mono.selected,
             ];
             assert!(styles.iter().all(|s| s.fg.is_none() && s.bg.is_none() && s.underline_color.is_none()));
         }

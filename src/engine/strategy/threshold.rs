@@ -28,13 +28,7 @@ impl Confirmation {
 }
 
 /// Decides for one instrument.
-pub fn wish(
-    signal: &Signal,
-    held: Option<Side>,
-    confirmation: &mut Confirmation,
-    settings: &Settings,
-    at: Ts,
-) -> Wish {
+pub fn wish(signal: &Signal, held: Option<Side>, confirmation: &mut Confirmation, settings: &Settings, at: Ts) -> Wish {
     let probable = signal.prob >= settings.min_prob;
     let held_for = confirmation.observe(at, probable.then_some(signal.side));
     if let Some(held) = held {
@@ -113,7 +107,7 @@ mod tests {
     fn confirmation_needs_the_same_side_all_along() {
         let settings = Settings { edge_gate: false, confirm: Span::from_secs(2), ..Settings::default() };
         let mut c = Confirmation::default();
-        let at = |s| Ts(s * 1_000_000_000);
+        let at = |s: i64| Ts(s * 1_000_000_000);
         assert!(matches!(wish(&signal(Side::Buy, 0.7, 0.0), None, &mut c, &settings, at(0)), Wish::Nothing(..)));
         assert!(matches!(wish(&signal(Side::Sell, 0.7, 0.0), None, &mut c, &settings, at(1)), Wish::Nothing(..)));
         assert!(matches!(wish(&signal(Side::Sell, 0.7, 0.0), None, &mut c, &settings, at(2)), Wish::Nothing(..)));

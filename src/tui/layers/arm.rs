@@ -69,7 +69,8 @@ impl Layer for Arm {
     fn dialog(&self, ctx: &Ctx<'_>) -> Dialog {
         let snapshot = ctx.snapshot;
         let ready = self.refusal(ctx);
-        let foot = if ready.is_none() { "Enter arm   Esc stay disarmed" } else { "Space acknowledge   Esc stay disarmed" };
+        let foot =
+            if ready.is_none() { "Enter arm   Esc stay disarmed" } else { "Space acknowledge   Esc stay disarmed" };
         let mut dialog = Dialog::new(format!("ARM THE AUTOTRADER - {}", account_line(snapshot))).grave().foot(foot);
         dialog.pair("account", account_line(snapshot));
         dialog.pair("market", &snapshot.session.market_label);

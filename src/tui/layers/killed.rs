@@ -68,7 +68,11 @@ impl Layer for Killed {
             dialog.row(position_line(row, snapshot), Tone::Bright);
         }
         if snapshot.positions.is_empty() {
-            dialog.say(if state.flat_proven.is_some() { "No position is open: proven." } else { "No position is known; not proven yet." });
+            dialog.say(if state.flat_proven.is_some() {
+                "No position is open: proven."
+            } else {
+                "No position is known; not proven yet."
+            });
         } else {
             let cost = figures::or_unknown(total_cost(snapshot), figures::money);
             dialog.say(format!("Closing all of it costs about {cost}. Stops go on until then."));

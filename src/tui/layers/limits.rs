@@ -133,9 +133,13 @@ fn consequences(row: &LimitRow, value: i64, snapshot: &Snapshot) -> Vec<String> 
         return Vec::new();
     }
     let suffix = row.key.unit().suffix();
-    let mut lines = vec![format!("{} is {}{suffix} now, above {}{suffix}.", row.key.name(), figures::plain(used, 2), show(value))];
+    let mut lines =
+        vec![format!("{} is {}{suffix} now, above {}{suffix}.", row.key.name(), figures::plain(used, 2), show(value))];
     lines.push(match row.key {
-        _ if trips => "It TRIPS at once: opening orders are cancelled, `on_loss_trip` decides about positions, and it latches.".to_owned(),
+        _ if trips => {
+            "It TRIPS at once: opening orders are cancelled, `on_loss_trip` decides about positions, and it latches."
+                .to_owned()
+        }
         LimitKey::MaxPositionNotional => {
             format!("REDUCING at once for {}: no opening orders until it is smaller.", too_large(row, value, snapshot))
         }

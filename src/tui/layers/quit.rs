@@ -102,7 +102,10 @@ impl Layer for Quit {
         dialog.gap();
         for (index, (text, _)) in self.choices().iter().enumerate() {
             let chosen = index == self.row;
-            dialog.row(format!("{} {text}", if chosen { ">" } else { " " }), if chosen { Tone::Selected } else { Tone::Plain });
+            dialog.row(
+                format!("{} {text}", if chosen { ">" } else { " " }),
+                if chosen { Tone::Selected } else { Tone::Plain },
+            );
         }
         dialog.focus = Some(dialog.rows.len() - 1);
         dialog

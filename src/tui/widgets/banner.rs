@@ -183,14 +183,25 @@ fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
         StateWord::Safe if view.exiting > 0 => {
             let exiting = view.exiting;
             let short = format!("DISARMED·exiting {exiting}");
-            (vec![(0, "DISARMED".to_owned()), (2, short), (3, format!("{} DISARMED · exiting {exiting}", g.exiting))], ground)
+            (
+                vec![
+                    (0, "DISARMED".to_owned()),
+                    (2, short),
+                    (3, format!("{} DISARMED · exiting {exiting}", g.exiting)),
+                ],
+                ground,
+            )
         }
-        StateWord::Safe => {
-            (vec![(0, "SAFE".to_owned()), (3, format!("{} SAFE", g.safe)), (4, format!("{} SAFE (disarmed)", g.safe))], ground)
-        }
+        StateWord::Safe => (
+            vec![(0, "SAFE".to_owned()), (3, format!("{} SAFE", g.safe)), (4, format!("{} SAFE (disarmed)", g.safe))],
+            ground,
+        ),
         StateWord::Armed => {
             let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| figures::left(until.since(snapshot.at)));
-            (vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (3, format!("{0} ARMED {left}", g.armed))], ground)
+            (
+                vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (3, format!("{0} ARMED {left}", g.armed))],
+                ground,
+            )
         }
         StateWord::Reducing => {
             (with_cause("REDUCING", "", g.reducing, view.reducing.first().map(String::as_str)), theme.killed)

@@ -36,8 +36,7 @@ impl<'a> Pen<'a> {
             return x;
         }
         let room = width.min(self.area.width - x);
-        let (end, _) =
-            self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, usize::from(room), style);
+        let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, usize::from(room), style);
         end.saturating_sub(self.area.x)
     }
 

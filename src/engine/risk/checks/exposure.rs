@@ -54,9 +54,8 @@ pub fn order_rate(_: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
 /// `max_daily_loss`: refuses from the limit on, also where the trip waits for its second reading.
 pub fn daily_loss(_: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
     let limit = view.limits.money(LimitKey::MaxDailyLoss);
-    (view.day_loss >= limit && (view.day_loss > Money::ZERO || limit == Money::ZERO)).then(|| {
-        Denial::with(DenialCode::LimitDailyLoss, format!("loss={:.2} limit={limit}", view.day_loss))
-    })
+    (view.day_loss >= limit && (view.day_loss > Money::ZERO || limit == Money::ZERO))
+        .then(|| Denial::with(DenialCode::LimitDailyLoss, format!("loss={:.2} limit={limit}", view.day_loss)))
 }
 
 /// `max_leverage`: gross worst case over equity.
@@ -79,7 +78,6 @@ pub fn margin(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
             worst.times(desk.instrument.tier(worst).initial)
         })
         .sum();
-    (needed > equity).then(|| {
-        Denial::with(DenialCode::MarginInsufficient, format!("needed={needed:.2} equity={equity:.2}"))
-    })
+    (needed > equity)
+        .then(|| Denial::with(DenialCode::MarginInsufficient, format!("needed={needed:.2} equity={equity:.2}")))
 }

@@ -20,7 +20,10 @@ pub fn rules(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
         _ => instrument.max_qty,
     };
     if order.qty < instrument.min_qty {
-        return Some(Denial::with(DenialCode::OrderBelowMinimum, format!("qty={} min={}", order.qty, instrument.min_qty)));
+        return Some(Denial::with(
+            DenialCode::OrderBelowMinimum,
+            format!("qty={} min={}", order.qty, instrument.min_qty),
+        ));
     }
     if order.qty > largest {
         return Some(Denial::with(DenialCode::OrderAboveMaximum, format!("qty={} max={largest}", order.qty)));
