@@ -108,6 +108,7 @@ pub struct HeadlessOptions {
     #[arg(long)]
     pub demo: bool,
     #[command(flatten)]
+    /// The market it runs on
     pub market: DemoOptions,
     /// Stop by itself after this long: 60s, 15m, 8h
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
