@@ -107,8 +107,8 @@ pub struct HeadlessOptions {
     /// On the built-in simulated market
     #[arg(long)]
     pub demo: bool,
+    /// The market it runs on.
     #[command(flatten)]
-    /// The market it runs on
     pub market: DemoOptions,
     /// Stop by itself after this long: 60s, 15m, 8h
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
