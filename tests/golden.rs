@@ -56,7 +56,13 @@ fn forecast(frame: &FeatureFrame) -> Prediction {
         model: ModelId(0),
         features_at: frame.at,
         took: Span(0),
-        horizons: vec![HorizonForecast { horizon_s: 10, up, flat: 0.2, down, move_bps: if up > down { 1.0 } else { -1.0 } }],
+        horizons: vec![HorizonForecast {
+            horizon_s: 10,
+            up,
+            flat: 0.2,
+            down,
+            move_bps: if up > down { 1.0 } else { -1.0 },
+        }],
     }
 }
 
@@ -115,10 +121,13 @@ impl Recorder {
                 self.step(due, Event::Tick);
             } else if venue == due {
                 if let Some((at, report)) = self.venue.pop_due(due) {
-                    self.step(at, match report {
-                        VenueReport::Order(update) => Event::Order(update),
-                        VenueReport::Account(update) => Event::Account(update),
-                    });
+                    self.step(
+                        at,
+                        match report {
+                            VenueReport::Order(update) => Event::Order(update),
+                            VenueReport::Account(update) => Event::Account(update),
+                        },
+                    );
                 }
             } else if command == due {
                 let (at, command) = commands.next().unwrap();

@@ -72,7 +72,8 @@ fn open_orders() {
 
 #[test]
 fn order_rate() {
-    let mut rig = Rig::armed(Settings { max_hold: Span::from_secs(1), ..eager() }, limits(&[(LimitKey::MaxOrdersPer10s, 2)]));
+    let mut rig =
+        Rig::armed(Settings { max_hold: Span::from_secs(1), ..eager() }, limits(&[(LimitKey::MaxOrdersPer10s, 2)]));
     rig.want(BTC, Side::Buy);
     rig.want(ETH, Side::Buy);
     rig.run(9000);
@@ -143,10 +144,9 @@ fn daily_loss_refuses_before_its_second_reading_and_then_trips() {
 
 #[test]
 fn loss_24h_and_drawdown_trip() {
-    for (key, value, other) in [
-        (LimitKey::MaxLoss24h, 1, LimitKey::MaxDrawdownPct),
-        (LimitKey::MaxDrawdownPct, 0, LimitKey::MaxLoss24h),
-    ] {
+    for (key, value, other) in
+        [(LimitKey::MaxLoss24h, 1, LimitKey::MaxDrawdownPct), (LimitKey::MaxDrawdownPct, 0, LimitKey::MaxLoss24h)]
+    {
         let mut rig = Rig::armed(eager(), limits(&[(key, value)]));
         rig.want(BTC, Side::Buy);
         rig.run(2000);
@@ -194,9 +194,9 @@ fn no_limit_blocks_an_order_that_reduces() {
     rig.want(BTC, Side::Buy);
     rig.run(3000);
     rig.want_nothing();
-    for key in LimitKey::all().filter(|key| {
-        !matches!(key, LimitKey::MaxDailyLoss | LimitKey::MaxLoss24h | LimitKey::MaxDrawdownPct)
-    }) {
+    for key in LimitKey::all()
+        .filter(|key| !matches!(key, LimitKey::MaxDailyLoss | LimitKey::MaxLoss24h | LimitKey::MaxDrawdownPct))
+    {
         rig.command(Command::SetLimit { key, value: 0 });
     }
     rig.alive = false;
