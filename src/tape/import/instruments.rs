@@ -34,12 +34,19 @@ impl Seen {
                 extend(&mut self.books, at);
                 self.depth = self.depth.max(*depth);
                 self.snapshot |= matches!(message, Message::Snapshot { .. });
-                levels.bids.iter().chain(&levels.asks).for_each(|level| self.number(*level));
+                for level in levels.bids.iter().chain(&levels.asks) {
+                    self.number(*level);
+                }
             }
-            Message::Best { bid, ask, .. } => [bid, ask].into_iter().for_each(|level| self.number(*level)),
+            Message::Best { bid, ask, .. } => {
+                self.number(*bid);
+                self.number(*ask);
+            }
             Message::Trades(trades) => {
                 extend(&mut self.trades, at);
-                trades.iter().for_each(|t| self.number(Level { price: t.price, qty: t.qty }));
+                for trade in trades {
+                    self.number(Level { price: trade.price, qty: trade.qty });
+                }
             }
             Message::Ticker(_) => {}
         }
