@@ -89,6 +89,19 @@ fn a_fall_seen_before_its_print_does_not_advance_twice() {
 }
 
 #[test]
+fn an_order_that_joined_after_a_fall_does_not_overtake_one_that_saw_it() {
+    let mut story = Story::begin();
+    story.place(Buy, "1", "99", PostOnly);
+    story.delta(&[("99", "1")], &[]);
+    story.place(Buy, "1", "99", PostOnly);
+    story.print(Sell, "99", "4");
+    assert_eq!((story.ahead(1), story.ahead(2)), (Some(q("1")), Some(q("1"))));
+    assert_eq!(story.news(), ["1 accepted", "2 accepted"]);
+    story.print(Sell, "99", "3");
+    assert_eq!(story.news(), ["1 filled 1 @ 99 maker fee 0.0198", "2 filled 1 @ 99 maker fee 0.0198"]);
+}
+
+#[test]
 fn a_print_is_shared_once_among_our_orders_in_order_of_price_and_time() {
     let mut story = Story::begin();
     story.place(Buy, "1", "99", PostOnly);
