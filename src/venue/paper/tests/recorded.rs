@@ -101,7 +101,7 @@ fn trade(data: &[(Ts, MarketData)], tif: TimeInForce) -> Outcome {
         }
         next = *at + Span::from_ms(500);
         oracle.agrees(&venue.statement());
-        let side = if orders.len() % 2 == 0 { Side::Buy } else { Side::Sell };
+        let side = if orders.len().is_multiple_of(2) { Side::Buy } else { Side::Sell };
         let near = if side == Side::Buy { bid.price } else { ask.price };
         let far = if side == Side::Buy { ask.price } else { bid.price };
         let order = NewOrder {
