@@ -240,13 +240,16 @@ impl Desk {
         if !market.is_open() || market.resting.is_empty() || trade.price <= Price::ZERO || trade.qty <= Qty::ZERO {
             return;
         }
-        let mut pool = market.open_to_us(trade);
+        let (mut pool, mut late) = (market.open_to_us(trade), Qty::ZERO);
         let executions = self.executions;
         for seq in market.in_line(trade) {
             let Some(market) = self.market_mut(symbol) else { return };
             let step = market.rules.step;
             let Some(resting) = market.resting_mut(seq) else { continue };
-            let reached = resting.reached_by(at, trade, pool).min(resting.left);
+            // Only orders at the price of the print know of late ones, and those come last in line.
+            let reached = resting.reached_by(at, trade, pool, late);
+            late = reached.late;
+            let reached = reached.ours.min(resting.left);
             let (order, side) = (resting.order, resting.order.side);
             let allowed = if order.reduce_only { self.reducible(symbol, side) } else { reached };
             let qty = reached.min(allowed).floor_to(step);

@@ -52,6 +52,15 @@ fn a_trip_needs_the_average_too_or_half_again() {
 }
 
 #[test]
+fn a_reading_counts_for_as_long_as_it_held_within_the_window() {
+    let mut tracker = EquityTracker::new(Span(0), None);
+    for (at, equity) in [(0, 1_000), (3, 400), (6, 400)] {
+        tracker.observe(secs(at), units(equity));
+    }
+    assert_eq!(tracker.average(), Some(units(640)), "two seconds of 1000 and three of 400");
+}
+
+#[test]
 fn a_first_reading_alone_trips_only_far_past_the_limit() {
     let mut first = EquityTracker::new(Span(0), None);
     watch(&mut first, 0..10, 10_000);

@@ -5,6 +5,7 @@ mod lives;
 mod oracle;
 mod place;
 mod ratio;
+mod recorded;
 mod stories;
 mod story;
 

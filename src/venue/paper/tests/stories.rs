@@ -54,6 +54,17 @@ fn good_till_cancel_takes_then_rests_and_post_only_refuses_to_take() {
 }
 
 #[test]
+fn a_print_that_takes_what_we_had_taken_is_not_ours_too() {
+    let mut story = Story::begin();
+    story.place(Buy, "20", "102", Gtc);
+    story.news();
+    story.print(Buy, "101", "5");
+    assert_eq!(story.news(), Vec::<String>::new(), "someone bought what we believe to have bought before");
+    story.print(Buy, "101", "6");
+    assert_eq!(story.news(), ["1 filled 1 @ 102 maker fee 0.0204"]);
+}
+
+#[test]
 fn a_resting_order_waits_for_everything_displayed_before_it() {
     let mut story = Story::begin();
     story.place(Buy, "2", "99", PostOnly);
@@ -86,6 +97,19 @@ fn a_fall_seen_before_its_print_does_not_advance_twice() {
     assert_eq!(story.ahead(1), Some(q("1")));
     story.print(Sell, "99", "2");
     assert_eq!(story.news()[1..], ["1 filled 1 @ 99 maker fee 0.0198"]);
+}
+
+#[test]
+fn an_order_that_joined_after_a_fall_does_not_overtake_one_that_saw_it() {
+    let mut story = Story::begin();
+    story.place(Buy, "1", "99", PostOnly);
+    story.delta(&[("99", "1")], &[]);
+    story.place(Buy, "1", "99", PostOnly);
+    story.print(Sell, "99", "4");
+    assert_eq!((story.ahead(1), story.ahead(2)), (Some(q("1")), Some(q("1"))));
+    assert_eq!(story.news(), ["1 accepted", "2 accepted"]);
+    story.print(Sell, "99", "3");
+    assert_eq!(story.news(), ["1 filled 1 @ 99 maker fee 0.0198", "2 filled 1 @ 99 maker fee 0.0198"]);
 }
 
 #[test]
@@ -247,16 +271,17 @@ fn margin_is_asked_of_orders_that_open_and_of_no_other() {
 
 #[test]
 fn out_of_margin_the_whole_position_goes_at_mark_and_working_orders_before_it() {
-    let mut story = Story::with(m("60"), &[]);
+    // Bought for 1015 with a fee of 0.55825: at 96 equity is 4.8, exactly the maintenance margin of 960.
+    let mut story = Story::with(m("60.35825"), &[]);
     story.place(Buy, "10", "102", Ioc);
     story.place(Sell, "1", "110", PostOnly);
     story.news();
-    story.mark("96.5");
+    story.mark("96.000000001");
     assert_eq!(story.news(), Vec::<String>::new());
     story.mark("96");
     let told = story.news();
     assert_eq!(told, ["2 cancelled: CancelAllBeforeLiq", "liquidated SELL 10 @ 96 taker fee 0.528"]);
-    assert_eq!((story.position(), story.venue.balance()), (0, m("3.91375")));
+    assert_eq!((story.position(), story.venue.balance()), (0, m("4.272")));
 }
 
 #[test]
