@@ -4,13 +4,17 @@
 #[path = "common/sample.rs"]
 mod sample;
 
+use std::num::NonZero;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend};
 use tickdeck::engine::snapshot::{CandleLength, Snapshot};
 use tickdeck::tui::base::draw_base;
 use tickdeck::tui::panes::{PANES, PaneId, Scene};
 use tickdeck::tui::state::{MainView, UiState};
+use tickdeck::tui::svg::svg;
 use tickdeck::tui::theme::{ColorDepth, GlyphSet, Theme};
 
 type Maker = fn() -> Snapshot;
@@ -43,12 +47,12 @@ fn footer() -> Vec<(String, String, bool)> {
 }
 
 fn theme(name: &str) -> Theme {
-    match name {
+    let found = match name {
         "ascii" => Theme::named("mono", ColorDepth::Mono, GlyphSet::Ascii),
         "mono" => Theme::named("default", ColorDepth::Mono, GlyphSet::Unicode),
         name => Theme::named(name, ColorDepth::True, GlyphSet::Unicode),
-    }
-    .unwrap()
+    };
+    found.unwrap_or_default()
 }
 
 fn watch() -> UiState {
@@ -269,4 +273,76 @@ fn stale_prices_are_dim() {
     let column = line.windows(8).position(|w| w.iter().collect::<String>() == "64,182.5").unwrap();
     assert_eq!(buffer[(column as u16, row as u16)].fg, theme.dim.fg.unwrap());
     assert!(picture.contains("STALE 4.2s"));
+}
+
+/// The picture in the README is drawn by the program; `TICKDECK_BLESS=1` draws it anew.
+#[test]
+fn the_pictures_are_up_to_date() {
+    let theme = theme("default");
+    let pilot = UiState { view: MainView::Pilot, focus: PaneId::Chart, ..watch() };
+    let pictures = [
+        ("cockpit.svg", draw(&sample::armed(), &watch(), &theme, 160, 45)),
+        ("pilot.svg", draw(&sample::armed(), &pilot, &theme, 160, 45)),
+        ("killed.svg", draw(&sample::killed(), &watch(), &theme, 120, 40)),
+        ("compact.svg", draw(&sample::sample(), &watch(), &theme, 80, 24)),
+    ];
+    for (name, buffer) in pictures {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(name);
+        let drawn = svg(&buffer, &theme, "tickdeck, with invented data");
+        if std::env::var_os("TICKDECK_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &drawn).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == drawn,
+            "assets/{name} is out of date: TICKDECK_BLESS=1 cargo test --test screens, then look at it"
+        );
+    }
+}
+
+/// Without colour crossterm prints empty colour codes, and an empty code is a reset: a theme with colours would lose its
+/// inverse banner there. The mono theme keeps it, and a latch stays visible in it.
+#[test]
+fn without_colour_the_banner_stays_inverse_and_the_latch_stands_out() {
+    crossterm::style::force_color_output(false);
+    let area = Rect::new(0, 0, 120, 40);
+    let mut bytes = Vec::new();
+    let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+    let mut terminal = Terminal::with_options(CrosstermBackend::new(&mut bytes), options).unwrap();
+    let (snapshot, ui, look) = (sample::killed(), watch(), theme("mono"));
+    let scene = Scene { snapshot: &snapshot, ui: &ui, theme: &look, footer: &[] };
+    terminal.draw(|frame| draw_base(area, frame.buffer_mut(), &scene)).unwrap();
+    drop(terminal);
+    let (rows, columns) = (NonZero::new(40).unwrap(), NonZero::new(120).unwrap());
+    let mut screen = vt100::Parser::new(rows, columns, 0);
+    screen.process(&bytes);
+    let row = screen.screen().contents_between(0, 0, 0, 120);
+    assert!(row.contains("KILLED · 2 OPEN") && row.contains("REAL MONEY"), "{row}");
+    let at = |word: &str| {
+        let column =
+            row.chars().collect::<Vec<_>>().windows(word.len()).position(|w| w.iter().collect::<String>() == word);
+        screen.screen().cell(0, column.unwrap() as u16).unwrap().clone()
+    };
+    assert!(at("REAL").inverse() && at("REAL").bold());
+    assert!(!at("KILLED").inverse() && at("KILLED").bold() && at("KILLED").underline());
+}
+
+/// A price is shown with all of its digits or not at all.
+#[test]
+fn no_price_on_the_screen_is_cut() {
+    let theme = theme("default");
+    for width in 20..=220 {
+        for height in [12, 24, 32, 40, 50] {
+            for view in [MainView::Watch, MainView::Pilot] {
+                let ui = UiState { view, ..watch() };
+                let picture = text(&draw(&sample::sample(), &ui, &theme, width, height));
+                for (at, _) in picture.match_indices("64,18") {
+                    let whole = picture.get(at..at + 8).unwrap_or_default();
+                    let decimal = whole.chars().nth(6) == Some('.') && whole.ends_with(|c: char| c.is_ascii_digit());
+                    assert!(decimal, "{width}x{height}: {whole}");
+                }
+            }
+        }
+    }
 }

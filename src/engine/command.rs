@@ -39,6 +39,8 @@ pub enum Command {
     Adopt(Symbol),
     /// Acknowledge the notice with this number. Never a latch.
     Acknowledge(u64),
+    /// A person is there: feeds the dead-man. Sent at most once a second, and only where a dead-man is set.
+    Present,
     /// The terminal or the process is going away; as disarm. The text says which signal.
     Leaving(String),
 }
@@ -58,6 +60,7 @@ impl Command {
             Self::Release(_) => "release",
             Self::Adopt(_) => "adopt",
             Self::Acknowledge(_) => "acknowledge",
+            Self::Present => "present",
             Self::Leaving(_) => "leaving",
         }
     }

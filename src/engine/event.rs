@@ -32,6 +32,8 @@ pub enum Event {
     Link(Link),
     /// An edge reports a fault of its own: tape writer behind, ledger unwritable, a worker gone.
     Fault(Fault),
+    /// The run tells the person something: shown and recorded, never acted upon.
+    Told(String),
     /// A decision boundary. Never on a tape: the driver feeds one at every boundary that event time crosses.
     Tick,
     /// The run ended in an orderly way.

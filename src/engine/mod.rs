@@ -1,15 +1,372 @@
 //! The engine: pure, synchronous, deterministic. No I/O, no clock, no random numbers, no threads.
+//!
+//! The same events in the same order give the same decisions in live, paper, demo, replay and backtest.
 
 pub mod account;
+mod bookkeeping;
+mod closing;
 pub mod command;
+pub mod control;
+pub mod desk;
 pub mod effect;
 pub mod event;
 pub mod features;
+mod guarding;
 pub mod ids;
 pub mod market;
 pub mod notice;
 pub mod num;
+mod operating;
+pub mod orders;
 pub mod risk;
 pub mod settings;
+pub mod signal;
 pub mod snapshot;
+pub mod strategy;
 pub mod time;
+mod trading;
+mod view;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use account::{Account, EquityTracker};
+use control::Control;
+use desk::Desk;
+use effect::{Effect, Effects, Record};
+use event::{Event, Link, MarketData, ModelInfo, Restored};
+use ids::{Pair, RunId, Symbol};
+use market::instrument::Instrument;
+use notice::{Kind, Level, Notice};
+use num::{Money, Price};
+use orders::Orders;
+use risk::gate::GateView;
+use risk::limits::RiskLimits;
+use risk::state::{Arming, Latch, LatchCause};
+use risk::verdict::DenialCode;
+use settings::Settings;
+use time::{Span, Ts};
+
+/// The deciding part of a run. One entrance: [`Engine::step`].
+#[derive(Debug)]
+pub struct Engine {
+    run: RunId,
+    pair: Pair,
+    settings: Settings,
+    limits: RiskLimits,
+    models: Vec<ModelInfo>,
+    desks: Vec<Desk>,
+    instruments: Vec<Instrument>,
+    account: Account,
+    equity: EquityTracker,
+    orders: Orders,
+    control: Control,
+    /// When opening orders were decided in the last ten seconds.
+    sent: VecDeque<Ts>,
+    /// Market connection: up, and when it last said anything.
+    feed: Option<Ts>,
+    now: Ts,
+    notices: VecDeque<Notice>,
+    next_notice: u64,
+    pending_notice: Option<Notice>,
+    denials: BTreeMap<DenialCode, u64>,
+    curve: VecDeque<(Ts, f64)>,
+    events: u64,
+    fills: u64,
+    starting_balance: Money,
+    versions: u64,
+    /// Last time the loss baselines were written.
+    baselines_written: Ts,
+}
+
+impl Engine {
+    /// An engine as a run starts it. The same value must be the first event on the tape.
+    pub fn new(restored: &Restored) -> Self {
+        let models = restored.models.len();
+        let desks = restored
+            .instruments
+            .iter()
+            .enumerate()
+            .map(|(index, instrument)| Desk::new(Symbol(index as u16), instrument.clone(), models))
+            .collect::<Vec<_>>();
+        let control = Control {
+            latch: restored.latch.clone(),
+            released: restored.released.iter().copied().collect(),
+            ..Control::default()
+        };
+        Self {
+            run: restored.run.clone(),
+            pair: restored.pair,
+            settings: restored.settings.clone(),
+            limits: restored.limits.clone(),
+            models: restored.models.clone(),
+            account: Account::new(restored.balance, &restored.holdings),
+            instruments: restored.instruments.clone(),
+            desks,
+            equity: EquityTracker::new(restored.settings.day_starts_at, restored.baselines.clone()),
+            orders: Orders::default(),
+            control,
+            sent: VecDeque::new(),
+            feed: None,
+            now: Ts(0),
+            notices: VecDeque::new(),
+            next_notice: 0,
+            pending_notice: None,
+            denials: BTreeMap::new(),
+            curve: VecDeque::new(),
+            events: 0,
+            fills: 0,
+            starting_balance: restored.balance,
+            versions: 0,
+            baselines_written: Ts(0),
+        }
+    }
+
+    /// Takes one event at its local receive time and says what to do. Never fails; a broken invariant of ours trips.
+    pub fn step(&mut self, at: Ts, event: &Event, out: &mut Effects) {
+        self.now = self.now.max(at);
+        self.events += 1;
+        match event {
+            Event::Restored(_) => self.on_start(out),
+            Event::Market(symbol, data) => self.on_market(*symbol, data, out),
+            Event::Order(update) => self.on_order(update, out),
+            Event::Account(update) => self.on_account(update, out),
+            Event::Predicted(prediction) => self.on_prediction(prediction, out),
+            Event::Command(command) => self.on_command(command, out),
+            Event::Link(link) => self.on_link(link, out),
+            Event::Fault(fault) => self.on_fault(fault, out),
+            Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
+            Event::Tick => self.on_tick(out),
+            Event::Ended => self.write_baselines(out),
+        }
+        if out.overflowed() {
+            self.trip(LatchCause::Fault("more effects in one step than the bound allows".into()), out);
+        }
+    }
+
+    fn on_start(&mut self, out: &mut Effects) {
+        self.control.present = self.now;
+        let held: Vec<Symbol> = self.account.open().map(|h| h.symbol).collect();
+        for symbol in held {
+            self.protect(symbol);
+        }
+        if let Some(latch) = self.control.latch.clone() {
+            let text = format!("still {} (since {}); reset with R", latch.cause, latch.at);
+            self.tell(Level::Alarm, Kind::State, None, text, out);
+        }
+        self.ask(out);
+    }
+
+    fn on_market(&mut self, symbol: Symbol, data: &MarketData, out: &mut Effects) {
+        self.feed = Some(self.now);
+        let horizon = Span::from_secs(i64::from(self.settings.horizon_s));
+        let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
+        let was = desk.book.state();
+        desk.on_market(self.now, data, horizon);
+        let is = desk.book.state();
+        if was != is && is == market::book::BookState::Gapped {
+            let name = desk.instrument.name.clone();
+            self.tell(
+                Level::Warn,
+                Kind::Market,
+                Some(symbol),
+                format!("{name} book lost a delta: waiting for a snapshot"),
+                out,
+            );
+        }
+        if !self.account.holding(symbol).is_flat() {
+            self.observe_equity(out);
+            self.run_exits(symbol, out);
+        }
+    }
+
+    fn on_link(&mut self, link: &Link, out: &mut Effects) {
+        match link {
+            Link::MarketUp => {
+                self.feed = Some(self.now);
+                self.tell(Level::Info, Kind::Market, None, "market stream up".into(), out);
+            }
+            Link::MarketAlive => self.feed = Some(self.now),
+            Link::MarketDown(why) => {
+                self.feed = None;
+                for desk in &mut self.desks {
+                    desk.book.gap();
+                }
+                self.tell(Level::Warn, Kind::Market, None, format!("market stream down: {why}"), out);
+            }
+        }
+    }
+
+    /// A decision boundary.
+    fn on_tick(&mut self, out: &mut Effects) {
+        self.observe_equity(out);
+        self.guard(out);
+        self.renew_cancels(out);
+        for index in 0..self.desks.len() {
+            let symbol = Symbol(index as u16);
+            self.run_exits(symbol, out);
+            let (now, desk) = (self.now, &mut self.desks[index]);
+            desk.candles.advance(now);
+            desk.on_second();
+            let frame = desk.features.frame(now, symbol);
+            desk.frame = Some(frame.clone());
+            if self.models.is_empty() {
+                self.decide(symbol, out);
+            } else {
+                out.push(Effect::Infer(Box::new(frame)));
+            }
+        }
+        self.run_close(out);
+        if self.control.asked.is_none_or(|asked| self.now.since(asked) >= RECONCILE_EVERY) {
+            self.ask(out);
+        }
+        if self.now.since(self.baselines_written) >= Span::from_secs(60) {
+            self.write_baselines(out);
+        }
+    }
+
+    fn write_baselines(&mut self, out: &mut Effects) {
+        if let Some(baselines) = self.equity.baselines() {
+            self.baselines_written = self.now;
+            out.push(Effect::Record(Record::Baselines(baselines.clone())));
+        }
+    }
+
+    fn ask(&mut self, out: &mut Effects) {
+        self.control.asked = Some(self.now);
+        out.push(Effect::Ask);
+    }
+
+    /// What the gate looks at, now.
+    fn gate_view(&self) -> GateView<'_> {
+        GateView {
+            at: self.now,
+            control: &self.control,
+            settings: &self.settings,
+            limits: &self.limits,
+            desks: &self.desks,
+            account: &self.account,
+            orders: &self.orders,
+            sent: &self.sent,
+            equity: self.equity_now(),
+            day_loss: self.equity.day_loss().unwrap_or(Money::ZERO),
+            feed_age: self.feed_age(),
+        }
+    }
+
+    /// Age of the market connection.
+    fn feed_age(&self) -> Option<Span> {
+        self.feed.map(|heard| self.now.since(heard))
+    }
+
+    /// Balance plus unrealised PnL; `None` when a position cannot be valued.
+    fn equity_now(&self) -> Option<Money> {
+        self.account.equity(|symbol| self.mark(symbol))
+    }
+
+    fn mark(&self, symbol: Symbol) -> Option<Price> {
+        self.desks.get(symbol.index()).and_then(Desk::mark)
+    }
+
+    fn name(&self, symbol: Symbol) -> &str {
+        self.desks.get(symbol.index()).map_or("?", |desk| desk.instrument.name.as_str())
+    }
+
+    /// Tells the person, on the screen and through effects.
+    fn tell(&mut self, level: Level, kind: Kind, symbol: Option<Symbol>, text: String, out: &mut Effects) {
+        self.next_notice += 1;
+        let notice = Notice { id: self.next_notice, at: self.now, level, kind, symbol, text, denial: None };
+        self.publish(notice, out);
+    }
+
+    fn publish(&mut self, notice: Notice, out: &mut Effects) {
+        if notice.level > Level::Info {
+            self.pending_notice = Some(notice.clone());
+        }
+        if self.notices.len() >= snapshot::NOTICES_MAX {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice.clone());
+        out.push(Effect::Note(notice));
+    }
+
+    /// May the edge still send this order? Asked again by the function that writes to the venue.
+    pub fn may_send(&self, order: &effect::NewOrder, at: Ts) -> Result<(), risk::verdict::Denial> {
+        risk::gate::may_send(order, at.max(self.now), &self.control, &self.settings)
+    }
+
+    /// Denials so far, by code.
+    pub const fn denials(&self) -> &BTreeMap<DenialCode, u64> {
+        &self.denials
+    }
+    /// Balance, positions and totals.
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+    /// Equity as of the last event; `None` when a position cannot be valued.
+    pub fn equity(&self) -> Option<Money> {
+        self.equity_now()
+    }
+    /// The latch, while killed or tripped.
+    pub const fn latch(&self) -> Option<&Latch> {
+        self.control.latch.as_ref()
+    }
+    /// Armed or safe.
+    pub const fn arming(&self) -> Arming {
+        self.control.arming
+    }
+    /// Is a close loop running?
+    pub const fn closing(&self) -> bool {
+        self.control.close.is_some()
+    }
+    /// When flat was last proven, until something opens.
+    pub const fn flat_proven(&self) -> Option<Ts> {
+        self.control.flat_proven
+    }
+    /// Working orders.
+    pub fn working_orders(&self) -> usize {
+        self.orders.count()
+    }
+    /// Is anything open or working?
+    pub fn at_risk(&self) -> bool {
+        self.orders.count() > 0 || self.account.open().next().is_some()
+    }
+    /// Do the pre-flight lights allow arming?
+    pub fn may_arm(&self) -> bool {
+        self.preflight().iter().all(|check| check.health != snapshot::Health::Fail)
+    }
+    /// Event time of the last step.
+    pub const fn now(&self) -> Ts {
+        self.now
+    }
+    /// Steps so far.
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+    /// Executions so far.
+    pub const fn fills(&self) -> u64 {
+        self.fills
+    }
+    /// Balance the run began with.
+    pub const fn starting_balance(&self) -> Money {
+        self.starting_balance
+    }
+    /// Venue name of an instrument.
+    pub fn name_of(&self, symbol: Symbol) -> &str {
+        self.name(symbol)
+    }
+    /// Settings of this run.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// Limits in force.
+    pub const fn limits(&self) -> &RiskLimits {
+        &self.limits
+    }
+    /// Instruments of this run, in [`Symbol`] order.
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+}
+
+/// How often our books are compared with the venue's statement.
+const RECONCILE_EVERY: Span = Span::from_secs(5);

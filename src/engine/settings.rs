@@ -44,6 +44,8 @@ pub struct Settings {
     pub on_loss_trip: OnLossTrip,
     /// Start of the trading day, after midnight UTC.
     pub day_starts_at: Span,
+    /// Arming lapses after this long, unless asked otherwise.
+    pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
     /// An order decided longer ago than this is not sent.
@@ -83,6 +85,7 @@ impl Default for Settings {
             close_only: false,
             on_loss_trip: OnLossTrip::Flatten,
             day_starts_at: Span(0),
+            arm_for: Span::from_secs(900),
             deadman: Span(0),
             intent_ttl: Span::from_ms(500),
             paper_latency: Span::from_ms(120),

@@ -43,7 +43,7 @@ impl Ts {
     }
     /// The last multiple of `step` at or before this moment.
     pub const fn floor_to(self, step: Span) -> Self {
-        if step.0 <= 0 { self } else { Self(self.0 - self.0.rem_euclid(step.0)) }
+        if step.0 <= 0 { self } else { Self(self.0.saturating_sub(self.0.rem_euclid(step.0))) }
     }
     /// Time since `earlier`; negative when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Span {

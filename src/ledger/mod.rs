@@ -1,1 +1,25 @@
-//! ledger
+//! The ledger: the durable record of money. Order intents, orders, fills, funding, positions, balances, limits, latches,
+//! loss baselines and what the operator did; one SQLite file per market and account.
+//!
+//! An intent is committed here before its order goes on the wire. The tape orders events; this file is what the next
+//! start believes about money. It decides nothing: what does not add up is stored as told and reported.
+
+mod error;
+mod job;
+mod marker;
+mod open;
+mod read;
+mod restore;
+mod schema;
+mod sheet;
+mod thread;
+mod write;
+
+pub use error::LedgerError;
+pub use job::{Committed, Job, RunRow};
+pub use marker::mark_latched;
+pub use open::{Ledger, Opened};
+pub use read::{Filter, PnlBy, Reader};
+pub use restore::{Stored, UnresolvedIntent};
+pub use sheet::{Cell, Format, Sheet};
+pub use thread::{JOBS_MAX, LedgerReply, LedgerThread, PushError};

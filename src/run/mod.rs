@@ -1,1 +1,16 @@
-//! run
+//! Composition: the only place that knows concrete types on both sides of the engine.
+//!
+//! [`driver`] is the one loop of events and effects; [`session`] paces it by a clock; [`demo`] and [`replay`] put the
+//! parts together; [`cockpit`] adds the screen.
+
+pub mod clock;
+pub mod cockpit;
+pub mod decisions;
+pub mod demo;
+pub mod driver;
+pub mod feed;
+pub mod inference;
+pub mod replay;
+pub mod session;
+pub mod signals;
+pub mod start;

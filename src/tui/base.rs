@@ -78,7 +78,9 @@ fn draw_notice(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
 fn why(row: &MarketRow, scene: &Scene<'_>) -> String {
     let verdict = markets::verdict(row, scene.theme).0;
     match &row.verdict {
-        Verdict::Denied(_, denial) | Verdict::Quiet(denial) => format!("{verdict} ({})", denial.code.help()),
+        Verdict::Denied(_, denial) | Verdict::Quiet(denial) if verdict.contains(denial.code.text()) => {
+            format!("{verdict} ({})", denial.code.help())
+        }
         _ => verdict,
     }
 }

@@ -39,6 +39,7 @@ const DEPTH_MEDIUM: u16 = 32;
 const DEPTH_COMPACT: u16 = 29;
 const TRADES: u16 = 36;
 const SIGNALS: u16 = 56;
+const SIGNALS_WIDE: u16 = 62;
 const ORDERS: u16 = 54;
 
 /// How much room there is.
@@ -85,7 +86,7 @@ pub fn bands(area: Rect) -> Bands {
     let mut rest = area;
     let banner = top(&mut rest, 1);
     let footer = bottom(&mut rest, 1);
-    let notice = bottom(&mut rest, if area.height >= 6 { 1 } else { 0 });
+    let notice = bottom(&mut rest, u16::from(area.height >= 6));
     Bands { banner, body: rest, notice, footer }
 }
 
@@ -139,7 +140,7 @@ fn wide_pilot(mut body: Rect, focus: PaneId) -> Vec<(PaneId, Rect)> {
     panes.push((Trades, right(&mut body, TRADES)));
     panes.push((Depth, right(&mut body, DEPTH_WIDE)));
     panes.push((Chart, body));
-    panes.push((slot(&[Signals, Health], focus), left(&mut middle, SIGNALS)));
+    panes.push((slot(&[Signals, Health], focus), left(&mut middle, SIGNALS_WIDE)));
     panes.push((Positions, middle));
     panes.push((slot(&[Limits, Pnl, Master], focus), right(&mut lower, LEFT_WIDE)));
     panes.push((Orders, right(&mut lower, ORDERS)));

@@ -26,6 +26,8 @@ pub enum Request {
     Weather(String),
     /// Leave, with what to do about open risk.
     Quit(QuitChoice),
+    /// The screen is gone: it failed, panicked or lost its terminal.
+    ScreenLost,
     /// Nothing but a wake-up.
     Wake,
 }
@@ -96,13 +98,39 @@ impl CockpitEnd {
             // A full queue is being drained: the engine looks at the flag before every request.
         }
     }
+    /// Wakes the engine: something it waits for has come.
+    pub fn wake(&self) {
+        self.ask(Request::Wake);
+    }
     /// The run is over or wants the cockpit to leave.
     pub fn ended(&self) -> bool {
         self.shared.ended.load(Ordering::SeqCst)
     }
 }
 
+/// The place where the newest snapshot hangs; outlives the engine.
+#[derive(Clone)]
+pub struct Board {
+    shared: Arc<Shared>,
+}
+
+impl Board {
+    /// Changes the newest snapshot, if there is one: for the last word about an engine that is gone.
+    pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut newest = self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshot) = newest.as_deref() {
+            let mut changed = snapshot.clone();
+            change(&mut changed);
+            *newest = Some(Arc::new(changed));
+        }
+    }
+}
+
 impl EngineEnd {
+    /// The board this end publishes on.
+    pub fn board(&self) -> Board {
+        Board { shared: self.shared.clone() }
+    }
     /// Puts the newest snapshot where the cockpit looks.
     pub fn publish(&self, snapshot: Snapshot) {
         *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));

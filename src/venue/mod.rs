@@ -1,1 +1,4 @@
-//! venue
+//! Venues: where orders go and fills come from, and the markets behind them. A new venue is one folder here.
+
+pub mod paper;
+pub mod simulated;

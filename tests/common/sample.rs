@@ -1,7 +1,8 @@
 //! A whole picture with invented but consistent data: four markets, two positions, three working orders, four signals.
 //! Included by path in the tests of the screen and of the shell.
 
-#![allow(dead_code)] // not every test that includes this file uses every state
+// Not every test that includes this file uses every state; invented numbers that do not parse are a defect of the test.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use tickdeck::engine::event::ModelInfo;
 use tickdeck::engine::ids::{OrderSeq, Pair, Symbol};
@@ -413,7 +414,7 @@ pub fn armed() -> Snapshot {
 pub fn killed() -> Snapshot {
     let mut snapshot = sample();
     snapshot.session.pair = Pair::bybit(tickdeck::engine::ids::Account::Live);
-    snapshot.session.market_label = "UNIFIED …40117".to_owned();
+    "UNIFIED …40117".clone_into(&mut snapshot.session.market_label);
     snapshot.session.weather = None;
     snapshot.state.word = StateWord::Killed;
     snapshot.state.latch = Some(Latch { cause: LatchCause::Killed("key ^K".to_owned()), at: NOW });

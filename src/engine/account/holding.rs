@@ -32,6 +32,8 @@ pub struct Booked {
     pub closed: Qty,
     /// Quantity that opened or grew it.
     pub opened: Qty,
+    /// Profit after fees of the position that this execution ended, by closing it or by turning it round.
+    pub round_trip: Option<Money>,
 }
 
 impl Holding {
@@ -72,10 +74,16 @@ impl Holding {
             Some(Side::Sell) => self.cost - value,
         }
     }
-    /// Books one execution. The fee is added to `fees`; balance is the caller's.
+    /// Unsigned notional at `price`, at entry cost where there is none.
+    pub fn notional(&self, price: Option<Price>) -> Money {
+        price.map_or(self.cost, |price| price * self.qty())
+    }
+    /// Books one execution. The fee is added to `fees`, shared by quantity when the position is turned round; balance
+    /// is the caller's.
     pub fn book(&mut self, at: Ts, side: Side, price: Price, qty: Qty, fee: Money) -> Booked {
         let mut booked = Booked::default();
         let mut left = qty;
+        let mut opening_fee = fee;
         if self.side() == Some(side.opposite()) {
             let closing = left.min(self.qty());
             let released = self.cost.portion(closing, self.qty());
@@ -89,14 +97,18 @@ impl Holding {
             self.signed = self.signed.saturating_add(side.sign().saturating_mul(closing.raw()));
             self.realised += booked.realised;
             left = left.saturating_sub(closing);
+            opening_fee = fee - fee.portion(closing, qty);
+            self.fees += fee - opening_fee;
+            if self.is_flat() {
+                booked.round_trip = Some(self.realised - self.fees);
+            }
         }
-        self.fees += fee;
         if !left.is_zero() {
             if self.is_flat() {
                 *self = Self::flat(self.symbol);
                 self.opened = at;
-                self.fees = fee;
             }
+            self.fees += opening_fee;
             self.signed = self.signed.saturating_add(side.sign().saturating_mul(left.raw()));
             self.cost += price * left;
             booked.opened = left;

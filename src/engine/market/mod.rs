@@ -1,4 +1,7 @@
-//! What is true of the market: instruments, books, candles, tickers.
+//! What is true of the market: instruments, books, trades, candles, tickers.
 
 pub mod book;
+pub mod candles;
 pub mod instrument;
+pub mod ticker;
+pub mod trades;

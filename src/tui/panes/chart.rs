@@ -1,5 +1,7 @@
 //! Candles of the instrument in front, with our entry, stop and target on the axis and what we did on the candles.
 
+use std::fmt::Write as _;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -20,15 +22,15 @@ impl Pane for Chart {
         let (Some(focus), Some(row)) = (&scene.snapshot.focus, scene.front()) else { return "chart".to_owned() };
         let mut title = format!("{} · {}", row.name, focus.candle.word());
         if let Freshness::Stale { age, .. } = row.last {
-            title.push_str(&format!(" · STALE {age}"));
+            let _ = write!(title, " · STALE {age}");
         }
         if !focus.category.is_empty() {
-            title.push_str(&format!(" · {}", focus.category));
+            let _ = write!(title, " · {}", focus.category);
         }
         if let Some((rate, settles)) = focus.funding {
-            title.push_str(&format!(" · funding {}%", figures::signed(rate.bps_lossy() / 100.0, 4)));
+            let _ = write!(title, " · funding {}%", figures::signed(rate.bps_lossy() / 100.0, 4));
             if let Some(at) = settles {
-                title.push_str(&format!(" in {}", figures::left(at.since(scene.snapshot.at))));
+                let _ = write!(title, " in {}", at.since(scene.snapshot.at));
             }
         }
         title

@@ -121,7 +121,7 @@ fn draw_gauge(row: &LimitRow, y: u16, theme: &Theme, pen: &mut Pen<'_>) {
     let bar = pen.width().saturating_sub(LABEL + tail + 1);
     let (bar, worst_room) = if bar > 24 { (bar - 10, 9) } else { (bar, 0) };
     pen.text(0, y, LABEL, label(row.key), theme.dim, theme.glyphs.ellipsis);
-    let (full, rest) = bars::gauge(row.utilisation.unwrap_or(0.0), bar, &theme.glyphs);
+    let (full, rest) = bars::line(row.utilisation.unwrap_or(0.0), bar, &theme.glyphs);
     let end = pen.put(LABEL, y, &full, style);
     let end = pen.put(end, y, &rest, theme.border) + 1;
     pen.number(end, y, AMOUNT, &amount, theme.text, theme.glyphs.ellipsis);
@@ -141,7 +141,7 @@ fn draw_line(rows: &[LimitRow], theme: &Theme, pen: &mut Pen<'_>) {
             break;
         }
         let start = pen.put(x, 0, name, theme.dim) + 1;
-        let (full, rest) = bars::gauge(row.utilisation.unwrap_or(0.0), 5, &theme.glyphs);
+        let (full, rest) = bars::line(row.utilisation.unwrap_or(0.0), 5, &theme.glyphs);
         let style = tone(row.utilisation, theme);
         let end = pen.put(start, 0, &full, style);
         let end = pen.put(end, 0, &rest, theme.border) + 1;

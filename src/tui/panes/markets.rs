@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::market::book::BookState;
-use crate::engine::num::{Qty, Side};
+use crate::engine::num::{Money, Qty, Side};
 use crate::engine::snapshot::{Freshness, MarketRow, Verdict};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::figures::{self, long_short, side_arrow};
@@ -82,7 +82,7 @@ fn line(row: &MarketRow, scene: &Scene<'_>) -> Row {
     let change = row.change_pct.unwrap_or(0.0);
     let direction = f64::from(row.direction);
     let stale = is_stale(row);
-    let pnl = row.unrealised.map_or(0.0, |pnl| pnl.to_f64_lossy());
+    let pnl = row.unrealised.map_or(0.0, Money::to_f64_lossy);
     let edge = row.edge_bps.unwrap_or(0.0);
     let (why, why_style) = verdict(row, theme);
     Row {

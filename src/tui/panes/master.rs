@@ -8,8 +8,8 @@ use super::{Pane, PaneId, Scene};
 use crate::engine::ids::{Account, Market};
 use crate::engine::snapshot::{Check, Health, StateView, StateWord};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::bars;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::widgets::{bars, figures};
 
 /// The pane.
 pub struct Master;
@@ -32,12 +32,12 @@ impl Pane for Master {
         let mut lines = vec![
             ("money", money(scene), theme.bright, "m"),
             ("market", market(scene), theme.text, ""),
-            ("arm", arming(scene), arm_style(scene), if armed(scene) { "d" } else { "A" }),
+            ("arm", arming(scene), arm_style(scene), arm_key(scene)),
             ("", consequence(&scene.snapshot.state, scene), theme.dim, ""),
             ("kill", kill(&scene.snapshot.state), theme.dim, "^K"),
         ];
         if let Some(playback) = &scene.snapshot.session.playback {
-            let (full, rest) = bars::gauge(playback.done, 12, &theme.glyphs);
+            let (full, rest) = bars::line(playback.done, 12, &theme.glyphs);
             let speed = match playback.speed {
                 _ if playback.ended => "at its end".to_owned(),
                 s if s > 0.0 => format!("{s}x"),
@@ -82,8 +82,13 @@ fn market(scene: &Scene<'_>) -> String {
     }
 }
 
-fn armed(scene: &Scene<'_>) -> bool {
-    scene.snapshot.state.armed_until.is_some()
+/// The key that changes the state.
+fn arm_key(scene: &Scene<'_>) -> &'static str {
+    match &scene.snapshot.state {
+        state if state.latch.is_some() => "R",
+        state if state.armed_until.is_some() => "d",
+        _ => "A",
+    }
 }
 
 fn arm_style(scene: &Scene<'_>) -> Style {
@@ -100,7 +105,7 @@ fn arming(scene: &Scene<'_>) -> String {
         StateWord::Safe if state.exiting > 0 => format!("{} DISARMED, exiting {}", g.exiting, state.exiting),
         StateWord::Safe => format!("{} SAFE (disarmed)", g.safe),
         StateWord::Armed => {
-            let left = state.armed_until.map_or_else(|| "?".to_owned(), |u| figures::left(u.since(scene.snapshot.at)));
+            let left = state.armed_until.map_or_else(|| "?".to_owned(), |u| u.since(scene.snapshot.at).to_string());
             format!("{} ARMED, {left} left", g.armed)
         }
         StateWord::Reducing => format!("{} REDUCING", g.reducing),
@@ -132,7 +137,7 @@ fn kill(state: &StateView) -> String {
     match (state.open, state.closing) {
         (open, true) => format!("closing {open}"),
         (0, _) => "nothing open".to_owned(),
-        (open, _) => format!("stops opening; Enter closes {open}"),
+        (open, _) => format!("latches; Enter closes {open}"),
     }
 }
 

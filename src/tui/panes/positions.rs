@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
-use crate::engine::num::Price;
+use crate::engine::num::{Money, Price};
 use crate::engine::snapshot::PositionRow;
 use crate::tui::widgets::figures::{self, long_short, side_arrow};
 use crate::tui::widgets::pen::Pen;
@@ -57,7 +57,7 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
         scene.market(row.symbol).map_or((9, 9), |m| (m.price_decimals, m.qty_decimals));
     let figure = |price: Price| figures::price(price, price_decimals);
     let side = theme.signed(row.side.sign() as f64);
-    let pnl = row.unrealised.map_or(0.0, |pnl| pnl.to_f64_lossy());
+    let pnl = row.unrealised.map_or(0.0, Money::to_f64_lossy);
     let (confirmed, doubt) = if row.believed { (theme.believed, "?") } else { (theme.text, "") };
     let mark_style = if row.mark.fresh().is_some() { theme.text } else { theme.dim };
     let note = if row.released {

@@ -15,13 +15,13 @@ pub struct Signals;
 const COLUMNS: [Column; 9] = [
     words("model", 9, 0),
     number("hor", 4, 1),
-    words("up·flat·down", 12, 4),
+    words("up·fl·down", 10, 4),
     words("u/f/d %", 8, 0),
     number("move", 6, 6),
     number("edge bp", 7, 2),
     number("cost", 5, 7),
     number("age", 5, 5),
-    rest("verdict", 10, 3),
+    rest("verdict", 15, 3),
 ];
 
 impl Pane for Signals {

@@ -234,7 +234,7 @@ fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
             ground,
         ),
         StateWord::Armed => {
-            let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| figures::left(until.since(snapshot.at)));
+            let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| until.since(snapshot.at).to_string());
             (
                 vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (3, format!("{0} ARMED {left}", g.armed))],
                 ground,

@@ -21,6 +21,20 @@ pub fn gauge(ratio: f64, width: u16, glyphs: &Glyphs) -> (String, String) {
     (filled, std::iter::repeat_n(glyphs.empty, left).collect())
 }
 
+/// A calm gauge of `width` cells: a heavy line for what is used, to half a cell, and a thin one for what is left.
+pub fn line(ratio: f64, width: u16, glyphs: &Glyphs) -> (String, String) {
+    let cells = usize::from(width);
+    let ratio = if ratio.is_finite() { ratio.clamp(0.0, 1.0) } else { 0.0 };
+    let halves = (ratio * cells as f64 * 2.0).round() as usize;
+    let halves = if ratio > 0.0 && cells > 0 { halves.max(1) } else { 0 };
+    let mut used: String = std::iter::repeat_n(glyphs.line, halves / 2).collect();
+    if halves % 2 == 1 {
+        used.push(glyphs.half_line);
+    }
+    let left = cells.saturating_sub(halves.div_ceil(2));
+    (used, std::iter::repeat_n(glyphs.thin_line, left).collect())
+}
+
 /// Probabilities as three runs that fill `width` cells exactly: rising, level, falling.
 pub fn shares((up, flat, down): (f32, f32, f32), width: u16, glyphs: &Glyphs) -> [String; 3] {
     let sound = |p: f32| if p.is_finite() { f64::from(p.max(0.0)) } else { 0.0 };
@@ -68,9 +82,12 @@ mod tests {
         assert_eq!(gauge(0.001, 4, &g), ("▏".to_owned(), "···".to_owned()));
         assert_eq!(gauge(7.0, 4, &g), ("████".to_owned(), String::new()));
         assert_eq!(gauge(f64::NAN, 2, &g), (String::new(), "··".to_owned()));
+        assert_eq!(line(0.5, 5, &g), ("━━╸".to_owned(), "──".to_owned()));
+        assert_eq!(line(0.001, 2, &g), ("╸".to_owned(), "─".to_owned()));
         for step in 0..=100 {
-            let (a, b) = gauge(f64::from(step) / 100.0, 9, &g);
-            assert_eq!(a.chars().count() + b.chars().count(), 9);
+            for (a, b) in [gauge(f64::from(step) / 100.0, 9, &g), line(f64::from(step) / 100.0, 9, &g)] {
+                assert_eq!(a.chars().count() + b.chars().count(), 9);
+            }
         }
     }
 

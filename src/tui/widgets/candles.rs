@@ -39,6 +39,8 @@ pub struct Chart<'a> {
 const STRIDE: u16 = 2;
 /// Lines further away than this part of the candles' range stay at the edge instead of flattening the candles.
 const STRETCH: f64 = 0.25;
+/// Candles between two times.
+const TIME_EVERY: usize = 10;
 /// Rows between ticks of the axis.
 const TICK_EVERY: u16 = 4;
 
@@ -171,10 +173,9 @@ fn draw_time(
     theme: &Theme,
     pen: &mut Pen<'_>,
 ) {
-    let every = 10;
     let clock = candle.start.clock();
     let label = if length == CandleLength::OneSecond { clock.as_str() } else { clock.get(..5).unwrap_or("") };
-    if index % every == 0 && x + columns(label) <= plot {
+    if index.is_multiple_of(TIME_EVERY) && x + columns(label) <= plot {
         pen.put(x, y, label, theme.dim);
     }
 }
@@ -260,7 +261,7 @@ mod tests {
         let picture = drawn(&[candle(0, [10, 17, 10, 14]), candle(1, [17, 17, 12, 12])], &[]);
         assert_eq!(
             picture,
-            ["  │ █ ┤        17", "  ╽ █            ", "  ┃ ▀            ", "  ┃              ", "                 ",]
+            ["   │ █ ┤       16", "   ╽ █           ", "   ┃ █           ", "   ┃             ", "                 "]
         );
     }
 
@@ -282,6 +283,6 @@ mod tests {
             kind: MarkKind::Fill(Side::Sell),
         };
         let picture = drawn(&[candle(0, [10, 17, 10, 14]), candle(1, [17, 17, 12, 12])], &[fill]);
-        assert!(picture[0].starts_with("  │ ▼"), "{picture:?}");
+        assert!(picture[0].starts_with("   │ ▼"), "{picture:?}");
     }
 }

@@ -131,11 +131,6 @@ pub fn age(value: Option<Span>) -> String {
     or_unknown(value, |span| span.to_string())
 }
 
-/// Time left until something, as `14m02`; `0ms` when it has passed.
-pub fn left(span: Span) -> String {
-    span.to_string()
-}
-
 /// `LONG` or `SHORT`: the side of a position.
 pub const fn long_short(side: Side) -> &'static str {
     match side {
@@ -173,7 +168,7 @@ mod tests {
         assert_eq!(signed_money(Money::parse("82.11").unwrap()), "+82.11");
         assert_eq!(signed_money(Money::parse("-1234.5").unwrap()), "-1,234.50");
         assert_eq!(signed_money(Money::parse("0.001").unwrap()), "0.00");
-        assert_eq!([signed(3.14, 1), signed(-0.04, 1), signed(f64::NAN, 1)], ["+3.1", "0.0", "--"]);
+        assert_eq!([signed(3.12, 1), signed(-0.04, 1), signed(f64::NAN, 1)], ["+3.1", "0.0", "--"]);
         assert_eq!([compact(950.0), compact(1_940.0), compact(2_000.0), compact(0.35)], ["950", "1.9k", "2k", "0.35"]);
         assert_eq!(compact(999_600.0), "1M");
     }

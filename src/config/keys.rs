@@ -1,0 +1,401 @@
+//! The table of keys: one row per key feeds the parser, the checks, the example file, `config show` and `config schema`.
+
+use std::path::PathBuf;
+
+use super::Config;
+use super::value::{DayStart, Literal, parse_span, show_span};
+use crate::engine::num::{Money, Price, Rate, UNIT};
+use crate::engine::risk::limits::{LimitKey, LimitUnit, show};
+use crate::engine::time::Span;
+
+/// Most instruments of one run: what the screens are measured with.
+const SYMBOLS_MAX: usize = 600;
+/// Names of strategies in the engine's registry.
+const STRATEGIES: &[&str] = &["threshold"];
+/// Names of the cockpit's themes.
+const THEMES: &[&str] = &["default", "western", "east-asia", "mono", "light"];
+
+/// One key.
+pub struct Key {
+    /// `section.name`, or the name alone at the top of the file.
+    pub path: &'static str,
+    /// What it does, with its unit, for the example file.
+    pub help: &'static str,
+    pub(super) slot: Slot,
+}
+
+type At<T> = fn(&mut Config) -> &mut T;
+
+/// Where a key's value lives and what may be put there.
+#[derive(Clone, Copy)]
+pub(super) enum Slot {
+    /// Yes or no.
+    Flag(At<bool>),
+    /// One of some words.
+    Word(At<String>, &'static [&'static str]),
+    /// Instrument names.
+    Symbols(At<Vec<String>>),
+    /// Model names, may be empty.
+    Names(At<Vec<String>>),
+    /// A folder; empty means the usual places.
+    Folder(At<Option<PathBuf>>),
+    /// Quote currency, above zero.
+    Money(At<Money>),
+    /// Basis points, exact, kept as a rate; largest value in basis points.
+    Bps(At<Rate>, i64),
+    /// A number for models, between two bounds.
+    Float(At<f64>, f64, f64),
+    /// A whole number between two bounds.
+    Count(At<u32>, u32, u32),
+    /// Whole milliseconds between two bounds.
+    Millis(At<Span>, i64, i64),
+    /// Whole seconds between two bounds.
+    Seconds(At<Span>, i64, i64),
+    /// A length of time such as `15m` between two bounds, or `off` where allowed.
+    Span(At<Span>, Span, Span, bool),
+    /// A risk limit.
+    Limit(LimitKey),
+    /// Start of the trading day.
+    DayStart(At<DayStart>),
+    /// Commands and keys.
+    Keymap(At<Vec<(String, Vec<String>)>>),
+}
+
+const fn key(path: &'static str, slot: Slot, help: &'static str) -> Key {
+    Key { path, help, slot }
+}
+const HOUR: Span = Span::from_secs(3600);
+const DAY: Span = Span::from_secs(86_400);
+
+/// Every key, in the order of the example file.
+pub const KEYS: &[Key] = &[
+    key("symbols", Slot::Symbols(|c| &mut c.symbols), "instruments to watch and trade, in the order shown"),
+    key(
+        "decision_interval_ms",
+        Slot::Millis(|c| &mut c.decision_interval, 100, 60_000),
+        "milliseconds between two decisions about an instrument",
+    ),
+    key(
+        "live",
+        Slot::Flag(|c| &mut c.live),
+        "one of the two things real money needs; this build has no exchange connection and refuses the live account",
+    ),
+    key("model.dir", Slot::Folder(|c| &mut c.model.dir), "folder of models; empty looks in the usual places"),
+    key("model.active", Slot::Names(|c| &mut c.model.active), "models that run; empty runs every sound one"),
+    key(
+        "model.min_edge_bps",
+        Slot::Float(|c| &mut c.model.min_edge_bps, 0.0, 1000.0),
+        "expected move minus all costs that an entry needs, in basis points",
+    ),
+    key(
+        "model.max_age_ms",
+        Slot::Millis(|c| &mut c.model.max_age, 100, 60_000),
+        "oldest prediction that may open a position, in milliseconds",
+    ),
+    key("strategy.name", Slot::Word(|c| &mut c.strategy.name, STRATEGIES), "strategy"),
+    key(
+        "strategy.entry_notional",
+        Slot::Money(|c| &mut c.strategy.entry_notional),
+        "size of one entry in quote currency; at most risk.max_order_notional",
+    ),
+    key(
+        "strategy.horizon_s",
+        Slot::Count(|c| &mut c.strategy.horizon_s, 1, 86_400),
+        "forecast horizon it trades on, in seconds; the nearest one the model has",
+    ),
+    key(
+        "strategy.passive",
+        Slot::Flag(|c| &mut c.strategy.passive),
+        "enter by resting at the best price (maker fee, may not fill) instead of taking",
+    ),
+    key(
+        "strategy.min_prob",
+        Slot::Float(|c| &mut c.strategy.min_prob, 0.0, 1.0),
+        "probability of its direction that an entry needs, 0 to 1",
+    ),
+    key(
+        "strategy.confirm_seconds",
+        Slot::Seconds(|c| &mut c.strategy.confirm, 0, 3600),
+        "how long the signal must point the same way before an entry, in seconds",
+    ),
+    key(
+        "strategy.max_hold_s",
+        Slot::Seconds(|c| &mut c.strategy.max_hold, 1, 604_800),
+        "longest holding time, in seconds",
+    ),
+    key("strategy.close_only", Slot::Flag(|c| &mut c.strategy.close_only), "only exits, never entries"),
+    limit(LimitKey::MaxOrderNotional, "risk.max_order_notional", "largest single opening order, in quote currency"),
+    limit(LimitKey::MaxPositionNotional, "risk.max_position_notional", "largest worst-case position per symbol"),
+    limit(LimitKey::MaxGrossNotional, "risk.max_gross_notional", "sum of worst-case positions over all symbols"),
+    limit(LimitKey::MaxNetNotional, "risk.max_net_notional", "worst-case longs minus shorts, either way"),
+    limit(LimitKey::MaxOpenOrders, "risk.max_open_orders", "working orders at once"),
+    limit(LimitKey::MaxOrdersPer10s, "risk.max_orders_per_10s", "opening orders sent in any ten seconds"),
+    limit(LimitKey::MaxDailyLoss, "risk.max_daily_loss", "loss since the trading day began, in quote currency; trips"),
+    limit(LimitKey::MaxLoss24h, "risk.max_loss_24h", "loss against any moment of the last 24 hours; trips"),
+    limit(LimitKey::MaxDrawdownPct, "risk.max_drawdown_pct", "fall from the highest equity, in percent; trips"),
+    limit(LimitKey::MaxLeverage, "risk.max_leverage", "gross worst-case notional over equity"),
+    limit(
+        LimitKey::MaxSlippageBps,
+        "risk.max_slippage_bps",
+        "how far from mid an opening order may trade, in basis points",
+    ),
+    limit(LimitKey::MaxDataAgeMs, "risk.max_data_age_ms", "oldest market stream that still opens, in milliseconds"),
+    limit(
+        LimitKey::CooldownAfterLoss,
+        "risk.cooldown_after_loss",
+        "pause of a symbol's entries after a losing trade, in seconds or as \"5m\"",
+    ),
+    limit(
+        LimitKey::UnprotectedMaxMs,
+        "risk.unprotected_max_ms",
+        "longest time a venue position may be without its stop, in milliseconds",
+    ),
+    key(
+        "risk.day_starts_at",
+        Slot::DayStart(|c| &mut c.risk.day_starts_at),
+        "start of the trading day: \"00:00Z\" or \"00:00 Europe/Moscow\"",
+    ),
+    key(
+        "risk.on_loss_trip",
+        Slot::Word(|c| &mut c.risk.on_loss_trip, &["flatten", "hold"]),
+        "what a loss trip does to open positions",
+    ),
+    key(
+        "arming.arm_for",
+        Slot::Span(|c| &mut c.arming.arm_for, Span::from_secs(60), Span::from_secs(86_400), false),
+        "how long arming lasts; it always lapses",
+    ),
+    key(
+        "arming.deadman",
+        Slot::Span(|c| &mut c.arming.deadman, Span::from_secs(30), DAY, true),
+        "arming lapses when no key was pressed for this long, or \"off\"",
+    ),
+    key(
+        "protect.stop_bps",
+        Slot::Bps(|c| &mut c.protect.stop, 5000),
+        "stop distance from entry in basis points; 0 is none",
+    ),
+    key(
+        "protect.take_profit_bps",
+        Slot::Bps(|c| &mut c.protect.take_profit, 5000),
+        "take-profit distance from entry in basis points; 0 is none",
+    ),
+    key(
+        "paper.balance",
+        Slot::Money(|c| &mut c.paper.balance),
+        "opening balance of a new paper account; later the ledger's balance counts",
+    ),
+    key("paper.taker_fee_bps", Slot::Bps(|c| &mut c.paper.taker_fee, 100), "taker fee in basis points"),
+    key("paper.maker_fee_bps", Slot::Bps(|c| &mut c.paper.maker_fee, 100), "maker fee in basis points"),
+    key("paper.latency_ms", Slot::Millis(|c| &mut c.paper.latency, 0, 10_000), "latency each way, in milliseconds"),
+    key(
+        "paper.queue",
+        Slot::Word(|c| &mut c.paper.queue, &["pessimistic"]),
+        "where a resting order stands: behind everything that was there",
+    ),
+    key(
+        "tape.record",
+        Slot::Word(|c| &mut c.tape.record, &["full", "decisions", "off"]),
+        "what is recorded: everything, all but market data, or nothing",
+    ),
+    key(
+        "tape.keep",
+        Slot::Span(|c| &mut c.tape.keep, HOUR, Span::from_secs(86_400 * 3650), false),
+        "older tapes are removed",
+    ),
+    key("tape.max_gib", Slot::Count(|c| &mut c.tape.max_gib, 1, 100_000), "most disk space of all tapes, in GiB"),
+    key(
+        "tape.min_free_gib",
+        Slot::Count(|c| &mut c.tape.min_free_gib, 0, 100_000),
+        "free disk space that is left alone, in GiB; below it nothing opens",
+    ),
+    key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),
+    key("ui.theme", Slot::Word(|c| &mut c.ui.theme, THEMES), "colours"),
+    key("ui.glyphs", Slot::Word(|c| &mut c.ui.glyphs, &["unicode", "ascii"]), "characters the cockpit draws with"),
+    key(
+        "ui.keymap",
+        Slot::Keymap(|c| &mut c.ui.keymap),
+        "commands and the keys that replace theirs, as { arm = [\"A\"] }; `?` in the cockpit lists the commands",
+    ),
+    key("ui.mouse", Slot::Flag(|c| &mut c.ui.mouse), "take the mouse; the terminal's own copying then needs Shift"),
+];
+
+const fn limit(which: LimitKey, path: &'static str, help: &'static str) -> Key {
+    key(path, Slot::Limit(which), help)
+}
+
+/// The path of a limit's key.
+pub(super) fn limit_path(which: LimitKey) -> &'static str {
+    KEYS.iter().find(|key| matches!(key.slot, Slot::Limit(this) if this == which)).map_or("risk", |key| key.path)
+}
+
+impl Key {
+    /// Section, empty at the top of the file.
+    pub fn section(&self) -> &'static str {
+        self.path.split_once('.').map_or("", |(section, _)| section)
+    }
+    /// Name within the section.
+    pub fn name(&self) -> &'static str {
+        self.path.split_once('.').map_or(self.path, |(_, name)| name)
+    }
+    /// Name of the environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("TICKDECK__{}", self.path.replace('.', "__").to_uppercase())
+    }
+
+    /// The value in a configuration, as the file would write it.
+    pub fn get(&self, config: &Config) -> Literal {
+        // One accessor serves reading and writing; a configuration is small and read rarely.
+        let config = &mut config.clone();
+        match self.slot {
+            Slot::Flag(at) => Literal::Flag(*at(config)),
+            Slot::Word(at, _) => Literal::Text(at(config).clone()),
+            Slot::Symbols(at) | Slot::Names(at) => Literal::List(at(config).clone()),
+            Slot::Folder(at) => Literal::Text(at(config).as_ref().map(|p| p.display().to_string()).unwrap_or_default()),
+            Slot::Money(at) => Literal::Number(at(config).to_string()),
+            Slot::Bps(at, _) => Literal::Number(show(at(config).raw().saturating_mul(10_000))),
+            Slot::Float(at, ..) => Literal::Number(at(config).to_string()),
+            Slot::Count(at, ..) => Literal::Number(at(config).to_string()),
+            Slot::Millis(at, ..) => Literal::Number(at(config).as_ms().to_string()),
+            Slot::Seconds(at, ..) => Literal::Number((at(config).as_ms() / 1000).to_string()),
+            Slot::Span(at, ..) => match *at(config) {
+                Span(0) => Literal::Text("off".to_owned()),
+                span => Literal::Text(show_span(span)),
+            },
+            Slot::Limit(which) => Literal::Number(show(config.risk.values[which as usize])),
+            Slot::DayStart(at) => Literal::Text(at(config).to_string()),
+            Slot::Keymap(at) => Literal::Names(at(config).clone()),
+        }
+    }
+
+    /// What may be written here.
+    pub fn allowed(&self) -> String {
+        match self.slot {
+            Slot::Flag(_) => "true or false".to_owned(),
+            Slot::Word(_, words) => {
+                format!("one of {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", "))
+            }
+            Slot::Symbols(_) => format!("a list of 1 to {SYMBOLS_MAX} names such as [\"BTCUSDT\"]"),
+            Slot::Names(_) => "a list of model names".to_owned(),
+            Slot::Folder(_) => "a folder".to_owned(),
+            Slot::Money(_) => "an amount above 0, at most 18 decimals".to_owned(),
+            Slot::Bps(_, max) => format!("a number from 0 to {max}, at most 5 decimals"),
+            Slot::Float(_, min, max) => format!("a number from {min} to {max}"),
+            Slot::Count(_, min, max) => format!("a whole number from {min} to {max}"),
+            Slot::Millis(_, min, max) | Slot::Seconds(_, min, max) => format!("a whole number from {min} to {max}"),
+            Slot::Span(_, min, max, off) => {
+                let or_off = if off { ", or \"off\"" } else { "" };
+                format!("a time such as \"15m\", from {} to {}{or_off}", show_span(min), show_span(max))
+            }
+            Slot::Limit(which) => match which.unit() {
+                LimitUnit::Count => "a whole number, 0 or more; there is no \"unlimited\"".to_owned(),
+                _ => "a number, 0 or more; 0 means zero, there is no \"unlimited\"".to_owned(),
+            },
+            Slot::DayStart(_) => "\"HH:MMZ\" or \"HH:MM Area/City\"".to_owned(),
+            Slot::Keymap(_) => "a table of commands and keys; not in the environment".to_owned(),
+        }
+    }
+
+    /// Puts a value in. The error says what is wrong, and what is allowed.
+    pub fn set(&self, config: &mut Config, literal: &Literal) -> Result<(), String> {
+        self.put(config, literal).map_err(|what| {
+            let allowed = self.allowed();
+            let given: String = literal.to_string().chars().take(80).collect();
+            if what.is_empty() {
+                format!("{given} is not {allowed}")
+            } else {
+                format!("{given}: {what} (allowed: {allowed})")
+            }
+        })
+    }
+
+    fn put(&self, config: &mut Config, literal: &Literal) -> Result<(), String> {
+        let no = String::new;
+        match self.slot {
+            Slot::Flag(at) => *at(config) = literal.flag().ok_or_else(no)?,
+            Slot::Word(at, words) => {
+                let word = literal.text().filter(|text| words.contains(text)).ok_or_else(no)?;
+                word.clone_into(at(config));
+            }
+            Slot::Symbols(at) => *at(config) = symbols(literal)?,
+            Slot::Names(at) => *at(config) = literal.list().ok_or_else(no)?,
+            Slot::Folder(at) => {
+                let text = literal.text().ok_or_else(no)?;
+                *at(config) = (!text.is_empty()).then(|| PathBuf::from(text));
+            }
+            Slot::Money(at) => {
+                let amount = Money::parse(digits(literal)?).map_err(|e| e.to_string())?;
+                *at(config) = Some(amount).filter(|a| *a > Money::ZERO).ok_or_else(no)?;
+            }
+            Slot::Bps(at, max) => *at(config) = bps(digits(literal)?, max)?,
+            Slot::Float(at, min, max) => {
+                let number: f64 = digits(literal)?.parse().map_err(|_| no())?;
+                *at(config) = Some(number).filter(|n| (min..=max).contains(n)).ok_or_else(no)?;
+            }
+            Slot::Count(at, min, max) => {
+                let number = digits(literal)?.parse().ok();
+                *at(config) = number.filter(|n| (min..=max).contains(n)).ok_or_else(no)?;
+            }
+            Slot::Millis(at, min, max) => *at(config) = Span::from_ms(whole(literal, min, max)?),
+            Slot::Seconds(at, min, max) => *at(config) = Span::from_secs(whole(literal, min, max)?),
+            Slot::Span(at, min, max, off) => {
+                let text = literal.text().ok_or_else(no)?;
+                let span = if off && text == "off" {
+                    Some(Span(0))
+                } else {
+                    parse_span(text).filter(|s| (min..=max).contains(s))
+                };
+                *at(config) = span.ok_or_else(no)?;
+            }
+            Slot::Limit(which) => config.risk.values[which as usize] = limit_value(which, literal)?,
+            Slot::DayStart(at) => *at(config) = DayStart::parse(literal.text().ok_or_else(no)?)?,
+            Slot::Keymap(at) => match literal {
+                Literal::Names(names) => names.clone_into(at(config)),
+                _ => return Err(no()),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn digits(literal: &Literal) -> Result<&str, String> {
+    literal.digits().ok_or_else(String::new)
+}
+
+fn whole(literal: &Literal, min: i64, max: i64) -> Result<i64, String> {
+    digits(literal)?.parse().ok().filter(|n| (min..=max).contains(n)).ok_or_else(String::new)
+}
+
+/// Basis points with at most five decimals are whole units of 1e-9.
+fn bps(text: &str, max: i64) -> Result<Rate, String> {
+    let raw = Price::parse(text).map_err(|e| e.to_string())?.raw();
+    if raw < 0 || raw > max.saturating_mul(UNIT) || raw % 10_000 != 0 {
+        return Err(String::new());
+    }
+    Ok(Rate::from_raw(raw / 10_000))
+}
+
+fn limit_value(which: LimitKey, literal: &Literal) -> Result<i64, String> {
+    let text = digits(literal)?;
+    if which.unit() == LimitUnit::Seconds
+        && let Some(span) = parse_span(text)
+    {
+        return Ok(span.0);
+    }
+    let value = Price::parse(text).map_err(|e| e.to_string())?.raw();
+    let whole = !matches!(which.unit(), LimitUnit::Count) || value % UNIT == 0;
+    if value < 0 || !whole { Err(String::new()) } else { Ok(value) }
+}
+
+fn symbols(literal: &Literal) -> Result<Vec<String>, String> {
+    let list = literal.list().ok_or_else(String::new)?;
+    if list.is_empty() || list.len() > SYMBOLS_MAX {
+        return Err(String::new());
+    }
+    let is_name =
+        |s: &String| (2..=30).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    match list.iter().find(|s| !is_name(s)) {
+        Some(bad) => Err(format!("`{bad}` is no instrument name: capital letters and digits only")),
+        None => Ok(list),
+    }
+}

@@ -1,0 +1,288 @@
+//! Configuration: every key with its default, its check and its help, once. Command line over environment over file over
+//! defaults. Keys of parts that this build does not have are refused, not ignored.
+
+mod error;
+mod keys;
+mod load;
+mod text;
+mod value;
+
+use std::path::PathBuf;
+
+pub use error::{ConfigError, Origin, Problem};
+pub use keys::{KEYS, Key};
+pub use load::{Loaded, Sources};
+pub use text::{example, schema};
+pub use value::{DayStart, Literal, parse_span, show_span};
+
+use crate::engine::num::{Money, Rate};
+use crate::engine::risk::limits::{LimitError, LimitKey, RiskLimits};
+use crate::engine::settings::{OnLossTrip, Settings};
+use crate::engine::time::{Span, Ts};
+
+/// A complete, checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// May the live account be used at all?
+    pub live: bool,
+    /// Instruments by venue name, in the order shown.
+    pub symbols: Vec<String>,
+    /// Time between decisions per instrument.
+    pub decision_interval: Span,
+    /// `[model]`.
+    pub model: ModelConfig,
+    /// `[strategy]`.
+    pub strategy: StrategyConfig,
+    /// `[risk]`.
+    pub risk: RiskConfig,
+    /// `[arming]`.
+    pub arming: ArmingConfig,
+    /// `[protect]`.
+    pub protect: ProtectConfig,
+    /// `[paper]`.
+    pub paper: PaperConfig,
+    /// `[tape]`.
+    pub tape: TapeConfig,
+    /// `[ui]`.
+    pub ui: UiConfig,
+}
+
+/// Models.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// Folder of models; `None` looks in the usual places.
+    pub dir: Option<PathBuf>,
+    /// Names of the models that run; empty means all that are sound.
+    pub active: Vec<String>,
+    /// Expected edge after costs that an entry needs, in basis points.
+    pub min_edge_bps: f64,
+    /// Oldest prediction that may open.
+    pub max_age: Span,
+}
+
+/// The strategy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrategyConfig {
+    /// Registry name.
+    pub name: String,
+    /// Notional of one entry in quote currency.
+    pub entry_notional: Money,
+    /// Horizon in seconds that it trades on.
+    pub horizon_s: u32,
+    /// Rest at the best price instead of taking.
+    pub passive: bool,
+    /// Probability of its direction that an entry needs.
+    pub min_prob: f64,
+    /// How long the signal must hold before an entry.
+    pub confirm: Span,
+    /// Longest holding time.
+    pub max_hold: Span,
+    /// Only exits, never entries.
+    pub close_only: bool,
+}
+
+/// Risk limits and what goes with them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskConfig {
+    /// Values in 1e-9 of each limit's unit, in the order of [`LimitKey`].
+    values: [i64; LimitKey::COUNT],
+    /// When the trading day starts.
+    pub day_starts_at: DayStart,
+    /// `flatten` or `hold`.
+    pub on_loss_trip: String,
+}
+
+/// Arming.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArmingConfig {
+    /// How long arming lasts unless said otherwise.
+    pub arm_for: Span,
+    /// Arming lapses without any key for this long; zero means never.
+    pub deadman: Span,
+}
+
+/// Stops.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProtectConfig {
+    /// Stop distance from entry; zero means none.
+    pub stop: Rate,
+    /// Take-profit distance from entry; zero means none.
+    pub take_profit: Rate,
+}
+
+/// The paper account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaperConfig {
+    /// Opening balance of a new account, in quote currency.
+    pub balance: Money,
+    /// Taker fee.
+    pub taker_fee: Rate,
+    /// Maker fee.
+    pub maker_fee: Rate,
+    /// One-way latency.
+    pub latency: Span,
+    /// Queue model of resting orders.
+    pub queue: String,
+}
+
+/// Tapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TapeConfig {
+    /// `full`, `decisions` or `off`.
+    pub record: String,
+    /// Tapes older than this are removed.
+    pub keep: Span,
+    /// Most disk space of all tapes, in GiB.
+    pub max_gib: u32,
+    /// Free disk space that is never used, in GiB.
+    pub min_free_gib: u32,
+}
+
+/// The cockpit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UiConfig {
+    /// Most frames per second.
+    pub fps: u32,
+    /// Theme by name.
+    pub theme: String,
+    /// `unicode` or `ascii`.
+    pub glyphs: String,
+    /// Commands and the keys that replace theirs.
+    pub keymap: Vec<(String, Vec<String>)>,
+    /// Take mouse events from the terminal.
+    pub mouse: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let engine = Settings::default();
+        let limits = RiskLimits::default();
+        let mut values = [0; LimitKey::COUNT];
+        for (slot, key) in values.iter_mut().zip(LimitKey::all()) {
+            *slot = limits.get(key);
+        }
+        Self {
+            live: false,
+            symbols: ["BTCUSDT", "ETHUSDT", "SOLUSDT"].map(str::to_owned).to_vec(),
+            decision_interval: engine.decision_interval,
+            model: ModelConfig {
+                dir: None,
+                active: Vec::new(),
+                min_edge_bps: engine.min_edge_bps,
+                max_age: engine.prediction_max_age,
+            },
+            strategy: StrategyConfig {
+                name: engine.strategy,
+                entry_notional: engine.entry_notional,
+                horizon_s: engine.horizon_s,
+                passive: engine.passive_entry,
+                min_prob: engine.min_prob,
+                confirm: engine.confirm,
+                max_hold: engine.max_hold,
+                close_only: engine.close_only,
+            },
+            risk: RiskConfig { values, day_starts_at: DayStart::default(), on_loss_trip: "flatten".to_owned() },
+            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
+            protect: ProtectConfig { stop: engine.stop, take_profit: engine.take_profit },
+            paper: PaperConfig {
+                balance: Money::from_units(10_000),
+                taker_fee: engine.taker_fee,
+                maker_fee: engine.maker_fee,
+                latency: engine.paper_latency,
+                queue: "pessimistic".to_owned(),
+            },
+            tape: TapeConfig {
+                record: "full".to_owned(),
+                keep: Span::from_secs(7 * 86_400),
+                max_gib: 20,
+                min_free_gib: 2,
+            },
+            ui: UiConfig {
+                fps: 20,
+                theme: "default".to_owned(),
+                glyphs: "unicode".to_owned(),
+                keymap: Vec::new(),
+                mouse: false,
+            },
+        }
+    }
+}
+
+impl Config {
+    /// What the engine is told. `now` turns the start of the trading day into an offset from midnight UTC.
+    pub fn settings(&self, now: Ts) -> Settings {
+        Settings {
+            decision_interval: self.decision_interval,
+            edge_gate: true,
+            min_edge_bps: self.model.min_edge_bps,
+            prediction_max_age: self.model.max_age,
+            taker_fee: self.paper.taker_fee,
+            maker_fee: self.paper.maker_fee,
+            strategy: self.strategy.name.clone(),
+            entry_notional: self.strategy.entry_notional,
+            horizon_s: self.strategy.horizon_s,
+            passive_entry: self.strategy.passive,
+            min_prob: self.strategy.min_prob,
+            confirm: self.strategy.confirm,
+            max_hold: self.strategy.max_hold,
+            stop: self.protect.stop,
+            take_profit: self.protect.take_profit,
+            close_only: self.strategy.close_only,
+            on_loss_trip: if self.risk.on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
+            day_starts_at: self.risk.day_starts_at.after_midnight_utc(now).0,
+            deadman: self.arming.deadman,
+            paper_latency: self.paper.latency,
+            ..Settings::default()
+        }
+    }
+
+    /// The limits of the file. The ledger's, where tighter, bind as well.
+    pub fn limits(&self) -> Result<RiskLimits, LimitError> {
+        RiskLimits::try_new(self.risk.values)
+    }
+
+    /// What a person should know about this configuration although nothing is wrong with it.
+    pub fn notes(&self, now: Ts) -> Vec<String> {
+        let mut notes = Vec::new();
+        notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
+        if self.live {
+            notes.push("`live = true` has no effect: this build has no exchange connection".to_owned());
+        }
+        if self.protect.stop == Rate::ZERO {
+            notes.push("`protect.stop_bps` is 0: positions have no stop".to_owned());
+        }
+        notes
+    }
+
+    /// Rules across keys. Each problem names the key that should give way.
+    fn contradictions(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let order_max = match self.limits() {
+            Ok(limits) => Some(limits.money(LimitKey::MaxOrderNotional)),
+            Err(error @ (LimitError::Negative(name) | LimitError::Contradiction(name, ..))) => {
+                found.push((LimitKey::by_name(name).map_or("risk", keys::limit_path), error.to_string()));
+                None
+            }
+        };
+        let entry = self.strategy.entry_notional;
+        if let Some(max) = order_max.filter(|max| entry > *max) {
+            let what = format!("{entry} exceeds risk.max_order_notional ({max}): every entry would be denied");
+            found.push(("strategy.entry_notional", what));
+        }
+        if self.arming.deadman > self.arming.arm_for {
+            let what = format!(
+                "{} is longer than arming.arm_for ({}): it would never act",
+                show_span(self.arming.deadman),
+                show_span(self.arming.arm_for)
+            );
+            found.push(("arming.deadman", what));
+        }
+        let mut names = self.symbols.clone();
+        names.sort();
+        names.dedup();
+        if names.len() != self.symbols.len() {
+            found.push(("symbols", "names a symbol twice".to_owned()));
+        }
+        found
+    }
+}

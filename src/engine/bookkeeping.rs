@@ -1,0 +1,177 @@
+//! What the venue says: order news, fills, funding, liquidations, statements - booked exactly, recorded, told.
+
+use super::Engine;
+use super::desk::Exits;
+use super::effect::{Effect, Effects, Record};
+use super::event::{AccountUpdate, Fill, OrderNews, OrderUpdate, Statement};
+use super::ids::{OrderSeq, Symbol};
+use super::notice::{Kind, Level};
+use super::num::{Money, Side};
+use super::orders::{Order, OrderState, Outcome};
+use super::risk::limits::LimitKey;
+use super::risk::state::ReduceCause;
+use super::snapshot::MarkKind;
+use super::time::Span;
+
+impl Engine {
+    pub(super) fn on_order(&mut self, update: &OrderUpdate, out: &mut Effects) {
+        let Some((order, outcome)) = self.orders.apply(self.now, update.order, &update.what) else { return };
+        let symbol = order.intent.symbol;
+        match outcome {
+            Outcome::Traded(fill) => {
+                self.book_fill(Some(order.intent.seq), symbol, order.intent.side, &fill, out);
+            }
+            Outcome::CancelRefused => {}
+            Outcome::Moved => self.tell_ended(&order, out),
+        }
+        out.push(Effect::Record(Record::OrderState {
+            order: order.intent.seq,
+            state: order.state.word().into(),
+            filled: order.filled,
+            reason: order.reason.clone(),
+        }));
+        if order.state.is_terminal() && self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol)) {
+            self.run_close(out);
+            self.ask(out);
+        }
+        if matches!(update.what, OrderNews::Rejected(_)) && order.intent.purpose == super::effect::Purpose::Entry {
+            // A venue that refuses an entry is not asked again at once.
+            self.pause_entries(symbol, Span::from_secs(5));
+        }
+    }
+
+    fn tell_ended(&mut self, order: &Order, out: &mut Effects) {
+        let (level, word) = match order.state {
+            OrderState::Rejected => (Level::Warn, "rejected by the venue"),
+            OrderState::Unsent => (Level::Info, "not sent"),
+            OrderState::Cancelled => (Level::Info, "cancelled"),
+            _ => return,
+        };
+        let name = self.name(order.intent.symbol);
+        let text = format!("{name} {} {} {word}: {}", order.intent.side.word(), order.intent.qty, order.reason);
+        self.tell(level, Kind::Order, Some(order.intent.symbol), text, out);
+    }
+
+    fn pause_entries(&mut self, symbol: Symbol, span: Span) {
+        if let Some(desk) = self.desks.get_mut(symbol.index()) {
+            desk.cooldown_until = desk.cooldown_until.max(self.now + span);
+        }
+    }
+
+    fn book_fill(&mut self, order: Option<OrderSeq>, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
+        if symbol.index() >= self.desks.len() {
+            return;
+        }
+        self.fills += 1;
+        let booked = self.account.book_fill(self.now, symbol, side, fill);
+        let held = self.account.holding(symbol);
+        let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
+        out.push(Effect::Record(Record::Fill {
+            order,
+            symbol,
+            side,
+            fill: fill.clone(),
+            realised: booked.realised,
+            balance: self.account.balance(),
+            position,
+            cost,
+        }));
+        let now = self.now;
+        if let Some(desk) = self.desks.get_mut(symbol.index()) {
+            desk.mark_chart(now, Some(fill.price), MarkKind::Fill(side));
+            desk.exit_tries = 0;
+            if flat {
+                desk.exits = Exits::default();
+            }
+        }
+        if !booked.opened.is_zero() {
+            self.protect(symbol);
+        }
+        if booked.realised.is_negative() {
+            self.pause_entries(symbol, self.limits.span(LimitKey::CooldownAfterLoss));
+        }
+        let role = if fill.maker { "maker" } else { "taker" };
+        let pnl = if booked.closed.is_zero() { String::new() } else { format!(" pnl {:.2}", Signed(booked.realised)) };
+        let text = format!(
+            "{} {} {} @ {} fee {:.4} ({role}){pnl}",
+            self.name(symbol),
+            side.word(),
+            fill.qty,
+            fill.price,
+            fill.fee
+        );
+        self.tell(Level::Info, Kind::Fill, Some(symbol), text, out);
+        self.observe_equity(out);
+    }
+
+    pub(super) fn on_account(&mut self, update: &AccountUpdate, out: &mut Effects) {
+        match update {
+            AccountUpdate::Funding { symbol, rate, amount } => {
+                self.account.book_funding(*amount);
+                let balance = self.account.balance();
+                out.push(Effect::Record(Record::Funding { symbol: *symbol, rate: *rate, amount: *amount, balance }));
+                let text =
+                    format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
+                self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
+            }
+            AccountUpdate::Liquidated { symbol, fill, side } => {
+                self.book_fill(None, *symbol, *side, fill, out);
+                let text = format!("{} LIQUIDATED: margin ran out", self.name(*symbol));
+                self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
+            }
+            AccountUpdate::Statement(statement) => {
+                self.reconcile(statement, out);
+                self.prove_flat(statement, out);
+            }
+        }
+    }
+
+    /// Compares our books with the venue's statement. The venue's reports arrive in order, so what it says here is
+    /// exactly what its earlier reports add up to; anything else is a mismatch, shown, and nothing opens.
+    fn reconcile(&mut self, statement: &Statement, out: &mut Effects) {
+        let mut differences = Vec::new();
+        for desk in &self.desks {
+            let theirs = statement.positions.iter().find(|p| p.0 == desk.symbol).map_or(0, |p| p.1);
+            let ours = self.account.holding(desk.symbol).signed;
+            if theirs != ours {
+                differences.push(format!("{} ours {ours} venue {theirs}", desk.instrument.name));
+            }
+        }
+        let old: Vec<ReduceCause> = self
+            .control
+            .reducing
+            .iter()
+            .filter(|cause| matches!(cause, ReduceCause::Mismatch(_) | ReduceCause::ExternalEquity))
+            .cloned()
+            .collect();
+        let mut causes = Vec::new();
+        if !differences.is_empty() {
+            causes.push(ReduceCause::Mismatch(differences.join(", ")));
+        }
+        if statement.balance != self.account.balance() {
+            causes.push(ReduceCause::ExternalEquity);
+        }
+        for cause in old.iter().filter(|cause| !causes.contains(cause)) {
+            self.stop_reducing(cause, out);
+        }
+        self.control.reconciled = causes.is_empty() || self.control.reconciled;
+        for cause in causes {
+            self.start_reducing(cause, out);
+        }
+    }
+}
+
+/// Money with its sign always written.
+struct Signed(Money);
+
+impl std::fmt::Display for Signed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.0.is_negative() {
+            f.write_str("+")?;
+        }
+        match f.precision() {
+            Some(places) => write!(f, "{:.places$}", self.0),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}

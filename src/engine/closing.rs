@@ -1,0 +1,127 @@
+//! The close loop: reduce-only orders in widening price bands until flat is proven twice by the venue's own statement.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use super::control::{CloseLoop, CloseWhy};
+use super::effect::{Effects, NewOrder, Purpose, TimeInForce};
+use super::event::Statement;
+use super::ids::Symbol;
+use super::notice::{Kind, Level};
+use super::num::{Price, Rate, Side};
+
+/// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points, then as far as an order may go.
+const BANDS: [i64; 4] = [1_000_000, 3_000_000, 10_000_000, 50_000_000];
+
+/// How many statements in a row must show flat.
+const PROOFS: u8 = 2;
+
+impl Engine {
+    /// Starts (or widens) a close loop.
+    pub(super) fn begin_close(&mut self, why: CloseWhy, scope: BTreeSet<Symbol>, out: &mut Effects) {
+        for symbol in &scope {
+            self.cancel_openings(Some(*symbol), out);
+        }
+        if why != CloseWhy::Kill {
+            self.control.receipt.clear();
+        }
+        let open = self.account.open().filter(|h| scope.contains(&h.symbol)).count();
+        self.control.flat_proven = None;
+        self.control.note(self.now, &format!("{}: closing {open} position(s), reduce-only", why.word()));
+        self.control.close =
+            Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
+        self.tell(Level::Warn, Kind::State, None, format!("{}: closing {open} position(s)", why.word()), out);
+        self.run_close(out);
+        self.ask(out);
+    }
+
+    /// One round of the loop: an order for every position that has none working.
+    pub(super) fn run_close(&mut self, out: &mut Effects) {
+        let Some(close) = self.control.close.clone() else { return };
+        for symbol in close.scope {
+            let held = self.account.holding(symbol);
+            if held.is_flat() || self.orders.reducing_works(symbol) {
+                continue;
+            }
+            let tries = close.tries.get(&symbol).copied().unwrap_or(0);
+            if let Some(close) = &mut self.control.close {
+                close.tries.insert(symbol, tries.saturating_add(1));
+                close.proofs = 0;
+            }
+            self.reduce(symbol, Purpose::Close, tries, out);
+        }
+    }
+
+    /// Sends one reduce-only order for what is held, split to the venue's maximum, priced inside the band of this try.
+    /// `false` when there is no price at all to work with.
+    pub(super) fn reduce(&mut self, symbol: Symbol, purpose: Purpose, tries: u8, out: &mut Effects) -> bool {
+        let Some(desk) = self.desks.get(symbol.index()) else { return false };
+        let held = self.account.holding(symbol);
+        let Some(side) = held.side().map(Side::opposite) else { return false };
+        let reference = desk.book.mid().or(desk.ticker.facts().mark).or(desk.last.map(|last| last.1));
+        let Some(reference) = reference else {
+            self.control.note(self.now, &format!("{}: no price yet, waiting", self.name(symbol)));
+            return false;
+        };
+        let band = BANDS[usize::from(tries).min(BANDS.len() - 1)];
+        let price = banded(reference, side, band);
+        let price = desk.instrument.tick_away(side, price).max(desk.instrument.tick);
+        let qty = held.qty().min(desk.instrument.max_market_qty);
+        let order = NewOrder {
+            seq: self.orders.next_seq(),
+            symbol,
+            side,
+            qty,
+            price,
+            tif: TimeInForce::ImmediateOrCancel,
+            reduce_only: true,
+            purpose,
+            decided: self.now,
+        };
+        let Some(approved) = super::risk::gate::approve_reducing(order, &held) else { return false };
+        if purpose == Purpose::Close {
+            let line = format!("{} {} {qty} within {} bp", self.name(symbol), side.word(), band / 100_000);
+            self.control.note(self.now, &line);
+        }
+        self.send(approved, out);
+        true
+    }
+
+    /// The venue's statement while a close loop runs: twice flat, with nothing working, is the proof.
+    pub(super) fn prove_flat(&mut self, statement: &Statement, out: &mut Effects) {
+        let Some(close) = &self.control.close else { return };
+        let scope = &close.scope;
+        let venue_flat = !statement.positions.iter().any(|(symbol, qty)| scope.contains(symbol) && *qty != 0);
+        let ours_flat = !self.account.open().any(|h| scope.contains(&h.symbol));
+        let working = scope.iter().any(|symbol| self.orders.working_of(*symbol).next().is_some());
+        let (why, started) = (close.why, close.started);
+        if !venue_flat || !ours_flat || working {
+            if let Some(close) = &mut self.control.close {
+                close.proofs = 0;
+            }
+            return;
+        }
+        let proofs = close.proofs + 1;
+        if let Some(close) = &mut self.control.close {
+            close.proofs = proofs;
+        }
+        self.control.note(self.now, &format!("venue says flat ({proofs} of {PROOFS})"));
+        if proofs < PROOFS {
+            self.ask(out);
+            return;
+        }
+        self.control.close = None;
+        self.control.flat_proven = Some(self.now);
+        let took = self.now.since(started);
+        self.control.note(self.now, &format!("flat proven, {took} after {}", why.word()));
+        self.tell(Level::Info, Kind::State, None, format!("FLAT (proven {})", self.now.clock()), out);
+    }
+}
+
+/// `reference` moved by `band` (1e-9) to the worse for someone trading on `side`.
+fn banded(reference: Price, side: Side, band: i64) -> Price {
+    reference.shifted(match side {
+        Side::Buy => Rate::from_raw(band),
+        Side::Sell => Rate::from_raw(-band),
+    })
+}

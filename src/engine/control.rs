@@ -1,0 +1,129 @@
+//! The control state: armed or not, latched or not, reducing or not, closing or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ids::Symbol;
+use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
+use super::time::Ts;
+
+/// Receipt lines kept: a close loop over every instrument with retries stays below.
+pub const RECEIPT_MAX: usize = 200;
+
+/// Everything that decides whether the engine may open, and what it does about open positions.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Armed or safe.
+    pub arming: Arming,
+    /// A kill or trip, until a person resets it.
+    pub latch: Option<Latch>,
+    /// Why only reducing orders pass.
+    pub reducing: BTreeSet<ReduceCause>,
+    /// A running close loop.
+    pub close: Option<CloseLoop>,
+    /// Positions that belong to the person.
+    pub released: BTreeSet<Symbol>,
+    /// When flat was last proven, until something opens.
+    pub flat_proven: Option<Ts>,
+    /// Steps of the running or last close loop.
+    pub receipt: Vec<String>,
+    /// Our books agree with the venue's statement.
+    pub reconciled: bool,
+    /// When the venue was last asked for a statement.
+    pub asked: Option<Ts>,
+    /// Since when equity has been unknown.
+    pub unknown_since: Option<Ts>,
+    /// Last sign of a person.
+    pub present: Ts,
+}
+
+/// A close loop: runs until flat is proven twice by the venue's own statement.
+#[derive(Clone, Debug)]
+pub struct CloseLoop {
+    /// What asked for it.
+    pub why: CloseWhy,
+    /// Which instruments.
+    pub scope: BTreeSet<Symbol>,
+    /// When it began.
+    pub started: Ts,
+    /// Statements in a row that showed flat.
+    pub proofs: u8,
+    /// Tries per instrument, for the price band.
+    pub tries: BTreeMap<Symbol, u8>,
+}
+
+/// What asked for a close loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseWhy {
+    /// Flatten selected or all.
+    Flatten,
+    /// Kill, second step.
+    Kill,
+    /// A loss trip with `on_loss_trip = "flatten"`.
+    LossTrip,
+}
+
+impl CloseWhy {
+    /// Word for the receipt.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Flatten => "flatten",
+            Self::Kill => "kill",
+            Self::LossTrip => "loss trip",
+        }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            arming: Arming::Safe,
+            latch: None,
+            reducing: BTreeSet::new(),
+            close: None,
+            released: BTreeSet::new(),
+            flat_proven: None,
+            receipt: Vec::new(),
+            reconciled: false,
+            asked: None,
+            unknown_since: None,
+            present: Ts(0),
+        }
+    }
+}
+
+/// What may close a position now, besides a close loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExitsAllowed {
+    /// Stop, take-profit, longest holding time, the strategy's exit.
+    All,
+    /// The stop only: never a position without one.
+    StopOnly,
+    /// Nothing: the close loop runs, the position is the person's, or our books are not reconciled.
+    None,
+}
+
+impl Control {
+    /// Armed, and nothing latched?
+    pub const fn is_armed(&self) -> bool {
+        matches!(self.arming, Arming::Armed { .. }) && self.latch.is_none()
+    }
+
+    /// Which exits run for this instrument: the column "exits" of the state table.
+    pub fn exits(&self, symbol: Symbol) -> ExitsAllowed {
+        let closing = self.close.as_ref().is_some_and(|close| close.scope.contains(&symbol));
+        if closing || self.released.contains(&symbol) || !self.reconciled {
+            return ExitsAllowed::None;
+        }
+        match self.latch.as_ref().map(|latch| &latch.cause) {
+            None => ExitsAllowed::All,
+            Some(LatchCause::Killed(_) | LatchCause::Fault(_) | LatchCause::Loss(_)) => ExitsAllowed::StopOnly,
+        }
+    }
+
+    /// Adds a line to the receipt.
+    pub fn note(&mut self, at: Ts, line: &str) {
+        if self.receipt.len() < RECEIPT_MAX {
+            self.receipt.push(format!("{} {line}", at.clock_ms()));
+        }
+    }
+}

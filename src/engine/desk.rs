@@ -1,0 +1,203 @@
+//! Everything the engine knows about one instrument.
+
+use std::collections::VecDeque;
+
+use super::event::{MarketData, Prediction};
+use super::features::{FeatureFrame, FeatureState};
+use super::ids::Symbol;
+use super::market::book::Book;
+use super::market::candles::Candles;
+use super::market::instrument::Instrument;
+use super::market::ticker::MergedTicker;
+use super::market::trades::Trades;
+use super::num::{Price, Side};
+use super::risk::verdict::DenialCode;
+use super::signal::{Adverse, Signal};
+use super::snapshot::{ChartMark, MarkKind, Verdict};
+use super::strategy::threshold::Confirmation;
+use super::time::{Span, Ts};
+
+/// Chart marks kept per instrument: more than a chart can show.
+const MARKS_MAX: usize = 200;
+/// Sparkline points kept per instrument, one a second.
+const SPARK_MAX: usize = 60;
+
+/// One instrument: its market, features, forecasts, signal and what the strategy makes of it.
+#[derive(Debug)]
+pub struct Desk {
+    /// Which.
+    pub symbol: Symbol,
+    /// Its rules.
+    pub instrument: Instrument,
+    /// Order book.
+    pub book: Book,
+    /// Candles from trades.
+    pub candles: Candles,
+    /// Recent trades.
+    pub trades: Trades,
+    /// Mark, index, funding.
+    pub ticker: MergedTicker,
+    /// Incremental features.
+    pub features: FeatureState,
+    /// Features of the last decision boundary.
+    pub frame: Option<FeatureFrame>,
+    /// Latest answer of each model.
+    pub forecasts: Vec<Option<Prediction>>,
+    /// Signal at the strategy's horizon, from the last decision.
+    pub signal: Option<Signal>,
+    /// How long the signal has pointed one way.
+    pub confirmation: Confirmation,
+    /// What passive fills are followed by.
+    pub adverse: Adverse,
+    /// Why it does or does not trade.
+    pub verdict: Verdict,
+    /// The denial the person was last told of, so that each is told once.
+    pub told: Option<DenialCode>,
+    /// Levels at which the position is left; set when it opens.
+    pub exits: Exits,
+    /// Tries of the running exit: each widens the price band.
+    pub exit_tries: u8,
+    /// No entries before this moment.
+    pub cooldown_until: Ts,
+    /// Marks on the chart.
+    pub marks: VecDeque<ChartMark>,
+    /// Mid once a second, for the sparkline.
+    pub spark: VecDeque<f64>,
+    /// Last trade or mid and the direction of its last change.
+    pub last: Option<(Ts, Price)>,
+    /// +1 up, -1 down, 0 unchanged so far.
+    pub direction: i8,
+    /// First price of the run, for the change column where there is no 24 h price.
+    pub first: Option<Price>,
+    /// When this instrument last said anything.
+    pub heard: Option<Ts>,
+}
+
+/// Exit levels of an open position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Exits {
+    /// Leave when mark is at or beyond this against us.
+    pub stop: Option<Price>,
+    /// Leave when mark is at or beyond this in our favour.
+    pub take_profit: Option<Price>,
+}
+
+impl Desk {
+    /// A desk that has seen nothing.
+    pub fn new(symbol: Symbol, instrument: Instrument, models: usize) -> Self {
+        Self {
+            symbol,
+            instrument,
+            book: Book::new(),
+            candles: Candles::new(),
+            trades: Trades::new(),
+            ticker: MergedTicker::new(),
+            features: FeatureState::new(),
+            frame: None,
+            forecasts: vec![None; models],
+            signal: None,
+            confirmation: Confirmation::default(),
+            adverse: Adverse::default(),
+            verdict: Verdict::Waiting,
+            told: None,
+            exits: Exits::default(),
+            exit_tries: 0,
+            cooldown_until: Ts(0),
+            marks: VecDeque::new(),
+            spark: VecDeque::new(),
+            last: None,
+            direction: 0,
+            first: None,
+            heard: None,
+        }
+    }
+
+    /// Takes in public market data.
+    pub fn on_market(&mut self, at: Ts, data: &MarketData, horizon: Span) {
+        self.heard = Some(at);
+        match data {
+            MarketData::Book(update) => {
+                self.book.apply(update);
+                if self.trades.last_price().is_none()
+                    && let Some(mid) = self.book.mid()
+                {
+                    self.set_last(at, mid);
+                }
+            }
+            MarketData::Trade(trade) => {
+                self.candles.on_trade(at, trade);
+                self.trades.on_trade(at, trade);
+                self.set_last(at, trade.price);
+                if let Some(mid) = self.book.mid() {
+                    self.adverse.on_trade(at, mid.to_f64_lossy(), trade.taker);
+                }
+            }
+            MarketData::Ticker(ticker) => self.ticker.apply(at, ticker),
+            MarketData::Gap => self.book.gap(),
+        }
+        if let Some(mid) = self.book.mid() {
+            self.adverse.on_mid(at, mid.to_f64_lossy(), horizon);
+        }
+        self.features.on_market(at, data, &self.book);
+    }
+
+    fn set_last(&mut self, at: Ts, price: Price) {
+        if let Some((_, before)) = self.last
+            && before != price
+        {
+            self.direction = if price > before { 1 } else { -1 };
+        }
+        self.first.get_or_insert(price);
+        self.last = Some((at, price));
+    }
+
+    /// Price that values a position: the venue's mark, the book's middle where the market has no mark, else unknown.
+    pub fn mark(&self) -> Option<Price> {
+        self.ticker.facts().mark.or_else(|| self.book.mid())
+    }
+
+    /// Adds a chart mark at the current price.
+    pub fn mark_chart(&mut self, at: Ts, price: Option<Price>, kind: MarkKind) {
+        let Some(price) = price.or(self.last.map(|l| l.1)) else { return };
+        if self.marks.len() >= MARKS_MAX {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(ChartMark { at, price, kind });
+    }
+
+    /// Once a second: the sparkline and the signal's turn marks.
+    pub fn on_second(&mut self) {
+        let Some(price) = self.book.mid().or(self.last.map(|l| l.1)) else { return };
+        if self.spark.len() >= SPARK_MAX {
+            self.spark.pop_front();
+        }
+        self.spark.push_back(price.to_f64_lossy());
+    }
+
+    /// Takes a model's answer; an answer older than the one we have is dropped.
+    pub fn on_prediction(&mut self, prediction: &Prediction) {
+        let Some(slot) = self.forecasts.get_mut(usize::from(prediction.model.0)) else { return };
+        if slot.as_ref().is_none_or(|old| old.features_at <= prediction.features_at) {
+            *slot = Some(prediction.clone());
+        }
+    }
+
+    /// Has every model answered about the features of the last boundary?
+    pub fn all_answered(&self) -> bool {
+        let Some(frame) = &self.frame else { return false };
+        !self.forecasts.is_empty()
+            && self.forecasts.iter().all(|f| f.as_ref().is_some_and(|f| f.features_at == frame.at))
+    }
+
+    /// Sets stop and take-profit around an entry price, rounded to ticks towards the entry.
+    pub fn set_exits(&mut self, side: Side, entry: Price, stop: super::num::Rate, take_profit: super::num::Rate) {
+        let against = if side == Side::Buy { -stop } else { stop };
+        let favour = if side == Side::Buy { take_profit } else { -take_profit };
+        let none = super::num::Rate::ZERO;
+        self.exits = Exits {
+            stop: (stop != none).then(|| self.instrument.tick_away(side, entry.shifted(against))),
+            take_profit: (take_profit != none)
+                .then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour))),
+        };
+    }
+}

@@ -1,0 +1,247 @@
+//! What a person asks: arm, disarm, kill, flatten, reset, limits. The safe direction always succeeds, at once.
+
+use super::Engine;
+use super::command::Command;
+use super::control::CloseWhy;
+use super::effect::{Effect, Effects, Record};
+use super::ids::{OrderSeq, Symbol};
+use super::notice::{Kind, Level};
+use super::risk::limits::{LimitKey, show};
+use super::risk::state::{Arming, Latch, LatchCause};
+use super::snapshot::Health;
+use super::time::Span;
+
+impl Engine {
+    pub(super) fn on_command(&mut self, command: &Command, out: &mut Effects) {
+        self.control.present = self.now;
+        let outcome = match command {
+            Command::Arm { lasts } => self.arm(*lasts, out),
+            Command::Disarm => {
+                self.disarm("by hand", out);
+                Ok("disarmed".into())
+            }
+            Command::Kill => {
+                self.kill("by hand", out);
+                Ok("killed".into())
+            }
+            Command::KillClose => self.kill_close(out),
+            Command::Flatten(symbol) => self.flatten(*symbol, out),
+            Command::Reset => self.reset(out),
+            Command::SetLimit { key, value } => self.set_limit(*key, *value, out),
+            Command::Cancel(order) => self.cancel_by_hand(*order, out),
+            Command::Release(symbol) => self.release(*symbol, true, out),
+            Command::Adopt(symbol) => self.release(*symbol, false, out),
+            Command::Acknowledge(id) => {
+                if self.pending_notice.as_ref().is_some_and(|notice| notice.id <= *id) {
+                    self.pending_notice = None;
+                }
+                return;
+            }
+            Command::Present => return,
+            Command::Leaving(how) => {
+                self.disarm(how, out);
+                self.write_baselines(out);
+                Ok(how.clone())
+            }
+        };
+        let outcome = match outcome {
+            Ok(done) => done,
+            Err(why) => {
+                self.tell(Level::Warn, Kind::State, None, format!("{} refused: {why}", command.word()), out);
+                format!("refused: {why}")
+            }
+        };
+        out.push(Effect::Record(Record::Operator { command: command.word().into(), outcome }));
+    }
+
+    fn arm(&mut self, lasts: Span, out: &mut Effects) -> Result<String, String> {
+        if lasts.0 <= 0 {
+            return Err("arming needs a duration".into());
+        }
+        if let Some(fail) = self.preflight().into_iter().find(|check| check.health == Health::Fail) {
+            return Err(format!("{}: {}", fail.name, fail.detail));
+        }
+        let until = self.now + lasts;
+        self.control.arming = Arming::Armed { since: self.now, until };
+        let text = format!("ARMED for {lasts}, until {}", until.clock());
+        self.tell(Level::Info, Kind::State, None, text.clone(), out);
+        Ok(text)
+    }
+
+    /// Closes the gate for openings and cancels what opens. Exits go on.
+    pub(super) fn disarm(&mut self, why: &str, out: &mut Effects) {
+        let was_armed = self.control.arming != Arming::Safe;
+        self.control.arming = Arming::Safe;
+        self.cancel_openings(None, out);
+        if was_armed {
+            let open = self.account.open().count();
+            let rest = if open > 0 { format!(" · exiting {open}") } else { String::new() };
+            self.tell(Level::Info, Kind::State, None, format!("DISARMED ({why}){rest}"), out);
+        }
+    }
+
+    /// Kill, first step. Idempotent.
+    pub(super) fn kill(&mut self, how: &str, out: &mut Effects) {
+        self.control.arming = Arming::Safe;
+        self.cancel_openings(None, out);
+        // A close loop of a flatten goes on only as the kill's second step, which a person asks for.
+        if self.control.close.as_ref().is_some_and(|close| close.why != CloseWhy::Kill) {
+            self.control.close = None;
+        }
+        if self.latch().is_some_and(Latch::is_kill) {
+            return;
+        }
+        let latch = Latch { cause: LatchCause::Killed(how.into()), at: self.now };
+        self.control.latch = Some(latch.clone());
+        self.control.receipt.clear();
+        self.control.note(self.now, "gate closed, opening orders cancelled, latched");
+        out.push(Effect::Record(Record::Latch(Some(latch))));
+        let open = self.account.open().count();
+        self.tell(Level::Alarm, Kind::State, None, format!("KILLED ({how}) · {open} open"), out);
+    }
+
+    fn kill_close(&mut self, out: &mut Effects) -> Result<String, String> {
+        if !self.latch().is_some_and(Latch::is_kill) {
+            return Err("not killed: the second step follows the first".into());
+        }
+        let scope = self.closable(None);
+        self.begin_close(CloseWhy::Kill, scope, out);
+        Ok("closing everything".into())
+    }
+
+    fn flatten(&mut self, symbol: Option<Symbol>, out: &mut Effects) -> Result<String, String> {
+        if self.latch().is_some_and(Latch::is_kill) {
+            return Err("killed: Enter in the KILLED layer closes everything".into());
+        }
+        let mut scope = self.closable(symbol);
+        self.disarm("flatten", out);
+        if let Some(close) = &self.control.close {
+            scope.extend(close.scope.iter().copied());
+        }
+        let what = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
+        self.begin_close(CloseWhy::Flatten, scope, out);
+        Ok(format!("flattening {what}"))
+    }
+
+    fn reset(&mut self, out: &mut Effects) -> Result<String, String> {
+        let Some(latch) = self.control.latch.clone() else { return Err("nothing is latched".into()) };
+        if self.control.close.is_some() {
+            return Err("a close loop is still running".into());
+        }
+        self.control.latch = None;
+        self.control.arming = Arming::Safe;
+        if let LatchCause::Loss(trip) = &latch.cause {
+            self.equity.reset(self.now);
+            if trip.limit == LimitKey::MaxDailyLoss.name() {
+                self.equity.spend_day(true);
+            }
+            self.write_baselines(out);
+        }
+        out.push(Effect::Record(Record::Latch(None)));
+        let text = format!("reset: {} lifted, SAFE", latch.cause);
+        self.tell(Level::Info, Kind::State, None, text.clone(), out);
+        Ok(text)
+    }
+
+    fn set_limit(&mut self, key: LimitKey, value: i64, out: &mut Effects) -> Result<String, String> {
+        let old = self.limits.get(key);
+        if !key.is_tighter(old, value) && self.control.is_armed() {
+            return Err(format!("{} can be raised only while disarmed", key.name()));
+        }
+        self.limits = self.limits.with(key, value).map_err(|error| error.to_string())?;
+        if key == LimitKey::MaxDailyLoss && !key.is_tighter(old, value) {
+            self.equity.spend_day(false);
+        }
+        let unit = key.unit().suffix();
+        let text = format!("{} {} -> {}{unit}", key.name(), show(old), show(value));
+        out.push(Effect::Record(Record::Limit { key, old, new: value }));
+        self.tell(Level::Info, Kind::Limit, None, text.clone(), out);
+        self.guard(out);
+        Ok(text)
+    }
+
+    fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
+        if self.cancel(order, out) {
+            Ok(format!("cancel of order {}", order.0))
+        } else {
+            Err("that order no longer works".into())
+        }
+    }
+
+    fn release(&mut self, symbol: Symbol, released: bool, out: &mut Effects) -> Result<String, String> {
+        if symbol.index() >= self.desks.len() {
+            return Err("no such instrument".into());
+        }
+        if released && self.account.holding(symbol).is_flat() {
+            return Err("no position to release".into());
+        }
+        let changed =
+            if released { self.control.released.insert(symbol) } else { self.control.released.remove(&symbol) };
+        if !changed {
+            return Err(if released { "already released".into() } else { "was not released".into() });
+        }
+        if released {
+            let working: Vec<OrderSeq> = self.orders.working_of(symbol).map(|o| o.intent.seq).collect();
+            for order in working {
+                self.cancel(order, out);
+            }
+        } else {
+            self.protect(symbol);
+        }
+        out.push(Effect::Record(Record::Released { symbol, released }));
+        let word = if released { "released: shown, never touched again" } else { "adopted: exits run again" };
+        let text = format!("{} {word}", self.name(symbol));
+        self.tell(Level::Info, Kind::State, Some(symbol), text.clone(), out);
+        Ok(text)
+    }
+
+    /// Cancels every opening order (of one instrument, or all). Repeats are harmless.
+    pub(super) fn cancel_openings(&mut self, symbol: Option<Symbol>, out: &mut Effects) {
+        let opening: Vec<OrderSeq> = self
+            .orders
+            .working()
+            .filter(|o| o.opens() && symbol.is_none_or(|symbol| o.intent.symbol == symbol))
+            .map(|o| o.intent.seq)
+            .collect();
+        for order in opening {
+            self.cancel(order, out);
+        }
+    }
+
+    /// Asks for a cancel; `false` when the order no longer works.
+    pub(super) fn cancel(&mut self, order: OrderSeq, out: &mut Effects) -> bool {
+        let works = self.orders.mark_cancelling(self.now, order);
+        if works {
+            out.push(Effect::Cancel(order));
+        }
+        works
+    }
+
+    /// Instruments a close loop may touch: not those released to the person.
+    fn closable(&self, symbol: Option<Symbol>) -> std::collections::BTreeSet<Symbol> {
+        self.desks
+            .iter()
+            .map(|desk| desk.symbol)
+            .filter(|one| symbol.is_none_or(|only| only == *one) && !self.control.released.contains(one))
+            .collect()
+    }
+
+    /// Latches a trip and does what its kind asks for.
+    pub(super) fn trip(&mut self, cause: LatchCause, out: &mut Effects) {
+        if self.control.latch.is_some() {
+            return;
+        }
+        let latch = Latch { cause: cause.clone(), at: self.now };
+        self.control.latch = Some(latch.clone());
+        self.control.arming = Arming::Safe;
+        self.cancel_openings(None, out);
+        out.push(Effect::Record(Record::Latch(Some(latch))));
+        self.tell(Level::Alarm, Kind::State, None, format!("TRIPPED: {cause}"), out);
+        let flatten = self.settings.on_loss_trip == super::settings::OnLossTrip::Flatten;
+        if matches!(cause, LatchCause::Loss(_)) && flatten && self.account.open().next().is_some() {
+            let scope = self.closable(None);
+            self.control.receipt.clear();
+            self.begin_close(CloseWhy::LossTrip, scope, out);
+        }
+    }
+}

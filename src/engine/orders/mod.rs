@@ -1,0 +1,92 @@
+//! Our orders: what we know of each, and how news moves it.
+
+mod life;
+
+use std::collections::BTreeMap;
+
+pub use life::{Order, OrderState, Outcome};
+
+use super::effect::{NewOrder, Purpose};
+use super::event::OrderNews;
+use super::ids::{OrderSeq, Symbol};
+use super::num::{Qty, Side};
+use super::time::Ts;
+
+/// Ended orders kept for the screen.
+const ENDED_MAX: usize = 50;
+
+/// Every order of this run that still works, and the last few that ended.
+#[derive(Debug, Default)]
+pub struct Orders {
+    next: u64,
+    working: BTreeMap<OrderSeq, Order>,
+    ended: BTreeMap<OrderSeq, Order>,
+}
+
+impl Orders {
+    /// The number of the next order. Numbers are used once, also when the gate then refuses.
+    pub fn next_seq(&mut self) -> OrderSeq {
+        self.next += 1;
+        OrderSeq(self.next)
+    }
+    /// Takes up a decided order.
+    pub fn add(&mut self, order: NewOrder) {
+        self.working.insert(order.seq, Order::new(order));
+    }
+    /// Applies news. `None` when the order is not ours or the news changes nothing (a repeat).
+    pub fn apply(&mut self, at: Ts, seq: OrderSeq, news: &OrderNews) -> Option<(Order, Outcome)> {
+        let order = match self.working.get_mut(&seq) {
+            Some(order) => order,
+            None => self.ended.get_mut(&seq)?,
+        };
+        let outcome = order.apply(at, news)?;
+        let copy = order.clone();
+        if order.state.is_terminal()
+            && let Some(order) = self.working.remove(&seq)
+        {
+            self.ended.insert(seq, order);
+            while self.ended.len() > ENDED_MAX {
+                self.ended.pop_first();
+            }
+        }
+        Some((copy, outcome))
+    }
+    /// Marks that a cancel was asked for; `false` when the order no longer works.
+    pub fn mark_cancelling(&mut self, at: Ts, seq: OrderSeq) -> bool {
+        let Some(order) = self.working.get_mut(&seq) else { return false };
+        order.cancel_asked = Some(at);
+        true
+    }
+    /// An order by number, working or recently ended.
+    pub fn get(&self, seq: OrderSeq) -> Option<&Order> {
+        self.working.get(&seq).or_else(|| self.ended.get(&seq))
+    }
+    /// Working orders, oldest first.
+    pub fn working(&self) -> impl DoubleEndedIterator<Item = &Order> {
+        self.working.values()
+    }
+    /// Working orders of one instrument.
+    pub fn working_of(&self, symbol: Symbol) -> impl Iterator<Item = &Order> {
+        self.working.values().filter(move |o| o.intent.symbol == symbol)
+    }
+    /// Recently ended orders, oldest first.
+    pub fn ended(&self) -> impl DoubleEndedIterator<Item = &Order> {
+        self.ended.values()
+    }
+    /// How many work.
+    pub fn count(&self) -> usize {
+        self.working.len()
+    }
+    /// Quantity that opening orders on `side` could still add to a position.
+    pub fn opening_qty(&self, symbol: Symbol, side: Side) -> Qty {
+        self.working_of(symbol).filter(|o| o.opens() && o.intent.side == side).map(Order::left).sum()
+    }
+    /// Is a reducing order of this instrument on its way or resting?
+    pub fn reducing_works(&self, symbol: Symbol) -> bool {
+        self.working_of(symbol).any(|o| o.intent.reduce_only)
+    }
+    /// Is an entry of this instrument on its way or resting?
+    pub fn entry_works(&self, symbol: Symbol) -> bool {
+        self.working_of(symbol).any(|o| o.intent.purpose == Purpose::Entry)
+    }
+}

@@ -1,0 +1,116 @@
+//! Threshold: enters when one direction is probable enough, has been for long enough and pays its cost; leaves when the
+//! opposite direction is as probable. Between the two it holds: that band is the hysteresis.
+
+use super::Wish;
+use crate::engine::num::Side;
+use crate::engine::risk::verdict::{Denial, DenialCode};
+use crate::engine::settings::Settings;
+use crate::engine::signal::Signal;
+use crate::engine::time::{Span, Ts};
+
+/// How long the signal has pointed one way.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Confirmation {
+    pointing: Option<(Side, Ts)>,
+}
+
+impl Confirmation {
+    /// Takes note of the direction at `at` (`None`: none probable enough) and says for how long it has held.
+    pub fn observe(&mut self, at: Ts, side: Option<Side>) -> Span {
+        match (self.pointing, side) {
+            (Some((was, since)), Some(is)) if was == is => at.since(since),
+            (_, is) => {
+                self.pointing = is.map(|side| (side, at));
+                Span(0)
+            }
+        }
+    }
+}
+
+/// Decides for one instrument.
+pub fn wish(signal: &Signal, held: Option<Side>, confirmation: &mut Confirmation, settings: &Settings, at: Ts) -> Wish {
+    let probable = signal.prob >= settings.min_prob;
+    let held_for = confirmation.observe(at, probable.then_some(signal.side));
+    if let Some(held) = held {
+        return if probable && signal.side == held.opposite() { Wish::Exit } else { Wish::Hold };
+    }
+    let side = Some(signal.side);
+    if !probable {
+        let detail = format!("p={:.2} min={:.2}", signal.prob, settings.min_prob);
+        return Wish::Nothing(side, Denial::with(DenialCode::SignalFlat, detail));
+    }
+    if held_for < settings.confirm {
+        let detail = format!("held={}ms need={}ms", held_for.as_ms(), settings.confirm.as_ms());
+        return Wish::Nothing(side, Denial::with(DenialCode::SignalUnconfirmed, detail));
+    }
+    if let Some(denial) = edge_denial(signal, settings) {
+        return Wish::Nothing(side, denial);
+    }
+    Wish::Enter(signal.side)
+}
+
+/// The edge gate: no trade unless the expected move beats its cost.
+pub fn edge_denial(signal: &Signal, settings: &Settings) -> Option<Denial> {
+    if !settings.edge_gate {
+        return None;
+    }
+    let Some(cost) = signal.cost_bps else { return Some(Denial::bare(DenialCode::BookTooThin)) };
+    let favourable = signal.move_bps * signal.side.sign() as f64;
+    let needed = cost + settings.min_edge_bps;
+    (favourable < needed)
+        .then(|| Denial::with(DenialCode::EdgeTooSmall, format!("move={favourable:.1}bp cost={needed:.1}bp")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(side: Side, prob: f64, move_bps: f64) -> Signal {
+        let (up, down) = if side == Side::Buy { (prob, 0.1) } else { (0.1, prob) };
+        Signal {
+            at: Ts(0),
+            up: up as f32,
+            flat: 0.1,
+            down: down as f32,
+            move_bps: move_bps * side.sign() as f64,
+            side,
+            prob,
+            cost_bps: Some(11.0),
+            edge_bps: Some(move_bps - 11.0),
+        }
+    }
+
+    #[test]
+    fn the_edge_gate_names_its_numbers() {
+        let settings = Settings { min_edge_bps: 0.6, ..Settings::default() };
+        let mut confirmation = Confirmation::default();
+        let Wish::Nothing(Some(Side::Buy), denial) =
+            wish(&signal(Side::Buy, 0.7, 0.8), None, &mut confirmation, &settings, Ts(1))
+        else {
+            panic!("must not enter");
+        };
+        assert_eq!(denial.to_string(), "EDGE_TOO_SMALL: move=0.8bp cost=11.6bp");
+        let open = Settings { edge_gate: false, ..settings };
+        assert_eq!(wish(&signal(Side::Buy, 0.7, 0.8), None, &mut confirmation, &open, Ts(2)), Wish::Enter(Side::Buy));
+    }
+
+    #[test]
+    fn holds_until_the_opposite_is_probable() {
+        let settings = Settings { edge_gate: false, ..Settings::default() };
+        let mut c = Confirmation::default();
+        assert_eq!(wish(&signal(Side::Buy, 0.3, 0.0), Some(Side::Buy), &mut c, &settings, Ts(1)), Wish::Hold);
+        assert_eq!(wish(&signal(Side::Sell, 0.4, 0.0), Some(Side::Buy), &mut c, &settings, Ts(1)), Wish::Hold);
+        assert_eq!(wish(&signal(Side::Sell, 0.6, 0.0), Some(Side::Buy), &mut c, &settings, Ts(1)), Wish::Exit);
+    }
+
+    #[test]
+    fn confirmation_needs_the_same_side_all_along() {
+        let settings = Settings { edge_gate: false, confirm: Span::from_secs(2), ..Settings::default() };
+        let mut c = Confirmation::default();
+        let at = |s: i64| Ts(s * 1_000_000_000);
+        assert!(matches!(wish(&signal(Side::Buy, 0.7, 0.0), None, &mut c, &settings, at(0)), Wish::Nothing(..)));
+        assert!(matches!(wish(&signal(Side::Sell, 0.7, 0.0), None, &mut c, &settings, at(1)), Wish::Nothing(..)));
+        assert!(matches!(wish(&signal(Side::Sell, 0.7, 0.0), None, &mut c, &settings, at(2)), Wish::Nothing(..)));
+        assert_eq!(wish(&signal(Side::Sell, 0.7, 0.0), None, &mut c, &settings, at(3)), Wish::Enter(Side::Sell));
+    }
+}

@@ -1,0 +1,243 @@
+//! From a model's answer to an order: signal, wish, gate, submit; and the exits of what is held.
+
+use super::Engine;
+use super::control::ExitsAllowed;
+use super::effect::{Effect, Effects, NewOrder, Purpose, TimeInForce};
+use super::event::Prediction;
+use super::ids::Symbol;
+use super::market::book::BookState;
+use super::market::instrument::Category;
+use super::notice::{Kind, Level, Notice};
+use super::num::{Price, Rate, Side};
+use super::risk::gate::{Approved, approve_opening};
+use super::risk::limits::LimitKey;
+use super::risk::verdict::{Denial, DenialCode};
+use super::signal::{entry_qty, signal};
+use super::snapshot::{MarkKind, Verdict};
+use super::strategy::{Wish, threshold};
+
+/// Tries of one exit before it pauses for the next decision boundary instead of following every price.
+const EXIT_TRIES_MAX: u8 = 8;
+
+impl Engine {
+    pub(super) fn on_prediction(&mut self, prediction: &Prediction, out: &mut Effects) {
+        let Some(desk) = self.desks.get_mut(prediction.symbol.index()) else { return };
+        desk.on_prediction(prediction);
+        if desk.all_answered() {
+            self.decide(prediction.symbol, out);
+        }
+    }
+
+    /// One decision for one instrument.
+    pub(super) fn decide(&mut self, symbol: Symbol, out: &mut Effects) {
+        let verdict = match self.wish(symbol) {
+            Wish::Hold => self.holding_verdict(symbol),
+            Wish::Exit => {
+                self.exit(symbol, Purpose::Exit, out);
+                self.holding_verdict(symbol)
+            }
+            Wish::Nothing(_, denial) => {
+                *self.denials.entry(denial.code).or_default() += 1;
+                match self.account.holding(symbol).is_flat() {
+                    true => Verdict::Quiet(denial),
+                    false => self.holding_verdict(symbol),
+                }
+            }
+            Wish::Enter(side) => self.enter(symbol, side, out),
+        };
+        if let Some(desk) = self.desks.get_mut(symbol.index()) {
+            let turned = matches!(&verdict, Verdict::Denied(..) | Verdict::Entering(_)) && desk.verdict != verdict;
+            if let (true, Verdict::Entering(side)) = (turned, &verdict) {
+                desk.mark_chart(self.now, None, MarkKind::Signal(*side));
+            }
+            if !matches!(verdict, Verdict::Denied(..)) {
+                desk.told = None;
+            }
+            desk.verdict = verdict;
+        }
+    }
+
+    /// What the strategy wants. Category and book come first: without them no signal means anything.
+    fn wish(&mut self, symbol: Symbol) -> Wish {
+        let held = self.account.holding(symbol).side();
+        let Some(desk) = self.desks.get_mut(symbol.index()) else { return Wish::Hold };
+        if desk.instrument.category != Category::Linear {
+            let detail = format!("category=inverse symbol={}", desk.instrument.name);
+            return Wish::Nothing(None, Denial::with(DenialCode::CategoryUnsupported, detail));
+        }
+        match desk.book.state() {
+            BookState::Missing => return Wish::Nothing(None, Denial::bare(DenialCode::BookMissing)),
+            BookState::Gapped => return Wish::Nothing(None, Denial::bare(DenialCode::BookGapped)),
+            BookState::Valid => {}
+        }
+        match signal(desk, &self.settings, self.settings.horizon_s, self.now) {
+            Ok(signal) => {
+                desk.signal = Some(signal);
+                threshold::wish(&signal, held, &mut desk.confirmation, &self.settings, self.now)
+            }
+            Err(denial) => {
+                desk.signal = None;
+                Wish::Nothing(None, denial)
+            }
+        }
+    }
+
+    fn holding_verdict(&self, symbol: Symbol) -> Verdict {
+        match self.account.holding(symbol).side() {
+            None => Verdict::Flat,
+            Some(side) if self.orders.reducing_works(symbol) => Verdict::Exiting(side),
+            Some(side) => Verdict::Holding(side),
+        }
+    }
+
+    fn enter(&mut self, symbol: Symbol, side: Side, out: &mut Effects) -> Verdict {
+        if self.orders.entry_works(symbol) {
+            return Verdict::Entering(side);
+        }
+        let order = match self.entry_order(symbol, side) {
+            Ok(order) => order,
+            Err(denial) => return self.deny(symbol, side, denial, out),
+        };
+        match approve_opening(order, &self.gate_view()) {
+            Ok(approved) => {
+                self.sent.push_back(self.now);
+                self.control.flat_proven = None;
+                self.send(approved, out);
+                Verdict::Entering(side)
+            }
+            Err(denial) => self.deny(symbol, side, denial, out),
+        }
+    }
+
+    /// The order an entry would be: size from settings, price bounded by the slippage limit.
+    fn entry_order(&mut self, symbol: Symbol, side: Side) -> Result<NewOrder, Denial> {
+        let missing = || Denial::bare(DenialCode::BookMissing);
+        let desk = self.desks.get(symbol.index()).ok_or_else(missing)?;
+        let mid = desk.book.mid().ok_or_else(missing)?;
+        let qty = entry_qty(desk, self.settings.entry_notional).ok_or_else(|| {
+            let detail = format!("notional={} step={}", self.settings.entry_notional, desk.instrument.step);
+            Denial::with(DenialCode::OrderBelowMinimum, detail)
+        })?;
+        let (price, tif) = if self.settings.passive_entry {
+            let best = desk.book.same(side).first().ok_or_else(missing)?;
+            (best.price, TimeInForce::PostOnly)
+        } else {
+            (self.slippage_bound(mid, side, symbol), TimeInForce::ImmediateOrCancel)
+        };
+        Ok(NewOrder {
+            seq: self.orders.next_seq(),
+            symbol,
+            side,
+            qty,
+            price,
+            tif,
+            reduce_only: false,
+            purpose: Purpose::Entry,
+            decided: self.now,
+        })
+    }
+
+    /// The worst tick an entry may trade at, rounded towards mid so that the limit itself is never passed.
+    fn slippage_bound(&self, mid: Price, side: Side, symbol: Symbol) -> Price {
+        // basis points in 1e-9 to a fraction in 1e-9: divide by 10_000.
+        let rate = Rate::from_raw(self.limits.get(LimitKey::MaxSlippageBps) / 10_000);
+        let bound = mid.shifted(if side == Side::Buy { rate } else { -rate });
+        self.desks.get(symbol.index()).map_or(bound, |desk| desk.instrument.tick_away(side.opposite(), bound))
+    }
+
+    fn deny(&mut self, symbol: Symbol, side: Side, denial: Denial, out: &mut Effects) -> Verdict {
+        *self.denials.entry(denial.code).or_default() += 1;
+        let now = self.now;
+        let Some(desk) = self.desks.get_mut(symbol.index()) else { return Verdict::Denied(side, denial) };
+        if desk.told != Some(denial.code) {
+            desk.told = Some(denial.code);
+            desk.mark_chart(now, None, MarkKind::Vetoed(side));
+            let text = format!("{} {} {denial}", desk.instrument.name, side.word());
+            self.next_notice += 1;
+            let notice = Notice {
+                id: self.next_notice,
+                at: now,
+                level: Level::Info,
+                kind: Kind::Deny,
+                symbol: Some(symbol),
+                text,
+                denial: Some(denial.clone()),
+            };
+            self.publish(notice, out);
+        }
+        Verdict::Denied(side, denial)
+    }
+
+    /// Takes up an approved order and hands it out.
+    pub(super) fn send(&mut self, approved: Approved<NewOrder>, out: &mut Effects) {
+        let order = *approved.get();
+        self.orders.add(order);
+        let text = format!(
+            "{} {} {} @ {} {}",
+            self.name(order.symbol),
+            order.side.word(),
+            order.qty,
+            order.price,
+            order.purpose.word()
+        );
+        out.push(Effect::Submit(approved));
+        self.tell(Level::Info, Kind::Order, Some(order.symbol), text, out);
+    }
+
+    /// Exits of one held instrument, as far as its state allows them.
+    pub(super) fn run_exits(&mut self, symbol: Symbol, out: &mut Effects) {
+        let allowed = self.control.exits(symbol);
+        if allowed == ExitsAllowed::None {
+            return;
+        }
+        let held = self.account.holding(symbol);
+        let (Some(side), Some(desk)) = (held.side(), self.desks.get(symbol.index())) else { return };
+        let Some(mark) = desk.mark() else { return };
+        let beyond = |level: Option<Price>, losing: bool| {
+            level.is_some_and(|level| if (side == Side::Buy) == losing { mark <= level } else { mark >= level })
+        };
+        let purpose = if beyond(desk.exits.stop, true) {
+            Some(Purpose::Stop)
+        } else if allowed == ExitsAllowed::StopOnly {
+            None
+        } else if beyond(desk.exits.take_profit, false) {
+            Some(Purpose::TakeProfit)
+        } else if self.now.since(held.opened) >= self.settings.max_hold {
+            Some(Purpose::MaxHold)
+        } else {
+            None
+        };
+        if let Some(purpose) = purpose {
+            self.exit(symbol, purpose, out);
+        }
+    }
+
+    /// Sends one closing order unless one is under way; each try widens the band.
+    pub(super) fn exit(&mut self, symbol: Symbol, purpose: Purpose, out: &mut Effects) {
+        if self.control.exits(symbol) == ExitsAllowed::None || self.orders.reducing_works(symbol) {
+            return;
+        }
+        let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
+        let tries = desk.exit_tries;
+        // After many tries only a decision boundary tries again: `exit_tries` is wound back there.
+        if tries >= EXIT_TRIES_MAX {
+            if self.now.floor_to(self.settings.decision_interval) == self.now {
+                desk.exit_tries = EXIT_TRIES_MAX - 1;
+            }
+            return;
+        }
+        desk.exit_tries = tries + 1;
+        self.cancel_openings(Some(symbol), out);
+        self.reduce(symbol, purpose, tries, out);
+    }
+
+    /// Sets stop and take-profit of a held position from its entry price.
+    pub(super) fn protect(&mut self, symbol: Symbol) {
+        let held = self.account.holding(symbol);
+        let (Some(side), Some(entry)) = (held.side(), held.entry_price()) else { return };
+        let (stop, take_profit) = (self.settings.stop, self.settings.take_profit);
+        if let Some(desk) = self.desks.get_mut(symbol.index()) {
+            desk.set_exits(side, entry, stop, take_profit);
+        }
+    }
+}

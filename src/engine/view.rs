@@ -1,0 +1,456 @@
+//! Builds the [`Snapshot`]: on demand, one row per instrument, detail only for what a viewer asked for.
+
+use super::Engine;
+use super::desk::Desk;
+use super::ids::order_link_id;
+use super::market::instrument::Category;
+use super::num::{Money, Price, Qty, Side};
+use super::orders::Order;
+use super::risk::limits::LimitKey;
+use super::risk::state::Arming;
+use super::signal::{Signal, crossing_bps, half_spread_bps, signal};
+use super::snapshot::{
+    AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow,
+    PositionRow, SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
+};
+use super::strategy::threshold::edge_denial;
+use super::time::Span;
+
+/// Ended orders shown below the working ones.
+const ENDED_SHOWN: usize = 20;
+/// Candles and trades handed to a viewer.
+const CANDLES_SHOWN: usize = 240;
+const TRADES_SHOWN: usize = 60;
+
+impl Engine {
+    /// The picture for a viewer. The run fills in what it alone knows (session label, playback, heartbeat, edges' health).
+    pub fn snapshot(&mut self, view: &View) -> Snapshot {
+        self.versions += 1;
+        let account = self.account_view();
+        Snapshot {
+            version: self.versions,
+            at: self.now,
+            session: SessionView {
+                pair: self.pair,
+                run: self.run.to_string(),
+                market_label: String::new(),
+                practice: !self.settings.edge_gate,
+                playback: None,
+                weather: None,
+            },
+            state: self.state_view(),
+            markets: self.desks.iter().map(|desk| self.market_row(desk)).collect(),
+            focus: self.desks.get(view.symbol.index()).map(|desk| self.focus_view(desk, view)),
+            signals: self.desks.get(view.symbol.index()).map(|desk| self.signal_rows(desk)).unwrap_or_default(),
+            positions: self.position_rows(),
+            orders: self.order_rows(),
+            limits: self.limit_rows(&account),
+            account,
+            notices: self.notices.iter().cloned().collect(),
+            pending_notice: self.pending_notice.clone(),
+            health: self.health_view(),
+        }
+    }
+
+    /// The word for the banner.
+    pub fn state_word(&self) -> StateWord {
+        match (&self.control.latch, self.control.arming) {
+            (Some(latch), _) if latch.is_kill() => StateWord::Killed,
+            (Some(_), _) => StateWord::Tripped,
+            _ if !self.control.reconciled || self.equity_now().is_none() => StateWord::Unknown,
+            _ if !self.control.reducing.is_empty() => StateWord::Reducing,
+            (None, Arming::Armed { .. }) => StateWord::Armed,
+            (None, Arming::Safe) => StateWord::Safe,
+        }
+    }
+
+    fn state_view(&self) -> StateView {
+        let open = self.account.open().count() as u16;
+        let armed_until = match self.control.arming {
+            Arming::Armed { until, .. } => Some(until),
+            Arming::Safe => None,
+        };
+        let mut reducing: Vec<String> = self.control.reducing.iter().map(ToString::to_string).collect();
+        if self.state_word() == StateWord::Unknown {
+            let why = if self.control.reconciled {
+                "equity: a position cannot be valued"
+            } else {
+                "reconciling with the venue"
+            };
+            reducing.insert(0, why.into());
+        }
+        StateView {
+            word: self.state_word(),
+            armed_until,
+            latch: self.control.latch.clone(),
+            reducing,
+            exiting: if armed_until.is_none() && self.control.latch.is_none() { open } else { 0 },
+            open,
+            closing: self.control.close.is_some(),
+            flat_proven: self.control.flat_proven,
+            receipt: self.control.receipt.clone(),
+            preflight: self.preflight(),
+            arming_refused: self.arming_refused(),
+            arm_for: self.settings.arm_for,
+        }
+    }
+
+    fn account_view(&self) -> AccountView {
+        let equity = self.equity_now();
+        let baselines = self.equity.baselines();
+        let day_pnl = equity.zip(baselines).map(|(equity, base)| equity - base.day_equity);
+        let totals = self.account.totals();
+        AccountView {
+            equity,
+            balance: self.account.balance(),
+            day_pnl,
+            day_pnl_pct: day_pnl.zip(baselines).map(|(pnl, base)| pnl.ratio_lossy(base.day_equity) * 100.0),
+            drawdown_pct: equity.and(self.equity.drawdown_pct_1e9()).map(|pct| pct as f64 / 1e9),
+            high_water: baselines.map_or(Money::ZERO, |base| base.high_water),
+            realised: totals.realised,
+            unrealised: self.account.unrealised(|symbol| self.mark(symbol)),
+            fees: totals.fees,
+            funding: totals.funding,
+            margin_used: self.margin_used(),
+            trades: totals.trades,
+            wins: totals.wins,
+            gross_profit: totals.gross_profit,
+            gross_loss: totals.gross_loss,
+            curve: self.curve.iter().copied().collect(),
+        }
+    }
+
+    fn margin_used(&self) -> Money {
+        let view = self.gate_view();
+        self.desks
+            .iter()
+            .map(|desk| {
+                let worst = view.worst(desk.symbol, None).notional();
+                if worst == Money::MAX { Money::ZERO } else { worst.times(desk.instrument.tier(worst).initial) }
+            })
+            .sum()
+    }
+
+    fn market_row(&self, desk: &Desk) -> MarketRow {
+        let held = self.account.holding(desk.symbol);
+        let signal = signal(desk, &self.settings, self.settings.horizon_s, self.now).ok();
+        let (change_pct, change_is_24h) = change(desk);
+        MarketRow {
+            symbol: desk.symbol,
+            name: desk.instrument.name.clone(),
+            price_decimals: desk.instrument.price_decimals() as u8,
+            qty_decimals: desk.instrument.qty_decimals() as u8,
+            last: self.freshness(desk.last.map(|last| last.1)),
+            direction: desk.direction,
+            change_pct,
+            change_is_24h,
+            spark: desk.spark.iter().copied().collect(),
+            spread_bps: half_spread_bps(desk).map(|half| half * 2.0),
+            imbalance: imbalance(desk),
+            book: desk.book.state(),
+            age: desk.heard.map(|heard| self.now.since(heard)),
+            probs: signal.map(|s| (s.up, s.flat, s.down)),
+            edge_bps: signal.and_then(|s| s.edge_bps),
+            position: held.signed,
+            unrealised: self.unrealised_of(desk),
+            verdict: desk.verdict.clone(),
+        }
+    }
+
+    /// Fresh while the connection is alive and the instrument has said anything; the connection's silence makes it stale,
+    /// not a thin book that has not moved.
+    fn freshness<T>(&self, value: Option<T>) -> Freshness<T> {
+        let oldest = self.limits.span(LimitKey::MaxDataAgeMs);
+        match (value, self.feed_age()) {
+            (Some(value), Some(age)) if age <= oldest => Freshness::Fresh(value),
+            (Some(value), Some(age)) => Freshness::Stale { value, age },
+            (Some(value), None) => Freshness::Stale { value, age: Span::from_secs(0).max(self.silent_for()) },
+            (None, _) => Freshness::Missing,
+        }
+    }
+
+    fn silent_for(&self) -> Span {
+        self.desks.iter().filter_map(|d| d.heard).max().map_or(Span(0), |heard| self.now.since(heard))
+    }
+
+    fn unrealised_of(&self, desk: &Desk) -> Option<Money> {
+        let held = self.account.holding(desk.symbol);
+        if held.is_flat() { None } else { desk.mark().map(|mark| held.unrealised(mark)) }
+    }
+
+    fn focus_view(&self, desk: &Desk, view: &View) -> FocusView {
+        let depth = usize::from(view.depth);
+        FocusView {
+            symbol: desk.symbol,
+            category: match desk.instrument.category {
+                Category::Linear => "linear".into(),
+                Category::Inverse => "inverse, not traded".into(),
+            },
+            bids: desk.book.bids().iter().take(depth).copied().collect(),
+            asks: desk.book.asks().iter().take(depth).copied().collect(),
+            candle: view.candle,
+            candles: desk.candles.view(view.candle, CANDLES_SHOWN),
+            marks: desk.marks.iter().copied().collect(),
+            trades: desk.trades.newest(TRADES_SHOWN),
+            mark: self.freshness(desk.mark()),
+            funding: desk.ticker.facts().funding_rate.map(|rate| (rate, desk.ticker.facts().next_funding)),
+            features: self.feature_rows(desk),
+        }
+    }
+
+    fn feature_rows(&self, desk: &Desk) -> Vec<(String, f32, bool)> {
+        let Some(frame) = &desk.frame else { return Vec::new() };
+        let rows = super::features::FEATURES.iter().zip(&frame.values).enumerate();
+        rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index)))
+            .collect()
+    }
+
+    fn signal_rows(&self, desk: &Desk) -> Vec<SignalRow> {
+        let mut rows = Vec::new();
+        for (index, model) in self.models.iter().enumerate() {
+            for horizon_s in &model.horizons_s {
+                let forecast = desk.forecasts.get(index).and_then(Option::as_ref);
+                rows.push(self.signal_row(desk, &model.name, *horizon_s, forecast));
+            }
+        }
+        if self.models.len() > 1 {
+            rows.push(self.ensemble_row(desk));
+        }
+        rows
+    }
+
+    fn signal_row(
+        &self,
+        desk: &Desk,
+        model: &str,
+        horizon_s: u32,
+        forecast: Option<&super::event::Prediction>,
+    ) -> SignalRow {
+        let age = forecast.map(|f| self.now.since(f.features_at));
+        let one = forecast.and_then(|f| f.horizons.iter().find(|h| h.horizon_s == horizon_s));
+        let probs = match (one, age) {
+            (Some(h), Some(age)) if age <= self.settings.prediction_max_age => Freshness::Fresh((h.up, h.flat, h.down)),
+            (Some(h), Some(age)) => Freshness::Stale { value: (h.up, h.flat, h.down), age },
+            _ => Freshness::Missing,
+        };
+        let signal = one.and_then(|_| signal(desk, &self.settings, horizon_s, self.now).ok());
+        self.finish_signal_row(desk, model, horizon_s, probs, signal, age)
+    }
+
+    fn ensemble_row(&self, desk: &Desk) -> SignalRow {
+        let horizon_s = self.settings.horizon_s;
+        let signal = signal(desk, &self.settings, horizon_s, self.now).ok();
+        let probs = signal.map_or(Freshness::Missing, |s| Freshness::Fresh((s.up, s.flat, s.down)));
+        let age = signal.map(|s| self.now.since(s.at));
+        self.finish_signal_row(desk, "ensemble", horizon_s, probs, signal, age)
+    }
+
+    fn finish_signal_row(
+        &self,
+        desk: &Desk,
+        model: &str,
+        horizon_s: u32,
+        probs: Freshness<(f32, f32, f32)>,
+        signal: Option<Signal>,
+        age: Option<Span>,
+    ) -> SignalRow {
+        SignalRow {
+            symbol: desk.symbol,
+            model: model.to_owned(),
+            horizon_s,
+            probs,
+            move_bps: signal.map(|s| s.move_bps),
+            edge_bps: signal.and_then(|s| s.edge_bps),
+            cost_bps: signal.and_then(|s| s.cost_bps),
+            age,
+            verdict: self.signal_verdict(signal),
+        }
+    }
+
+    fn signal_verdict(&self, signal: Option<Signal>) -> String {
+        let Some(signal) = signal else { return "no fresh forecast".into() };
+        let word = if signal.side == Side::Buy { "LONG" } else { "SHORT" };
+        if signal.prob < self.settings.min_prob {
+            return format!("flat {:.2}<{:.2}", signal.prob, self.settings.min_prob);
+        }
+        if edge_denial(&signal, &self.settings).is_some() {
+            let favourable = signal.move_bps * signal.side.sign() as f64;
+            let needed = signal.cost_bps.map(|cost| cost + self.settings.min_edge_bps);
+            return needed
+                .map_or("book too thin".into(), |needed| format!("edge gate: {favourable:.1} bp < {needed:.1} bp"));
+        }
+        format!("{word} {:.2}>{:.2}", signal.prob, self.settings.min_prob)
+    }
+
+    fn position_rows(&self) -> Vec<PositionRow> {
+        self.account
+            .open()
+            .filter_map(|held| {
+                let desk = self.desks.get(held.symbol.index())?;
+                let (side, mark) = (held.side()?, desk.mark());
+                Some(PositionRow {
+                    symbol: held.symbol,
+                    name: desk.instrument.name.clone(),
+                    side,
+                    qty: held.qty(),
+                    entry: held.entry_price()?,
+                    mark: self.freshness(mark),
+                    unrealised: self.unrealised_of(desk),
+                    notional: mark.map(|mark| mark * held.qty()),
+                    stop: desk.exits.stop,
+                    take_profit: desk.exits.take_profit,
+                    liquidation: self.liquidation_price(desk),
+                    age: self.now.since(held.opened),
+                    released: self.control.released.contains(&held.symbol),
+                    close_cost: self.close_cost(desk, held.qty(), side),
+                    believed: !self.control.reconciled,
+                })
+            })
+            .collect()
+    }
+
+    fn liquidation_price(&self, desk: &Desk) -> Option<Price> {
+        self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol))
+    }
+
+    /// Half spread, walk and taker fee of closing now.
+    fn close_cost(&self, desk: &Desk, qty: Qty, side: Side) -> Option<Money> {
+        let crossing = crossing_bps(desk, side.opposite(), qty)?;
+        let notional = desk.book.mid()? * qty;
+        // Shown only: a float may become money here because nothing is booked from it.
+        let bps = (crossing * 100_000.0) as i64;
+        Some(notional.times(super::num::Rate::from_raw(bps)) + notional.times(self.settings.taker_fee))
+    }
+
+    fn order_rows(&self) -> Vec<OrderRow> {
+        let ended = self.orders.ended().rev().take(ENDED_SHOWN);
+        self.orders.working().rev().chain(ended).map(|order| self.order_row(order)).collect()
+    }
+
+    fn order_row(&self, order: &Order) -> OrderRow {
+        let intent = &order.intent;
+        let working = !order.state.is_terminal();
+        OrderRow {
+            order: intent.seq,
+            link_id: order_link_id(self.pair.account(), &self.run, intent.seq),
+            name: self.name(intent.symbol).to_owned(),
+            symbol: intent.symbol,
+            side: intent.side,
+            qty: intent.qty,
+            filled: order.filled,
+            price: intent.price,
+            purpose: intent.purpose.word().to_owned(),
+            state: if working && order.cancel_asked.is_some() {
+                "cancelling".into()
+            } else {
+                order.state.word().into()
+            },
+            working,
+            protective: intent.purpose == super::effect::Purpose::Stop,
+            age: order.ended.unwrap_or(self.now).since(intent.decided),
+            reason: order.reason.clone(),
+        }
+    }
+
+    fn limit_rows(&self, account: &AccountView) -> Vec<LimitRow> {
+        let view = self.gate_view();
+        let worst = self.desks.iter().map(|d| (d, view.worst(d.symbol, None).notional())).max_by_key(|w| w.1);
+        let totals = view.totals(None);
+        let money = |amount: Money| (amount != Money::MAX).then(|| amount.to_f64_lossy());
+        LimitKey::all()
+            .map(|key| {
+                let used = match key {
+                    LimitKey::MaxPositionNotional => worst.and_then(|w| money(w.1)),
+                    LimitKey::MaxGrossNotional => money(totals.gross),
+                    LimitKey::MaxNetNotional => money(totals.net),
+                    LimitKey::MaxOpenOrders => Some(self.orders.count() as f64),
+                    LimitKey::MaxOrdersPer10s => Some(self.sent_lately() as f64),
+                    LimitKey::MaxDailyLoss => account.equity.and(self.equity.day_loss()).and_then(money),
+                    LimitKey::MaxLoss24h => account.equity.and(self.equity.loss_24h()).and_then(money),
+                    LimitKey::MaxDrawdownPct => account.drawdown_pct,
+                    LimitKey::MaxLeverage => account
+                        .equity
+                        .filter(|_| totals.gross != Money::MAX)
+                        .map(|equity| totals.gross.ratio_lossy(equity)),
+                    LimitKey::MaxDataAgeMs => self.feed_age().map(|age| age.as_ms() as f64),
+                    _ => None,
+                };
+                let value = self.limits.get(key);
+                LimitRow {
+                    key,
+                    value,
+                    used,
+                    utilisation: used.map(|used| {
+                        if value == 0 { f64::from(u8::from(used > 0.0)) } else { used / (value as f64 / 1e9) }
+                    }),
+                    worst: match key {
+                        LimitKey::MaxPositionNotional => {
+                            worst.filter(|w| w.1 > Money::ZERO).map(|w| w.0.instrument.name.clone())
+                        }
+                        _ => None,
+                    },
+                }
+            })
+            .collect()
+    }
+
+    fn sent_lately(&self) -> usize {
+        self.sent.iter().filter(|then| self.now.since(**then) < Span::from_secs(10)).count()
+    }
+
+    fn health_view(&self) -> HealthView {
+        let row = |name: &str, health: Health, detail: String| HealthRow { name: name.into(), health, detail };
+        let mut rows: Vec<HealthRow> = self
+            .preflight()
+            .into_iter()
+            .filter(|check| matches!(check.name.as_str(), "market feed" | "books" | "reconciled" | "equity"))
+            .map(|Check { name, health, detail }| HealthRow { name, health, detail })
+            .collect();
+        let predictions = self.desks.iter().filter(|d| d.all_answered()).count();
+        if !self.models.is_empty() {
+            let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
+            let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
+            let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
+            rows.push(row("models", health, format!("{predictions} of {} answered{took}", self.desks.len())));
+        }
+        HealthView {
+            rows,
+            models: self.models.clone(),
+            feed_age: self.feed_age(),
+            events: self.events,
+            ..HealthView::default()
+        }
+    }
+}
+
+fn change(desk: &Desk) -> (Option<f64>, bool) {
+    let is_24h = desk.ticker.facts().price_24h_ago.is_some();
+    let base = desk.ticker.facts().price_24h_ago.or(desk.first);
+    let pct = base
+        .zip(desk.last)
+        .filter(|(base, _)| base.raw() > 0)
+        .map(|(base, (_, last))| (last.to_f64_lossy() / base.to_f64_lossy() - 1.0) * 100.0);
+    (pct, is_24h)
+}
+
+fn imbalance(desk: &Desk) -> Option<f64> {
+    let (bid, ask) = desk.book.best()?;
+    let (bid, ask) = (bid.qty.to_f64_lossy(), ask.qty.to_f64_lossy());
+    (bid + ask > 0.0).then(|| (bid - ask) / (bid + ask))
+}
+
+impl Verdict {
+    /// One short phrase for a table cell.
+    pub fn phrase(&self) -> String {
+        let word = |side: &Side| if *side == Side::Buy { "LONG" } else { "SHORT" };
+        match self {
+            Self::Waiting => "waiting".into(),
+            Self::Flat => "flat".into(),
+            Self::Entering(side) => format!("{} entering", word(side)),
+            Self::Holding(side) => format!("{} held", word(side)),
+            Self::Exiting(side) => format!("{} exiting", word(side)),
+            Self::Denied(side, denial) => format!("{} blk: {denial}", word(side)),
+            Self::Quiet(denial) => denial.to_string(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The latch marker: a small file beside the ledger that keeps a kill or trip alive when the ledger cannot.
+//!
+//! Either one, ledger or marker, is enough to start latched. A marker that cannot be read counts as a kill.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::LedgerError;
+use crate::engine::ids::Pair;
+use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::time::Ts;
+
+/// Longest marker that is read: ours are a few hundred bytes.
+const MARKER_BYTES_MAX: u64 = 64 * 1024;
+
+/// `latched.simulated` beside `simulated.sqlite`.
+pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
+    let stem = pair.ledger_name().trim_end_matches(".sqlite");
+    ledger.with_file_name(format!("latched.{stem}"))
+}
+
+/// Latches the account of the ledger at `ledger` although nobody can write the ledger itself any more.
+pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
+    write(&path_beside(ledger, pair), latch)
+}
+
+/// The latch in the marker, if there is a marker.
+pub(super) fn read(path: &Path) -> Option<Latch> {
+    let unreadable = |why: String| {
+        let how = format!("the latch marker {} cannot be read ({why})", path.display());
+        Some(Latch { cause: LatchCause::Killed(how), at: Ts(0) })
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => return unreadable(error.to_string()),
+        Ok(meta) if meta.len() > MARKER_BYTES_MAX => return unreadable(format!("{} bytes", meta.len())),
+        Ok(_) => {}
+    }
+    match fs::read_to_string(path).map_err(|e| e.to_string()) {
+        Ok(text) => match serde_json::from_str(&text) {
+            Ok(latch) => Some(latch),
+            Err(error) => unreadable(error.to_string()),
+        },
+        Err(error) => unreadable(error),
+    }
+}
+
+/// Writes the marker so that it survives a power loss.
+pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
+    let failed = |why: String| LedgerError::Marker { path: path.to_owned(), verb: "written", why };
+    let text = serde_json::to_string_pretty(latch).map_err(|e| failed(e.to_string()))?;
+    let fresh = path.with_extension("new");
+    let written = (|| {
+        let mut file = private_file(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        sync_folder(path)
+    })();
+    // A marker that exists latches whatever it says, so an imperfect one is better than none.
+    written.or_else(|_| fs::write(path, text.as_bytes())).map_err(|e| failed(e.to_string()))
+}
+
+/// Removes the marker.
+pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
+    match fs::remove_file(path).and_then(|()| sync_folder(path)) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(LedgerError::Marker { path: path.to_owned(), verb: "removed", why: error.to_string() }),
+    }
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) && !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_comes_back_and_a_damaged_one_counts_as_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path_beside(&folder.path().join("simulated.sqlite"), Pair::SIMULATED);
+        assert!(path.ends_with("latched.simulated"));
+        assert_eq!(read(&path), None);
+        let latch = Latch { cause: LatchCause::Fault("tape".into()), at: Ts(5) };
+        write(&path, &latch).unwrap();
+        assert_eq!(read(&path), Some(latch));
+        fs::write(&path, "half a ma").unwrap();
+        assert!(read(&path).is_some_and(|l| l.is_kill()));
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert_eq!(read(&path), None);
+    }
+}

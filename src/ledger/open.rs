@@ -1,0 +1,219 @@
+//! Opening a ledger: folder and file modes, one process per file, refusing what cannot be trusted.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::schema::{self, APPLICATION_ID, SCHEMA};
+use super::{LedgerError, marker};
+use crate::engine::ids::{Pair, RunId};
+use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::time::Ts;
+
+/// How long a statement waits for a reader that holds the file.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// An open ledger of one market and account. This process is the only one that writes it.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(super) connection: Connection,
+    pub(super) pair: Pair,
+    pub(super) stamp: String,
+    /// Instrument names by [`crate::engine::ids::Symbol`], from `restore`.
+    pub(super) names: Vec<String>,
+    pub(super) run: Option<RunId>,
+    pub(super) marker: Option<PathBuf>,
+    /// Set in the stand-in for a ledger that could not be read.
+    pub(super) stand_in: Option<Latch>,
+    /// Held for its lock, which the system releases when this process ends, however it ends.
+    _lock: Option<File>,
+}
+
+/// A ledger, or a stand-in that keeps the account killed.
+#[derive(Debug)]
+pub struct Opened {
+    /// The ledger. The stand-in restores a kill latch, refuses to lift it and refuses intents that open risk.
+    pub ledger: Ledger,
+    /// Why it is a stand-in and what to do, for the person.
+    pub trouble: Option<String>,
+}
+
+impl Ledger {
+    /// Opens or creates the ledger of `pair`. Refuses another pair's file, a newer schema, a damaged file and a file in
+    /// use. Folder mode becomes 0700 when created here, file mode 0600.
+    pub fn open(path: &Path, pair: Pair) -> Result<Self, LedgerError> {
+        let unopenable =
+            |error: std::io::Error| LedgerError::Unopenable { path: path.to_owned(), why: error.to_string() };
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            create_private_folder(folder).map_err(unopenable)?;
+        }
+        let lock = lock(path)?;
+        create_private_file(path).map_err(unopenable)?;
+        let mut connection = connect(path).map_err(|e| unreadable(path, &e))?;
+        check(&connection, path, pair)?;
+        prepare(&connection).map_err(|e| unreadable(path, &e))?;
+        let from = version(&connection, path)?;
+        schema::migrate(&mut connection, from, &pair.stamp())?;
+        let marker = Some(marker::path_beside(path, pair));
+        Ok(Self::over(connection, pair, marker, Some(lock)))
+    }
+
+    /// A ledger that lives as long as the process: for backtests, which must not touch any other ledger.
+    pub fn in_memory(pair: Pair) -> Result<Self, LedgerError> {
+        let mut connection = Connection::open_in_memory()?;
+        schema::migrate(&mut connection, 0, &pair.stamp())?;
+        Ok(Self::over(connection, pair, None, None))
+    }
+
+    /// Opens the ledger; one that cannot be read becomes a stand-in whose account is killed. A ledger in use or a folder
+    /// that cannot be written is an error: there is nothing to run on.
+    pub fn open_or_killed(path: &Path, pair: Pair, now: Ts) -> Result<Opened, LedgerError> {
+        let trouble = match Self::open(path, pair) {
+            Ok(ledger) => return Ok(Opened { ledger, trouble: None }),
+            Err(error @ (LedgerError::InUse { .. } | LedgerError::Unopenable { .. })) => return Err(error),
+            Err(error) => error.to_string(),
+        };
+        let mut ledger = Self::in_memory(pair)?;
+        ledger.marker = Some(marker::path_beside(path, pair));
+        let cause = LatchCause::Killed(format!("ledger unreadable: {trouble}"));
+        ledger.stand_in = Some(Latch { cause, at: now });
+        Ok(Opened { ledger, trouble: Some(trouble) })
+    }
+
+    /// Writes everything this ledger holds to a new file: how a replay, which runs in memory, leaves its ledger behind.
+    pub fn save_copy(&self, path: &Path) -> Result<(), LedgerError> {
+        self.connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// The market and account whose money this is.
+    pub const fn pair(&self) -> Pair {
+        self.pair
+    }
+
+    fn over(connection: Connection, pair: Pair, marker: Option<PathBuf>, lock: Option<File>) -> Self {
+        let stamp = pair.stamp();
+        Self { connection, pair, stamp, names: Vec::new(), run: None, marker, stand_in: None, _lock: lock }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Makes every commit survive a power loss. Only after `check`: this writes to the file.
+fn prepare(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// Is this file ours, whole, of this pair, and not from the future? An empty file is a new ledger.
+fn check(connection: &Connection, path: &Path, pair: Pair) -> Result<(), LedgerError> {
+    let damaged = |why: String| LedgerError::Unreadable { path: path.to_owned(), why };
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|e| unreadable(path, &e))?;
+    if verdict != "ok" {
+        return Err(damaged(verdict));
+    }
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(damaged("it is a database of another program".to_owned()));
+    }
+    let found = version(connection, path)?;
+    if found > SCHEMA {
+        return Err(LedgerError::Newer { path: path.to_owned(), found, known: SCHEMA });
+    }
+    let env: String = connection
+        .query_row("SELECT value FROM meta WHERE key = 'env'", [], |row| row.get(0))
+        .map_err(|e| damaged(format!("it does not say whose it is ({e})")))?;
+    if env != pair.stamp() {
+        return Err(LedgerError::OtherPair { path: path.to_owned(), found: env, wanted: pair.stamp() });
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| unreadable(path, &e))
+}
+
+/// A passing condition stays what it is; anything else means the file cannot be trusted.
+fn unreadable(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    use rusqlite::ErrorCode as Code;
+    let why = error.to_string();
+    match error.sqlite_error_code() {
+        Some(
+            Code::CannotOpen | Code::PermissionDenied | Code::DatabaseBusy | Code::DatabaseLocked | Code::DiskFull,
+        ) => LedgerError::Unopenable { path: path.to_owned(), why },
+        _ => LedgerError::Unreadable { path: path.to_owned(), why },
+    }
+}
+
+/// Takes the lock beside the ledger. It belongs to the process, not to the file: a crash leaves nothing to clean up.
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |why: String| LedgerError::Unopenable { path: path.to_owned(), why };
+    let mut file = private(&PathBuf::from(name)).map_err(|e| failed(e.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let read = std::io::Read::by_ref(&mut file).take(20).read_to_string(&mut text);
+            let pid = text.trim();
+            let known = read.is_ok() && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit());
+            let holder = if known { format!(" (process {pid})") } else { String::new() };
+            return Err(LedgerError::InUse { path: path.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(format!("cannot lock it: {error}"))),
+    }
+    // The number is a courtesy for the message above; the lock holds without it.
+    let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
+    noted.map_err(|e| failed(e.to_string()))?;
+    Ok(file)
+}
+
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Creates the file with mode 0600, or takes the rights of others away from an older one.
+fn create_private_file(path: &Path) -> std::io::Result<()> {
+    let file = private(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
+}
+
+/// Creates a folder (and those above it) with mode 0700; an existing one is left as it is.
+pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}

@@ -1,0 +1,261 @@
+//! Reading a ledger for a person or a script, also while an engine writes it: orders, fills, positions, PnL, export.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::restore::money;
+use super::schema::{APPLICATION_ID, SCHEMA};
+use super::{Cell, LedgerError, Sheet};
+use crate::engine::num::{Money, Qty};
+use crate::engine::time::Ts;
+
+/// Tables that `export` writes, in the order written.
+const EXPORTED: &[&str] = &[
+    "runs",
+    "instruments",
+    "intents",
+    "orders",
+    "fills",
+    "funding",
+    "settlements",
+    "positions",
+    "balances",
+    "baselines",
+    "limits",
+    "latches",
+    "releases",
+    "operators",
+];
+
+/// Columns that hold times, in every table.
+const TIMES: &[&str] = &["at", "decided", "updated", "started", "ended", "opened", "day_start"];
+
+/// What to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this instrument.
+    pub symbol: Option<String>,
+    /// Only this run.
+    pub run: Option<String>,
+    /// Nothing older.
+    pub since: Ts,
+    /// At most this many rows, the newest.
+    pub rows_max: u32,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { symbol: None, run: None, since: Ts(0), rows_max: 100 }
+    }
+}
+
+/// What PnL is summed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum PnlBy {
+    /// One line per instrument.
+    #[default]
+    Symbol,
+    /// One line per UTC day.
+    Day,
+    /// One line per run.
+    Run,
+}
+
+/// A ledger opened for reading only.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    env: String,
+}
+
+impl Reader {
+    /// Opens a ledger without changing it and without its lock.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let damaged = |why: String| LedgerError::Unreadable { path: path.to_owned(), why };
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .map_err(|e| LedgerError::Unopenable { path: path.to_owned(), why: e.to_string() })?;
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        if pragma("application_id").map_err(|e| damaged(e.to_string()))? != APPLICATION_ID {
+            return Err(damaged("it is not a ledger of tickdeck".to_owned()));
+        }
+        let found = pragma("user_version")?;
+        if found > SCHEMA {
+            return Err(LedgerError::Newer { path: path.to_owned(), found, known: SCHEMA });
+        }
+        let env = connection.query_row("SELECT value FROM meta WHERE key = 'env'", [], |row| row.get(0))?;
+        Ok(Self { connection, env })
+    }
+
+    /// Whose money this is: `simulated/paper`.
+    pub fn env(&self) -> &str {
+        &self.env
+    }
+
+    /// Orders with their state, newest first.
+    pub fn orders(&self, filter: &Filter) -> Result<Sheet, LedgerError> {
+        let columns = ["at", "link_id", "symbol", "side", "qty", "price", "purpose", "state", "filled", "reason"];
+        let sql = "SELECT i.at, i.link_id, i.symbol, i.side, i.qty, i.price, i.purpose, o.state, o.filled, o.reason
+                   FROM intents i JOIN orders o USING (run, seq)
+                   WHERE (?1 IS NULL OR i.symbol = ?1) AND (?2 IS NULL OR i.run = ?2) AND i.at >= ?3
+                   ORDER BY i.at DESC, i.seq DESC LIMIT ?4";
+        self.rows(&columns, sql, filter)
+    }
+
+    /// Executions, newest first.
+    pub fn fills(&self, filter: &Filter) -> Result<Sheet, LedgerError> {
+        let columns =
+            ["at", "symbol", "side", "qty", "price", "fee", "maker", "realised", "position", "balance", "exec_id"];
+        let sql = "SELECT at, symbol, side, qty, price, fee, CASE maker WHEN 0 THEN 'taker' ELSE 'maker' END, realised,
+                       position, balance, exec_id
+                   FROM fills WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3
+                   ORDER BY id DESC LIMIT ?4";
+        self.rows(&columns, sql, filter)
+    }
+
+    /// Open positions. Market prices are not in the ledger, so there is no unrealised PnL here.
+    pub fn positions(&self) -> Result<Sheet, LedgerError> {
+        let mut sheet = Sheet::new(["symbol", "position", "entry", "cost", "realised", "fees", "opened"]);
+        for (symbol, held) in super::restore::holdings(&self.connection)? {
+            sheet.push(vec![
+                Cell::text(symbol),
+                Cell::decimal(crate::engine::risk::limits::show(held.signed)),
+                held.entry_price().map_or(Cell::Nothing, Cell::decimal),
+                Cell::decimal(held.cost),
+                Cell::decimal(held.realised),
+                Cell::decimal(held.fees),
+                Cell::text(held.opened.to_string()),
+            ]);
+        }
+        Ok(sheet)
+    }
+
+    /// Realised PnL, fees and funding, exactly summed, with a total. Settlements of an ended market are counted.
+    pub fn pnl(&self, filter: &Filter, by: PnlBy) -> Result<Sheet, LedgerError> {
+        let name = match by {
+            PnlBy::Symbol => "symbol",
+            PnlBy::Day => "day",
+            PnlBy::Run => "run",
+        };
+        let mut sheet = Sheet::new([name, "fills", "volume", "realised", "fees", "funding", "net"]);
+        let sums = self.sums(filter, by)?;
+        let mut total = Sum::default();
+        for (key, sum) in &sums {
+            total.add(sum);
+            sheet.push(sum.row(key));
+        }
+        sheet.push(total.row("total"));
+        Ok(sheet)
+    }
+
+    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<BTreeMap<String, Sum>, LedgerError> {
+        let sql = "SELECT kind, at, symbol, run, price, qty, realised, fee, funding FROM (
+                SELECT 'fill' AS kind, at, symbol, run, price, qty, realised, fee, '0' AS funding FROM fills
+                UNION ALL SELECT 'funding', at, symbol, run, '0', '0', '0', '0', amount FROM funding
+                UNION ALL SELECT 'settlement', at, symbol, '', '0', '0', realised, '0', '0' FROM settlements)
+            WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query(params![filter.symbol, filter.run, filter.since.0])?;
+        let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let key = match by {
+                PnlBy::Symbol => row.get(2)?,
+                PnlBy::Day => Ts(row.get(1)?).to_string().chars().take(10).collect(),
+                PnlBy::Run => row.get(3)?,
+            };
+            let text = |index: usize| row.get::<_, String>(index);
+            let price = crate::engine::num::Price::parse(&text(4)?).map_err(LedgerError::number("fills.price"))?;
+            let qty = Qty::parse(&text(5)?).map_err(LedgerError::number("fills.qty"))?;
+            sums.entry(key).or_default().add(&Sum {
+                fills: i64::from(text(0)? == "fill"),
+                volume: price * qty,
+                realised: money(&text(6)?, "fills.realised")?,
+                fees: money(&text(7)?, "fills.fee")?,
+                funding: money(&text(8)?, "funding.amount")?,
+            });
+        }
+        Ok(sums)
+    }
+
+    /// Every table with its name, whole, for `export`.
+    pub fn tables(&self) -> Result<Vec<(&'static str, Sheet)>, LedgerError> {
+        EXPORTED.iter().map(|name| Ok((*name, self.table(name)?))).collect()
+    }
+
+    fn table(&self, name: &str) -> Result<Sheet, LedgerError> {
+        let mut statement = self.connection.prepare(&format!("SELECT * FROM {name} ORDER BY rowid"))?;
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let mut sheet = Sheet::new(columns.iter().copied());
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            sheet.push(
+                columns.iter().enumerate().map(|(i, name)| cell(name, row.get_ref(i))).collect::<Result<_, _>>()?,
+            );
+        }
+        Ok(sheet)
+    }
+
+    fn rows(&self, columns: &[&str], sql: &str, filter: &Filter) -> Result<Sheet, LedgerError> {
+        let mut sheet = Sheet::new(columns.iter().copied());
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query(params![filter.symbol, filter.run, filter.since.0, filter.rows_max])?;
+        while let Some(row) = rows.next()? {
+            sheet.push(
+                columns.iter().enumerate().map(|(i, name)| cell(name, row.get_ref(i))).collect::<Result<_, _>>()?,
+            );
+        }
+        Ok(sheet)
+    }
+}
+
+/// Columns of words; every other text column holds exact decimals.
+const WORDS: &[&str] = &[
+    "run", "env", "label", "version", "outcome", "symbol", "category", "link_id", "side", "tif", "purpose", "state",
+    "reason", "exec_id", "maker", "kind", "cause", "key", "why", "measured", "allowed", "command",
+];
+
+fn cell(column: &str, value: Result<ValueRef<'_>, rusqlite::Error>) -> Result<Cell, LedgerError> {
+    Ok(match value? {
+        ValueRef::Integer(at) if TIMES.contains(&column) => Cell::text(Ts(at).to_string()),
+        ValueRef::Integer(number) => Cell::Count(number),
+        ValueRef::Text(bytes) => {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            if WORDS.contains(&column) { Cell::Text(text) } else { Cell::Decimal(text) }
+        }
+        ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Cell::Nothing,
+    })
+}
+
+#[derive(Clone, Default)]
+struct Sum {
+    fills: i64,
+    volume: Money,
+    realised: Money,
+    fees: Money,
+    funding: Money,
+}
+
+impl Sum {
+    fn add(&mut self, other: &Self) {
+        self.fills += other.fills;
+        self.volume += other.volume;
+        self.realised += other.realised;
+        self.fees += other.fees;
+        self.funding += other.funding;
+    }
+    fn row(&self, key: &str) -> Vec<Cell> {
+        vec![
+            Cell::text(if key.is_empty() { "(between runs)" } else { key }),
+            Cell::Count(self.fills),
+            Cell::decimal(self.volume),
+            Cell::decimal(self.realised),
+            Cell::decimal(self.fees),
+            Cell::decimal(self.funding),
+            Cell::decimal(self.realised - self.fees + self.funding),
+        ]
+    }
+}

@@ -1,0 +1,240 @@
+//! What the next run starts from: balance, positions, baselines, latch, limits lowered by hand, released symbols and
+//! intents whose end is not known.
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::{Ledger, LedgerError, marker};
+use crate::engine::account::Holding;
+use crate::engine::event::Baselines;
+use crate::engine::ids::Symbol;
+use crate::engine::market::instrument::Instrument;
+use crate::engine::num::{Money, Price};
+use crate::engine::risk::limits::LimitKey;
+use crate::engine::risk::state::{Latch, LatchCause, LossTrip};
+use crate::engine::time::Ts;
+
+/// States after which nothing more is expected of an order. `market-ended` is written by the ledger itself.
+pub(super) const ENDED: &str = "('filled', 'cancelled', 'rejected', 'unsent', 'market-ended')";
+
+/// Instruments whose last release row says released.
+pub(super) const RELEASED: &str =
+    "SELECT symbol FROM releases WHERE released AND id IN (SELECT max(id) FROM releases GROUP BY symbol)";
+
+/// Everything a run needs to know about the time before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stored {
+    /// Wallet balance; `None` for a new account.
+    pub balance: Option<Money>,
+    /// Open positions in instruments of this run.
+    pub holdings: Vec<Holding>,
+    /// Names of instruments with an open position that this run does not know. They must be shown, not forgotten.
+    pub unknown_holdings: Vec<String>,
+    /// Loss baselines; `None` for a new account.
+    pub baselines: Option<Baselines>,
+    /// A kill or trip that nobody has lifted, from the ledger or from the marker file.
+    pub latch: Option<Latch>,
+    /// Last value of each limit that was changed by hand, in 1e-9 of its unit. The tighter of this and the file binds.
+    pub limits: Vec<(LimitKey, i64)>,
+    /// Instruments whose positions belong to the person.
+    pub released: Vec<Symbol>,
+    /// Intents of earlier runs whose order has not ended as far as the ledger knows.
+    pub unresolved: Vec<UnresolvedIntent>,
+}
+
+/// An order of an earlier run that may or may not be at the venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnresolvedIntent {
+    /// Run that made it.
+    pub run: String,
+    /// Its number in that run.
+    pub seq: u64,
+    /// Order link id: how the venue knows it.
+    pub link_id: String,
+    /// Instrument by name.
+    pub symbol: String,
+    /// Last known state word.
+    pub state: String,
+}
+
+impl Ledger {
+    /// Reads what the run starts from and remembers the names behind this run's symbols.
+    pub fn restore(&mut self, instruments: &[Instrument]) -> Result<Stored, LedgerError> {
+        self.names = instruments.iter().map(|i| i.name.clone()).collect();
+        let mut stored = Stored {
+            balance: balance(&self.connection)?,
+            baselines: baselines(&self.connection)?,
+            limits: limits(&self.connection)?,
+            unresolved: unresolved(&self.connection)?,
+            latch: self.latch()?,
+            ..Stored::default()
+        };
+        for (name, holding) in holdings(&self.connection)? {
+            match self.symbol(&name) {
+                Some(symbol) => stored.holdings.push(Holding { symbol, ..holding }),
+                None => stored.unknown_holdings.push(name),
+            }
+        }
+        stored.holdings.sort_by_key(|h| h.symbol);
+        stored.released = released(&self.connection)?.iter().filter_map(|name| self.symbol(name)).collect();
+        stored.released.sort();
+        Ok(stored)
+    }
+
+    /// The latch that holds now: of the stand-in, of the ledger, or of the marker beside it.
+    pub fn latch(&self) -> Result<Option<Latch>, LedgerError> {
+        if let Some(latch) = &self.stand_in {
+            return Ok(Some(latch.clone()));
+        }
+        let marked = self.marker.as_deref().and_then(marker::read);
+        Ok(latch(&self.connection)?.or(marked))
+    }
+
+    pub(super) fn symbol(&self, name: &str) -> Option<Symbol> {
+        let index = self.names.iter().position(|n| n == name)?;
+        u16::try_from(index).ok().map(Symbol)
+    }
+}
+
+/// Signed quantities are kept as signed decimals, like prices.
+pub(super) fn signed(text: &str, place: &'static str) -> Result<i64, LedgerError> {
+    Price::parse(text).map(Price::raw).map_err(LedgerError::number(place))
+}
+
+pub(super) fn money(text: &str, place: &'static str) -> Result<Money, LedgerError> {
+    Money::parse(text).map_err(LedgerError::number(place))
+}
+
+pub(super) fn balance(connection: &Connection) -> Result<Option<Money>, LedgerError> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT balance FROM balances ORDER BY id DESC LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    text.map(|t| money(&t, "balances.balance")).transpose()
+}
+
+/// One stored position by name; its symbol is filled in by the caller.
+pub(super) fn holding(connection: &Connection, name: &str) -> Result<Option<Holding>, LedgerError> {
+    let row = connection
+        .prepare_cached("SELECT symbol, position, cost, opened, realised, fees FROM positions WHERE symbol = ?1")?
+        .query_row([name], HoldingRow::read)
+        .optional()?;
+    row.map(|row| row.parse().map(|(_, holding)| holding)).transpose()
+}
+
+pub(super) fn holdings(connection: &Connection) -> Result<Vec<(String, Holding)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT symbol, position, cost, opened, realised, fees FROM positions WHERE position <> '0' ORDER BY symbol",
+    )?;
+    let rows = statement.query_map([], HoldingRow::read)?.collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter().map(HoldingRow::parse).collect()
+}
+
+struct HoldingRow {
+    symbol: String,
+    position: String,
+    cost: String,
+    opened: i64,
+    realised: String,
+    fees: String,
+}
+
+impl HoldingRow {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            symbol: row.get(0)?,
+            position: row.get(1)?,
+            cost: row.get(2)?,
+            opened: row.get(3)?,
+            realised: row.get(4)?,
+            fees: row.get(5)?,
+        })
+    }
+    fn parse(self) -> Result<(String, Holding), LedgerError> {
+        let holding = Holding {
+            symbol: Symbol(0),
+            signed: signed(&self.position, "positions.position")?,
+            cost: money(&self.cost, "positions.cost")?,
+            opened: Ts(self.opened),
+            realised: money(&self.realised, "positions.realised")?,
+            fees: money(&self.fees, "positions.fees")?,
+        };
+        Ok((self.symbol, holding))
+    }
+}
+
+fn baselines(connection: &Connection) -> Result<Option<Baselines>, LedgerError> {
+    let row = connection
+        .query_row("SELECT day_start, day_equity, high_water, day_loss_spent FROM baselines", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, bool>(3)?))
+        })
+        .optional()?;
+    let Some((day_start, day_equity, high_water, day_loss_spent)) = row else { return Ok(None) };
+    let mut statement = connection.prepare("SELECT at, equity FROM baseline_minutes ORDER BY at")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let mut minutes = Vec::new();
+    for row in rows {
+        let (at, equity) = row?;
+        minutes.push((Ts(at), money(&equity, "baseline_minutes.equity")?));
+    }
+    Ok(Some(Baselines {
+        day_start: Ts(day_start),
+        day_equity: money(&day_equity, "baselines.day_equity")?,
+        high_water: money(&high_water, "baselines.high_water")?,
+        minutes,
+        day_loss_spent,
+    }))
+}
+
+fn latch(connection: &Connection) -> Result<Option<Latch>, LedgerError> {
+    let row = connection
+        .query_row("SELECT at, kind, why, measured, allowed FROM latches ORDER BY id DESC LIMIT 1", [], |row| {
+            let texts: [String; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            Ok((row.get::<_, i64>(0)?, texts))
+        })
+        .optional()?;
+    let Some((at, [kind, why, measured, allowed])) = row else { return Ok(None) };
+    let cause = match kind.as_str() {
+        "lifted" => return Ok(None),
+        "killed" => LatchCause::Killed(why),
+        "loss" => LatchCause::Loss(LossTrip { limit: why, measured, allowed }),
+        "fault" => LatchCause::Fault(why),
+        other => LatchCause::Killed(format!("the ledger holds a latch of unknown kind `{other}`")),
+    };
+    Ok(Some(Latch { cause, at: Ts(at) }))
+}
+
+fn limits(connection: &Connection) -> Result<Vec<(LimitKey, i64)>, LedgerError> {
+    let mut statement =
+        connection.prepare("SELECT key, new FROM limits WHERE id IN (SELECT max(id) FROM limits GROUP BY key)")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (key, value) = row?;
+        let key = LimitKey::by_name(&key).ok_or_else(|| LedgerError::content("limits.key", &key, "limit"))?;
+        found.push((key, signed(&value, "limits.new")?));
+    }
+    found.sort_by_key(|(key, _)| *key);
+    Ok(found)
+}
+
+fn released(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare(RELEASED)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT i.run, i.seq, i.link_id, i.symbol, o.state FROM intents i JOIN orders o USING (run, seq)
+         WHERE o.state NOT IN {ENDED} ORDER BY i.at, i.seq"
+    ))?;
+    let rows = statement.query_map([], |row| {
+        Ok(UnresolvedIntent {
+            run: row.get(0)?,
+            seq: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
+            link_id: row.get(2)?,
+            symbol: row.get(3)?,
+            state: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,118 @@
+//! The tables of a ledger and how an older file becomes a newer one.
+//!
+//! Money, prices and quantities are exact decimals in TEXT, so any SQLite tool shows them unharmed. Times are
+//! nanoseconds since 1970 in UTC. Instruments are stored by name: their index changes from run to run. Rows that
+//! tell what happened can be added and never changed; triggers hold that for every program that opens the file.
+
+use rusqlite::{Connection, Transaction};
+
+use super::LedgerError;
+
+/// Marks a SQLite file as a tickdeck ledger: `tdkl` in ASCII.
+pub(super) const APPLICATION_ID: i64 = 0x7464_6b6c;
+/// The schema this build reads and writes.
+pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
+
+/// Step `n` turns schema `n` into `n + 1`. A released step is never edited; a change is a new step.
+const MIGRATIONS: &[&str] = &[FIRST];
+
+/// Tables whose rows are facts: added, never changed, never removed.
+pub(super) const FACTS: &[&str] =
+    &["intents", "fills", "funding", "settlements", "balances", "limits", "latches", "releases", "operators"];
+
+const FIRST: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, env TEXT NOT NULL, started INTEGER NOT NULL, label TEXT NOT NULL, version TEXT NOT NULL,
+    ended INTEGER, outcome TEXT
+) STRICT;
+CREATE TABLE instruments (
+    symbol TEXT PRIMARY KEY, env TEXT NOT NULL, category TEXT NOT NULL, tick TEXT NOT NULL, step TEXT NOT NULL
+) STRICT;
+CREATE TABLE intents (
+    run TEXT NOT NULL REFERENCES runs(run), seq INTEGER NOT NULL, env TEXT NOT NULL, link_id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL, decided INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL, qty TEXT NOT NULL,
+    price TEXT NOT NULL, tif TEXT NOT NULL, reduce_only INTEGER NOT NULL, purpose TEXT NOT NULL,
+    PRIMARY KEY (run, seq)
+) STRICT;
+CREATE TABLE orders (
+    run TEXT NOT NULL REFERENCES runs(run), seq INTEGER NOT NULL, env TEXT NOT NULL, state TEXT NOT NULL,
+    filled TEXT NOT NULL, reason TEXT NOT NULL, updated INTEGER NOT NULL,
+    PRIMARY KEY (run, seq)
+) STRICT;
+CREATE TABLE fills (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
+    exec_id TEXT NOT NULL UNIQUE, seq INTEGER, symbol TEXT NOT NULL, side TEXT NOT NULL, price TEXT NOT NULL,
+    qty TEXT NOT NULL, fee TEXT NOT NULL, maker INTEGER NOT NULL, realised TEXT NOT NULL, balance TEXT NOT NULL,
+    position TEXT NOT NULL, cost TEXT NOT NULL
+) STRICT;
+CREATE TABLE funding (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
+    symbol TEXT NOT NULL, rate TEXT NOT NULL, amount TEXT NOT NULL, balance TEXT NOT NULL
+) STRICT;
+CREATE TABLE settlements (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, at INTEGER NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL,
+    position TEXT NOT NULL, cost TEXT NOT NULL, price TEXT, realised TEXT NOT NULL
+) STRICT;
+CREATE TABLE positions (
+    symbol TEXT PRIMARY KEY, env TEXT NOT NULL, position TEXT NOT NULL, cost TEXT NOT NULL, opened INTEGER NOT NULL,
+    realised TEXT NOT NULL, fees TEXT NOT NULL, updated INTEGER NOT NULL
+) STRICT;
+CREATE TABLE balances (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT, at INTEGER NOT NULL, cause TEXT NOT NULL,
+    change TEXT NOT NULL, balance TEXT NOT NULL
+) STRICT;
+CREATE TABLE baselines (
+    id INTEGER PRIMARY KEY CHECK (id = 1), env TEXT NOT NULL, at INTEGER NOT NULL, day_start INTEGER NOT NULL,
+    day_equity TEXT NOT NULL, high_water TEXT NOT NULL, day_loss_spent INTEGER NOT NULL
+) STRICT;
+CREATE TABLE baseline_minutes (at INTEGER PRIMARY KEY, env TEXT NOT NULL, equity TEXT NOT NULL) STRICT;
+CREATE TABLE limits (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
+    key TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL
+) STRICT;
+CREATE TABLE latches (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT, at INTEGER NOT NULL, kind TEXT NOT NULL,
+    why TEXT NOT NULL, measured TEXT NOT NULL, allowed TEXT NOT NULL
+) STRICT;
+CREATE TABLE releases (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT, at INTEGER NOT NULL,
+    symbol TEXT NOT NULL, released INTEGER NOT NULL
+) STRICT;
+CREATE TABLE operators (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
+    command TEXT NOT NULL, outcome TEXT NOT NULL
+) STRICT;
+";
+
+/// Brings a connection's schema up to this build's, in one transaction.
+pub(super) fn migrate(connection: &mut Connection, from: i64, stamp: &str) -> Result<(), LedgerError> {
+    if from >= SCHEMA {
+        return Ok(());
+    }
+    let txn = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {
+        txn.execute_batch(step)?;
+    }
+    if from == 0 {
+        first_facts(&txn, stamp)?;
+    }
+    txn.pragma_update(None, "user_version", SCHEMA)?;
+    txn.commit()?;
+    Ok(())
+}
+
+fn first_facts(txn: &Transaction<'_>, stamp: &str) -> Result<(), LedgerError> {
+    txn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    txn.execute("INSERT INTO meta (key, value) VALUES ('env', ?1)", [stamp])?;
+    for table in FACTS {
+        for change in ["UPDATE", "DELETE"] {
+            txn.execute_batch(&format!(
+                "CREATE TRIGGER {table}_no_{} BEFORE {change} ON {table}
+                 BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed'); END;",
+                change.to_lowercase()
+            ))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,472 @@
+//! Writing: runs, batches of jobs in one transaction, and the end of a simulated market.
+//!
+//! Every fill and funding row is checked against the rows before it (position, entry cost, balance). What does not add
+//! up is stored as the engine told it and reported, because losing a fill is worse than storing a surprising one.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::restore::{self, ENDED, RELEASED};
+use super::{Committed, Job, Ledger, LedgerError, RunRow, marker};
+use crate::engine::account::Holding;
+use crate::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use crate::engine::event::{Baselines, Fill};
+use crate::engine::ids::{Account, OrderSeq, Symbol};
+use crate::engine::market::instrument::{Category, Instrument};
+use crate::engine::num::{Money, Price, Side};
+use crate::engine::risk::limits::show;
+use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::time::Ts;
+
+impl Ledger {
+    /// Begins a run. A balance that differs from the stored one is booked as external, a first one as opening.
+    pub fn begin_run(&mut self, row: &RunRow) -> Result<(), LedgerError> {
+        if row.pair != self.pair {
+            return Err(LedgerError::content("runs.env", &row.pair.stamp(), "pair of this ledger"));
+        }
+        let stored = restore::balance(&self.connection)?;
+        let txn = self.connection.transaction()?;
+        txn.execute(
+            "INSERT INTO runs (run, env, started, label, version) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![row.run.0, self.stamp, row.started.0, row.label, row.version],
+        )?;
+        if stored != Some(row.balance) {
+            let cause = if stored.is_some() { "external" } else { "opening" };
+            let change = row.balance - stored.unwrap_or(Money::ZERO);
+            add_balance(&txn, &self.stamp, Some(&row.run.0), row.started, cause, change, row.balance)?;
+        }
+        txn.commit()?;
+        self.run = Some(row.run.clone());
+        Ok(())
+    }
+
+    /// Ends the run that was begun. `outcome` is a word or two: `quit`, `killed`, `market ended`.
+    pub fn end_run(&mut self, at: Ts, outcome: &str) -> Result<(), LedgerError> {
+        let run = self.run.take().ok_or(LedgerError::NoRun)?;
+        self.connection
+            .execute("UPDATE runs SET ended = ?1, outcome = ?2 WHERE run = ?3", params![at.0, outcome, run.0])?;
+        Ok(())
+    }
+
+    /// Makes a batch durable: all of it or, on an error, none of it. A latch also goes to the marker file, before the
+    /// ledger when it is set and after it when it is lifted, so a failure between the two leaves the account latched.
+    pub fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
+        let mut done = Committed::default();
+        self.refuse_as_stand_in(batch)?;
+        for latch in batch.iter().filter_map(latch_change).flatten() {
+            self.mark(Some(latch), &mut done);
+        }
+        let run = self.run.clone().ok_or(LedgerError::NoRun)?;
+        let txn = self.connection.transaction()?;
+        let mut desk = Desk {
+            connection: &txn,
+            stamp: &self.stamp,
+            run: &run.0,
+            account: self.pair.account(),
+            names: &self.names,
+            troubles: &mut done.troubles,
+        };
+        for job in batch {
+            match job {
+                Job::Intent { at, order, link_id } => {
+                    desk.intent(*at, order, link_id)?;
+                    done.intents.push(order.seq);
+                }
+                Job::Record { at, record } => desk.record(*at, record)?,
+            }
+        }
+        txn.commit()?;
+        if batch.iter().filter_map(latch_change).next_back().is_some_and(|last| last.is_none()) {
+            self.mark(None, &mut done);
+        }
+        Ok(done)
+    }
+
+    /// The simulated market of earlier runs is gone: closes every position it left and ends its orders.
+    ///
+    /// Each position becomes a settlement row of kind `market ended`. Without a price in `settle` it is closed at its
+    /// entry cost, so neither profit nor loss is made up; with one it is closed there and the balance moves. Releases
+    /// of these positions end too. Call it before `restore`. Returns how many positions were closed.
+    pub fn market_ended(
+        &mut self,
+        at: Ts,
+        instruments: &[Instrument],
+        settle: &[(Symbol, Price)],
+    ) -> Result<usize, LedgerError> {
+        let open = restore::holdings(&self.connection)?;
+        let mut balance = restore::balance(&self.connection)?.unwrap_or(Money::ZERO);
+        let txn = self.connection.transaction()?;
+        for (name, held) in &open {
+            let index = instruments.iter().position(|i| i.name == *name);
+            let price = settle.iter().find(|(s, _)| Some(s.index()) == index).map(|(_, price)| *price);
+            let realised = price.map_or(Money::ZERO, |price| held.unrealised(price));
+            txn.execute(
+                "INSERT INTO settlements (env, at, symbol, kind, position, cost, price, realised)
+                 VALUES (?1, ?2, ?3, 'market ended', ?4, ?5, ?6, ?7)",
+                params![
+                    self.stamp,
+                    at.0,
+                    name,
+                    show(held.signed),
+                    held.cost.to_string(),
+                    price.map(|p| p.to_string()),
+                    realised.to_string()
+                ],
+            )?;
+            if realised != Money::ZERO {
+                balance += realised;
+                add_balance(&txn, &self.stamp, None, at, "market ended", realised, balance)?;
+            }
+        }
+        txn.execute("DELETE FROM positions", [])?;
+        txn.execute(
+            &format!("INSERT INTO releases (env, at, symbol, released) SELECT ?1, ?2, symbol, 0 FROM ({RELEASED})"),
+            params![self.stamp, at.0],
+        )?;
+        txn.execute(
+            &format!("UPDATE orders SET state = 'market-ended', updated = ?1 WHERE state NOT IN {ENDED}"),
+            [at.0],
+        )?;
+        txn.commit()?;
+        Ok(open.len())
+    }
+
+    /// Notes the rules of this run's instruments, for whoever reads the file.
+    pub fn note_instruments(&mut self, instruments: &[Instrument]) -> Result<(), LedgerError> {
+        let txn = self.connection.transaction()?;
+        for instrument in instruments {
+            let category = match instrument.category {
+                Category::Linear => "linear",
+                Category::Inverse => "inverse",
+            };
+            txn.execute(
+                "INSERT OR REPLACE INTO instruments (symbol, env, category, tick, step) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    instrument.name,
+                    self.stamp,
+                    category,
+                    instrument.tick.to_string(),
+                    instrument.step.to_string()
+                ],
+            )?;
+        }
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// The stand-in for an unreadable ledger closes risk and latches, and does nothing else.
+    fn refuse_as_stand_in(&self, batch: &[Job]) -> Result<(), LedgerError> {
+        let Some(latch) = &self.stand_in else { return Ok(()) };
+        let refused = batch.iter().any(|job| match job {
+            Job::Intent { order, .. } => order.purpose == Purpose::Entry || !order.reduce_only,
+            Job::Record { record, .. } => matches!(record, Record::Latch(None)),
+        });
+        if refused { Err(LedgerError::StandIn(latch.cause.to_string())) } else { Ok(()) }
+    }
+
+    fn mark(&self, latch: Option<&Latch>, done: &mut Committed) {
+        let Some(path) = self.marker.as_deref() else { return };
+        let result = latch.map_or_else(|| marker::remove(path), |latch| marker::write(path, latch));
+        if let Err(error) = result {
+            done.troubles.push(error.to_string());
+        }
+    }
+}
+
+/// `Some(Some)` when the job sets a latch, `Some(None)` when it lifts one.
+fn latch_change(job: &Job) -> Option<Option<&Latch>> {
+    match job {
+        Job::Record { record: Record::Latch(latch), .. } => Some(latch.as_ref()),
+        _ => None,
+    }
+}
+
+fn add_balance(
+    connection: &Connection,
+    stamp: &str,
+    run: Option<&str>,
+    at: Ts,
+    cause: &str,
+    change: Money,
+    balance: Money,
+) -> Result<(), LedgerError> {
+    connection
+        .prepare_cached("INSERT INTO balances (env, run, at, cause, change, balance) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![stamp, run, at.0, cause, change.to_string(), balance.to_string()])?;
+    Ok(())
+}
+
+/// Writes rows inside one transaction.
+struct Desk<'a> {
+    connection: &'a Connection,
+    stamp: &'a str,
+    run: &'a str,
+    account: Account,
+    names: &'a [String],
+    troubles: &'a mut Vec<String>,
+}
+
+impl Desk<'_> {
+    fn name(&self, symbol: Symbol) -> Result<&str, LedgerError> {
+        self.names.get(symbol.index()).map(String::as_str).ok_or(LedgerError::UnknownSymbol(symbol.0))
+    }
+
+    fn intent(&self, at: Ts, order: &NewOrder, link_id: &str) -> Result<(), LedgerError> {
+        let twice = LedgerError::IntentTwice { run: self.run.to_owned(), seq: order.seq.0 };
+        let tif = match order.tif {
+            TimeInForce::ImmediateOrCancel => "ioc",
+            TimeInForce::PostOnly => "post-only",
+            TimeInForce::GoodTillCancel => "gtc",
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO intents (run, seq, env, link_id, at, decided, symbol, side, qty, price, tif, reduce_only,
+                     purpose) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                self.run,
+                number(order.seq),
+                self.stamp,
+                link_id,
+                at.0,
+                order.decided.0,
+                self.name(order.symbol)?,
+                order.side.word(),
+                order.qty.to_string(),
+                order.price.to_string(),
+                tif,
+                order.reduce_only,
+                order.purpose.word()
+            ])
+            .map_err(|error| match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::ConstraintViolation) => twice,
+                _ => LedgerError::Storage(error),
+            })?;
+        self.order_state(at, order.seq, "intent", "0", "")
+    }
+
+    fn order_state(&self, at: Ts, order: OrderSeq, state: &str, filled: &str, reason: &str) -> Result<(), LedgerError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO orders (run, seq, env, state, filled, reason, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (run, seq) DO UPDATE SET state = ?4, filled = ?5, reason = ?6, updated = ?7",
+            )?
+            .execute(params![self.run, number(order), self.stamp, state, filled, reason, at.0])?;
+        Ok(())
+    }
+
+    fn record(&mut self, at: Ts, record: &Record) -> Result<(), LedgerError> {
+        match record {
+            Record::OrderState { order, state, filled, reason } => {
+                self.order_state(at, *order, state, &filled.to_string(), reason)
+            }
+            Record::Fill { order, symbol, side, fill, realised, balance, position, cost } => {
+                let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
+                self.fill(at, *order, *symbol, *side, fill, &after)
+            }
+            Record::Funding { symbol, rate, amount, balance } => {
+                self.connection
+                    .prepare_cached(
+                        "INSERT INTO funding (env, run, at, symbol, rate, amount, balance)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    )?
+                    .execute(params![
+                        self.stamp,
+                        self.run,
+                        at.0,
+                        self.name(*symbol)?,
+                        rate.to_string(),
+                        amount.to_string(),
+                        balance.to_string()
+                    ])?;
+                self.balance(at, "funding", *amount, *balance)
+            }
+            Record::Limit { key, old, new } => self.insert(
+                "INSERT INTO limits (env, run, at, key, old, new) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                at,
+                [key.name(), &show(*old), &show(*new)],
+            ),
+            Record::Latch(latch) => self.latch(at, latch.as_ref()),
+            Record::Released { symbol, released } => self.insert(
+                "INSERT INTO releases (env, run, at, symbol, released) VALUES (?1, ?2, ?3, ?4, CAST(?5 AS INTEGER))",
+                at,
+                [self.name(*symbol)?, if *released { "1" } else { "0" }],
+            ),
+            Record::Operator { command, outcome } => self.insert(
+                "INSERT INTO operators (env, run, at, command, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
+                at,
+                [command.as_str(), outcome.as_str()],
+            ),
+            Record::Baselines(baselines) => self.baselines(at, baselines),
+        }
+    }
+
+    /// Inserts a row that begins with environment, run and time and goes on with texts.
+    fn insert<const N: usize>(&self, sql: &str, at: Ts, texts: [&str; N]) -> Result<(), LedgerError> {
+        let at = at.0;
+        let mut values: Vec<&dyn rusqlite::ToSql> = vec![&self.stamp, &self.run, &at];
+        values.extend(texts.iter().map(|text| text as &dyn rusqlite::ToSql));
+        self.connection.prepare_cached(sql)?.execute(values.as_slice())?;
+        Ok(())
+    }
+
+    fn latch(&self, at: Ts, latch: Option<&Latch>) -> Result<(), LedgerError> {
+        let sql =
+            "INSERT INTO latches (env, run, at, kind, why, measured, allowed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let Some(latch) = latch else { return self.insert(sql, at, ["lifted", "", "", ""]) };
+        match &latch.cause {
+            LatchCause::Killed(how) => self.insert(sql, latch.at, ["killed", how, "", ""]),
+            LatchCause::Fault(why) => self.insert(sql, latch.at, ["fault", why, "", ""]),
+            LatchCause::Loss(trip) => self.insert(sql, latch.at, ["loss", &trip.limit, &trip.measured, &trip.allowed]),
+        }
+    }
+
+    fn fill(
+        &mut self,
+        at: Ts,
+        order: Option<OrderSeq>,
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        after: &After,
+    ) -> Result<(), LedgerError> {
+        let name = self.name(symbol)?.to_owned();
+        // The paper venue numbers executions within a run, an exchange within the account.
+        let exec_id = match self.account {
+            Account::Paper => format!("{}/{}", self.run, fill.exec_id),
+            _ => fill.exec_id.clone(),
+        };
+        if self.is_booked(&exec_id, &name, side, fill)? {
+            return Ok(());
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO fills (env, run, at, exec_id, seq, symbol, side, price, qty, fee, maker, realised, balance,
+                     position, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )?
+            .execute(params![
+                self.stamp,
+                self.run,
+                at.0,
+                exec_id,
+                order.map(number),
+                name,
+                side.word(),
+                fill.price.to_string(),
+                fill.qty.to_string(),
+                fill.fee.to_string(),
+                fill.maker,
+                after.realised.to_string(),
+                after.balance.to_string(),
+                show(after.position),
+                after.cost.to_string()
+            ])?;
+        self.position(at, symbol, &name, side, fill, after)?;
+        self.balance(at, "fill", after.realised - fill.fee, after.balance)
+    }
+
+    /// The venue may tell of an execution twice; the second time changes nothing.
+    fn is_booked(&self, exec_id: &str, name: &str, side: Side, fill: &Fill) -> Result<bool, LedgerError> {
+        let known: Option<[String; 5]> = self
+            .connection
+            .prepare_cached("SELECT symbol, side, price, qty, fee FROM fills WHERE exec_id = ?1")?
+            .query_row([exec_id], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
+            .optional()?;
+        let told = [name, side.word(), &fill.price.to_string(), &fill.qty.to_string(), &fill.fee.to_string()]
+            .map(str::to_owned);
+        match known {
+            None => Ok(false),
+            Some(known) if known == told => Ok(true),
+            Some(_) => Err(LedgerError::FillDiffers(exec_id.to_owned())),
+        }
+    }
+
+    fn position(
+        &mut self,
+        at: Ts,
+        symbol: Symbol,
+        name: &str,
+        side: Side,
+        fill: &Fill,
+        after: &After,
+    ) -> Result<(), LedgerError> {
+        let mut held = restore::holding(self.connection, name)?.unwrap_or(Holding::flat(symbol));
+        let booked = held.book(at, side, fill.price, fill.qty, fill.fee);
+        if (held.signed, held.cost, booked.realised) != (after.position, after.cost, after.realised) {
+            self.troubles.push(format!(
+                "execution {} of {name} does not add up: the ledger counts position {} cost {} realised {}, the engine {} {} {}",
+                fill.exec_id,
+                show(held.signed),
+                held.cost,
+                booked.realised,
+                show(after.position),
+                after.cost,
+                after.realised
+            ));
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO positions (symbol, env, position, cost, opened, realised, fees, updated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                name,
+                self.stamp,
+                show(after.position),
+                after.cost.to_string(),
+                held.opened.0,
+                held.realised.to_string(),
+                held.fees.to_string(),
+                at.0
+            ])?;
+        Ok(())
+    }
+
+    fn balance(&mut self, at: Ts, cause: &str, change: Money, balance: Money) -> Result<(), LedgerError> {
+        if let Some(before) = restore::balance(self.connection)?
+            && before + change != balance
+        {
+            self.troubles.push(format!(
+                "the balance does not add up after a {cause}: {before} and {change} make {}, the engine counts {balance}",
+                before + change
+            ));
+        }
+        add_balance(self.connection, self.stamp, Some(self.run), at, cause, change, balance)
+    }
+
+    fn baselines(&self, at: Ts, baselines: &Baselines) -> Result<(), LedgerError> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO baselines (id, env, at, day_start, day_equity, high_water, day_loss_spent)
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                self.stamp,
+                at.0,
+                baselines.day_start.0,
+                baselines.day_equity.to_string(),
+                baselines.high_water.to_string(),
+                baselines.day_loss_spent
+            ])?;
+        self.connection.prepare_cached("DELETE FROM baseline_minutes")?.execute([])?;
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO baseline_minutes (at, env, equity) VALUES (?1, ?2, ?3)")?;
+        for (minute, equity) in &baselines.minutes {
+            insert.execute(params![minute.0, self.stamp, equity.to_string()])?;
+        }
+        Ok(())
+    }
+}
+
+/// The engine's account right after an execution.
+struct After {
+    realised: Money,
+    balance: Money,
+    position: i64,
+    cost: Money,
+}
+
+/// `SQLite` counts to 2^63; an order number beyond it is out of this world.
+fn number(order: OrderSeq) -> i64 {
+    i64::try_from(order.0).unwrap_or(i64::MAX)
+}

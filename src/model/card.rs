@@ -1,0 +1,166 @@
+//! The card of a model: everything a person or the program must know before its weights may be used. A TOML file beside
+//! the weights; `docs/models.md` explains each figure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::features::{FEATURE_COUNT, FEATURES, registry_hash};
+
+use super::ModelError;
+
+/// Horizons of one card, at most: what a prediction's consumers are sized for.
+const HORIZONS_MAX: usize = 16;
+
+/// What `models/NAME.toml` holds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Name, the file's own.
+    pub name: String,
+    /// Architecture, a name in [`super::ARCHS`].
+    pub arch: String,
+    /// One sentence for a person.
+    pub about: String,
+    /// Sha256 of the safetensors file in hex.
+    pub weights_sha256: String,
+    /// [`registry_hash`] of the features it was trained on.
+    pub features_hash: String,
+    /// Number of features.
+    pub inputs: usize,
+    /// Random seed of the training.
+    pub seed: u64,
+    /// Command that makes this model again.
+    pub recipe: String,
+    /// Training span, for the screen.
+    pub trained: String,
+    /// Files it was trained on, with rows taken.
+    pub sources: Vec<String>,
+    /// Costs to hold the forecasts against, in words.
+    pub costs: String,
+    /// Normalised inputs are cut at plus and minus this.
+    pub clip: f32,
+    /// Mean of each feature, subtracted; 0 for odd features, so that no direction is preferred.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each feature, divided by.
+    pub std: Vec<f32>,
+    /// One entry per horizon, in the order of the outputs.
+    pub horizon: Vec<HorizonCard>,
+    /// Forecasts of the built-in probes: loading recomputes them.
+    pub golden: Vec<Vec<[f32; 4]>>,
+    /// Out-of-sample figures, every one measured on rows that the judged fit had not seen.
+    pub out_of_sample: Vec<Score>,
+}
+
+/// One horizon of a card.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HorizonCard {
+    /// Seconds ahead.
+    pub seconds: u32,
+    /// A move within this many usual moves counts as flat.
+    pub dead_zone: f32,
+    /// Logits are divided by this before they become probabilities.
+    pub temperature: f32,
+    /// Mean move of the classes up, flat, down in usual moves.
+    pub class_move: [f32; 3],
+    /// The expected move is multiplied by this: below 1 where forecasts were too bold out of sample.
+    pub move_gain: f32,
+}
+
+/// Out-of-sample figures of one part of the data at one horizon, beside queue imbalance alone on the same rows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Which rows: held-out date and instrument.
+    pub part: String,
+    /// Horizon in seconds.
+    pub seconds: u32,
+    /// Rows, and of them those with a move.
+    pub rows: usize,
+    /// Rows with a move that is not zero: what AUC and MCC are measured on.
+    pub moved: usize,
+    /// Area under the ROC curve of the direction.
+    pub auc: f64,
+    /// The same for queue imbalance alone.
+    pub auc_imbalance: f64,
+    /// 95 % interval of the difference, from a block bootstrap.
+    pub auc_gain_95: [f64; 2],
+    /// The AUC when acting 200 ms late.
+    pub auc_late: f64,
+    /// Matthews correlation of the direction.
+    pub mcc: f64,
+    /// Rank correlation of the expected with the realised move, all rows.
+    pub ic: f64,
+    /// The same for queue imbalance alone.
+    pub ic_imbalance: f64,
+    /// Mean move in the forecast direction over the tenth of rows with the largest expected move, in basis points.
+    pub top_decile_bps: f64,
+    /// Slope of realised on expected move: 1 is honest, below 1 too bold.
+    pub slope: f64,
+    /// Mean log loss of the probabilities, and that of always stating the base rates.
+    pub log_loss: [f64; 2],
+}
+
+impl Card {
+    /// Parses and checks a card; `path` is for the message.
+    pub fn parse(text: &str, path: &str) -> Result<Self, ModelError> {
+        let refuse = |why: String| ModelError::Card { path: path.to_owned(), why };
+        let card: Self = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        card.check().map_err(refuse)?;
+        let ours = registry_hash();
+        if card.features_hash != ours {
+            return Err(ModelError::Features { name: card.name, card: short(&card.features_hash), ours: short(&ours) });
+        }
+        Ok(card)
+    }
+
+    /// What is wrong with the card itself, without looking at the weights.
+    fn check(&self) -> Result<(), String> {
+        if !super::is_name(&self.name) {
+            return Err(format!("`name` is `{}`: use letters, digits, `-`, `_` and `.`", self.name));
+        }
+        if self.inputs != FEATURE_COUNT {
+            return Err(format!("`inputs` is {}, this build has {FEATURE_COUNT} features", self.inputs));
+        }
+        for (key, values) in [("mean", &self.mean), ("std", &self.std)] {
+            if values.len() != self.inputs || values.iter().any(|v| !v.is_finite()) {
+                return Err(format!("`{key}` must hold {} finite numbers", self.inputs));
+            }
+        }
+        if let Some(at) = self.std.iter().position(|v| *v <= 0.0) {
+            return Err(format!("`std` of {} is not above zero", FEATURES.get(at).map_or("?", |f| f.name)));
+        }
+        if !(self.clip.is_finite() && self.clip > 0.0) {
+            return Err("`clip` must be above zero".to_owned());
+        }
+        if self.horizon.is_empty() || self.horizon.len() > HORIZONS_MAX {
+            return Err(format!("`horizon` must hold 1 to {HORIZONS_MAX} entries"));
+        }
+        self.horizon.iter().try_for_each(HorizonCard::check)
+    }
+
+    /// Normalises one frame's values into `out`.
+    pub fn normalise(&self, values: &[f32], out: &mut Vec<f32>) {
+        let scaled = values.iter().zip(self.mean.iter().zip(&self.std));
+        out.extend(scaled.map(|(value, (mean, std))| ((value - mean) / std).clamp(-self.clip, self.clip)));
+    }
+}
+
+impl HorizonCard {
+    fn check(&self) -> Result<(), String> {
+        let numbers = [self.dead_zone, self.temperature, self.move_gain];
+        let finite = numbers.iter().chain(&self.class_move).all(|v| v.is_finite());
+        if !finite || self.seconds == 0 || self.temperature <= 0.0 || self.dead_zone < 0.0 || self.move_gain < 0.0 {
+            return Err(format!(
+                "`horizon` of {} s: numbers must be finite, `seconds` and `temperature` above zero, `dead_zone` and \
+                 `move_gain` not below zero",
+                self.seconds
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The first six hex digits, as the screen shows hashes.
+pub(super) fn short(hash: &str) -> String {
+    hash.chars().take(6).collect()
+}

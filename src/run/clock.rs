@@ -1,0 +1,66 @@
+//! The only place that reads clocks. Local time is anchored at start and never goes back.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::engine::time::{Span, Ts};
+
+/// A clock that never goes back, and notices when the wall clock and it part ways (a suspended machine, a stepped clock).
+#[derive(Debug)]
+pub struct Clock {
+    anchor_wall: Ts,
+    anchor: Instant,
+    jumped: Span,
+}
+
+/// Wall and monotonic clock may differ by this much before it counts as a jump.
+const JUMP_MIN: Span = Span::from_secs(2);
+
+impl Clock {
+    /// Anchored now.
+    pub fn start() -> Self {
+        Self { anchor_wall: wall(), anchor: Instant::now(), jumped: Span(0) }
+    }
+    /// Local time.
+    pub fn now(&self) -> Ts {
+        let elapsed = i64::try_from(self.anchor.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        self.anchor_wall + Span(elapsed)
+    }
+    /// The jump of the wall clock against this one since the last call, when there was one.
+    pub fn take_jump(&mut self) -> Option<Span> {
+        let apart = Span(wall().since(self.now()).0);
+        let new = Span(apart.0 - self.jumped.0);
+        if new.0.abs() < JUMP_MIN.0 {
+            return None;
+        }
+        self.jumped = apart;
+        Some(new)
+    }
+}
+
+/// The wall clock.
+pub fn wall() -> Ts {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Ts(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Sixteen bits that differ between two runs started in the same millisecond.
+pub fn entropy() -> u16 {
+    let nanos = wall().0 as u64;
+    let pid = u64::from(std::process::id());
+    ((nanos ^ (nanos >> 17) ^ pid.wrapping_mul(0x9E37_79B9)) & 0xFFFF) as u16
+}
+
+/// A stopwatch for health figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Started now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+    /// Time since the start.
+    pub fn elapsed(self) -> Span {
+        Span(i64::try_from(self.0.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,460 @@
+//! The driver: feeds events to the engine in one total order and executes its effects. Live pace, replay and backtest
+//! differ only in who calls [`Driver::advance`] and with which time.
+//!
+//! Order at equal times: decision boundary, venue reports, model answers, market data. A boundary therefore always comes
+//! before every event at or after it, which is what lets a replay put the ticks where the recorded run had them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::decisions::DecisionLog;
+use super::feed::Feed;
+use super::inference::Inference;
+use crate::engine::Engine;
+use crate::engine::command::Command;
+use crate::engine::effect::{Effect, Effects, NewOrder, Record};
+use crate::engine::event::{Event, Fault, OrderNews, OrderUpdate, Restored};
+use crate::engine::features::FeatureFrame;
+use crate::engine::ids::{Account, OrderSeq, RunId, Seq, order_link_id};
+use crate::engine::notice::Notice;
+use crate::engine::risk::gate::Approved;
+use crate::engine::time::{Span, Ts};
+use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
+use crate::tape::TapeThread;
+use crate::venue::paper::{PaperVenue, VenueReport};
+
+/// How long after a tape's last event the venue may still answer what was sent before it.
+const TAIL: Span = Span::from_secs(1);
+
+/// Where records and intents become durable.
+pub enum LedgerPort {
+    /// At once, in event time: replay and backtest.
+    Inline(Box<Ledger>),
+    /// On the ledger's thread; an order leaves when its intent is committed.
+    Thread {
+        /// The thread.
+        thread: LedgerThread,
+        /// Its answers.
+        replies: std::sync::mpsc::Receiver<LedgerReply>,
+    },
+    /// Nowhere: an audit replay only decides.
+    None,
+}
+
+/// What a driver is made of.
+pub struct Parts {
+    /// What the run starts from.
+    pub restored: Restored,
+    /// Market events.
+    pub feed: Feed,
+    /// Models.
+    pub inference: Inference,
+    /// The paper venue; `None` in an audit replay.
+    pub venue: Option<PaperVenue>,
+    /// The ledger.
+    pub ledger: LedgerPort,
+    /// The tape that is being written.
+    pub tape: Option<TapeThread>,
+    /// Decision log.
+    pub decisions: DecisionLog,
+}
+
+/// The driver of one run.
+pub struct Driver {
+    engine: Engine,
+    effects: Effects,
+    scratch: Vec<Effect>,
+    feed: Feed,
+    inference: Inference,
+    venue: Option<PaperVenue>,
+    ledger: LedgerPort,
+    tape: Option<TapeThread>,
+    tape_lost: bool,
+    decisions: DecisionLog,
+    account: Account,
+    run: RunId,
+    seq: u64,
+    now: Ts,
+    interval: Span,
+    next_tick: Ts,
+    /// Orders whose intent is not durable yet.
+    pending: BTreeMap<OrderSeq, Approved<NewOrder>>,
+    /// Events of our own making, stepped before anything else.
+    inbox: VecDeque<Event>,
+    /// Notices of the last steps, for a front end that prints them.
+    notices: Vec<Notice>,
+    keep_notices: bool,
+    feed_ended: Option<Ts>,
+}
+
+impl Driver {
+    /// A driver at the start of its run: the engine has seen `Restored` and nothing else.
+    pub fn start(at: Ts, parts: Parts, keep_notices: bool) -> Self {
+        let restored = parts.restored;
+        let interval = Span(restored.settings.decision_interval.0.max(1_000_000));
+        let mut driver = Self {
+            engine: Engine::new(&restored),
+            effects: Effects::new(),
+            scratch: Vec::new(),
+            feed: parts.feed,
+            inference: parts.inference,
+            venue: parts.venue,
+            ledger: parts.ledger,
+            tape: parts.tape,
+            tape_lost: false,
+            decisions: parts.decisions,
+            account: restored.pair.account(),
+            run: restored.run.clone(),
+            seq: 0,
+            now: at,
+            interval,
+            next_tick: at.floor_to(interval) + interval,
+            pending: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            notices: Vec::new(),
+            keep_notices,
+            feed_ended: None,
+        };
+        driver.dispatch(at, Event::Restored(Box::new(restored)));
+        driver
+    }
+
+    /// Event time of the run.
+    pub const fn now(&self) -> Ts {
+        self.now
+    }
+    /// The engine, to look at.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+    /// The engine, to build snapshots from.
+    pub const fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+    /// The feed, for labels and weather.
+    pub const fn feed_mut(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+    /// The feed, to look at.
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+    /// The decision log.
+    pub const fn decisions(&self) -> &DecisionLog {
+        &self.decisions
+    }
+    /// Steps so far.
+    pub const fn steps(&self) -> u64 {
+        self.seq
+    }
+    /// Notices since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+    /// Jobs that wait for the ledger and events that wait for the tape.
+    pub fn depths(&self) -> (usize, usize) {
+        let ledger = match &self.ledger {
+            LedgerPort::Thread { thread, .. } => thread.depth(),
+            _ => 0,
+        };
+        (ledger, self.tape.as_ref().map_or(0, TapeThread::depth))
+    }
+
+    /// When the next thing is due; `None` when nothing will ever happen again.
+    pub fn next_due(&self) -> Option<Ts> {
+        if self.finished() {
+            return None;
+        }
+        let venue = self.venue.as_ref().and_then(PaperVenue::next_due);
+        [Some(self.next_tick), venue, self.inference.next_due(), self.feed.next_at()].into_iter().flatten().min()
+    }
+
+    /// Is the feed at its end and everything that followed from it done?
+    pub fn finished(&self) -> bool {
+        self.feed_ended.is_some_and(|ended| self.now >= ended + TAIL)
+    }
+
+    /// Does everything due at or before `until`, at most `budget` steps. `true` when there is more to do.
+    pub fn advance(&mut self, until: Ts, budget: usize) -> bool {
+        let last = self.seq + budget as u64;
+        while let Some(due) = self.next_due() {
+            if due > until {
+                break;
+            }
+            if self.seq >= last {
+                return true;
+            }
+            self.do_next(due);
+        }
+        self.now = self.now.max(until.min(self.feed_ended.map_or(until, |ended| ended + TAIL)));
+        false
+    }
+
+    fn do_next(&mut self, due: Ts) {
+        if self.next_tick <= due {
+            let at = self.next_tick;
+            self.next_tick = at + self.interval;
+            self.dispatch(at, Event::Tick);
+        } else if let Some((at, report)) = self.venue.as_mut().and_then(|venue| venue.pop_due(due)) {
+            let event = match report {
+                VenueReport::Order(update) => Event::Order(update),
+                VenueReport::Account(update) => Event::Account(update),
+            };
+            self.dispatch(at, event);
+        } else if let Some((at, prediction)) = self.inference.pop_due(due) {
+            self.dispatch(at, Event::Predicted(prediction));
+        } else if self.feed.next_at().is_some_and(|at| at <= due) {
+            if let Some((at, event)) = self.feed.pop() {
+                if let (Some(venue), Event::Market(symbol, data)) = (&mut self.venue, &event) {
+                    venue.on_market(at, *symbol, data);
+                }
+                self.dispatch(at, event);
+            }
+            if self.feed.next_at().is_none() && self.feed_ended.is_none() {
+                self.feed_ended = Some(self.now);
+            }
+        } else {
+            // A venue arrival without a report (an order reached the book and rests): time alone moves on.
+            self.now = self.now.max(due);
+        }
+    }
+
+    /// A request of a person, stepped at the run's own time: it never waits behind market data.
+    pub fn command(&mut self, command: Command) {
+        self.dispatch(self.now, Event::Command(command));
+    }
+
+    /// Something the person must know that is nobody's fault: shown, not acted upon.
+    pub fn tell(&mut self, text: String) {
+        self.dispatch(self.now, Event::Told(text));
+    }
+
+    /// A fault of an edge.
+    pub fn fault(&mut self, fault: Fault) {
+        self.dispatch(self.now, Event::Fault(fault));
+    }
+
+    /// Answers of threads: the ledger's commits, the models' predictions, the tape's health.
+    pub fn collect(&mut self) {
+        loop {
+            let reply = match &self.ledger {
+                LedgerPort::Thread { replies, .. } => replies.try_recv().ok(),
+                _ => None,
+            };
+            match reply {
+                Some(LedgerReply::Committed(orders)) => orders.into_iter().for_each(|order| self.release(order)),
+                Some(LedgerReply::Failed { why, unsent }) => {
+                    for order in unsent {
+                        self.withhold(order, "its intent could not be made durable");
+                    }
+                    self.fault(Fault::Ledger(why));
+                }
+                None => break,
+            }
+        }
+        self.drain_inbox();
+        while let Some(prediction) = self.inference.try_answer() {
+            self.dispatch(self.now, Event::Predicted(prediction));
+        }
+        while let Some(status) = self.tape.as_mut().and_then(TapeThread::status) {
+            self.fault(status.into());
+        }
+    }
+
+    fn dispatch(&mut self, at: Ts, event: Event) {
+        self.step_one(at, event);
+        while let Some(event) = self.inbox.pop_front() {
+            self.step_one(at, event);
+        }
+    }
+
+    fn step_one(&mut self, at: Ts, event: Event) {
+        self.now = self.now.max(at);
+        let at = self.now;
+        self.seq += 1;
+        self.engine.step(at, &event, &mut self.effects);
+        self.decisions.add(at, self.effects.as_slice());
+        self.write_tape(at, event);
+        let mut effects = std::mem::take(&mut self.scratch);
+        effects.extend(self.effects.drain());
+        self.execute(at, &mut effects);
+        self.scratch = effects;
+    }
+
+    /// Hands the event to the tape before any of its effects leaves: what is not on the tape did not happen.
+    fn write_tape(&mut self, at: Ts, event: Event) {
+        let Some(tape) = &mut self.tape else { return };
+        if let Err(backlog) = tape.push(at, Seq(self.seq), event)
+            && !self.tape_lost
+        {
+            self.tape_lost = true;
+            self.inbox.push_back(Event::Fault(Fault::Tape { why: backlog.to_string(), fatal: true }));
+        }
+    }
+
+    fn execute(&mut self, at: Ts, effects: &mut Vec<Effect>) {
+        let mut frames: Vec<FeatureFrame> = Vec::new();
+        let mut records: Vec<Job> = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Submit(order) => self.make_durable(at, order, &mut records),
+                Effect::Cancel(order) => self.cancel(at, order),
+                Effect::Infer(frame) => frames.push(*frame),
+                Effect::Ask => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.ask(at);
+                    }
+                }
+                Effect::Record(record) => records.push(Job::Record { at, record }),
+                Effect::Note(notice) => {
+                    if self.keep_notices {
+                        self.notices.push(notice);
+                    }
+                }
+            }
+        }
+        if !frames.is_empty() {
+            self.inference.ask(at, frames);
+        }
+        self.record(records);
+    }
+
+    fn make_durable(&mut self, at: Ts, order: Approved<NewOrder>, records: &mut Vec<Job>) {
+        if self.venue.is_none() {
+            return;
+        }
+        let intent = *order.get();
+        self.pending.insert(intent.seq, order);
+        let link_id = order_link_id(self.account, &self.run, intent.seq);
+        records.push(Job::Intent { at, order: intent, link_id });
+    }
+
+    fn record(&mut self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        match &mut self.ledger {
+            LedgerPort::None => {}
+            LedgerPort::Inline(ledger) => match ledger.commit(&jobs) {
+                Ok(done) => {
+                    for order in done.intents {
+                        self.release(order);
+                    }
+                    for trouble in done.troubles {
+                        self.inbox.push_back(Event::Fault(Fault::Ledger(trouble)));
+                    }
+                }
+                Err(error) => self.ledger_failed(&jobs, &error.to_string()),
+            },
+            LedgerPort::Thread { thread, .. } => {
+                let mut refused = None;
+                for job in &jobs {
+                    if let Err(error) = thread.push(job.clone()) {
+                        refused = Some(error.to_string());
+                    }
+                }
+                if let Some(why) = refused {
+                    self.ledger_failed(&jobs, &why);
+                }
+            }
+        }
+    }
+
+    fn ledger_failed(&mut self, jobs: &[Job], why: &str) {
+        for job in jobs {
+            if let Job::Intent { order, .. } = job {
+                self.withhold(order.seq, "its intent could not be made durable");
+            }
+        }
+        // The latch record of this very trip must not report the same trouble for ever.
+        let only_latch = jobs
+            .iter()
+            .all(|job| matches!(job, Job::Record { record: Record::Latch(_) | Record::OrderState { .. }, .. }));
+        if !only_latch {
+            self.inbox.push_back(Event::Fault(Fault::Ledger(why.to_owned())));
+        }
+    }
+
+    /// The last look before the wire: the gate may have closed, or the intent grown too old, since the decision.
+    fn release(&mut self, order: OrderSeq) {
+        let Some(approved) = self.pending.remove(&order) else { return };
+        let Some(venue) = &mut self.venue else { return };
+        let what = match self.engine.may_send(approved.get(), self.now) {
+            Ok(()) => {
+                venue.submit(self.now, approved);
+                OrderNews::Sent
+            }
+            Err(denial) => OrderNews::Unsent(denial.to_string()),
+        };
+        self.tell_engine(order, what);
+    }
+
+    fn withhold(&mut self, order: OrderSeq, why: &str) {
+        if self.pending.remove(&order).is_some() {
+            self.tell_engine(order, OrderNews::Unsent(why.to_owned()));
+        }
+    }
+
+    fn cancel(&mut self, at: Ts, order: OrderSeq) {
+        if self.pending.contains_key(&order) {
+            self.withhold(order, "cancelled before it was sent");
+        } else if let Some(venue) = &mut self.venue {
+            venue.cancel(at, order);
+        }
+    }
+
+    fn tell_engine(&mut self, order: OrderSeq, what: OrderNews) {
+        self.inbox.push_back(Event::Order(OrderUpdate { order, what }));
+    }
+
+    fn drain_inbox(&mut self) {
+        while let Some(event) = self.inbox.pop_front() {
+            self.step_one(self.now, event);
+        }
+    }
+
+    /// Ends the run: the last event, the rest of the tape, the rest of the ledger.
+    pub fn finish(mut self, outcome: &str) -> Finished {
+        self.dispatch(self.now, Event::Ended);
+        let mut troubles = Vec::new();
+        if let Some(tape) = self.tape.take()
+            && let Err(error) = tape.finish()
+        {
+            troubles.push(error.to_string());
+        }
+        let ledger = match self.ledger {
+            LedgerPort::Inline(ledger) => Some(*ledger),
+            LedgerPort::Thread { thread, .. } => thread.finish(std::time::Duration::from_secs(5)),
+            LedgerPort::None => None,
+        };
+        let ledger = ledger.map(|mut ledger| {
+            if let Err(error) = ledger.end_run(self.now, outcome) {
+                troubles.push(error.to_string());
+            }
+            ledger
+        });
+        Finished {
+            engine: self.engine,
+            decisions: self.decisions,
+            ledger,
+            venue: self.venue,
+            feed: self.feed,
+            troubles,
+        }
+    }
+}
+
+/// What is left of a run.
+pub struct Finished {
+    /// The engine in its last state.
+    pub engine: Engine,
+    /// The decision log.
+    pub decisions: DecisionLog,
+    /// The ledger, unless the disk did not take the rest in time.
+    pub ledger: Option<Ledger>,
+    /// The venue in its last state.
+    pub venue: Option<PaperVenue>,
+    /// The feed where it stopped.
+    pub feed: Feed,
+    /// What could not be written, for the person.
+    pub troubles: Vec<String>,
+}

@@ -1,0 +1,110 @@
+//! Where market events come from: the built-in market or a tape. Both give events in event time.
+
+use crate::engine::event::Event;
+use crate::engine::time::Ts;
+use crate::tape::{TapeError, TapeReader};
+use crate::venue::simulated::SimulatedMarket;
+
+/// A source of market events.
+pub enum Feed {
+    /// The built-in market; never ends.
+    Simulated(Box<SimulatedMarket>),
+    /// A tape.
+    Tape(Box<TapeFeed>),
+}
+
+/// How a tape is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplayKind {
+    /// Market and link events only: paper venue and models run again.
+    WhatIf,
+    /// Everything the recorded run saw: its decisions must come out again.
+    Audit,
+}
+
+/// A tape, one event ahead.
+pub struct TapeFeed {
+    reader: TapeReader,
+    kind: ReplayKind,
+    next: Option<(Ts, Event)>,
+    failed: Option<TapeError>,
+    span: (Ts, Ts),
+}
+
+impl TapeFeed {
+    /// Reads on from where `reader` stands.
+    pub fn new(reader: TapeReader, kind: ReplayKind, span: (Ts, Ts)) -> Self {
+        let mut feed = Self { reader, kind, next: None, failed: None, span };
+        feed.fill();
+        feed
+    }
+
+    fn fill(&mut self) {
+        self.next = loop {
+            match self.reader.next_event() {
+                Ok(Some((at, _, event))) if self.wanted(&event) => break Some((at, event)),
+                Ok(Some(_)) => {}
+                Ok(None) => break None,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break None;
+                }
+            }
+        };
+    }
+
+    const fn wanted(&self, event: &Event) -> bool {
+        match (self.kind, event) {
+            (_, Event::Market(..) | Event::Link(_)) => true,
+            (ReplayKind::WhatIf, _) | (ReplayKind::Audit, Event::Tick) => false,
+            (ReplayKind::Audit, _) => true,
+        }
+    }
+
+    /// Time of the next event that will be given.
+    pub fn first_at(&self) -> Option<Ts> {
+        self.next.as_ref().map(|next| next.0)
+    }
+
+    /// The moment at this part of the tape's span, 0 to 1.
+    pub fn time_at(&self, part: f64) -> Option<Ts> {
+        let length = self.span.1.since(self.span.0).0 as f64;
+        part.is_finite().then(|| Ts(self.span.0.0 + (length * part.clamp(0.0, 1.0)) as i64))
+    }
+
+    /// Why reading stopped before the end of the tape.
+    pub const fn failed(&self) -> Option<&TapeError> {
+        self.failed.as_ref()
+    }
+
+    /// Part of the tape's span played, 0 to 1.
+    pub fn done(&self) -> f64 {
+        let Some((at, _)) = &self.next else { return 1.0 };
+        let length = self.span.1.since(self.span.0).0.max(1) as f64;
+        (at.since(self.span.0).0 as f64 / length).clamp(0.0, 1.0)
+    }
+}
+
+impl Feed {
+    /// Time of the next event; `None` at the end of a tape.
+    pub fn next_at(&self) -> Option<Ts> {
+        match self {
+            Self::Simulated(market) => Some(market.next_at()),
+            Self::Tape(tape) => tape.next.as_ref().map(|next| next.0),
+        }
+    }
+    /// The next event.
+    pub fn pop(&mut self) -> Option<(Ts, Event)> {
+        match self {
+            Self::Simulated(market) => {
+                let (at, symbol, data) = market.next_event();
+                Some((at, Event::Market(symbol, data)))
+            }
+            Self::Tape(tape) => {
+                let next = tape.next.take();
+                tape.fill();
+                next
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! `tickdeck replay` and `tickdeck backtest`: a tape (or the built-in market in a hurry) through the same engine.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::clock::{Clock, wall};
+use super::decisions::DecisionLog;
+use super::demo::{practice, publish_every};
+use super::driver::{Driver, Finished, LedgerPort, Parts};
+use super::feed::{Feed, ReplayKind, TapeFeed};
+use super::inference::Inference;
+use super::session::{Pace, Session};
+use super::signals;
+use super::start::{Setup, StartError, open, paper_venue, private_folder};
+use crate::engine::command::Command;
+use crate::engine::event::{Event, Restored};
+use crate::engine::ids::Pair;
+use crate::engine::market::instrument::Instrument;
+use crate::engine::snapshot::StateWord;
+use crate::engine::time::{Span, Ts};
+use crate::tape::{TapeKind, TapeReader};
+use crate::tui::link::{CockpitEnd, link};
+use crate::venue::simulated::{SimulatedMarket, Weather};
+
+/// Arming of a backtest never lapses.
+const ARM_ALWAYS: Span = Span::from_secs(10 * 365 * 86_400);
+
+/// Steps between two looks at the arming state of a backtest.
+const BATCH: usize = 100_000;
+
+/// What a replay in the cockpit is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayOptions {
+    /// The tape.
+    pub tape: PathBuf,
+    /// Times real time.
+    pub speed: f64,
+    /// Feed everything the recorded run saw instead of running paper venue and models again.
+    pub audit: bool,
+    /// Practice profile: edge gate off.
+    pub practice: bool,
+}
+
+/// What a backtest is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BacktestOptions {
+    /// Practice profile: edge gate off.
+    pub practice: bool,
+    /// Keep the autotrader disarmed.
+    pub disarmed: bool,
+    /// Write every decision to this file.
+    pub decisions: Option<PathBuf>,
+}
+
+/// A stretch of the built-in market to run through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SimulatedSpan {
+    /// Seed.
+    pub seed: u64,
+    /// Weather.
+    pub weather: Weather,
+    /// Length.
+    pub span: Span,
+}
+
+/// What a backtest found.
+#[derive(Clone, Debug, Serialize)]
+pub struct BacktestReport {
+    /// The tape or the seed.
+    pub source: String,
+    /// Kind of replay.
+    pub kind: &'static str,
+    /// First and last event time.
+    pub from: String,
+    /// Last event time.
+    pub to: String,
+    /// Events stepped, decision boundaries included.
+    pub events: u64,
+    /// Executions.
+    pub fills: u64,
+    /// Closed trades.
+    pub trades: u32,
+    /// Of them with a profit after fees.
+    pub wins: u32,
+    /// Realised PnL before fees and funding.
+    pub realised: String,
+    /// Fees paid.
+    pub fees: String,
+    /// Funding received.
+    pub funding: String,
+    /// Balance at the end.
+    pub balance: String,
+    /// Equity at the end, where every position can be valued.
+    pub equity: Option<String>,
+    /// Equity at the end minus the balance at the start.
+    pub net: Option<String>,
+    /// Open positions at the end, name and signed quantity.
+    pub positions: Vec<(String, String)>,
+    /// Denials by code.
+    pub denials: std::collections::BTreeMap<&'static str, u64>,
+    /// Trading state at the end.
+    pub state: String,
+    /// Lines in the decision log.
+    pub decisions: u64,
+    /// Hash of the decision log.
+    pub decisions_hash: String,
+    /// What went wrong on the way, for the person.
+    pub troubles: Vec<String>,
+}
+
+/// An opened tape with what a run needs to know of it.
+struct OpenTape {
+    feed: TapeFeed,
+    instruments: Vec<Instrument>,
+    source: String,
+    recorded: Option<Restored>,
+    start: Ts,
+}
+
+fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
+    let report = crate::tape::verify(path)?;
+    let mut reader = TapeReader::open(path)?;
+    let header = reader.header().clone();
+    let mut recorded = None;
+    if header.kind == TapeKind::Recorded
+        && let Some((_, _, Event::Restored(restored))) = reader.next_event()?
+    {
+        recorded = Some(*restored);
+    }
+    let Some((first, last)) = report.first_last else {
+        return Err(StartError::Empty(path.display().to_string()));
+    };
+    let feed = TapeFeed::new(reader, kind, (first, last));
+    let start = feed.first_at().ok_or_else(|| StartError::Empty(path.display().to_string()))?;
+    let start = if kind == ReplayKind::Audit { first } else { start };
+    Ok(OpenTape { feed, instruments: header.instruments, source: header.source, recorded, start })
+}
+
+/// A session that plays a tape, ready to run, and the cockpit's end of its line.
+pub fn session(mut setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Session, CockpitEnd), StartError> {
+    if options.practice {
+        setup.settings = practice(setup.settings);
+    }
+    let kind = if options.audit { ReplayKind::Audit } else { ReplayKind::WhatIf };
+    let tape = open_tape(&options.tape, kind)?;
+    let name = options.tape.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let label = if tape.source.is_empty() { name } else { format!("{name} · {}", tape.source) };
+    let start = tape.start;
+    let driver = driver(tape, setup, &label, kind, DecisionLog::new(None))?;
+    let clock = Clock::start();
+    let since = clock.now();
+    let (cockpit, end) = link();
+    let wake = cockpit.clone();
+    let session = Session {
+        driver,
+        end,
+        signals: signals::listen(move || wake.wake())?,
+        screen: true,
+        pace: Pace::Replay { speed: options.speed, resume: options.speed, from: start, since },
+        clock,
+        publish_every: publish_every(Some(fps)),
+        stop_after: None,
+        label,
+        replay: Some(if options.audit { "audit" } else { "what-if" }),
+        on_notice: None,
+        on_snapshot: None,
+    };
+    Ok((session, cockpit))
+}
+
+fn driver(tape: OpenTape, setup: Setup, label: &str, kind: ReplayKind, log: DecisionLog) -> Result<Driver, StartError> {
+    let feed = Feed::Tape(Box::new(tape.feed));
+    if let (ReplayKind::Audit, Some(restored)) = (kind, tape.recorded) {
+        let parts = Parts {
+            restored,
+            feed,
+            inference: Inference::Taped,
+            venue: None,
+            ledger: LedgerPort::None,
+            tape: None,
+            decisions: log,
+        };
+        return Ok(Driver::start(tape.start, parts, false));
+    }
+    start_inline(Pair::TAPE, tape.instruments, feed, setup, label, tape.start, log)
+}
+
+fn start_inline(
+    pair: Pair,
+    instruments: Vec<Instrument>,
+    feed: Feed,
+    setup: Setup,
+    label: &str,
+    start: Ts,
+    decisions: DecisionLog,
+) -> Result<Driver, StartError> {
+    let mut opening = open(pair, instruments, &setup, label, start)?;
+    // The run id is part of no decision, but it is part of order link ids: the same tape gives the same run.
+    opening.restored.run = crate::engine::ids::RunId::new(start.as_ms(), 0);
+    let parts = Parts {
+        venue: Some(paper_venue(&opening.restored)),
+        feed,
+        inference: Inference::inline(setup.models),
+        ledger: LedgerPort::Inline(Box::new(opening.ledger)),
+        tape: None,
+        decisions,
+        restored: opening.restored,
+    };
+    Ok(Driver::start(start, parts, false))
+}
+
+/// Runs a tape through the engine as fast as it goes, armed.
+pub fn backtest(setup: Setup, path: &Path, options: &BacktestOptions) -> Result<BacktestReport, StartError> {
+    let tape = open_tape(path, ReplayKind::WhatIf)?;
+    let setup = profile(setup, options.practice);
+    let runs = setup.data_dir.join("runs");
+    let start = tape.start;
+    let log = decision_log(options)?;
+    let source = path.display().to_string();
+    let driver = driver(tape, setup, &source, ReplayKind::WhatIf, log)?;
+    let finished = race(driver, options, None);
+    keep_ledger(&finished, &runs)?;
+    Ok(report(finished, source, "what-if", start))
+}
+
+/// Runs the built-in market through the engine as fast as it goes, armed.
+pub fn backtest_simulated(
+    setup: Setup,
+    market: SimulatedSpan,
+    options: &BacktestOptions,
+) -> Result<BacktestReport, StartError> {
+    let setup = profile(setup, options.practice);
+    // A fixed start: the same seed is the same backtest on every day.
+    let start = Ts::from_ms(1_767_225_600_000);
+    let feed = Feed::Simulated(Box::new(SimulatedMarket::new(market.seed, market.weather, start)));
+    let log = decision_log(options)?;
+    let label = format!("simulated seed {} {}", market.seed, market.weather);
+    let driver = start_inline(Pair::TAPE, SimulatedMarket::instruments(), feed, setup, &label, start, log)?;
+    let finished = race(driver, options, Some(start + market.span));
+    Ok(report(finished, label, "simulated", start))
+}
+
+/// Feeds a recorded run its own tape and compares nothing: the caller compares the hash.
+pub fn audit(path: &Path) -> Result<BacktestReport, StartError> {
+    let tape = open_tape(path, ReplayKind::Audit)?;
+    let start = tape.start;
+    let Some(restored) = tape.recorded else {
+        return Err(StartError::Empty(format!("{} was imported, not recorded: an audit", path.display())));
+    };
+    let parts = Parts {
+        restored,
+        feed: Feed::Tape(Box::new(tape.feed)),
+        inference: Inference::Taped,
+        venue: None,
+        ledger: LedgerPort::None,
+        tape: None,
+        decisions: DecisionLog::new(None),
+    };
+    let options = BacktestOptions { practice: false, disarmed: true, decisions: None };
+    let finished = race(Driver::start(start, parts, false), &options, None);
+    Ok(report(finished, path.display().to_string(), "audit", start))
+}
+
+fn profile(setup: Setup, with_practice: bool) -> Setup {
+    if with_practice { Setup { settings: practice(setup.settings.clone()), ..setup } } else { setup }
+}
+
+fn decision_log(options: &BacktestOptions) -> Result<DecisionLog, StartError> {
+    let copy = options.decisions.as_ref().map(|path| {
+        std::fs::File::create(path).map_err(|error| StartError::File { what: "create", path: path.clone(), error })
+    });
+    Ok(DecisionLog::new(copy.transpose()?))
+}
+
+/// Advances to the end (or `until`), arming as soon as the pre-flight lights allow.
+fn race(mut driver: Driver, options: &BacktestOptions, until: Option<Ts>) -> Finished {
+    let horizon = until.unwrap_or(Ts(i64::MAX));
+    while !driver.finished() && driver.now() < horizon {
+        let arming = !options.disarmed && driver.engine().state_word() == StateWord::Safe && driver.engine().may_arm();
+        if arming {
+            driver.command(Command::Arm { lasts: ARM_ALWAYS });
+        }
+        // Until armed, one boundary at a time; then in long strides.
+        let waits = !options.disarmed && driver.engine().state_word() != StateWord::Armed;
+        let stride = if waits { driver.now() + Span::from_secs(1) } else { horizon };
+        driver.advance(stride.min(horizon), BATCH);
+    }
+    driver.finish("done")
+}
+
+/// A replay's ledger lies in a folder of its own.
+fn keep_ledger(finished: &Finished, runs: &Path) -> Result<(), StartError> {
+    let Some(ledger) = &finished.ledger else { return Ok(()) };
+    let folder = runs.join(format!("backtest-{}", wall().as_ms()));
+    private_folder(&folder)?;
+    ledger.save_copy(&folder.join(Pair::TAPE.ledger_name()))?;
+    Ok(())
+}
+
+fn report(finished: Finished, source: String, kind: &'static str, start: Ts) -> BacktestReport {
+    let engine = &finished.engine;
+    let account = engine.account();
+    let totals = account.totals();
+    let equity = engine.equity();
+    let mut troubles = finished.troubles;
+    if let Feed::Tape(tape) = &finished.feed
+        && let Some(error) = tape.failed()
+    {
+        troubles.push(error.to_string());
+    }
+    BacktestReport {
+        source,
+        kind,
+        from: start.to_string(),
+        to: engine.now().to_string(),
+        events: engine.events(),
+        fills: engine.fills(),
+        trades: totals.trades,
+        wins: totals.wins,
+        realised: totals.realised.to_string(),
+        fees: totals.fees.to_string(),
+        funding: totals.funding.to_string(),
+        balance: account.balance().to_string(),
+        equity: equity.map(|equity| equity.to_string()),
+        net: equity.map(|equity| (equity - engine.starting_balance()).to_string()),
+        positions: account
+            .open()
+            .map(|held| {
+                (engine.name_of(held.symbol).to_owned(), crate::engine::num::Price::from_raw(held.signed).to_string())
+            })
+            .collect(),
+        denials: engine.denials().iter().map(|(code, count)| (code.text(), *count)).collect(),
+        state: format!("{:?}", engine.state_word()),
+        decisions: finished.decisions.count(),
+        decisions_hash: finished.decisions.hash(),
+        troubles,
+    }
+}

@@ -1,0 +1,361 @@
+//! A run at its own pace: live (the clock), or a replay (the clock times a speed). Looks at kill, signals and requests
+//! before every batch of market events, publishes snapshots, and never waits for the screen.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::clock::{Clock, wall};
+use super::driver::{Driver, Finished};
+use super::feed::Feed;
+use super::signals::Signal;
+use crate::engine::command::Command;
+use crate::engine::effect::EFFECTS_MAX;
+use crate::engine::event::Fault;
+use crate::engine::notice::Notice;
+use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
+use crate::engine::time::{Span, Ts};
+use crate::tui::link::{EngineEnd, PlaybackRequest, QuitChoice, Request};
+
+/// Steps between two looks at kill and requests: some milliseconds of work at most.
+const BATCH: usize = 256;
+/// Longest sleep: signals and threads wake the run earlier.
+const NAP_MAX: Duration = Duration::from_millis(100);
+/// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
+/// instead of racing through it.
+const BEHIND_MAX: Span = Span::from_secs(5);
+
+/// How event time follows the clock.
+pub enum Pace {
+    /// Event time is the clock.
+    Clock,
+    /// Event time runs at `speed` from where it was anchored; 0 is paused.
+    Replay {
+        /// Times real time.
+        speed: f64,
+        /// Speed to go back to when unpaused.
+        resume: f64,
+        /// Event time at the anchor.
+        from: Ts,
+        /// Clock at the anchor.
+        since: Ts,
+    },
+}
+
+/// Why a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Asked to quit.
+    Quit,
+    /// A signal.
+    Signal(&'static str),
+    /// The requested time is over, or the tape.
+    Done,
+    /// The screen is gone.
+    ScreenLost,
+}
+
+/// What a run is started with.
+pub struct Session {
+    /// The driver at its start.
+    pub driver: Driver,
+    /// The engine's end of the line to the cockpit.
+    pub end: EngineEnd,
+    /// Signals.
+    pub signals: Receiver<Signal>,
+    /// Is there a screen? It decides what SIGINT means and whether snapshots are built.
+    pub screen: bool,
+    /// How event time follows the clock.
+    pub pace: Pace,
+    /// The clock.
+    pub clock: Clock,
+    /// Least time between two snapshots.
+    pub publish_every: Span,
+    /// Stop by itself after this long.
+    pub stop_after: Option<Span>,
+    /// What the market is, for the banner.
+    pub label: String,
+    /// Kind of replay, `None` outside replay.
+    pub replay: Option<&'static str>,
+    /// Receives every notice.
+    pub on_notice: Option<Box<dyn FnMut(&Notice) + Send>>,
+    /// Receives every snapshot of a run without a screen, once a second.
+    pub on_snapshot: Option<Box<dyn FnMut(&Snapshot) + Send>>,
+}
+
+struct State {
+    view: View,
+    published: Ts,
+    reported: Ts,
+    closing: bool,
+    seek: Option<Ts>,
+    rate: Rate,
+    started: Ts,
+}
+
+#[derive(Default)]
+struct Rate {
+    since: Ts,
+    steps: u64,
+    per_second: u32,
+}
+
+impl Session {
+    /// Runs until asked to stop.
+    pub fn run(mut self) -> (Outcome, Finished) {
+        let now = self.clock.now();
+        let mut state = State {
+            view: View::default(),
+            published: Ts(0),
+            reported: now,
+            closing: false,
+            seek: None,
+            rate: Rate::default(),
+            started: now,
+        };
+        let outcome = loop {
+            if let Some(outcome) = self.turn(&mut state) {
+                break outcome;
+            }
+        };
+        self.publish(&mut state);
+        let word = match &outcome {
+            Outcome::Quit => "quit",
+            Outcome::Signal(name) => name,
+            Outcome::Done => "done",
+            Outcome::ScreenLost => "screen lost",
+        };
+        let finished = self.driver.finish(word);
+        self.end.end();
+        (outcome, finished)
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self, state: &mut State) -> Option<Outcome> {
+        if self.end.take_kill() {
+            self.driver.command(Command::Kill);
+        }
+        if let Some(outcome) = self.look_at_signals() {
+            return Some(outcome);
+        }
+        while let Ok(request) = self.end.requests.try_recv() {
+            if let Some(outcome) = self.serve(request, state) {
+                return Some(outcome);
+            }
+        }
+        if let Some(jump) = self.clock.take_jump()
+            && matches!(self.pace, Pace::Clock)
+        {
+            self.driver.fault(Fault::ClockJump(jump));
+        }
+        self.driver.collect();
+        let target = self.target(state);
+        let busy = self.driver.advance(target, BATCH.min(EFFECTS_MAX));
+        if !busy {
+            state.seek = None;
+        }
+        self.driver.collect();
+        self.hand_out_notices();
+        if state.closing && !self.driver.engine().closing() && self.driver.engine().flat_proven().is_some() {
+            return Some(Outcome::Quit);
+        }
+        let now = self.clock.now();
+        if self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
+            return Some(Outcome::Done);
+        }
+        if !self.screen && self.driver.finished() {
+            return Some(Outcome::Done);
+        }
+        if now.since(state.published) >= self.publish_every {
+            self.publish(state);
+        }
+        if busy { None } else { self.nap(target, state) }
+    }
+
+    fn look_at_signals(&mut self) -> Option<Outcome> {
+        let signal = self.signals.try_recv().ok()?;
+        let name = signal.name();
+        match signal {
+            Signal::Quit => self.driver.command(Command::Kill),
+            Signal::Interrupt if self.screen => self.driver.command(Command::Kill),
+            Signal::Interrupt | Signal::Terminate | Signal::HangUp => {
+                self.driver.command(Command::Leaving(name.to_owned()));
+                return Some(Outcome::Signal(name));
+            }
+        }
+        None
+    }
+
+    fn serve(&mut self, request: Request, state: &mut State) -> Option<Outcome> {
+        match request {
+            Request::Command(command) => self.driver.command(command),
+            Request::Alive => {
+                if self.driver.engine().settings().deadman.0 > 0 {
+                    self.driver.command(Command::Present);
+                }
+            }
+            Request::View(view) => {
+                state.view = view;
+                state.published = Ts(0);
+            }
+            Request::Playback(request) => self.playback(request, state),
+            Request::Weather(word) => self.set_weather(&word),
+            Request::Quit(QuitChoice::Leave) => {
+                self.driver.command(Command::Leaving("quit".to_owned()));
+                return Some(Outcome::Quit);
+            }
+            Request::Quit(QuitChoice::CloseAndQuit) => {
+                self.driver.command(Command::Flatten(None));
+                state.closing = true;
+            }
+            Request::ScreenLost => {
+                self.driver.command(Command::Leaving("the screen was lost".to_owned()));
+                return Some(Outcome::ScreenLost);
+            }
+            Request::Wake => {}
+        }
+        None
+    }
+
+    fn set_weather(&mut self, word: &str) {
+        if let Feed::Simulated(market) = self.driver.feed_mut()
+            && let Ok(weather) = word.parse()
+        {
+            market.set_weather(weather);
+        }
+    }
+
+    /// Event time to advance to.
+    fn target(&mut self, state: &State) -> Ts {
+        if let Some(seek) = state.seek {
+            return seek;
+        }
+        let now = self.clock.now();
+        match &mut self.pace {
+            Pace::Clock => now,
+            Pace::Replay { speed, from, since, .. } => {
+                let elapsed = now.since(*since).as_secs_f64() * *speed;
+                let target = *from + Span((elapsed * 1e9) as i64);
+                // A machine that cannot keep up with the speed plays as fast as it can instead of ever later.
+                let reached = self.driver.now();
+                if target.since(reached).0 as f64 > BEHIND_MAX.0 as f64 * speed.max(1.0) {
+                    (*from, *since) = (reached, now);
+                    return reached + Span(((BEHIND_MAX.0 as f64) * *speed) as i64);
+                }
+                target
+            }
+        }
+    }
+
+    fn playback(&mut self, request: PlaybackRequest, state: &mut State) {
+        let (reached, now) = (self.driver.now(), self.clock.now());
+        let Pace::Replay { speed, resume, from, since } = &mut self.pace else { return };
+        (*from, *since) = (reached, now);
+        match request {
+            PlaybackRequest::TogglePause if *speed > 0.0 => *speed = 0.0,
+            PlaybackRequest::TogglePause => *speed = *resume,
+            PlaybackRequest::Speed(times) => {
+                *resume = times.clamp(0.1, 1000.0);
+                *speed = *resume;
+            }
+            PlaybackRequest::Step => {
+                *speed = 0.0;
+                if let Some(due) = self.driver.next_due() {
+                    self.driver.advance(due, 1);
+                    *from = self.driver.now();
+                }
+            }
+            PlaybackRequest::Seek(part) => {
+                if let Feed::Tape(tape) = self.driver.feed() {
+                    state.seek = tape.time_at(part).filter(|target| *target > reached);
+                }
+            }
+        }
+        if let (Some(seek), Pace::Replay { from, .. }) = (state.seek, &mut self.pace) {
+            *from = seek;
+        }
+    }
+
+    fn hand_out_notices(&mut self) {
+        let notices = self.driver.take_notices();
+        if let Some(on_notice) = &mut self.on_notice {
+            notices.iter().for_each(on_notice);
+        }
+    }
+
+    /// Sleeps until something is due or somebody asks.
+    fn nap(&mut self, target: Ts, state: &mut State) -> Option<Outcome> {
+        let speed = match self.pace {
+            Pace::Clock => 1.0,
+            Pace::Replay { speed, .. } => speed,
+        };
+        let until_due = match self.driver.next_due() {
+            Some(due) if speed > 0.0 => {
+                Duration::from_nanos((due.since(target).0.max(0) as f64 / speed).min(1e9) as u64)
+            }
+            _ => NAP_MAX,
+        };
+        match self.end.requests.recv_timeout(until_due.min(NAP_MAX)) {
+            Ok(request) => self.serve(request, state),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) if self.screen => Some(Outcome::ScreenLost),
+            Err(RecvTimeoutError::Disconnected) => {
+                std::thread::park_timeout(until_due.min(NAP_MAX));
+                None
+            }
+        }
+    }
+
+    /// Builds a snapshot for whoever looks.
+    fn publish(&mut self, state: &mut State) {
+        let now = self.clock.now();
+        state.published = now;
+        let report_due = self.on_snapshot.is_some() && now.since(state.reported) >= Span::from_secs(1);
+        if !self.screen && !report_due {
+            return;
+        }
+        let mut snapshot = self.driver.engine_mut().snapshot(&state.view);
+        self.label_snapshot(&mut snapshot, state, now);
+        if report_due {
+            state.reported = now;
+            if let Some(on_snapshot) = &mut self.on_snapshot {
+                on_snapshot(&snapshot);
+            }
+        }
+        if self.screen {
+            self.end.publish(snapshot);
+        }
+    }
+
+    fn label_snapshot(&self, snapshot: &mut Snapshot, state: &mut State, now: Ts) {
+        if now.since(state.rate.since) >= Span::from_secs(1) {
+            let span = now.since(state.rate.since).as_secs_f64().max(1e-3);
+            state.rate.per_second = ((self.driver.steps() - state.rate.steps) as f64 / span) as u32;
+            (state.rate.since, state.rate.steps) = (now, self.driver.steps());
+        }
+        snapshot.session.market_label.clone_from(&self.label);
+        if let Feed::Simulated(market) = self.driver.feed() {
+            snapshot.session.weather = Some(market.weather().to_string());
+        }
+        if let (Some(kind), Pace::Replay { speed, .. }, Feed::Tape(tape)) =
+            (self.replay, &self.pace, self.driver.feed())
+        {
+            snapshot.session.playback = Some(Playback {
+                done: tape.done(),
+                speed: *speed,
+                kind: kind.to_owned(),
+                ended: self.driver.finished(),
+            });
+        }
+        snapshot.health.event_rate = state.rate.per_second;
+        snapshot.health.decisions = self.driver.decisions().hash().chars().take(12).collect();
+        snapshot.health.heartbeat = wall();
+        let (ledger, tape) = self.driver.depths();
+        let row = |name: &str, depth: usize, bound: usize| HealthRow {
+            name: name.to_owned(),
+            health: if depth < bound / 2 { Health::Ok } else { Health::Warn },
+            detail: format!("queue {depth}/{bound}"),
+        };
+        snapshot.health.rows.push(row("ledger", ledger, crate::ledger::JOBS_MAX));
+        snapshot.health.rows.push(row("tape", tape, crate::tape::thread::QUEUE_MAX));
+    }
+}

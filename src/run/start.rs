@@ -1,0 +1,161 @@
+//! What every run starts from: instruments, ledger, limits, latch - put together once, in one place.
+
+use std::path::{Path, PathBuf};
+
+use super::clock::entropy;
+use crate::engine::event::Restored;
+use crate::engine::ids::{Market, Pair, RunId};
+use crate::engine::market::instrument::Instrument;
+use crate::engine::num::Money;
+use crate::engine::risk::limits::RiskLimits;
+use crate::engine::settings::Settings;
+use crate::engine::time::Ts;
+use crate::ledger::{Ledger, LedgerError, RunRow};
+use crate::model::Model;
+use crate::tape::Quota;
+use crate::venue::paper::{PaperSettings, PaperVenue};
+
+/// What configuration decides about a run.
+pub struct Setup {
+    /// Strategy, arming and model settings.
+    pub settings: Settings,
+    /// Limits of the file.
+    pub limits: RiskLimits,
+    /// Balance of a new paper account.
+    pub balance: Money,
+    /// Models to ask.
+    pub models: Vec<Box<dyn Model>>,
+    /// Data directory.
+    pub data_dir: PathBuf,
+    /// Record a tape within this quota.
+    pub tape: Option<Quota>,
+}
+
+/// Why a run could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger could not be opened at all.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The tape to replay, or the one to write.
+    #[error(transparent)]
+    Tape(#[from] crate::tape::TapeError),
+    /// A file or folder.
+    #[error("cannot {what} {path}: {error}", path = path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A thread could not be started, or the system refused signals.
+    #[error("the system refused a thread or signals: {0}")]
+    System(#[from] std::io::Error),
+    /// The screen.
+    #[error(transparent)]
+    Screen(#[from] crate::tui::UiError),
+    /// The tape is empty.
+    #[error("{0} holds no market data: there is nothing to play")]
+    Empty(String),
+}
+
+/// A run that is about to begin.
+pub struct Opening {
+    /// First event.
+    pub restored: Restored,
+    /// The open ledger, with the run begun.
+    pub ledger: Ledger,
+    /// What the person must know before the first frame.
+    pub troubles: Vec<String>,
+}
+
+/// Where the ledger of a pair lies.
+pub fn ledger_path(data_dir: &Path, pair: Pair) -> PathBuf {
+    data_dir.join(pair.ledger_name())
+}
+
+/// Opens the ledger and reads what the run starts from.
+pub fn open(
+    pair: Pair,
+    instruments: Vec<Instrument>,
+    setup: &Setup,
+    label: &str,
+    at: Ts,
+) -> Result<Opening, StartError> {
+    let (mut ledger, mut troubles) = match pair.market() {
+        // Replays and backtests neither read nor set the latches and money of any other run.
+        Market::Tape => (Ledger::in_memory(pair)?, Vec::new()),
+        Market::Bybit | Market::Simulated => {
+            let opened = Ledger::open_or_killed(&ledger_path(&setup.data_dir, pair), pair, at)?;
+            (opened.ledger, opened.trouble.into_iter().collect())
+        }
+    };
+    let mut stored = ledger.restore(&instruments)?;
+    if pair.market() == Market::Simulated && !(stored.holdings.is_empty() && stored.unresolved.is_empty()) {
+        let ended = ledger.market_ended(at, &instruments, &[])?;
+        stored.holdings.clear();
+        if ended > 0 {
+            troubles
+                .push(format!("{ended} position(s) of an earlier simulated market were booked as \"market ended\""));
+        }
+    }
+    for name in &stored.unknown_holdings {
+        troubles.push(format!("the ledger holds a position in {name}, which is not among this run's symbols"));
+    }
+    let run = RunId::new(at.as_ms(), entropy());
+    let balance = stored.balance.unwrap_or(setup.balance);
+    ledger.note_instruments(&instruments)?;
+    ledger.begin_run(&RunRow {
+        run: run.clone(),
+        pair,
+        started: at,
+        label: label.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        balance,
+    })?;
+    let restored = Restored {
+        run,
+        pair,
+        instruments,
+        models: setup.models.iter().map(|model| model.info().clone()).collect(),
+        settings: setup.settings.clone(),
+        limits: tighter(&setup.limits, &stored.limits),
+        latch: stored.latch,
+        balance,
+        holdings: stored.holdings,
+        baselines: stored.baselines,
+        released: stored.released,
+    };
+    Ok(Opening { restored, ledger, troubles })
+}
+
+/// The limits of the file, each tightened to what was set by hand.
+fn tighter(file: &RiskLimits, by_hand: &[(crate::engine::risk::limits::LimitKey, i64)]) -> RiskLimits {
+    by_hand.iter().fold(file.clone(), |limits, (key, value)| {
+        if key.is_tighter(limits.get(*key), *value) { limits.with(*key, *value).unwrap_or(limits) } else { limits }
+    })
+}
+
+/// The paper venue of a run.
+pub fn paper_venue(restored: &Restored) -> PaperVenue {
+    let settings = PaperSettings {
+        latency: restored.settings.paper_latency,
+        taker_fee: restored.settings.taker_fee,
+        maker_fee: restored.settings.maker_fee,
+    };
+    PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings)
+}
+
+/// Creates a folder for this user alone.
+pub fn private_folder(path: &Path) -> Result<(), StartError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path).map_err(|error| StartError::File { what: "create", path: path.to_owned(), error })
+}

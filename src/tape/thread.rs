@@ -1,0 +1,406 @@
+//! The tape writer on a thread of its own, behind a bounded queue: a disk that is slow, full or gone delays no step of
+//! the engine. It is never silent about loss: before anything is lost it reports trouble, and when an event could not
+//! be queued the tape ends there, so that what is on it is always the true beginning of the run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use super::error::TapeError;
+use super::format::TapeHeader;
+use super::quota::{Quota, free_bytes, sweep};
+use super::write::TapeWriter;
+use crate::engine::event::{Event, Fault};
+use crate::engine::ids::Seq;
+use crate::engine::time::Ts;
+
+/// Events that may wait for the writer. A busy market makes some 2,000 a second, so this is ten seconds of a disk that
+/// does nothing at all, in at most some 20 MiB.
+pub const QUEUE_MAX: usize = 20_000;
+/// Waiting events from which the writer counts as behind.
+const BEHIND: usize = QUEUE_MAX / 2;
+/// Waiting events from which being behind is fatal.
+const FAR_BEHIND: usize = QUEUE_MAX / 10 * 9;
+/// Waiting events at which the writer has caught up.
+const CAUGHT_UP: usize = QUEUE_MAX / 10;
+/// How long the open block may wait for its next event before it is written all the same.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long [`TapeThread::finish`] waits for the disk.
+const FINISH_MAX: Duration = Duration::from_secs(10);
+/// Events between two looks at the disk while it is busy; when idle it looks every second.
+const EVENTS_PER_LOOK: u32 = 1_024;
+/// Looks at the disk between two looks at the whole folder.
+const LOOKS_PER_SWEEP: u32 = 600;
+
+/// The event was not taken: the tape ends before it. The run must trip.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Backlog {
+    /// The queue is full.
+    #[error("the tape cannot keep up: {waiting} events wait for the disk")]
+    Full {
+        /// Events in the queue.
+        waiting: usize,
+    },
+    /// The writer ended, or an earlier event was not taken.
+    #[error("the tape writer has stopped")]
+    Stopped,
+}
+
+/// The tape or its disk needs attention.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TapeTrouble {
+    /// What happened, for the person.
+    pub why: String,
+    /// Past the second bound.
+    pub fatal: bool,
+}
+
+/// A change of the tape's health.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TapeStatus {
+    /// Trouble began, became fatal, or became less.
+    Trouble(TapeTrouble),
+    /// Everything is as it should be again.
+    Recovered,
+}
+
+impl From<TapeStatus> for Fault {
+    fn from(status: TapeStatus) -> Self {
+        match status {
+            TapeStatus::Trouble(TapeTrouble { why, fatal }) => Self::Tape { why, fatal },
+            TapeStatus::Recovered => Self::TapeRecovered,
+        }
+    }
+}
+
+/// Trouble of one cause, if there is any.
+type Health = Option<TapeTrouble>;
+
+/// A tape that is being written.
+#[derive(Debug)]
+pub struct TapeThread {
+    path: PathBuf,
+    queue: Option<SyncSender<(Ts, Seq, Event)>>,
+    waiting: Arc<AtomicUsize>,
+    /// Set before the queue closes when the run ended in an orderly way.
+    orderly: Arc<AtomicBool>,
+    reports: Receiver<Health>,
+    result: Receiver<Result<(), TapeError>>,
+    disk: Health,
+    behind: Health,
+    /// An event was not taken.
+    ended_early: bool,
+    told: Health,
+}
+
+impl TapeThread {
+    /// Creates the tape and starts its writer. Whatever prevents a tape is an error here, not later.
+    pub fn spawn(path: &Path, header: &TapeHeader, quota: Quota) -> Result<Self, TapeError> {
+        let writer = TapeWriter::create(path, header)?;
+        let (queue, events) = sync_channel(QUEUE_MAX);
+        let (report, reports) = channel();
+        let (done, result) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let orderly = Arc::new(AtomicBool::new(false));
+        let worker = Worker {
+            writer,
+            events,
+            waiting: waiting.clone(),
+            orderly: orderly.clone(),
+            report,
+            quota,
+            looks: 0,
+            folder: None,
+            reported: None,
+        };
+        thread::Builder::new()
+            .name("tape".to_owned())
+            .spawn(move || drop(done.send(worker.run())))
+            .map_err(|e| TapeError::io(path, "start the writer of", e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            queue: Some(queue),
+            waiting,
+            orderly,
+            reports,
+            result,
+            disk: None,
+            behind: None,
+            ended_early: false,
+            told: None,
+        })
+    }
+
+    /// Hands an event over. Never waits. After an error the tape has ended and every later push is an error too.
+    pub fn push(&mut self, at: Ts, seq: Seq, event: Event) -> Result<(), Backlog> {
+        if matches!(event, Event::Tick) {
+            return Ok(());
+        }
+        let Some(queue) = self.queue.as_ref().filter(|_| !self.ended_early) else {
+            return Err(Backlog::Stopped);
+        };
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.try_send((at, seq, event)).map_err(|refused| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.ended_early = true;
+            match refused {
+                std::sync::mpsc::TrySendError::Full(_) => Backlog::Full { waiting },
+                std::sync::mpsc::TrySendError::Disconnected(_) => Backlog::Stopped,
+            }
+        })
+    }
+
+    /// Events that wait for the writer, at most [`QUEUE_MAX`].
+    pub fn depth(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The next change of the tape's health, if there is one. To be asked often: it is cheap.
+    pub fn status(&mut self) -> Option<TapeStatus> {
+        loop {
+            match self.reports.try_recv() {
+                Ok(health) => self.disk = health,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    let ended = || TapeTrouble { why: Backlog::Stopped.to_string(), fatal: true };
+                    self.disk.get_or_insert_with(ended).fatal = true;
+                    break;
+                }
+            }
+        }
+        self.behind = self.queue_health();
+        let worst = [&self.disk, &self.behind].into_iter().flatten().max_by_key(|t| t.fatal).cloned();
+        if level(worst.as_ref()) == level(self.told.as_ref()) {
+            return None;
+        }
+        self.told.clone_from(&worst);
+        Some(worst.map_or(TapeStatus::Recovered, TapeStatus::Trouble))
+    }
+
+    /// Trouble of the queue. Between the bounds it stays what it was, so that it does not flutter.
+    fn queue_health(&self) -> Health {
+        let waiting = self.depth();
+        let fatal = self.ended_early || waiting >= FAR_BEHIND;
+        if waiting >= BEHIND || fatal {
+            let why = format!("the tape is behind: {waiting} events wait for the disk");
+            return Some(TapeTrouble { why, fatal });
+        }
+        if waiting <= CAUGHT_UP { None } else { self.behind.clone() }
+    }
+
+    /// Ends the tape: everything queued and the end record are written. Waits for the disk, but not for ever.
+    pub fn finish(mut self) -> Result<(), TapeError> {
+        // A tape that lacks an event did not end in an orderly way.
+        self.orderly.store(!self.ended_early, Ordering::SeqCst);
+        self.queue = None;
+        let ended = match self.result.recv_timeout(FINISH_MAX) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(TapeError::Stuck(self.path.clone())),
+            Err(RecvTimeoutError::Disconnected) => Err(TapeError::Stopped(self.path.clone())),
+        };
+        if self.ended_early { ended.and(Err(TapeError::Stopped(self.path))) } else { ended }
+    }
+}
+
+/// 0 fine, 1 trouble, 2 fatal.
+fn level(health: Option<&TapeTrouble>) -> u8 {
+    health.map_or(0, |t| 1 + u8::from(t.fatal))
+}
+
+/// What runs on the thread.
+struct Worker {
+    writer: TapeWriter,
+    events: Receiver<(Ts, Seq, Event)>,
+    waiting: Arc<AtomicUsize>,
+    orderly: Arc<AtomicBool>,
+    report: Sender<Health>,
+    quota: Quota,
+    looks: u32,
+    folder: Health,
+    reported: Health,
+}
+
+impl Worker {
+    fn run(mut self) -> Result<(), TapeError> {
+        let ended = self.write_all();
+        if let Err(failed) = &ended {
+            self.tell(Some(TapeTrouble { why: failed.to_string(), fatal: true }));
+        }
+        ended?;
+        if self.orderly.load(Ordering::SeqCst) { self.writer.finish() } else { self.writer.flush() }
+    }
+
+    /// Writes until the queue closes.
+    fn write_all(&mut self) -> Result<(), TapeError> {
+        self.look();
+        let mut since_look = 0;
+        loop {
+            match self.events.recv_timeout(IDLE) {
+                Ok((at, seq, event)) => {
+                    self.writer.append(at, seq, &event)?;
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    since_look += 1;
+                    if since_look < EVENTS_PER_LOOK {
+                        continue;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.writer.flush()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            since_look = 0;
+            self.look();
+        }
+    }
+
+    /// Looks at the disk, and now and then at the folder, and reports what changed.
+    fn look(&mut self) {
+        if self.looks.is_multiple_of(LOOKS_PER_SWEEP) {
+            self.folder = folder_health(self.writer.path(), &self.quota);
+        }
+        self.looks = self.looks.wrapping_add(1);
+        let disk = match free_bytes(self.writer.path()) {
+            Ok(free) => disk_health(free, self.quota.min_free_bytes),
+            Err(e) => Some(TapeTrouble { why: format!("the free disk space cannot be read: {e}"), fatal: false }),
+        };
+        self.tell(disk.or_else(|| self.folder.clone()));
+    }
+
+    fn tell(&mut self, health: Health) {
+        if level(health.as_ref()) != level(self.reported.as_ref()) {
+            self.reported.clone_from(&health);
+            // Nobody listens any more when the run is ending.
+            drop(self.report.send(health));
+        }
+    }
+}
+
+/// Low below the bound, fatal below a quarter of it: the rest is for the ledger.
+fn disk_health(free: u64, min_free: u64) -> Health {
+    (free < min_free).then(|| TapeTrouble {
+        why: format!("{} MiB of disk are free, less than the {} MiB asked for", free >> 20, min_free >> 20),
+        fatal: free < min_free / 4,
+    })
+}
+
+/// Deletes old tapes; trouble when the folder cannot be brought into its bounds.
+fn folder_health(path: &Path, quota: &Quota) -> Health {
+    let why = match sweep(path, quota) {
+        Ok(swept) if swept.left_bytes <= quota.max_bytes_total => return None,
+        Ok(swept) => format!(
+            "tapes take {} MiB, more than the {} MiB allowed",
+            swept.left_bytes >> 20,
+            quota.max_bytes_total >> 20
+        ),
+        Err(e) => format!("old tapes cannot be deleted: {e}"),
+    };
+    Some(TapeTrouble { why, fatal: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::Link;
+    use crate::engine::time::Span;
+    use crate::tape::read::{Ending, TapeReader};
+    use crate::tape::samples;
+    use crate::tape::verify::verify;
+
+    const ROOMY: Quota = Quota { max_bytes_total: u64::MAX, min_free_bytes: 0, keep: Span(0) };
+
+    #[test]
+    fn what_is_pushed_is_on_the_tape_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.tape");
+        let mut tape = TapeThread::spawn(&path, &samples::header(), ROOMY).unwrap();
+        for n in 1..=3_000_u64 {
+            let event = if n % 7 == 0 { Event::Tick } else { Event::Link(Link::MarketAlive) };
+            tape.push(Ts(n as i64), Seq(n), event).unwrap();
+        }
+        assert_eq!(tape.status(), None);
+        tape.finish().unwrap();
+        let report = verify(&path).unwrap();
+        assert_eq!((report.events, report.ending, report.out_of_order), (3_000 - 428, Ending::Orderly, 0));
+    }
+
+    #[test]
+    fn a_thread_that_is_dropped_leaves_a_tape_without_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.tape");
+        let mut tape = TapeThread::spawn(&path, &samples::header(), ROOMY).unwrap();
+        tape.push(Ts(1), Seq(1), Event::Link(Link::MarketUp)).unwrap();
+        tape.queue = None;
+        tape.result.recv().unwrap().unwrap();
+        let mut reader = TapeReader::open(&path).unwrap();
+        assert!(reader.next_event().unwrap().is_some() && reader.next_event().unwrap().is_none());
+        assert_eq!(reader.ending(), Some(Ending::Crashed { lost: 0 }));
+    }
+
+    #[test]
+    fn a_full_disk_is_trouble_and_then_fatal() {
+        assert_eq!(disk_health(10 << 20, 10 << 20), None);
+        assert!(!disk_health(9 << 20, 10 << 20).unwrap().fatal);
+        assert!(disk_health(2 << 20, 10 << 20).unwrap().fatal);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.tape");
+        let demanding = Quota { min_free_bytes: u64::MAX, ..ROOMY };
+        let mut tape = TapeThread::spawn(&path, &samples::header(), demanding).unwrap();
+        tape.disk = tape.reports.recv().unwrap();
+        let Some(TapeStatus::Trouble(trouble)) = tape.status() else { panic!("no trouble") };
+        assert!(trouble.fatal && trouble.why.contains("disk"), "{trouble:?}");
+        assert_eq!(tape.status(), None);
+        tape.disk = None;
+        assert_eq!(tape.status(), Some(TapeStatus::Recovered));
+    }
+
+    /// A writer that nobody runs: what a hanging disk looks like from here.
+    fn hanging() -> (TapeThread, Receiver<(Ts, Seq, Event)>, Sender<Health>) {
+        let (queue, events) = sync_channel(QUEUE_MAX);
+        let (report, reports) = channel();
+        let tape = TapeThread {
+            path: PathBuf::from("hanging.tape"),
+            queue: Some(queue),
+            waiting: Arc::new(AtomicUsize::new(0)),
+            orderly: Arc::new(AtomicBool::new(false)),
+            reports,
+            result: channel().1,
+            disk: None,
+            behind: None,
+            ended_early: false,
+            told: None,
+        };
+        (tape, events, report)
+    }
+
+    #[test]
+    fn a_writer_that_hangs_is_trouble_then_fatal_and_the_tape_ends_at_the_first_loss() {
+        let (mut tape, events, _report) = hanging();
+        let mut seen = Vec::new();
+        for n in 0..QUEUE_MAX {
+            tape.push(Ts(0), Seq(n as u64), Event::Ended).unwrap();
+            if let Some(TapeStatus::Trouble(trouble)) = tape.status() {
+                seen.push((tape.depth(), trouble.fatal));
+            }
+        }
+        assert_eq!(seen, [(BEHIND, false), (FAR_BEHIND, true)]);
+        assert_eq!(tape.push(Ts(0), Seq(0), Event::Ended), Err(Backlog::Full { waiting: QUEUE_MAX }));
+        drop(events);
+        tape.waiting.store(0, Ordering::Relaxed);
+        assert_eq!(tape.push(Ts(0), Seq(0), Event::Ended), Err(Backlog::Stopped));
+        assert_eq!(tape.status(), None, "fatal stays fatal once an event is lost");
+        assert!(matches!(tape.finish(), Err(TapeError::Stopped(_))));
+    }
+
+    #[test]
+    fn a_writer_that_catches_up_has_recovered() {
+        let (mut tape, _events, _report) = hanging();
+        tape.waiting.store(BEHIND, Ordering::Relaxed);
+        assert!(matches!(tape.status(), Some(TapeStatus::Trouble(_))));
+        tape.waiting.store(CAUGHT_UP + 1, Ordering::Relaxed);
+        assert_eq!(tape.status(), None);
+        tape.waiting.store(CAUGHT_UP, Ordering::Relaxed);
+        assert_eq!(tape.status(), Some(TapeStatus::Recovered));
+    }
+}

@@ -1,0 +1,500 @@
+//! The ledger seen from outside: what a crash, a second process, a wrong file and a failing latch do to the money.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tickdeck::engine::account::Holding;
+use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::event::{Baselines, Fill};
+use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol, order_link_id};
+use tickdeck::engine::market::instrument::Instrument;
+use tickdeck::engine::num::{Money, Price, Qty, Rate, Side, UNIT};
+use tickdeck::engine::risk::limits::LimitKey;
+use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
+use tickdeck::engine::time::Ts;
+use tickdeck::ledger::{Cell, Filter, Format, Job, Ledger, LedgerError, PnlBy, Reader, RunRow};
+
+fn money(text: &str) -> Money {
+    Money::parse(text).unwrap()
+}
+fn price(text: &str) -> Price {
+    Price::parse(text).unwrap()
+}
+fn qty(text: &str) -> Qty {
+    Qty::parse(text).unwrap()
+}
+fn instruments(names: &[&str]) -> Vec<Instrument> {
+    names.iter().map(|name| Instrument::linear(name, price("0.1"), qty("0.001"))).collect()
+}
+fn run_row(run: &str) -> RunRow {
+    RunRow {
+        run: RunId(run.to_owned()),
+        pair: Pair::SIMULATED,
+        started: Ts(1),
+        label: "weather calm".to_owned(),
+        version: "0.1.0".to_owned(),
+        balance: money("10000"),
+    }
+}
+fn record(record: Record) -> Job {
+    Job::Record { at: Ts(7), record }
+}
+fn intent(seq: u64, purpose: Purpose) -> Job {
+    let order = NewOrder {
+        seq: OrderSeq(seq),
+        symbol: Symbol(0),
+        side: Side::Buy,
+        qty: qty("0.01"),
+        price: price("64000.1"),
+        tif: TimeInForce::ImmediateOrCancel,
+        reduce_only: purpose != Purpose::Entry,
+        purpose,
+        decided: Ts(5),
+    };
+    let link_id = order_link_id(Account::Paper, &RunId("r1".to_owned()), OrderSeq(seq));
+    Job::Intent { at: Ts(6), order, link_id }
+}
+fn killed() -> Latch {
+    Latch { cause: LatchCause::Killed("key ^K".to_owned()), at: Ts(9) }
+}
+
+/// Books executions as the engine does and makes the records it would send.
+struct Books {
+    held: Vec<Holding>,
+    balance: Money,
+    next: u32,
+}
+
+impl Books {
+    fn new() -> Self {
+        Self { held: (0..3).map(|i| Holding::flat(Symbol(i))).collect(), balance: money("10000"), next: 0 }
+    }
+    fn fill(&mut self, symbol: u16, side: Side, at_price: &str, size: &str, fee: &str) -> Job {
+        self.next += 1;
+        let fill = Fill {
+            exec_id: format!("x{}", self.next),
+            price: price(at_price),
+            qty: qty(size),
+            fee: money(fee),
+            maker: false,
+        };
+        let held = &mut self.held[usize::from(symbol)];
+        let booked = held.book(Ts(7), side, fill.price, fill.qty, fill.fee);
+        self.balance += booked.realised - fill.fee;
+        record(Record::Fill {
+            order: Some(OrderSeq(1)),
+            symbol: Symbol(symbol),
+            side,
+            realised: booked.realised,
+            balance: self.balance,
+            position: held.signed,
+            cost: held.cost,
+            fill,
+        })
+    }
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("data").join("simulated.sqlite")
+    }
+    fn marker(&self) -> PathBuf {
+        self.folder.path().join("data").join("latched.simulated")
+    }
+    /// A ledger with a run begun on BTCUSDT, ETHUSDT, SOLUSDT.
+    fn begun(&self, run: &str) -> Ledger {
+        begun(&self.path(), run)
+    }
+}
+
+fn begun(path: &Path, run: &str) -> Ledger {
+    let mut ledger = Ledger::open(path, Pair::SIMULATED).unwrap();
+    ledger.restore(&instruments(&["BTCUSDT", "ETHUSDT", "SOLUSDT"])).unwrap();
+    ledger.begin_run(&run_row(run)).unwrap();
+    ledger
+}
+
+fn commit(ledger: &mut Ledger, batch: &[Job]) {
+    let done = ledger.commit(batch).unwrap();
+    assert!(done.troubles.is_empty(), "{:?}", done.troubles);
+}
+
+#[test]
+fn money_comes_back_exactly_and_by_name_after_a_power_loss() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    let batch = [
+        intent(1, Purpose::Entry),
+        books.fill(0, Side::Buy, "64182.5", "0.012", "0.4236045"),
+        books.fill(2, Side::Sell, "151.234567891", "3.333333333", "0.000000000000000001"),
+        books.fill(0, Side::Sell, "64200", "0.007", "0.2471700"),
+    ];
+    commit(&mut ledger, &batch);
+    // What is on the disk now, without a clean close: the copy is what a power loss leaves.
+    let copy = Place::new();
+    fs::create_dir_all(copy.path().parent().unwrap()).unwrap();
+    for name in ["simulated.sqlite", "simulated.sqlite-wal"] {
+        fs::copy(place.path().with_file_name(name), copy.path().with_file_name(name)).unwrap();
+    }
+    let mut restarted = Ledger::open(&copy.path(), Pair::SIMULATED).unwrap();
+    let stored = restarted.restore(&instruments(&["DOGEUSDT", "BTCUSDT"])).unwrap();
+    assert_eq!(stored.balance, Some(books.balance));
+    assert_eq!(stored.holdings, [Holding { symbol: Symbol(1), ..books.held[0].clone() }]);
+    assert_eq!(stored.unknown_holdings, ["SOLUSDT"]);
+    assert_eq!(stored.unresolved.len(), 1);
+    assert_eq!(stored.unresolved[0].link_id, "tp-r1-000001");
+}
+
+#[test]
+fn a_second_process_is_refused_and_a_crash_leaves_no_lock() {
+    let place = Place::new();
+    let first = Ledger::open(&place.path(), Pair::SIMULATED).unwrap();
+    let second = Ledger::open(&place.path(), Pair::SIMULATED).unwrap_err();
+    assert!(matches!(second, LedgerError::InUse { .. }), "{second}");
+    assert!(second.to_string().contains(&format!("process {}", std::process::id())), "{second}");
+    assert!(Ledger::open_or_killed(&place.path(), Pair::SIMULATED, Ts(1)).is_err(), "in use is not unreadable");
+    drop(first);
+    assert!(place.path().with_file_name("simulated.sqlite.lock").exists(), "the file stays, the lock does not");
+    Ledger::open(&place.path(), Pair::SIMULATED).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn folder_and_files_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    commit(&mut ledger, &[record(Record::Latch(Some(killed())))]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(place.path().parent().unwrap()), 0o700);
+    for entry in fs::read_dir(place.path().parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn what_cannot_be_trusted_counts_as_killed() {
+    let damaged = |place: &Place| {
+        drop(place.begun("r1"));
+        let mut bytes = fs::read(place.path()).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[100..middle].fill(0x5a);
+        fs::write(place.path(), bytes).unwrap();
+    };
+    let text_file = |place: &Place| {
+        fs::create_dir_all(place.path().parent().unwrap()).unwrap();
+        fs::write(place.path(), "this is no database, it only has the name of one".repeat(50)).unwrap();
+    };
+    let foreign = |place: &Place| {
+        fs::create_dir_all(place.path().parent().unwrap()).unwrap();
+        rusqlite::Connection::open(place.path()).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    };
+    let newer = |place: &Place| {
+        drop(place.begun("r1"));
+        let connection = rusqlite::Connection::open(place.path()).unwrap();
+        connection.pragma_update(None, "user_version", 999).unwrap();
+    };
+    let other_pair = |place: &Place| {
+        fs::create_dir_all(place.path().parent().unwrap()).unwrap();
+        drop(Ledger::open(&place.path(), Pair::bybit(Account::Live)).unwrap());
+    };
+    let cases: [(&str, &dyn Fn(&Place)); 5] = [
+        ("damaged", &damaged),
+        ("text", &text_file),
+        ("foreign", &foreign),
+        ("newer", &newer),
+        ("other pair", &other_pair),
+    ];
+    for (what, spoil) in cases {
+        let place = Place::new();
+        spoil(&place);
+        let before = fs::read(place.path()).unwrap();
+        let error = Ledger::open(&place.path(), Pair::SIMULATED).unwrap_err().to_string();
+        assert!(error.contains("counts as killed until"), "{what}: {error}");
+        let mut opened = Ledger::open_or_killed(&place.path(), Pair::SIMULATED, Ts(3)).unwrap();
+        assert!(opened.trouble.is_some(), "{what}");
+        let stored = opened.ledger.restore(&instruments(&["BTCUSDT"])).unwrap();
+        assert!(stored.latch.is_some_and(|l| l.is_kill() && l.cause.to_string().contains("ledger unreadable")));
+        opened.ledger.begin_run(&run_row("r2")).unwrap();
+        for refused in [intent(1, Purpose::Entry), record(Record::Latch(None))] {
+            assert!(matches!(opened.ledger.commit(&[refused]), Err(LedgerError::StandIn(_))), "{what}");
+        }
+        commit(&mut opened.ledger, &[intent(2, Purpose::Close), record(Record::Latch(Some(killed())))]);
+        assert!(place.marker().exists(), "{what}: a kill still reaches the marker");
+        assert!(fs::read(place.path()).unwrap() == before, "{what}: the file was changed");
+    }
+}
+
+#[test]
+fn either_half_of_a_latch_is_enough() {
+    let place = Place::new();
+    let latch_now = || begin_and_latch(&place);
+    let mut ledger = place.begun("r1");
+    commit(&mut ledger, &[record(Record::Latch(Some(killed())))]);
+    drop(ledger);
+    assert_eq!(latch_now(), Some(killed()));
+    fs::remove_file(place.marker()).unwrap();
+    assert_eq!(latch_now(), Some(killed()), "the ledger alone latches");
+
+    let mut ledger = place.begun("r2");
+    commit(&mut ledger, &[record(Record::Latch(None))]);
+    drop(ledger);
+    assert_eq!(latch_now(), None);
+    fs::write(place.marker(), "").unwrap();
+    assert!(latch_now().is_some_and(|l| l.is_kill()), "the marker alone latches, even an empty one");
+
+    let mut ledger = place.begun("r3");
+    commit(&mut ledger, &[record(Record::Latch(None))]);
+    assert!(!place.marker().exists());
+    let loss = LossTrip { limit: "max_daily_loss".into(), measured: "201.5".into(), allowed: "200".into() };
+    let trip = Latch { cause: LatchCause::Loss(loss), at: Ts(11) };
+    commit(&mut ledger, &[record(Record::Latch(None)), record(Record::Latch(Some(trip.clone())))]);
+    drop(ledger);
+    assert_eq!(latch_now(), Some(trip));
+}
+
+fn begin_and_latch(place: &Place) -> Option<Latch> {
+    Ledger::open(&place.path(), Pair::SIMULATED).unwrap().restore(&[]).unwrap().latch
+}
+
+#[test]
+fn a_kill_latches_although_the_ledger_cannot_be_written() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let kill = [record(Record::Latch(Some(killed()))), intent(1, Purpose::Entry), intent(1, Purpose::Entry)];
+    assert!(matches!(ledger.commit(&kill), Err(LedgerError::IntentTwice { seq: 1, .. })));
+    drop(ledger);
+    assert_eq!(begin_and_latch(&place), Some(killed()));
+}
+
+#[test]
+fn an_order_is_never_created_twice_and_a_batch_is_all_or_nothing() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let done = ledger.commit(&[intent(1, Purpose::Entry), intent(2, Purpose::Close)]).unwrap();
+    assert_eq!(done.intents, [OrderSeq(1), OrderSeq(2)]);
+    assert!(matches!(
+        ledger.commit(&[intent(3, Purpose::Entry), intent(2, Purpose::Entry)]),
+        Err(LedgerError::IntentTwice { seq: 2, .. })
+    ));
+    commit(&mut ledger, &[intent(3, Purpose::Entry)]);
+    let state = |state: &str| {
+        record(Record::OrderState {
+            order: OrderSeq(2),
+            state: state.into(),
+            filled: qty("0.004"),
+            reason: "late".into(),
+        })
+    };
+    commit(&mut ledger, &[state("live"), state("cancelled")]);
+    let open: Vec<u64> = ledger.restore(&[]).unwrap().unresolved.iter().map(|i| i.seq).collect();
+    assert_eq!(open, [1, 3]);
+}
+
+#[test]
+fn an_execution_told_twice_counts_once_and_a_changed_one_is_an_error() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    let fill = books.fill(0, Side::Buy, "100", "1", "0.055");
+    commit(&mut ledger, &[fill.clone(), fill]);
+    assert_eq!(ledger.restore(&instruments(&["BTCUSDT"])).unwrap().balance, Some(money("9999.945")));
+    let mut others = Books::new();
+    let changed = others.fill(0, Side::Buy, "101", "1", "0.055");
+    assert!(matches!(ledger.commit(&[changed]), Err(LedgerError::FillDiffers(_))));
+    // The paper venue starts its numbers anew with every run.
+    ledger.end_run(Ts(8), "quit").unwrap();
+    ledger.begin_run(&RunRow { balance: books.balance, ..run_row("r2") }).unwrap();
+    let mut next = Books { next: 0, ..books };
+    commit(&mut ledger, &[next.fill(0, Side::Sell, "101", "1", "0.055")]);
+}
+
+#[test]
+fn rows_that_do_not_add_up_are_kept_and_reported() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    let Job::Record { at, record: Record::Fill { order, symbol, side, fill, realised, position, cost, .. } } =
+        books.fill(0, Side::Buy, "100", "1", "0")
+    else {
+        panic!("a fill")
+    };
+    let wrong =
+        Record::Fill { order, symbol, side, fill, realised, balance: money("10001"), position: position + 1, cost };
+    let done = ledger.commit(&[intent(1, Purpose::Entry), Job::Record { at, record: wrong }]).unwrap();
+    assert_eq!(done.troubles.len(), 2, "{:?}", done.troubles);
+    assert!(done.troubles[0].contains("does not add up") && done.troubles[1].contains("balance"));
+    let stored = ledger.restore(&instruments(&["BTCUSDT"])).unwrap();
+    assert_eq!((stored.balance, stored.holdings[0].signed), (Some(money("10001")), UNIT + 1), "stored as told");
+}
+
+#[test]
+fn baselines_limits_and_releases_survive_a_restart() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let baselines = Baselines {
+        day_start: Ts(100),
+        day_equity: money("10000.000000000000000001"),
+        high_water: money("10020.5"),
+        minutes: (0..1440).map(|i| (Ts(i * 60), Money::from_raw(i128::from(i)))).collect(),
+        day_loss_spent: true,
+    };
+    let limit = |new: i64| Record::Limit { key: LimitKey::MaxDailyLoss, old: 200 * UNIT, new };
+    let shorter = Baselines { minutes: baselines.minutes[..7].to_vec(), ..baselines.clone() };
+    commit(
+        &mut ledger,
+        &[
+            record(Record::Baselines(baselines)),
+            record(Record::Baselines(shorter.clone())),
+            record(limit(50 * UNIT)),
+            record(limit(UNIT / 2)),
+            record(Record::Released { symbol: Symbol(1), released: true }),
+            record(Record::Released { symbol: Symbol(2), released: true }),
+            record(Record::Released { symbol: Symbol(1), released: false }),
+            record(Record::Operator { command: "arm".into(), outcome: "15m".into() }),
+            record(Record::Funding {
+                symbol: Symbol(0),
+                rate: Rate::parse("0.0001").unwrap(),
+                amount: money("-0.25"),
+                balance: money("9999.75"),
+            }),
+        ],
+    );
+    ledger.end_run(Ts(50), "quit").unwrap();
+    drop(ledger);
+    let mut ledger = Ledger::open(&place.path(), Pair::SIMULATED).unwrap();
+    let stored = ledger.restore(&instruments(&["BTCUSDT", "ETHUSDT", "SOLUSDT"])).unwrap();
+    assert_eq!(stored.baselines, Some(shorter));
+    assert_eq!(stored.limits, [(LimitKey::MaxDailyLoss, UNIT / 2)]);
+    assert_eq!(stored.released, [Symbol(2)]);
+    assert_eq!(stored.balance, Some(money("9999.75")));
+}
+
+#[test]
+fn a_simulated_market_that_ended_leaves_no_position_and_invents_no_profit() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    commit(
+        &mut ledger,
+        &[
+            intent(1, Purpose::Entry),
+            books.fill(0, Side::Buy, "100", "2", "0.1"),
+            books.fill(1, Side::Sell, "50", "4", "0.1"),
+            record(Record::Released { symbol: Symbol(0), released: true }),
+            record(Record::Latch(Some(killed()))),
+        ],
+    );
+    drop(ledger);
+    let names = instruments(&["ETHUSDT", "BTCUSDT"]);
+    let mut ledger = Ledger::open(&place.path(), Pair::SIMULATED).unwrap();
+    let ended = ledger.market_ended(Ts(20), &names, &[(Symbol(0), price("45"))]).unwrap();
+    assert_eq!(ended, 2);
+    let stored = ledger.restore(&names).unwrap();
+    assert!(stored.holdings.is_empty() && stored.unresolved.is_empty() && stored.released.is_empty());
+    assert_eq!(stored.balance, Some(books.balance + money("20")), "ETH was settled at 45, BTC at its entry cost");
+    assert_eq!(stored.latch, Some(killed()), "a kill outlives the market");
+    assert_eq!(ledger.market_ended(Ts(21), &names, &[]).unwrap(), 0, "again changes nothing");
+}
+
+#[test]
+fn facts_cannot_be_changed_by_any_program() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    commit(&mut ledger, &[intent(1, Purpose::Entry), books.fill(0, Side::Buy, "100", "1", "0")]);
+    drop(ledger);
+    let connection = rusqlite::Connection::open(place.path()).unwrap();
+    for sql in ["UPDATE fills SET fee = '0'", "DELETE FROM fills", "DELETE FROM intents", "DELETE FROM balances"] {
+        let error = connection.execute_batch(sql).unwrap_err().to_string();
+        assert!(error.contains("never changed"), "{sql}: {error}");
+    }
+    let env: Vec<String> = connection
+        .prepare("SELECT env FROM fills UNION SELECT env FROM intents UNION SELECT env FROM balances")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(env, ["simulated/paper"]);
+}
+
+#[test]
+fn readers_see_what_is_committed_while_the_engine_writes() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    let day = Ts(1_000_000_000 * 86_400 * 20_000);
+    let mut batch = vec![
+        intent(1, Purpose::Entry),
+        books.fill(0, Side::Buy, "100", "2", "0.11"),
+        books.fill(1, Side::Sell, "50", "4", "0.11"),
+    ];
+    let Job::Record { record: last, .. } = books.fill(0, Side::Sell, "110", "2", "0.121") else { panic!("a fill") };
+    batch.push(Job::Record { at: day, record: last });
+    commit(&mut ledger, &batch);
+    let reader = Reader::open(&place.path()).unwrap();
+    assert_eq!(reader.env(), "simulated/paper");
+    let filter = Filter::default();
+    assert_eq!(reader.orders(&filter).unwrap().len(), 1);
+    assert_eq!(reader.fills(&filter).unwrap().len(), 3);
+    assert_eq!(reader.fills(&Filter { symbol: Some("ETHUSDT".into()), ..filter.clone() }).unwrap().len(), 1);
+    assert_eq!(reader.fills(&Filter { rows_max: 2, ..filter.clone() }).unwrap().len(), 2);
+    assert_eq!(reader.fills(&Filter { since: Ts(8), ..filter.clone() }).unwrap().len(), 1);
+    let positions = reader.positions().unwrap();
+    assert_eq!(
+        positions.rows()[0][..4],
+        [Cell::text("ETHUSDT"), Cell::decimal("-4"), Cell::decimal("50"), Cell::decimal("200")]
+    );
+    let pnl = reader.pnl(&filter, PnlBy::Symbol).unwrap().render(Format::Csv);
+    assert_eq!(
+        pnl,
+        "symbol,fills,volume,realised,fees,funding,net\nBTCUSDT,2,420,20,0.231,0,19.769\nETHUSDT,1,200,0,0.11,0,-0.11\n\
+         total,3,620,20,0.341,0,19.659\n"
+    );
+    let days = reader.pnl(&filter, PnlBy::Day).unwrap().render(Format::Csv);
+    assert!(days.contains("1970-01-01,2,") && days.contains("2024-10-04,1,"), "{days}");
+    assert!(reader.tables().unwrap().iter().any(|(name, sheet)| *name == "balances" && sheet.len() == 4));
+}
+
+#[test]
+fn rows_need_a_run_and_a_known_instrument() {
+    let mut ledger = Ledger::in_memory(Pair::TAPE).unwrap();
+    assert!(matches!(ledger.commit(&[intent(1, Purpose::Entry)]), Err(LedgerError::NoRun)));
+    assert!(ledger.begin_run(&run_row("r1")).is_err(), "another pair's run");
+    ledger.begin_run(&RunRow { pair: Pair::TAPE, ..run_row("r1") }).unwrap();
+    assert!(matches!(ledger.commit(&[intent(1, Purpose::Entry)]), Err(LedgerError::UnknownSymbol(0))));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_sequence_of_executions_is_restored_to_the_last_digit(
+        trades in proptest::collection::vec((0_u16..3, proptest::bool::ANY, 1_i64..9_000_000_000_000, 1_i64..5_000_000_000), 1..40)
+    ) {
+        let mut ledger = Ledger::in_memory(Pair::SIMULATED).unwrap();
+        let names = instruments(&["BTCUSDT", "ETHUSDT", "SOLUSDT"]);
+        ledger.restore(&names).unwrap();
+        ledger.begin_run(&run_row("r1")).unwrap();
+        let mut books = Books::new();
+        for (symbol, buy, raw_price, raw_qty) in trades {
+            let side = if buy { Side::Buy } else { Side::Sell };
+            let (at_price, size) = (Price::from_raw(raw_price).to_string(), Qty::from_raw(raw_qty).to_string());
+            let fee = (Price::from_raw(raw_price) * Qty::from_raw(raw_qty)).times(Rate::from_raw(550_000)).to_string();
+            commit(&mut ledger, &[books.fill(symbol, side, &at_price, &size, &fee)]);
+        }
+        let stored = ledger.restore(&names).unwrap();
+        let open: Vec<Holding> = books.held.iter().filter(|h| !h.is_flat()).cloned().collect();
+        proptest::prop_assert_eq!(stored.holdings, open);
+        proptest::prop_assert_eq!(stored.balance, Some(books.balance));
+    }
+}
