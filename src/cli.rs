@@ -107,6 +107,7 @@ pub struct HeadlessOptions {
     /// On the built-in simulated market
     #[arg(long)]
     pub demo: bool,
+    /// Which market.
     #[command(flatten)]
     pub market: DemoOptions,
     /// Stop by itself after this long: 60s, 15m, 8h
@@ -191,9 +192,10 @@ impl Cli {
         };
         match command {
             Command::Demo(options) => runs::demo(global, &options),
-            Command::Run(options) if !options.demo => {
-                Err(Failure::new(Exit::Error, format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen")))
-            }
+            Command::Run(options) if !options.demo => Err(Failure::new(
+                Exit::Error,
+                format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen"),
+            )),
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),

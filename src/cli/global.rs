@@ -92,11 +92,7 @@ impl Global {
     pub fn sources(&self, files: &Files) -> Sources {
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Sources {
-            file: Some(files.config()),
-            environment: environment.collect(),
-            overrides: self.overrides.clone(),
-        }
+        Sources { file: Some(files.config()), environment: environment.collect(), overrides: self.overrides.clone() }
     }
 
     /// The theme of the cockpit: configuration, command line and terminal together.
@@ -126,8 +122,10 @@ impl Global {
             Mode::Live => "live",
         };
         let why = if own_market {
-            format!("the simulated market and tapes have the paper account and no other: no order of the {word} account is \
-                     ever priced from a market that is not its own")
+            format!(
+                "the simulated market and tapes have the paper account and no other: no order of the {word} account is \
+                     ever priced from a market that is not its own"
+            )
         } else {
             format!("this build has no exchange connection, so the {word} account cannot be used; nothing was started")
         };

@@ -84,7 +84,9 @@ impl Place {
         let missing = config.active.iter().find(|name| !sound.iter().any(|model| model.info().name == **name));
         if let Some(name) = missing {
             let what = format!("model.active names `{name}`, which is not a sound model in {}", dir.display());
-            return Err(Failure::configuration(format!("{what}; nothing was started. `tickdeck model list` shows them")));
+            return Err(Failure::configuration(format!(
+                "{what}; nothing was started. `tickdeck model list` shows them"
+            )));
         }
         sound.retain(|model| config.active.contains(&model.info().name));
         Ok(sound)
@@ -293,21 +295,23 @@ impl Lines {
         let equity = account.equity.map(|equity| equity.to_string());
         let word = format!("{:?}", snapshot.state.word).to_uppercase();
         match self.format {
-            LineFormat::Json => line(&serde_json::json!({
-                "kind": "state",
-                "at": snapshot.at.to_string(),
-                "state": word,
-                "latch": snapshot.state.latch.as_ref().map(|latch| latch.cause.to_string()),
-                "equity": equity,
-                "balance": account.balance.to_string(),
-                "realised": account.realised.to_string(),
-                "fees": account.fees.to_string(),
-                "trades": account.trades,
-                "open": snapshot.state.open,
-                "working": snapshot.orders.iter().filter(|order| order.working).count(),
-                "events": snapshot.health.events,
-            })
-            .to_string()),
+            LineFormat::Json => line(
+                &serde_json::json!({
+                    "kind": "state",
+                    "at": snapshot.at.to_string(),
+                    "state": word,
+                    "latch": snapshot.state.latch.as_ref().map(|latch| latch.cause.to_string()),
+                    "equity": equity,
+                    "balance": account.balance.to_string(),
+                    "realised": account.realised.to_string(),
+                    "fees": account.fees.to_string(),
+                    "trades": account.trades,
+                    "open": snapshot.state.open,
+                    "working": snapshot.orders.iter().filter(|order| order.working).count(),
+                    "events": snapshot.health.events,
+                })
+                .to_string(),
+            ),
             LineFormat::Text => line(&format!(
                 "{}  {word}  equity {}  open {}  trades {}  events {}",
                 snapshot.at.clock(),

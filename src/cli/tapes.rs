@@ -36,7 +36,9 @@ pub(super) fn run(command: &TapeCommand) -> Result<(), Failure> {
             let mut bad = 0;
             for file in files {
                 match verify(file) {
-                    Ok(report) => print(&format!("ok    {}  {}  {}\n", report.sha256, file.display(), ending(&report)))?,
+                    Ok(report) => {
+                        print(&format!("ok    {}  {}  {}\n", report.sha256, file.display(), ending(&report)))?
+                    }
                     Err(error) => {
                         bad += 1;
                         note(&error.to_string());
@@ -52,7 +54,9 @@ pub(super) fn run(command: &TapeCommand) -> Result<(), Failure> {
 fn ending(report: &TapeReport) -> String {
     match report.ending {
         Ending::Orderly => "complete".to_owned(),
-        Ending::Crashed { lost } => format!("no orderly end: the run crashed or still writes; {lost} bytes cannot be read"),
+        Ending::Crashed { lost } => {
+            format!("no orderly end: the run crashed or still writes; {lost} bytes cannot be read")
+        }
     }
 }
 

@@ -77,7 +77,11 @@ const DAY: Span = Span::from_secs(86_400);
 
 /// Every key, in the order of the example file.
 pub const KEYS: &[Key] = &[
-    key("symbols", Slot::Symbols(|c| &mut c.symbols), "instruments of the exchange stream, in the order shown; the simulated market and tapes have their own"),
+    key(
+        "symbols",
+        Slot::Symbols(|c| &mut c.symbols),
+        "instruments of the exchange stream, in the order shown; the simulated market and tapes have their own",
+    ),
     key(
         "decision_interval_ms",
         Slot::Millis(|c| &mut c.decision_interval, 100, 60_000),
