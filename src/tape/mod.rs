@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod format;
+pub mod import;
 pub mod quota;
 pub mod read;
 pub mod thread;
