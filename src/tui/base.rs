@@ -5,13 +5,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::layout::{Class, bands, class, layout};
-use super::panes::{PANES, PaneId, Scene};
+use super::panes::{PANES, PaneId, Scene, markets};
 use super::widgets::frame::{self, Frame};
 use super::widgets::pen::{Pen, columns};
 use super::widgets::{banner, figures};
 use crate::engine::ids::Account;
 use crate::engine::notice::Level;
-use crate::engine::snapshot::{PositionRow, Snapshot};
+use crate::engine::num::UNIT;
+use crate::engine::risk::limits::LimitKey;
+use crate::engine::snapshot::{MarketRow, PositionRow, Snapshot, Verdict};
 
 /// Draws the whole screen into `area`.
 pub fn draw_base(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
@@ -46,13 +48,14 @@ fn draw_pane(id: PaneId, place: Rect, class: Class, buffer: &mut Buffer, scene: 
     }
 }
 
-/// The newest warning or alarm until it is acknowledged; in calm times the newest event, dimmed.
+/// The newest warning or alarm until it is acknowledged; in calm times why the market in front does not trade.
 fn draw_notice(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, area);
     let Some(notice) = &scene.snapshot.pending_notice else {
-        if let Some(newest) = scene.snapshot.notices.last() {
-            pen.text(1, 0, area.width.saturating_sub(2), &newest.to_string(), theme.dim, theme.glyphs.ellipsis);
+        if let Some(row) = scene.front() {
+            let text = format!("why {}: {}", row.name, why(row, scene));
+            pen.text(1, 0, area.width.saturating_sub(2), &text, theme.dim, theme.glyphs.ellipsis);
         }
         return;
     };
@@ -68,6 +71,17 @@ fn draw_notice(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     pen.text(1, 0, if wide { room } else { area.width.saturating_sub(1) }, &text, style, theme.glyphs.ellipsis);
     if wide {
         pen.put(area.width.saturating_sub(columns(hint)), 0, hint, theme.dim);
+    }
+}
+
+/// The verdict, with one line of help where it is a denial.
+fn why(row: &MarketRow, scene: &Scene<'_>) -> String {
+    let verdict = markets::verdict(row, scene.theme).0;
+    match &row.verdict {
+        Verdict::Denied(_, denial) | Verdict::Quiet(denial) if verdict.contains(denial.code.text()) => {
+            format!("{verdict} ({})", denial.code.help())
+        }
+        _ => verdict,
     }
 }
 
@@ -137,15 +151,11 @@ fn position_line(row: &PositionRow, snapshot: &Snapshot, scene: &Scene<'_>) -> (
 }
 
 fn risk_line(snapshot: &Snapshot) -> String {
-    use crate::engine::risk::limits::LimitKey;
-    let used = |key: LimitKey| {
-        let row = snapshot.limits.iter().find(|r| r.key == key).and_then(|r| r.utilisation);
-        figures::or_unknown(row, |u| format!("{:.0}%", u * 100.0))
-    };
-    let drawdown = figures::or_unknown(snapshot.account.drawdown_pct, |pct| format!("{pct:.1}%"));
-    format!(
-        "drawdown {drawdown} (limit {} used)  exposure {}",
-        used(LimitKey::MaxDrawdownPct),
-        used(LimitKey::MaxGrossNotional)
-    )
+    let row = |key: LimitKey| snapshot.limits.iter().find(|row| row.key == key);
+    let drawdown = figures::or_unknown(snapshot.account.drawdown_pct, |pct| figures::plain(pct, 1));
+    let allowed = row(LimitKey::MaxDrawdownPct).map(|row| row.value as f64 / UNIT as f64);
+    let allowed = figures::or_unknown(allowed, |pct| figures::plain(pct, 1));
+    let exposure = row(LimitKey::MaxGrossNotional).and_then(|row| row.utilisation);
+    let exposure = figures::or_unknown(exposure, |used| format!("{:.0}%", used * 100.0));
+    format!("drawdown {drawdown}% of {allowed}%  exposure {exposure}")
 }

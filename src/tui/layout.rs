@@ -5,8 +5,9 @@
 //! banner                               banner                              banner
 //! master  | markets                    ticker                              ticker
 //! pnl     | chart         | depth      chart          | depth | trades     chart          | depth
-//! limits  | positions     | orders     signals | positions                 signals
-//! health  | signals       | events     events    | orders | limits         positions, orders, limits
+//! limits  | positions                  signals | positions                 signals
+//! health  | signals       | orders     events    | orders | limits         positions, orders
+//!         | events                                                         events, limits
 //! notice                               notice                              notice
 //! keys                                 keys                                keys
 //! ```
@@ -38,7 +39,8 @@ const DEPTH_MEDIUM: u16 = 32;
 const DEPTH_COMPACT: u16 = 29;
 const TRADES: u16 = 36;
 const SIGNALS: u16 = 56;
-const ORDERS: u16 = 50;
+const SIGNALS_WIDE: u16 = 62;
+const ORDERS: u16 = 54;
 
 /// How much room there is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -84,7 +86,7 @@ pub fn bands(area: Rect) -> Bands {
     let mut rest = area;
     let banner = top(&mut rest, 1);
     let footer = bottom(&mut rest, 1);
-    let notice = bottom(&mut rest, if area.height >= 6 { 1 } else { 0 });
+    let notice = bottom(&mut rest, u16::from(area.height >= 6));
     Bands { banner, body: rest, notice, footer }
 }
 
@@ -119,14 +121,13 @@ fn wide_watch(mut body: Rect, focus: PaneId) -> Vec<(PaneId, Rect)> {
     panes.push((Limits, top(&mut column, limits)));
     panes.push((Health, column));
     panes.push((Markets, top(&mut body, (height / 5).clamp(7, 20))));
-    let mut lower = bottom(&mut body, (height / 4).clamp(9, 16));
-    let mut middle = bottom(&mut body, if height >= 42 { 7 } else { 6 });
-    let depth = right(&mut body, DEPTH_WIDE);
-    panes.extend([(Chart, body), (slot(&[Depth, Trades], focus), depth)]);
-    let orders = right(&mut middle, ORDERS);
-    panes.extend([(Positions, middle), (Orders, orders)]);
-    panes.push((Signals, left(&mut lower, SIGNALS)));
-    panes.push((Events, lower));
+    panes.push((Events, bottom(&mut body, (height / 6).clamp(6, 14))));
+    let mut lower = bottom(&mut body, (height / 6).clamp(7, 10));
+    panes.push((Orders, right(&mut lower, ORDERS)));
+    panes.push((Signals, lower));
+    panes.push((Positions, bottom(&mut body, (height / 7).clamp(5, 10))));
+    panes.push((slot(&[Depth, Trades], focus), right(&mut body, DEPTH_WIDE)));
+    panes.push((Chart, body));
     panes
 }
 
@@ -139,7 +140,7 @@ fn wide_pilot(mut body: Rect, focus: PaneId) -> Vec<(PaneId, Rect)> {
     panes.push((Trades, right(&mut body, TRADES)));
     panes.push((Depth, right(&mut body, DEPTH_WIDE)));
     panes.push((Chart, body));
-    panes.push((slot(&[Signals, Health], focus), left(&mut middle, SIGNALS)));
+    panes.push((slot(&[Signals, Health], focus), left(&mut middle, SIGNALS_WIDE)));
     panes.push((Positions, middle));
     panes.push((slot(&[Limits, Pnl, Master], focus), right(&mut lower, LEFT_WIDE)));
     panes.push((Orders, right(&mut lower, ORDERS)));
@@ -189,13 +190,14 @@ fn medium_pilot(mut body: Rect, focus: PaneId) -> Vec<(PaneId, Rect)> {
 /// One designed screen of 80x24. What has no place of its own takes the chart's and the ladder's while it is focused.
 fn compact(mut body: Rect, focus: PaneId, view: MainView) -> Vec<(PaneId, Rect)> {
     use PaneId::{Chart, Depth, Events, Health, Limits, Markets, Master, Orders, Pnl, Positions, Signals, Trades};
-    let guest = [Markets, Events, Health, Pnl, Master, Limits].contains(&focus);
-    let mut panes = Vec::new();
-    if focus != Markets {
-        panes.push((Markets, top(&mut body, 1)));
-    }
+    let guest = [Events, Health, Pnl, Master, Limits].contains(&focus);
+    let mut panes = vec![(Markets, top(&mut body, 1))];
+    let height = body.height;
     if focus != Limits {
         panes.push((Limits, bottom(&mut body, 1)));
+    }
+    if focus != Events {
+        panes.push((Events, bottom(&mut body, if height >= 26 { 4 } else { 1 })));
     }
     if view == MainView::Watch {
         panes.push((Orders, bottom(&mut body, 3)));
@@ -203,10 +205,7 @@ fn compact(mut body: Rect, focus: PaneId, view: MainView) -> Vec<(PaneId, Rect)>
     } else {
         panes.push((slot(&[Positions, Orders], focus), bottom(&mut body, 4)));
     }
-    panes.push((Signals, bottom(&mut body, 3)));
-    if body.height >= 14 && focus != Events {
-        panes.push((Events, bottom(&mut body, 4)));
-    }
+    panes.push((Signals, bottom(&mut body, if height >= 26 { 3 } else { 2 })));
     if guest {
         panes.push((focus, body));
     } else {

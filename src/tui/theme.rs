@@ -265,7 +265,8 @@ impl Theme {
             banner_sim: with(Modifier::REVERSED),
             banner_demo: with(Modifier::REVERSED | Modifier::UNDERLINED),
             banner_live: loud,
-            killed: with(Modifier::BOLD | Modifier::UNDERLINED),
+            // A hole in the inverse banner.
+            killed: with(Modifier::BOLD | Modifier::UNDERLINED).remove_modifier(Modifier::REVERSED),
             key: with(Modifier::BOLD),
             danger: with(Modifier::BOLD | Modifier::UNDERLINED),
             guard: plain,

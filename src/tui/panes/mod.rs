@@ -1,11 +1,25 @@
 //! The panes and their registry. A new pane is one file here and one line in [`PANES`].
 
+mod chart;
+mod depth;
+mod events;
+mod health;
+mod limits;
+pub(crate) mod markets;
+mod master;
+mod orders;
+mod pnl;
+mod positions;
+mod signals;
+mod trades;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::state::UiState;
 use super::theme::Theme;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::ids::Symbol;
+use crate::engine::snapshot::{MarketRow, Snapshot};
 
 /// Names of the panes; the number is the key that focuses it, minus one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
@@ -55,4 +69,33 @@ pub trait Pane: Sync {
 }
 
 /// Every pane, in the order of their keys.
-pub const PANES: &[&dyn Pane] = &[];
+pub const PANES: &[&dyn Pane] = &[
+    &master::Master,
+    &markets::Markets,
+    &signals::Signals,
+    &chart::Chart,
+    &depth::Depth,
+    &positions::Positions,
+    &orders::Orders,
+    &limits::Limits,
+    &events::Events,
+    &pnl::Pnl,
+    &health::HealthPane,
+    &trades::Trades,
+];
+
+impl Scene<'_> {
+    /// The market row of an instrument.
+    pub fn market(&self, symbol: Symbol) -> Option<&MarketRow> {
+        self.snapshot.markets.iter().find(|row| row.symbol == symbol)
+    }
+    /// The market row of the instrument in front, as the snapshot has it in detail.
+    pub fn front(&self) -> Option<&MarketRow> {
+        self.market(self.snapshot.focus.as_ref().map_or(self.ui.symbol, |focus| focus.symbol))
+    }
+    /// Selected row of a pane, only while it has the focus.
+    fn selected(&self, pane: PaneId, rows: usize) -> Option<usize> {
+        let at = self.ui.selected.get(pane as usize).copied().unwrap_or(0);
+        (self.ui.focus == pane && rows > 0).then(|| at.min(rows - 1))
+    }
+}

@@ -5,7 +5,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::figures;
 use super::pen::{Pen, columns};
@@ -41,18 +41,23 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let pieces = pieces(scene, ground);
     let mut pen = Pen::new(buffer, area);
     pen.style_row(0, ground);
-    let (chosen, tight) = choose(&pieces, area.width);
+    let (chosen, spacing) = choose(&pieces, area.width);
     let separator = scene.theme.glyphs.separator;
-    let gap = if tight { separator.to_string() } else { format!(" {separator} ") };
-    let mut x = u16::from(!tight);
-    let mut right_width = u16::from(!tight);
+    let gap = match spacing {
+        Spacing::Wide => format!(" {separator} "),
+        Spacing::Close => format!("{separator} "),
+        Spacing::Tight => separator.to_string(),
+    };
+    let pad = spacing.padding() / 2;
+    let mut x = pad;
+    let mut right_width = pad;
     for (piece, form) in pieces.iter().zip(&chosen) {
         let Some(text) = form.and_then(|f| piece.forms.get(f)).map(|f| f.1.as_str()) else { continue };
         if piece.right {
             right_width += columns(text) + columns(&gap);
             continue;
         }
-        if x > u16::from(!tight) {
+        if x > pad {
             x = pen.put(x, 0, &gap, ground);
         }
         x = pen.put(x, 0, text, piece.style);
@@ -69,35 +74,67 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Grants forms in order of rank while they fit; also says whether the pieces must stand close together.
-fn choose(pieces: &[Piece], width: u16) -> (Vec<Option<usize>>, bool) {
+/// How far apart the pieces stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spacing {
+    Wide,
+    Close,
+    Tight,
+}
+
+impl Spacing {
+    const fn gap(self) -> u16 {
+        match self {
+            Self::Wide => 3,
+            Self::Close => 2,
+            Self::Tight => 1,
+        }
+    }
+    /// Columns left free at both ends together.
+    const fn padding(self) -> u16 {
+        match self {
+            Self::Wide | Self::Close => 2,
+            Self::Tight => 0,
+        }
+    }
+}
+
+/// Grants forms in order of rank while they fit, as loosely as the essentials allow.
+fn choose(pieces: &[Piece], width: u16) -> (Vec<Option<usize>>, Spacing) {
     let mut asked: Vec<(u8, usize, usize)> = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         asked.extend(piece.forms.iter().enumerate().map(|(form, (rank, _))| (*rank, index, form)));
     }
     asked.sort_unstable();
-    let grant = |gap: u16, padding: u16| -> (Vec<Option<usize>>, bool) {
+    let grant = |spacing: Spacing| -> (Vec<Option<usize>>, u8) {
         let mut chosen: Vec<Option<usize>> = vec![None; pieces.len()];
-        let mut words = true;
+        let mut refused = u8::MAX;
         for (rank, index, form) in &asked {
             let mut next = chosen.clone();
             if let Some(slot) = next.get_mut(*index) {
                 *slot = Some(*form);
             }
-            if total(pieces, &next, gap) + padding <= width {
+            if total(pieces, &next, spacing.gap()) + spacing.padding() <= width {
                 chosen = next;
-            } else if *rank <= WORDS {
-                words = false;
+            } else {
+                refused = refused.min(*rank);
             }
         }
-        (chosen, words)
+        (chosen, refused)
     };
-    let (roomy, complete) = grant(3, 2);
-    if complete { (roomy, false) } else { (grant(1, 0).0, true) }
+    for (spacing, needed) in [(Spacing::Wide, ESSENTIALS), (Spacing::Close, WORDS)] {
+        let (chosen, refused) = grant(spacing);
+        if refused > needed {
+            return (chosen, spacing);
+        }
+    }
+    (grant(Spacing::Tight).0, Spacing::Tight)
 }
 
 /// Forms up to this rank are the words that must be there.
 const WORDS: u8 = 2;
+/// Forms up to this rank are worth standing closer for.
+const ESSENTIALS: u8 = 9;
 
 fn total(pieces: &[Piece], chosen: &[Option<usize>], gap: u16) -> u16 {
     let texts = pieces.iter().zip(chosen).filter_map(|(p, form)| form.and_then(|f| p.forms.get(f)));
@@ -136,12 +173,12 @@ fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
     if snapshot.session.practice {
         pieces.push(Piece::left(
             vec![(4, "PRACTICE".to_owned()), (6, "PRACTICE: edge gate off".to_owned())],
-            theme.warn.patch(ground).patch(theme.killed.add_modifier(theme.killed.add_modifier)),
+            ground.add_modifier(Modifier::BOLD),
         ));
     }
     pieces.extend(money(snapshot, theme, ground));
     pieces.push(feed(snapshot, theme, ground));
-    pieces.push(Piece::right(vec![(11, format!("{}Z", snapshot.at.clock()))], ground));
+    pieces.push(Piece::right(vec![(12, format!("{}Z", snapshot.at.clock()))], ground));
     pieces
 }
 
@@ -193,11 +230,11 @@ fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
             )
         }
         StateWord::Safe => (
-            vec![(0, "SAFE".to_owned()), (3, format!("{} SAFE", g.safe)), (4, format!("{} SAFE (disarmed)", g.safe))],
+            vec![(0, "SAFE".to_owned()), (3, format!("{} SAFE", g.safe)), (11, format!("{} SAFE (disarmed)", g.safe))],
             ground,
         ),
         StateWord::Armed => {
-            let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| figures::left(until.since(snapshot.at)));
+            let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| until.since(snapshot.at).to_string());
             (
                 vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (3, format!("{0} ARMED {left}", g.armed))],
                 ground,
@@ -253,7 +290,7 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
     let account = &snapshot.account;
     let equity = account.equity.map_or_else(|| "?".to_owned(), figures::money);
     let mut pieces = vec![Piece::left(
-        vec![(7, equity.clone()), (8, format!("equity {equity}")), (17, format!("equity {equity} USDT"))],
+        vec![(7, equity.clone()), (10, format!("equity {equity}")), (17, format!("equity {equity} USDT"))],
         ground,
     )];
     let day = account.day_pnl.map_or_else(
@@ -263,7 +300,7 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
             format!("{arrow} {}", figures::signed_money(pnl))
         },
     );
-    let mut forms = vec![(7, day.clone()), (10, format!("day {day}"))];
+    let mut forms = vec![(7, day.clone()), (13, format!("day {day}"))];
     if let Some(pct) = account.day_pnl_pct {
         forms.push((16, format!("day {day} ({}%)", figures::signed(pct, 2))));
     }
@@ -272,7 +309,7 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
     let used = account.drawdown_pct.map_or_else(|| "?".to_owned(), |pct| figures::plain(pct, 1));
     let allowed = limit.map_or_else(|| "?".to_owned(), |pct| figures::plain(pct, 1));
     pieces.push(Piece::left(
-        vec![(9, format!("dd {used}/{allowed}%")), (12, format!("dd {used}% of {allowed}%"))],
+        vec![(8, format!("dd {used}/{allowed}%")), (14, format!("dd {used}% of {allowed}%"))],
         ground,
     ));
     pieces

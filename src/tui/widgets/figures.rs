@@ -106,7 +106,16 @@ pub fn limit(value: f64, unit: LimitUnit) -> String {
         LimitUnit::Milliseconds => "ms",
         LimitUnit::Seconds => "s",
     };
-    format!("{}{suffix}", compact(value))
+    format!("{}{suffix}", amount(value, unit))
+}
+
+/// The number of a limit without its unit: money in thousands, the rest as it is.
+pub fn amount(value: f64, unit: LimitUnit) -> String {
+    match unit {
+        LimitUnit::Quote => compact(value),
+        _ if value.fract() == 0.0 => plain(value, 0),
+        _ => plain(value, 2),
+    }
 }
 
 /// Up, flat and down in percent: `59/27/14`.
@@ -120,11 +129,6 @@ pub fn probabilities((up, flat, down): (f32, f32, f32)) -> String {
 /// An age, or `--`.
 pub fn age(value: Option<Span>) -> String {
     or_unknown(value, |span| span.to_string())
-}
-
-/// Time left until something, as `14m02`; `0ms` when it has passed.
-pub fn left(span: Span) -> String {
-    span.to_string()
 }
 
 /// `LONG` or `SHORT`: the side of a position.
@@ -164,7 +168,7 @@ mod tests {
         assert_eq!(signed_money(Money::parse("82.11").unwrap()), "+82.11");
         assert_eq!(signed_money(Money::parse("-1234.5").unwrap()), "-1,234.50");
         assert_eq!(signed_money(Money::parse("0.001").unwrap()), "0.00");
-        assert_eq!([signed(3.14, 1), signed(-0.04, 1), signed(f64::NAN, 1)], ["+3.1", "0.0", "--"]);
+        assert_eq!([signed(3.12, 1), signed(-0.04, 1), signed(f64::NAN, 1)], ["+3.1", "0.0", "--"]);
         assert_eq!([compact(950.0), compact(1_940.0), compact(2_000.0), compact(0.35)], ["950", "1.9k", "2k", "0.35"]);
         assert_eq!(compact(999_600.0), "1M");
     }

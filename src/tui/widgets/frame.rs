@@ -71,9 +71,15 @@ fn titles(frame: &Frame<'_>, edge: Rect, style: Style, theme: &Theme, buffer: &m
     let mut pen = Pen::new(buffer, edge);
     let key_room = if frame.key.is_empty() { 0 } else { columns(frame.key) + 2 };
     let room = edge.width.saturating_sub(4 + key_room);
-    if room >= 3 && !frame.title.is_empty() {
+    let mut title = frame.title;
+    while columns(title) + 2 > room
+        && let Some((kept, _)) = title.rsplit_once(" · ")
+    {
+        title = kept;
+    }
+    if room >= 3 && !title.is_empty() {
         let mark = if frame.focused { theme.glyphs.front } else { ' ' };
-        pen.text(1, 0, room, &format!("{mark}{} ", frame.title), style, theme.glyphs.ellipsis);
+        pen.text(1, 0, room, &format!("{mark}{title} "), style, theme.glyphs.ellipsis);
     }
     if key_room > 0 && edge.width > key_room + 6 {
         pen.put(edge.width - 1 - key_room, 0, &format!(" {} ", frame.key), style);

@@ -98,6 +98,12 @@ pub fn shorten(text: &str, width: u16, ellipsis: char) -> String {
             break;
         }
     }
+    // A number is dropped whole rather than cut in the middle.
+    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '+' | '-');
+    let next = text.chars().nth(kept.chars().count());
+    if next.is_some_and(numeric) && kept.ends_with(numeric) {
+        kept.truncate(kept.trim_end_matches(numeric).len());
+    }
     kept.push(ellipsis);
     kept
 }
@@ -129,6 +135,7 @@ mod tests {
     fn text_is_shortened_by_width_not_bytes() {
         assert_eq!(shorten("edge gate", 6, '…'), "edge …");
         assert_eq!(shorten("漢字漢字", 5, '…'), "漢字…");
+        assert_eq!(shorten("edge_bps=11.6", 12, '…'), "edge_bps=…");
         assert_eq!(shorten("abc", 0, '…'), "");
         assert_eq!(shorten("abc", 3, '…'), "abc");
     }

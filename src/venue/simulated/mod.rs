@@ -115,4 +115,5 @@ impl SimulatedMarket {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests;

@@ -1,0 +1,66 @@
+//! Candles of the instrument in front, with our entry, stop and target on the axis and what we did on the candles.
+
+use std::fmt::Write as _;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Pane, PaneId, Scene};
+use crate::engine::snapshot::Freshness;
+use crate::tui::widgets::candles::{self, Line};
+use crate::tui::widgets::figures;
+use crate::tui::widgets::pen::Pen;
+
+/// The pane.
+pub struct Chart;
+
+impl Pane for Chart {
+    fn id(&self) -> PaneId {
+        PaneId::Chart
+    }
+    fn title(&self, scene: &Scene<'_>) -> String {
+        let (Some(focus), Some(row)) = (&scene.snapshot.focus, scene.front()) else { return "chart".to_owned() };
+        let mut title = format!("{} · {}", row.name, focus.candle.word());
+        if let Freshness::Stale { age, .. } = row.last {
+            let _ = write!(title, " · STALE {age}");
+        }
+        if !focus.category.is_empty() {
+            let _ = write!(title, " · {}", focus.category);
+        }
+        if let Some((rate, settles)) = focus.funding {
+            let _ = write!(title, " · funding {}%", figures::signed(rate.bps_lossy() / 100.0, 4));
+            if let Some(at) = settles {
+                let _ = write!(title, " in {}", at.since(scene.snapshot.at));
+            }
+        }
+        title
+    }
+    fn min(&self) -> (u16, u16) {
+        (24, 4)
+    }
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let theme = scene.theme;
+        let (Some(focus), Some(row)) = (&scene.snapshot.focus, scene.front()) else {
+            Pen::new(buffer, area).put(1, 0, "no market in front", theme.dim);
+            return;
+        };
+        let mut lines = Vec::new();
+        if let Some(last) = row.last.value() {
+            let style = if row.last.fresh().is_some() { theme.bright } else { theme.dim };
+            lines.push(Line { mark: theme.glyphs.last, price: *last, style });
+        }
+        if let Some(position) = scene.snapshot.positions.iter().find(|p| p.symbol == focus.symbol) {
+            lines.extend(position.stop.map(|price| Line { mark: 'S', price, style: theme.warn }));
+            lines.push(Line { mark: 'E', price: position.entry, style: theme.text });
+            lines.extend(position.take_profit.map(|price| Line { mark: 'T', price, style: theme.text }));
+        }
+        let chart = candles::Chart {
+            candles: &focus.candles,
+            length: focus.candle,
+            marks: &focus.marks,
+            lines: &lines,
+            decimals: row.price_decimals,
+        };
+        candles::draw(&chart, area, theme, buffer);
+    }
+}

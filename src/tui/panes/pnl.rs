@@ -1,0 +1,110 @@
+//! Equity over time and what it is made of: realised, open, fees, funding, and how the closed trades went.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Pane, PaneId, Scene};
+use crate::engine::num::Money;
+use crate::engine::snapshot::AccountView;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::pen::{Pen, columns};
+use crate::tui::widgets::{curve, figures};
+
+/// The pane.
+pub struct Pnl;
+
+impl Pane for Pnl {
+    fn id(&self) -> PaneId {
+        PaneId::Pnl
+    }
+    fn title(&self, scene: &Scene<'_>) -> String {
+        let day = figures::or_unknown(scene.snapshot.account.day_pnl, figures::signed_money);
+        match scene.snapshot.account.curve.first() {
+            Some((since, _)) => format!("pnl today {day} · curve since {}", since.clock().get(..5).unwrap_or_default()),
+            None => format!("pnl today {day}"),
+        }
+    }
+    fn min(&self) -> (u16, u16) {
+        (34, 4)
+    }
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let (account, theme) = (&scene.snapshot.account, scene.theme);
+        let text_rows = area.height.min(3);
+        let plot = Rect { height: area.height - text_rows, ..area };
+        if plot.height > 0 {
+            draw_curve(account, plot, theme, buffer);
+        }
+        let text = Rect { y: area.y + plot.height, height: text_rows, ..area };
+        let mut pen = Pen::new(buffer, text);
+        amounts(&mut pen, 0, &[("equity", account.equity, false), ("open", account.unrealised, true)], theme);
+        amounts(
+            &mut pen,
+            1,
+            &[
+                ("realised", Some(account.realised), true),
+                ("fees", Some(-account.fees), true),
+                ("fund", Some(account.funding), true),
+            ],
+            theme,
+        );
+        pen.text(0, 2, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+    }
+}
+
+/// Labels and amounts from the left; an amount that does not fit is left out whole.
+fn amounts(pen: &mut Pen<'_>, y: u16, parts: &[(&str, Option<Money>, bool)], theme: &Theme) {
+    let mut x = 0;
+    for (label, amount, signed) in parts {
+        let text = figures::or_unknown(*amount, |a| if *signed { figures::signed_money(a) } else { figures::money(a) });
+        let width = columns(label) + 1 + columns(&text);
+        if x + width > pen.width() {
+            break;
+        }
+        let style = match amount {
+            Some(amount) if *signed => theme.signed(amount.to_f64_lossy()),
+            _ => theme.bright,
+        };
+        x = pen.put(x, y, label, theme.dim) + 1;
+        x = pen.put(x, y, &text, style) + 2;
+    }
+}
+
+fn trades(account: &AccountView) -> String {
+    if account.trades == 0 {
+        return "no closed trades yet".to_owned();
+    }
+    let count = f64::from(account.trades);
+    let factor = if account.gross_loss == Money::ZERO {
+        figures::UNKNOWN.to_owned()
+    } else {
+        figures::plain(account.gross_profit.ratio_lossy(account.gross_loss), 2)
+    };
+    let expected = (account.gross_profit - account.gross_loss).to_f64_lossy() / count;
+    format!(
+        "trades {} · win {:.0}% · PF {factor} · exp {}",
+        account.trades,
+        f64::from(account.wins) / count * 100.0,
+        figures::signed(expected, 2)
+    )
+}
+
+/// The curve against its first point, with the highest and lowest change on the left.
+fn draw_curve(account: &AccountView, area: Rect, theme: &Theme, buffer: &mut Buffer) {
+    let Some((_, first)) = account.curve.first() else {
+        Pen::new(buffer, area).put(1, 0, "equity curve begins with the first minute", theme.dim);
+        return;
+    };
+    let changes: Vec<f64> = account.curve.iter().map(|(_, equity)| equity - first).filter(|v| v.is_finite()).collect();
+    let (low, high) = curve::range(&changes);
+    let (top, bottom) = (figures::signed(high, 1), figures::signed(low, 1));
+    let labels = columns(&top).max(columns(&bottom)).max(5);
+    let mut pen = Pen::new(buffer, area);
+    pen.number(0, 0, labels, &top, theme.dim, theme.glyphs.ellipsis);
+    pen.number(0, area.height - 1, labels, &bottom, theme.dim, theme.glyphs.ellipsis);
+    for y in 0..area.height {
+        pen.glyph(labels, y, theme.glyphs.wall, theme.border);
+    }
+    let plot = Rect { x: area.x + labels + 1, width: area.width.saturating_sub(labels + 1), ..area };
+    let newest = changes.last().copied().unwrap_or(0.0);
+    curve::draw(&changes, theme.signed(newest), &theme.glyphs, plot, buffer);
+}

@@ -1,0 +1,103 @@
+//! What every model says about the instrument in front, and what is left of it after cost.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Pane, PaneId, Scene};
+use crate::engine::snapshot::{Freshness, SignalRow};
+use crate::tui::widgets::figures;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
+
+/// The pane.
+pub struct Signals;
+
+const COLUMNS: [Column; 9] = [
+    words("model", 9, 0),
+    number("hor", 4, 1),
+    words("up·fl·down", 10, 4),
+    words("u/f/d %", 8, 0),
+    number("move", 6, 6),
+    number("edge bp", 7, 2),
+    number("cost", 5, 7),
+    number("age", 5, 5),
+    rest("verdict", 15, 3),
+];
+
+impl Pane for Signals {
+    fn id(&self) -> PaneId {
+        PaneId::Signals
+    }
+    fn title(&self, scene: &Scene<'_>) -> String {
+        match scene.front() {
+            Some(row) => format!("signals {}", row.name),
+            None => "signals".to_owned(),
+        }
+    }
+    fn min(&self) -> (u16, u16) {
+        (36, 1)
+    }
+    fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+        let rows = &scene.snapshot.signals;
+        if rows.is_empty() {
+            let text = if scene.snapshot.health.models.is_empty() {
+                "no model installed: no signals, no entries"
+            } else {
+                "no prediction yet"
+            };
+            Pen::new(buffer, area).text(
+                1,
+                0,
+                area.width.saturating_sub(1),
+                text,
+                scene.theme.dim,
+                scene.theme.glyphs.ellipsis,
+            );
+            return;
+        }
+        // The ensemble comes last and decides: with too little room the first rows go.
+        let room = usize::from(if area.height >= 3 { area.height - 1 } else { area.height });
+        let selected = scene.selected(PaneId::Signals, rows.len());
+        let skip = if selected.is_none() { rows.len().saturating_sub(room) } else { 0 };
+        let lines: Vec<Row> = rows.iter().skip(skip).map(|row| line(row, scene)).collect();
+        table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
+    }
+}
+
+fn line(row: &SignalRow, scene: &Scene<'_>) -> Row {
+    let theme = scene.theme;
+    let fresh = row.probs.fresh().copied();
+    let name = if row.model == "ensemble" { theme.bright } else { theme.text };
+    let edge = row.edge_bps.unwrap_or(f64::NAN);
+    let verdict = match &row.probs {
+        Freshness::Stale { age, .. } => format!("STALE {age}"),
+        Freshness::Missing => "no prediction".to_owned(),
+        Freshness::Fresh(_) => row.verdict.clone(),
+    };
+    Row {
+        dim: fresh.is_none(),
+        cells: vec![
+            Cell::Text(row.model.clone(), name),
+            Cell::Number(horizon(row.horizon_s), theme.text),
+            Cell::Shares(fresh),
+            Cell::Text(fresh.map_or_else(|| "--/--/--".to_owned(), figures::probabilities), theme.text),
+            Cell::Number(
+                figures::or_unknown(row.move_bps, |v| figures::signed(v, 1)),
+                theme.signed(row.move_bps.unwrap_or(0.0)),
+            ),
+            Cell::Number(figures::or_unknown(row.edge_bps, |v| figures::signed(v, 1)), theme.signed(edge)),
+            Cell::Number(figures::or_unknown(row.cost_bps, |v| figures::plain(v, 1)), theme.dim),
+            Cell::Number(figures::age(row.age), theme.dim),
+            Cell::Text(verdict, theme.text),
+        ],
+    }
+}
+
+/// `10s`, `1m`, `5m`, `1h`.
+fn horizon(seconds: u32) -> String {
+    match seconds {
+        s if s >= 3600 && s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s >= 60 && s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
