@@ -45,12 +45,16 @@ enum Command {
     Replay(ReplayOptions),
     /// Run tapes through the engine as fast as it goes, armed, and report
     Backtest(BacktestOptions),
+    /// Make a tape of market data that others recorded: Bybit's dumps, collectors' files, trades as CSV
+    Import(tapes::Import),
     /// Look at tapes
     #[command(subcommand)]
     Tape(tapes::TapeCommand),
     /// Look at the installed models
     #[command(subcommand)]
     Model(models::ModelCommand),
+    /// Fit a model on tapes and recordings, and judge it on what was held out
+    Train(models::Train),
     /// Orders from the ledger
     Orders(money::Query),
     /// Executions from the ledger
@@ -63,19 +67,19 @@ enum Command {
     Export(money::Export),
     /// What the ledger says, and whether an engine runs
     Status(money::Ask),
-    /// Arm a running engine
+    /// Arm a running engine. In this build: a key of its cockpit
     Arm(control::Asked),
-    /// Disarm a running engine
+    /// Disarm a running engine. In this build: a key of its cockpit
     Disarm(control::Asked),
-    /// Close positions of a running engine
+    /// Close positions of a running engine. In this build: a key of its cockpit
     Flatten(control::Asked),
-    /// Kill a running engine
+    /// Kill a running engine. In this build: a key of its cockpit
     Kill(control::Asked),
-    /// Lift a kill or trip of a running engine
+    /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
     Reset(control::Asked),
-    /// Limits of a running engine
+    /// Limits of a running engine. In this build: a key of its cockpit
     Limits(control::Asked),
-    /// End a running engine and leave its positions
+    /// End a running engine and leave its positions. In this build: a key of its cockpit
     Stop(control::Asked),
     /// Make, show or check the configuration
     #[command(subcommand)]
@@ -199,8 +203,10 @@ impl Cli {
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),
+            Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
             Command::Model(command) => models::run(global, &command),
+            Command::Train(train) => models::train(global, &train),
             Command::Orders(query) => money::orders(global, &query),
             Command::Fills(query) => money::fills(global, &query),
             Command::Pnl(query) => money::pnl(global, &query),
