@@ -53,8 +53,6 @@ enum Command {
     /// Look at the installed models
     #[command(subcommand)]
     Model(models::ModelCommand),
-    /// Fit a model on tapes and recordings, and judge it on what was held out
-    Train(models::Train),
     /// Orders from the ledger
     Orders(money::Query),
     /// Executions from the ledger
@@ -206,7 +204,6 @@ impl Cli {
             Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
             Command::Model(command) => models::run(global, &command),
-            Command::Train(train) => models::train(global, &train),
             Command::Orders(query) => money::orders(global, &query),
             Command::Fills(query) => money::fills(global, &query),
             Command::Pnl(query) => money::pnl(global, &query),
