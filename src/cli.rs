@@ -111,7 +111,6 @@ pub struct HeadlessOptions {
     pub demo: bool,
     /// Which market.
     #[command(flatten)]
-    /// The market it runs on
     pub market: DemoOptions,
     /// Stop by itself after this long: 60s, 15m, 8h
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
