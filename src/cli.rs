@@ -45,6 +45,8 @@ enum Command {
     Replay(ReplayOptions),
     /// Run tapes through the engine as fast as it goes, armed, and report
     Backtest(BacktestOptions),
+    /// Make a tape of market data that others recorded: Bybit's dumps, collectors' files, trades as CSV
+    Import(tapes::Import),
     /// Look at tapes
     #[command(subcommand)]
     Tape(tapes::TapeCommand),
@@ -63,19 +65,19 @@ enum Command {
     Export(money::Export),
     /// What the ledger says, and whether an engine runs
     Status(money::Ask),
-    /// Arm a running engine
+    /// Arm a running engine. In this build: a key of its cockpit
     Arm(control::Asked),
-    /// Disarm a running engine
+    /// Disarm a running engine. In this build: a key of its cockpit
     Disarm(control::Asked),
-    /// Close positions of a running engine
+    /// Close positions of a running engine. In this build: a key of its cockpit
     Flatten(control::Asked),
-    /// Kill a running engine
+    /// Kill a running engine. In this build: a key of its cockpit
     Kill(control::Asked),
-    /// Lift a kill or trip of a running engine
+    /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
     Reset(control::Asked),
-    /// Limits of a running engine
+    /// Limits of a running engine. In this build: a key of its cockpit
     Limits(control::Asked),
-    /// End a running engine and leave its positions
+    /// End a running engine and leave its positions. In this build: a key of its cockpit
     Stop(control::Asked),
     /// Make, show or check the configuration
     #[command(subcommand)]
@@ -107,7 +109,7 @@ pub struct HeadlessOptions {
     /// On the built-in simulated market
     #[arg(long)]
     pub demo: bool,
-    /// The market it runs on.
+    /// Which market.
     #[command(flatten)]
     pub market: DemoOptions,
     /// Stop by itself after this long: 60s, 15m, 8h
@@ -199,6 +201,7 @@ impl Cli {
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),
+            Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
             Command::Model(command) => models::run(global, &command),
             Command::Orders(query) => money::orders(global, &query),

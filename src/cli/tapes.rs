@@ -1,11 +1,11 @@
-//! `tickdeck tape`: what is on a tape, and is it whole?
+//! `tickdeck import` makes tapes; `tickdeck tape` says what is on one, and whether it is whole.
 
 use std::path::PathBuf;
 
-use super::output::{note, print};
+use super::output::{Progress, note, print};
 use crate::ledger::{Cell, Format, Sheet};
 use crate::run::exit::Failure;
-use crate::tape::{Ending, TapeReport, verify};
+use crate::tape::{Ending, TapeReport, import as importing, verify};
 
 /// What to do with tapes.
 #[derive(clap::Subcommand, Debug)]
@@ -24,6 +24,26 @@ pub(super) enum TapeCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+/// What to make a tape of.
+#[derive(clap::Args, Debug)]
+pub(super) struct Import {
+    /// Recordings, merged by time; packed ones too
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The tape; never overwritten
+    #[arg(long, short, value_name = "TAPE")]
+    out: PathBuf,
+}
+
+/// Makes a tape, and says what was and was not put on it.
+pub(super) fn import(import: &Import) -> Result<(), Failure> {
+    let mut progress = Progress::new("import");
+    let report = importing::import(&import.files, &import.out, &mut |part| progress.part(part));
+    progress.end();
+    let report = report.map_err(Failure::error)?;
+    print(&format!("{}\n{report}", import.out.display()))
 }
 
 pub(super) fn run(command: &TapeCommand) -> Result<(), Failure> {
