@@ -73,17 +73,15 @@ pub(super) struct Dataset {
 
 impl Dataset {
     /// Reads every source once.
-    pub(super) fn read(
-        sources: Vec<MarketEvents<'_>>,
+    pub(super) fn read<'a>(
+        sources: impl IntoIterator<Item = Result<MarketEvents<'a>, TrainError>>,
         sample: Span,
         progress: &mut dyn FnMut(TrainProgress),
     ) -> Result<Self, TrainError> {
-        if sources.is_empty() {
-            return Err(TrainError::NoFiles);
-        }
         let mut data = Self { streams: Vec::new(), rows: Vec::new() };
         let mut seen = Seen::default();
         for source in sources {
+            let source = source?;
             progress(TrainProgress::Reading(source.name.clone()));
             data.take(source, sample, &mut seen)?;
         }

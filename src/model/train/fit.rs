@@ -9,7 +9,7 @@ use candle_nn::{AdamW, Optimizer, ParamsAdamW, ops};
 use super::dataset::{Dataset, HORIZONS, HORIZONS_S, Row};
 use super::random::Random;
 use super::{TrainError, TrainOptions};
-use crate::engine::features::{FEATURE_COUNT, FEATURES};
+use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureSpec};
 use crate::model::Arch;
 use crate::model::dense::Stack;
 use crate::model::weights::Tensors;
@@ -54,6 +54,21 @@ impl Scaler {
             let value = ((value - mean) / std).clamp(-CLIP, CLIP);
             if feature.odd { sign * value } else { value }
         }));
+    }
+}
+
+/// Features that look back four seconds or more and point in a direction.
+const SLOW: [&str; 9] =
+    ["ofi_16s", "ret_5s", "ret_10s", "ret_60s", "range_10s", "range_60s", "body_60s", "flow_4s", "flow_32s"];
+
+/// What a unit of weight on a feature costs, in the root of [`TrainOptions::l2`]: a prior of what carries over to another
+/// day. Queue imbalance does everywhere and is nearly free. A feature of ten seconds has few independent values in an hour
+/// of data and fits its accidents, so it must show much.
+fn price(feature: &FeatureSpec) -> f32 {
+    match feature.name {
+        "imb_l1" => 0.07,
+        name if SLOW.contains(&name) => 6.0,
+        _ => 1.0,
     }
 }
 
@@ -144,41 +159,13 @@ fn loss(
     let logits = (arch.forward)(tensors, &inputs)?.reshape((count * HORIZONS, 3))?;
     let likelihood = (ops::log_softmax(&logits, 1)? * targets)?.sum_all()?;
     let mut loss = (likelihood * (-1.0 / count as f64))?;
+    let price = Tensor::from_vec(FEATURES.iter().map(price).collect(), (1, FEATURE_COUNT), &Device::Cpu)?;
     for (name, tensor) in tensors {
         if name.ends_with(".weight") {
-            let emph: f32 = std::env::var("EMPH").unwrap_or("1".into()).parse().unwrap();
-            let slow: f32 = std::env::var("SLOW").unwrap_or("1".into()).parse().unwrap();
-            let s: Vec<f32> = FEATURES
-                .iter()
-                .map(|f| {
-                    if f.name == "imb_l1" {
-                        1.0 / emph
-                    } else if f.odd
-                        && [
-                            "ret_5s",
-                            "ret_10s",
-                            "ret_60s",
-                            "range_60s",
-                            "range_10s",
-                            "body_60s",
-                            "flow_32s",
-                            "flow_4s",
-                            "ofi_16s",
-                        ]
-                        .contains(&f.name)
-                    {
-                        slow
-                    } else {
-                        1.0
-                    }
-                })
-                .collect();
-            let t = if tensor.dims()[1] == FEATURE_COUNT {
-                tensor.broadcast_mul(&Tensor::new(s.as_slice(), &Device::Cpu)?)?
-            } else {
-                tensor.clone()
-            };
-            loss = (loss + (t.sqr()?.sum_all()? * (l2 / 2.0))?)?;
+            // Only the first layer sees features; deeper weights all cost the same.
+            let first = tensor.dims().get(1) == Some(&FEATURE_COUNT);
+            let priced = if first { tensor.broadcast_mul(&price)? } else { tensor.clone() };
+            loss = (loss + (priced.sqr()?.sum_all()? * (l2 / 2.0))?)?;
         }
     }
     Ok(loss)

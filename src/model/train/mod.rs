@@ -8,17 +8,20 @@
 mod calibrate;
 mod dataset;
 mod error;
+mod evaluate;
 mod fit;
 mod folds;
 mod random;
 mod recipe;
 mod report;
 mod score;
+mod sources;
 
 use std::path::PathBuf;
 
 pub use dataset::{HORIZONS_S, MarketEvents};
 pub use error::TrainError;
+pub use evaluate::{EvalReport, Net, evaluate};
 pub use report::{ArchReport, TrainReport};
 
 use self::dataset::Dataset;
@@ -28,6 +31,8 @@ use crate::engine::time::Span;
 /// What to train.
 #[derive(Clone, Debug)]
 pub struct TrainOptions {
+    /// Tapes and recordings, or folders of them.
+    pub data: Vec<PathBuf>,
     /// Folder that the two files go to; made where missing.
     pub out: PathBuf,
     /// Name of the model. Files of this name are replaced.
@@ -47,13 +52,14 @@ pub struct TrainOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         Self {
+            data: Vec::new(),
             out: PathBuf::from("models"),
             name: "base-v1".to_owned(),
             arch: None,
             seed: 7,
             sample: Span::from_ms(250),
-            l2: 0.02,
-            epochs_max: 24,
+            l2: 0.2,
+            epochs_max: 30,
         }
     }
 }
@@ -84,9 +90,15 @@ pub enum TrainProgress {
     },
 }
 
-/// Trains on market data that is already open; see [`TrainOptions`].
-pub fn train_on(
-    sources: Vec<MarketEvents<'_>>,
+/// Trains on the files of [`TrainOptions::data`].
+pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(TrainProgress)) -> Result<TrainReport, TrainError> {
+    let files = sources::files(&options.data)?;
+    train_on(files.iter().map(|file| sources::open(file)), options, progress)
+}
+
+/// Trains on market data from anywhere.
+pub fn train_on<'a>(
+    sources: impl IntoIterator<Item = Result<MarketEvents<'a>, TrainError>>,
     options: &TrainOptions,
     progress: &mut dyn FnMut(TrainProgress),
 ) -> Result<TrainReport, TrainError> {

@@ -61,31 +61,26 @@ impl fmt::Display for TrainReport {
                 report.mean_auc(),
                 report.mean_auc_imbalance()
             )?;
-            writeln!(
-                f,
-                "{:>4} {:>7} {:>6} {:>6} {:>16} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6}  held out",
-                "s", "moves", "AUC", "imb", "gain 95%", "late", "MCC", "IC", "imbIC", "top bps", "slope"
-            )?;
-            for s in &report.scores {
-                writeln!(
-                    f,
-                    "{:>4} {:>7} {:>6.3} {:>6.3} {:>7.3} .. {:>5.3} {:>6.3} {:>6.3} {:>6.3} {:>6.3} {:>7.2} {:>6.2}  {}",
-                    s.seconds,
-                    s.moved,
-                    s.auc,
-                    s.auc_imbalance,
-                    s.auc_gain_95[0],
-                    s.auc_gain_95[1],
-                    s.auc_late,
-                    s.mcc,
-                    s.ic,
-                    s.ic_imbalance,
-                    s.top_decile_bps,
-                    s.slope,
-                    s.part
-                )?;
-            }
+            heading(f)?;
+            report.scores.iter().try_for_each(|score| line(f, score))?;
         }
         Ok(())
     }
+}
+
+/// Names of the columns that [`line`] writes.
+pub(super) fn heading(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(
+        f,
+        "{:>4} {:>7} {:>6} {:>6} {:>16} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6}  rows",
+        "s", "moves", "AUC", "imb", "gain 95%", "late", "MCC", "IC", "imbIC", "top bps", "slope"
+    )
+}
+
+/// One score as a line of the table.
+pub(super) fn line(f: &mut fmt::Formatter<'_>, s: &Score) -> fmt::Result {
+    let [low, high] = s.auc_gain_95;
+    write!(f, "{:>4} {:>7} {:>6.3} {:>6.3} {low:>7.3} .. {high:>5.3}", s.seconds, s.moved, s.auc, s.auc_imbalance)?;
+    write!(f, " {:>6.3} {:>6.3} {:>6.3} {:>6.3}", s.auc_late, s.mcc, s.ic, s.ic_imbalance)?;
+    writeln!(f, " {:>7.2} {:>6.2}  {}", s.top_decile_bps, s.slope, s.part)
 }
