@@ -8,6 +8,7 @@ mod money;
 mod output;
 mod runs;
 mod tapes;
+mod train;
 
 use std::path::PathBuf;
 
@@ -50,6 +51,8 @@ enum Command {
     /// Look at tapes
     #[command(subcommand)]
     Tape(tapes::TapeCommand),
+    /// Fit models on tapes and recordings, judge them out of sample, write the one worth shipping
+    Train(train::Train),
     /// Look at the installed models
     #[command(subcommand)]
     Model(models::ModelCommand),
@@ -203,6 +206,7 @@ impl Cli {
             Command::Backtest(options) => runs::backtest(global, &options),
             Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
+            Command::Train(asked) => train::run(&asked),
             Command::Model(command) => models::run(global, &command),
             Command::Orders(query) => money::orders(global, &query),
             Command::Fills(query) => money::fills(global, &query),

@@ -285,7 +285,7 @@ fn flatten_one_leaves_the_other_and_disarms() {
 fn a_close_loop_widens_its_band_until_it_is_flat() {
     let mut rig = long_btc();
     // Almost nothing to sell into near mid: 0.001 a level, ten levels a tick apart, the next 60 bp away.
-    rig.quote_size(BTC, "50000.0", "50000.1", "0.0001");
+    rig.quote_size(BTC, "49999.9", "50000.0", "0.0001");
     rig.command(Command::Flatten(Some(BTC)));
     rig.run(2000);
     assert!(rig.position(BTC) > 0, "partly filled at most");

@@ -14,9 +14,9 @@ use tickdeck::engine::market::book::{BookUpdate, Level};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::notice::Notice;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
-use tickdeck::engine::risk::limits::RiskLimits;
+use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::Settings;
-use tickdeck::engine::snapshot::{Snapshot, View};
+use tickdeck::engine::snapshot::{Snapshot, StateWord, View};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::paper::{PaperSettings, PaperVenue, VenueReport};
 
@@ -33,6 +33,16 @@ pub fn usd(units: i64) -> Money {
     Money::from_units(units)
 }
 
+/// Limits whose use the engine counts at its worst.
+const COUNTED: [LimitKey; 6] = [
+    LimitKey::MaxPositionNotional,
+    LimitKey::MaxGrossNotional,
+    LimitKey::MaxNetNotional,
+    LimitKey::MaxOpenOrders,
+    LimitKey::MaxOrdersPer10s,
+    LimitKey::MaxLeverage,
+];
+
 /// Engine and venue under a scripted market.
 pub struct Rig {
     pub engine: Engine,
@@ -43,6 +53,8 @@ pub struct Rig {
     next_tick: Ts,
     /// Every order the engine handed out, in order.
     pub submitted: Vec<NewOrder>,
+    /// Limits that were exceeded, counted at its worst, at the moment an opening order was handed out.
+    pub violations: Vec<String>,
     /// Every cancel.
     pub cancels: Vec<OrderSeq>,
     pub records: Vec<Record>,
@@ -114,6 +126,7 @@ impl Rig {
             inbox: VecDeque::new(),
             next_tick: start + Span::from_secs(1),
             submitted: Vec::new(),
+            violations: Vec::new(),
             cancels: Vec::new(),
             records: Vec::new(),
             notices: Vec::new(),
@@ -123,7 +136,7 @@ impl Rig {
             alive: true,
         };
         rig.event(Event::Restored(Box::new(restored)));
-        rig.quote(BTC, "50000.0", "50000.1");
+        rig.quote(BTC, "49999.9", "50000.0");
         rig.quote(ETH, "2500.00", "2500.01");
         rig.run(1500);
         rig
@@ -159,6 +172,7 @@ impl Rig {
         match effect {
             Effect::Submit(order) => {
                 self.submitted.push(*order.get());
+                self.look_for_violations(order.get());
                 if self.hold_back { self.held_back.push(order) } else { self.release(order) }
             }
             Effect::Cancel(order) => {
@@ -183,6 +197,34 @@ impl Rig {
             Effect::Ask => self.venue.ask(self.now),
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
+        }
+    }
+
+    fn look_for_violations(&mut self, order: &NewOrder) {
+        if order.reduce_only {
+            let held = self.engine.account().holding(order.symbol);
+            if held.side() != Some(order.side.opposite()) || order.qty > held.qty() {
+                self.violations.push(format!("{order:?} does not reduce {held:?}"));
+            }
+            return;
+        }
+        let snapshot = self.engine.snapshot(&View::default());
+        if snapshot.state.word != StateWord::Armed {
+            let reducing = snapshot.state.word == StateWord::Reducing;
+            // Another symbol may be the one that is reducing.
+            if !reducing {
+                self.violations.push(format!("opened while {:?}", snapshot.state.word));
+            }
+        }
+        for row in snapshot.limits.iter().filter(|row| COUNTED.contains(&row.key)) {
+            let limit = row.value as f64 / 1e9;
+            if row.used.is_none_or(|used| used > limit * (1.0 + 1e-12)) {
+                self.violations.push(format!("{} {:?} of {limit} by {order:?}", row.key.name(), row.used));
+            }
+        }
+        let notional = order.price * order.qty;
+        if notional > self.engine.limits().money(LimitKey::MaxOrderNotional) {
+            self.violations.push(format!("order notional {notional}"));
         }
     }
 
