@@ -120,17 +120,16 @@ impl Parser {
     }
 }
 
-fn key(code: Code) -> Option<Input> {
-    Some(Input::Key(Key::plain(code)))
+const fn key(code: Code) -> Input {
+    Input::Key(Key::plain(code))
 }
 
 fn step(bytes: &[u8]) -> Step {
     match bytes {
-        [] => Step::More,
+        [] | [0x1b] | [0x1b, b'O'] => Step::More,
         [0x1b, b'[', rest @ ..] => control_sequence(rest),
-        [0x1b, b'O'] | [0x1b] => Step::More,
-        [0x1b, 0x1b, ..] => Step::Took(1, key(Code::Esc)),
-        [0x1b, b'O', letter @ b'A'..=b'Z', ..] => Step::Took(3, letter_code(*letter).and_then(key)),
+        [0x1b, 0x1b, ..] => Step::Took(1, Some(key(Code::Esc))),
+        [0x1b, b'O', letter @ b'A'..=b'Z', ..] => Step::Took(3, letter_code(*letter).map(key)),
         [0x1b, rest @ ..] => with_alt(step(rest)),
         [control @ (0..=0x1f | 0x7f), ..] => Step::Took(1, Some(Input::Key(control_key(*control)))),
         _ => character(bytes),
@@ -165,7 +164,7 @@ fn character(bytes: &[u8]) -> Step {
     };
     let whole = bytes.get(..length).unwrap_or(bytes);
     match std::str::from_utf8(whole) {
-        Ok(text) => Step::Took(whole.len(), text.chars().next().and_then(|c| key(Code::Char(c)))),
+        Ok(text) => Step::Took(whole.len(), text.chars().next().map(|c| key(Code::Char(c)))),
         // Cut off so far; anything else that is not text is skipped byte by byte.
         Err(e) if e.error_len().is_none() && whole.len() < length => Step::More,
         Err(_) => Step::Took(1, None),
@@ -374,7 +373,9 @@ mod tests {
             Parser::default().feed(&bytes, 0, &mut one);
             let mut many = Vec::new();
             let mut parser = Parser::default();
-            bytes.iter().for_each(|b| parser.feed(&[*b], 1, &mut many));
+            for byte in &bytes {
+                parser.feed(&[*byte], 1, &mut many);
+            }
             prop_assert_eq!(one, many);
         }
     }
