@@ -125,7 +125,7 @@ pub(super) struct Major {
 const OWN_MOOD_SD: f64 = 0.2;
 const OWN_MOOD_TAU_S: f64 = 100.0;
 /// Share of an order's push that all instruments feel.
-const PUSH_SHARED: f64 = 0.8;
+const PUSH_SHARED: f64 = 0.35;
 
 impl Major {
     pub(super) fn new(p: &'static MajorParams, hidden: f64, factor: &Factor, draws: &mut Draws) -> Self {

@@ -4,8 +4,8 @@ use crate::engine::market::book::{Book, BookState, Level};
 use crate::engine::num::{Price, Qty, Rate, Side};
 
 const START: Ts = Ts::from_ms(1_795_305_600_000);
-const GOLDEN_CALM: u64 = 0;
-const GOLDEN_CRASH: u64 = 0;
+const GOLDEN_CALM: u64 = 13_821_902_583_607_228_261;
+const GOLDEN_CRASH: u64 = 9_518_047_747_017_386_290;
 
 /// Folds every number of the first `events` events into one: FNV-1a over little-endian words.
 fn hash(seed: u64, weather: Weather, events: usize) -> u64 {
