@@ -45,8 +45,6 @@ enum Command {
     Replay(ReplayOptions),
     /// Run tapes through the engine as fast as it goes, armed, and report
     Backtest(BacktestOptions),
-    /// Make a tape of market data that others recorded: Bybit's dumps, collectors' files, trades as CSV
-    Import(tapes::Import),
     /// Look at tapes
     #[command(subcommand)]
     Tape(tapes::TapeCommand),
@@ -65,19 +63,19 @@ enum Command {
     Export(money::Export),
     /// What the ledger says, and whether an engine runs
     Status(money::Ask),
-    /// Arm a running engine. In this build: a key of its cockpit
+    /// Arm a running engine
     Arm(control::Asked),
-    /// Disarm a running engine. In this build: a key of its cockpit
+    /// Disarm a running engine
     Disarm(control::Asked),
-    /// Close positions of a running engine. In this build: a key of its cockpit
+    /// Close positions of a running engine
     Flatten(control::Asked),
-    /// Kill a running engine. In this build: a key of its cockpit
+    /// Kill a running engine
     Kill(control::Asked),
-    /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
+    /// Lift a kill or trip of a running engine
     Reset(control::Asked),
-    /// Limits of a running engine. In this build: a key of its cockpit
+    /// Limits of a running engine
     Limits(control::Asked),
-    /// End a running engine and leave its positions. In this build: a key of its cockpit
+    /// End a running engine and leave its positions
     Stop(control::Asked),
     /// Make, show or check the configuration
     #[command(subcommand)]
@@ -109,7 +107,7 @@ pub struct HeadlessOptions {
     /// On the built-in simulated market
     #[arg(long)]
     pub demo: bool,
-    /// Which market.
+    /// The market it runs on.
     #[command(flatten)]
     pub market: DemoOptions,
     /// Stop by itself after this long: 60s, 15m, 8h
@@ -194,14 +192,12 @@ impl Cli {
         };
         match command {
             Command::Demo(options) => runs::demo(global, &options),
-            Command::Run(options) if !options.demo => Err(Failure::new(
-                Exit::Error,
-                format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen"),
-            )),
+            Command::Run(options) if !options.demo => {
+                Err(Failure::new(Exit::Error, format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen")))
+            }
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),
-            Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
             Command::Model(command) => models::run(global, &command),
             Command::Orders(query) => money::orders(global, &query),
