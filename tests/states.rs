@@ -246,8 +246,10 @@ fn the_second_step_needs_the_first() {
 #[test]
 fn killed_stays_killed_over_a_restart() {
     let latch = Latch { cause: LatchCause::Killed("by hand".into()), at: Ts::from_ms(1) };
-    let mut rig =
-        Rig::from(tickdeck::engine::event::Restored { latch: Some(latch), ..restored(eager(), RiskLimits::default()) });
+    let mut rig = Rig::from(tickdeck::engine::event::Restored {
+        latch: Some(latch),
+        ..restored(eager(), RiskLimits::default())
+    });
     assert_eq!(rig.engine.state_word(), StateWord::Killed);
     rig.arm();
     rig.want(BTC, Side::Buy);
