@@ -47,7 +47,10 @@ fn trials(data: Option<&Path>) -> Vec<Trial> {
     trials.push(trial(data, "two_files_become_one_tape_in_order".to_owned(), two_files));
     trials.push(trial(data, "a_recording_without_a_snapshot_has_trades_and_says_why".to_owned(), no_snapshot));
     trials.push(trial(data, "tables_without_sides_and_bars_are_for_training_only".to_owned(), training_only));
-    trials.push(trial(data, "what_does_not_fit_together_is_refused".to_owned(), refused));
+    trials.push(trial(data, "what_does_not_fit_together_is_refused".to_owned(), |data| {
+        refused(data);
+        Ok(())
+    }));
     trials.push(trial(data, "damaged_recordings_are_read_as_far_as_they_go".to_owned(), damaged));
     trials
 }
@@ -70,21 +73,21 @@ const SETS: &[Set] = &[
         file: "tape_bybitfmt/btcusdt_ethusdt_from_binance_spot_20240808.jsonl.gz",
         lines: 47_111,
         instruments: &[("BTCUSDT", "0.01", "0.00001", Linear), ("ETHUSDT", "0.01", "0.0001", Linear)],
-        trades: 34_416,
+        trades: 34_418,
         books: true,
     },
     Set {
         file: "tape_bybitfmt/btcusdt_ethusdt_from_binance_usdm_20240808.jsonl.gz",
         lines: 48_172,
         instruments: &[("BTCUSDT", "0.1", "0.001", Linear), ("ETHUSDT", "0.01", "0.001", Linear)],
-        trades: 35_374,
+        trades: 35_383,
         books: true,
     },
     Set {
         file: "tape_bybitfmt/btcusdt_from_binance_usdm_20230404.jsonl.gz",
         lines: 25_955,
         instruments: &[("BTCUSDT", "0.1", "0.001", Linear)],
-        trades: 12_925,
+        trades: 12_929,
         books: true,
     },
     Set {
@@ -140,7 +143,8 @@ const SETS: &[Set] = &[
         file: "tape_raw/binance_usdm_btcusdt_20230404.jsonl.gz",
         lines: 73_765,
         instruments: &[("BTCUSDT", "0.1", "0.001", Linear)],
-        trades: 12_935,
+        // One more is the insurance fund's, which did not happen in the book.
+        trades: 12_934,
         books: true,
     },
     Set {
@@ -159,7 +163,7 @@ const SETS: &[Set] = &[
     },
     Set {
         file: "tests/bybit_official_2024-12-01_XRPUSDT_ob500.data.zip",
-        lines: 49,
+        lines: 50,
         instruments: &[("XRPUSDT", "0.0001", "1", Linear)],
         trades: 0,
         books: true,
@@ -392,10 +396,10 @@ fn no_snapshot(data: &Path) -> Result<(), Failed> {
 
 fn training_only(data: &Path) -> Result<(), Failed> {
     let unsigned = data.join("trades/binance_spot_btcusdt_20220115_unsigned.csv.gz");
-    assert!(matches!(Importer::open(&[unsigned.clone()], &mut |_| {}), Err(ImportError::NoSide(_))));
+    assert!(matches!(Importer::open(std::slice::from_ref(&unsigned), &mut |_| {}), Err(ImportError::NoSide(_))));
     assert_eq!(read_trades_csv(&unsigned)?.len(), 364_529);
     let bars = data.join("bars/binance_spot_btcusdt_1m_20260301.csv.gz");
-    assert!(matches!(Importer::open(&[bars.clone()], &mut |_| {}), Err(ImportError::Bars(_))));
+    assert!(matches!(Importer::open(std::slice::from_ref(&bars), &mut |_| {}), Err(ImportError::Bars(_))));
     let bars = read_bars(&bars)?;
     assert_eq!(bars.len(), 153_778);
     assert!(bars.windows(2).all(|pair| pair[1].at > pair[0].at));
@@ -405,7 +409,7 @@ fn training_only(data: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-fn refused(data: &Path) -> Result<(), Failed> {
+fn refused(data: &Path) {
     let open = |names: &[&str]| {
         let files: Vec<PathBuf> = names.iter().map(|name| data.join(name)).collect();
         Importer::open(&files, &mut |_| {}).err()
@@ -418,7 +422,6 @@ fn refused(data: &Path) -> Result<(), Failed> {
     assert!(matches!(open(&["l2/binance_usdm_btcusdt_20240808.100ms.csv.gz"]), Some(ImportError::Unknown(_))));
     assert!(matches!(open(&["MANIFEST.md"]), Some(ImportError::Unknown(_))));
     assert!(matches!(open(&[]), Some(ImportError::NoFiles)));
-    Ok(())
 }
 
 /// A recording with torn, foreign and doubled lines in the middle, and one that was cut off.
@@ -433,9 +436,9 @@ fn damaged(data: &Path) -> Result<(), Failed> {
     lines.insert(doubled + 1, lines[doubled]);
     let path = folder.path().join("torn.jsonl");
     std::fs::write(&path, lines.join("\n"))?;
-    let report = import(&[path.clone()], &folder.path().join("torn.tape"), &mut |_| {})?;
+    let report = import(std::slice::from_ref(&path), &folder.path().join("torn.tape"), &mut |_| {})?;
     let one = &report.instruments[0];
-    assert_eq!((report.bad, one.trades, one.book.gaps, one.book.old), (2, 12_925, 0, 1), "{report}");
+    assert_eq!((report.bad, one.trades, one.book.gaps, one.book.old), (2, 12_929, 0, 1), "{report}");
     assert_eq!(report.bad_lines.iter().map(|bad| bad.line).collect::<Vec<_>>(), [502, 902]);
 
     // One delta gone: a gap, and no book until the next whole one, of which there is none.
@@ -451,7 +454,7 @@ fn damaged(data: &Path) -> Result<(), Failed> {
     let bytes = std::fs::read(&source)?;
     let cut = folder.path().join("cut.jsonl.gz");
     std::fs::write(&cut, &bytes[..bytes.len() / 2])?;
-    let report = import(&[cut.clone()], &folder.path().join("cut.tape"), &mut |_| {})?;
+    let report = import(std::slice::from_ref(&cut), &folder.path().join("cut.tape"), &mut |_| {})?;
     assert_eq!((report.truncated, report.instruments[0].book.gaps), (vec![cut], 0));
     assert!(report.events > 5_000);
     Ok(())

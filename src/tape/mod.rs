@@ -12,6 +12,7 @@ pub mod quota;
 pub mod read;
 pub mod thread;
 pub mod verify;
+mod worker;
 pub mod write;
 
 #[cfg(test)]

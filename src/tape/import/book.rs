@@ -17,6 +17,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 
+use super::difference::difference;
 use super::message::Levels;
 use crate::engine::event::MarketData;
 use crate::engine::market::book::{BookUpdate, DEPTH_MAX, Level};
@@ -116,8 +117,7 @@ impl BookMaker {
             kept.pop_front();
         }
         self.kept = kept;
-        self.as_of?;
-        self.show(true)
+        self.as_of.map(|_| self.show(true))
     }
 
     /// Changed levels.
@@ -131,7 +131,7 @@ impl BookMaker {
             self.keep(change);
             return Some(MarketData::Gap);
         }
-        if self.counts.old > old { None } else { self.show(false) }
+        (self.counts.old == old).then(|| self.show(false))
     }
 
     /// Best bid and ask as of `id`.
@@ -142,8 +142,7 @@ impl BookMaker {
             return None;
         }
         self.quote = Some(Quote { id, bid, ask });
-        self.as_of?;
-        self.show(false)
+        self.as_of.map(|_| self.show(false))
     }
 
     fn keep(&mut self, change: Change) {
@@ -198,15 +197,14 @@ impl BookMaker {
     }
 
     /// The window as it is now, as a change of what was shown.
-    fn show(&mut self, whole: bool) -> Option<MarketData> {
+    fn show(&mut self, whole: bool) -> MarketData {
         let now = self.levels();
         if let (Some(bid), Some(ask)) = (now.bids.first(), now.asks.first())
             && bid.price >= ask.price
         {
             self.gap();
-            return Some(MarketData::Gap);
+            return MarketData::Gap;
         }
-        // A tape's first book is whole; what changed before it was shown is in it.
         let update = if whole {
             self.counts.snapshots += 1;
             BookUpdate { snapshot: true, bids: now.bids.clone(), asks: now.asks.clone() }
@@ -219,7 +217,7 @@ impl BookMaker {
             }
         };
         self.shown = now;
-        Some(MarketData::Book(update))
+        MarketData::Book(update)
     }
 
     /// The levels nearest to the touch, best first, with the quote laid over them.
@@ -236,33 +234,6 @@ impl BookMaker {
         Levels {
             bids: std::iter::once(quote.bid).chain(behind_bid).take(self.window).collect(),
             asks: std::iter::once(quote.ask).chain(behind_ask).take(self.window).collect(),
-        }
-    }
-}
-
-/// Levels that turn `before` into `after`; both are sorted so that `better` holds between neighbours.
-fn difference(before: &[Level], after: &[Level], better: fn(Price, Price) -> bool) -> Vec<Level> {
-    let mut changed = Vec::new();
-    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
-    loop {
-        match (before.peek(), after.peek()) {
-            (None, None) => return changed,
-            (Some(was), Some(is)) if was.price == is.price => {
-                if was.qty != is.qty {
-                    changed.push(**is);
-                }
-                before.next();
-                after.next();
-            }
-            (Some(was), is) if is.is_none_or(|is| better(was.price, is.price)) => {
-                changed.push(Level { price: was.price, qty: Qty::ZERO });
-                before.next();
-            }
-            (_, Some(is)) => {
-                changed.push(**is);
-                after.next();
-            }
-            (Some(_), None) => return changed,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables: trades, which can become a tape, and bars, which cannot. Columns are found by their names, so the common
 //! exports are read as they are: the exchanges' own dumps, tick-data vendors, and plain `ts,px,qty,side`.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -132,8 +133,8 @@ impl TradeColumns {
         };
         Ok(TradeRow {
             at: moment(cell(self.time)?)?,
-            price: positive_price(cell(self.price)?)?,
-            qty: Qty::parse(cell(self.qty)?).map_err(|e| e.to_string())?,
+            price: positive_price(&plain(cell(self.price)?))?,
+            qty: Qty::parse(&plain(cell(self.qty)?)).map_err(|e| e.to_string())?,
             taker,
         })
     }
@@ -152,6 +153,23 @@ impl TradeColumns {
         let trade = Trade { price: row.price, qty: row.qty, taker };
         Ok(Line::Message { at: row.at, name, message: Message::Trades(vec![trade]) })
     }
+}
+
+/// The same decimal without an exponent, which some tables write for small numbers: `1.5e-05` is `0.000015`. What is no
+/// such number is returned as it is; the exact parsers refuse it.
+fn plain(text: &str) -> Cow<'_, str> {
+    let as_it_is = Cow::Borrowed(text);
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return as_it_is };
+    let Ok(exponent @ -18..=18) = exponent.parse::<i32>() else { return as_it_is };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || digits.len() > 40 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return as_it_is;
+    }
+    let point = whole.len() as i32 + exponent;
+    let padded = format!("{}{digits}{}", "0".repeat((1 - point).max(0) as usize), "0".repeat(point.max(0) as usize));
+    let (before, after) = padded.split_at(point.max(1) as usize);
+    Cow::Owned(format!("{before}.{after}"))
 }
 
 /// Receive times first: they are what the tape is ordered by.
@@ -264,7 +282,7 @@ impl BarColumns {
         let cell = |at: usize| cells.get(at).copied().ok_or_else(|| format!("no column {}", at + 1));
         let qty = |at: Option<usize>| -> Result<Option<Qty>, Bad> {
             let text = at.map(cell).transpose()?.filter(|text| !text.is_empty());
-            text.map(|text| Qty::parse(text).map_err(|e| e.to_string())).transpose()
+            text.map(|text| Qty::parse(&plain(text)).map_err(|e| e.to_string())).transpose()
         };
         let [open, high, low, close] = self.prices;
         let count = self.trades.map(cell).transpose()?.filter(|text| !text.is_empty());
@@ -350,6 +368,18 @@ mod tests {
         assert_eq!(columns.named.as_deref(), Some("BTCUSD_PERP"));
         for row in ["x", "1764878935649,91778.3,0.014,up", "1764878935649,0,1,1", "1764878935649,1,-1,1", ",,,"] {
             assert!(columns.parse(row).is_err(), "{row}");
+        }
+    }
+
+    #[test]
+    fn exponents_are_exact() {
+        for (text, expected) in
+            [("1e-05", "0.00001"), ("1.5E-3", "0.0015"), ("12.5e1", "125"), ("2.5e+2", "250"), ("0e0", "0"), ("7", "7")]
+        {
+            assert_eq!(Qty::parse(&plain(text)), Qty::parse(expected), "{text}");
+        }
+        for text in ["e5", "1e", "1e99", "-1e2", "1e-10", "1e1e1", ".e1", "nan"] {
+            assert!(Qty::parse(&plain(text)).is_err(), "{text}");
         }
     }
 

@@ -177,3 +177,57 @@ fn placed(line: Line, names: &BTreeMap<String, Option<Symbol>>) -> Result<Option
     };
     Ok(symbol.map(|symbol| (at, symbol, message)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tape::import::bybit::Wrapping;
+    use crate::tape::import::csv::TradeColumns;
+
+    const LINES: &[&str] = &[
+        r#"{"recv_ns":5,"raw":{"topic":"orderbook.50.X","type":"delta","ts":1,"data":{"s":"X","b":[["9","1"]],"a":[],"u":7}}}"#,
+        r#"{"topic":"publicTrade.X","ts":3,"data":[{"T":2,"s":"X","S":"Sell","v":"0.1","p":"9"}]}"#,
+        r#"{"topic":"tickers.X","ts":3,"data":{"symbol":"X","markPrice":"9.5","nextFundingTime":"1763827200000"}}"#,
+        r#"1723161254000 {"stream":"x@depth","data":{"s":"X","U":5,"u":9,"pu":4,"b":[["1","0.0"]],"a":[]}}"#,
+        r#"1723161254000000 {"stream":"x@bookTicker","data":{"s":"X","u":9,"b":"1","B":"2","a":"3","A":"4"}}"#,
+        r#"1723161254000 {"lastUpdateId": 7, "bids": [["1.0", "2"]], "asks": []}"#,
+        "1764878935649,91778.3,1.4e-2,-1",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Nothing that stands in a file can stop the program.
+        #[test]
+        fn no_line_is_more_than_bad(
+            line in prop::sample::select(LINES),
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..6),
+        ) {
+            let mut text: Vec<char> = line.chars().collect();
+            for (place, with) in places {
+                let at = place.index(text.len());
+                text[at] = with;
+            }
+            let text: String = text.into_iter().collect();
+            let columns = TradeColumns::of(Path::new("a_btcusdt.csv"), "ts,px,qty,side").unwrap();
+            let forms = [
+                Form::Bybit(Wrapping::Recorder),
+                Form::Bybit(Wrapping::None),
+                Form::Collector,
+                Form::Trades(columns),
+            ];
+            for form in &forms {
+                let mut seen = BTreeMap::new();
+                if let Ok(line) = parse(form, &text) {
+                    note(&line, &mut seen, &mut Seen::default());
+                }
+                for (name, seen) in &seen {
+                    let made = seen.instrument(name, "", false, String::new());
+                    prop_assert!(made.tick.raw() > 0 && made.step.raw() > 0);
+                }
+            }
+        }
+    }
+}

@@ -11,11 +11,8 @@ use super::message::Message;
 /// What a file holds about one instrument.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
-    /// Greatest common divisor of all prices, raw.
-    price_divisor: i64,
-    /// Greatest common divisor of all quantities, raw.
-    qty_divisor: i64,
-    lowest: Option<Price>,
+    prices: Grid,
+    quantities: Grid,
     /// First moment of anything.
     pub first: Option<Ts>,
     /// First and last moment of its trades.
@@ -37,28 +34,33 @@ impl Seen {
                 extend(&mut self.books, at);
                 self.depth = self.depth.max(*depth);
                 self.snapshot |= matches!(message, Message::Snapshot { .. });
-                levels.bids.iter().chain(&levels.asks).for_each(|level| self.number(*level));
+                for level in levels.bids.iter().chain(&levels.asks) {
+                    self.number(*level);
+                }
             }
-            Message::Best { bid, ask, .. } => [bid, ask].into_iter().for_each(|level| self.number(*level)),
+            Message::Best { bid, ask, .. } => {
+                self.number(*bid);
+                self.number(*ask);
+            }
             Message::Trades(trades) => {
                 extend(&mut self.trades, at);
-                trades.iter().for_each(|t| self.number(Level { price: t.price, qty: t.qty }));
+                for trade in trades {
+                    self.number(Level { price: trade.price, qty: trade.qty });
+                }
             }
             Message::Ticker(_) => {}
         }
     }
 
     fn number(&mut self, level: Level) {
-        self.price_divisor = divisor(self.price_divisor, level.price.raw());
-        self.qty_divisor = divisor(self.qty_divisor, level.qty.raw());
-        self.lowest = Some(self.lowest.map_or(level.price, |lowest| lowest.min(level.price)));
+        self.prices.note(level.price.raw());
+        self.quantities.note(level.qty.raw());
     }
 
     /// What two files say together.
     pub(super) fn join(&mut self, other: &Self) {
-        self.price_divisor = divisor(self.price_divisor, other.price_divisor);
-        self.qty_divisor = divisor(self.qty_divisor, other.qty_divisor);
-        self.lowest = [self.lowest, other.lowest].into_iter().flatten().min();
+        self.prices.join(&other.prices);
+        self.quantities.join(&other.quantities);
         self.first = [self.first, other.first].into_iter().flatten().min();
         for (mine, theirs) in [(&mut self.trades, other.trades), (&mut self.books, other.books)] {
             if let Some((first, last)) = theirs {
@@ -77,9 +79,8 @@ impl Seen {
 
     /// The instrument that shows these numbers.
     pub(super) fn instrument(&self, name: &str, market: &str, qty_in_quote: bool, source: String) -> Instrument {
-        let tick_max = self.lowest.map_or(i64::MAX, |p| p.raw() / TICKS_IN_PRICE_MIN);
-        let tick = round_increment(self.price_divisor, tick_max, &[1, 2, 5]);
-        let step = round_increment(self.qty_divisor, UNIT, &[1]);
+        let tick = round_increment(self.prices.divisor(), self.prices.largest / TICKS_IN_PRICE_MIN, &[1, 2, 5]);
+        let step = round_increment(self.quantities.divisor(), UNIT, &[1]);
         let inverse = market == COIN_M || qty_in_quote || is_inverse_name(name);
         Instrument {
             category: if inverse { Category::Inverse } else { Category::Linear },
@@ -98,8 +99,58 @@ fn extend(span: &mut Option<(Ts, Ts)>, at: Ts) {
     *span = Some((first.min(at), last.max(at)));
 }
 
+/// The grid that numbers lie on. Orders that rest since a venue made its grid coarser lie off it: one number in a
+/// thousand may need more decimals than the rest.
+#[derive(Clone, Debug, Default)]
+struct Grid {
+    /// How many numbers need so many decimals, and what divides them all.
+    by_decimals: [(u64, i64); 10],
+    largest: i64,
+}
+
+impl Grid {
+    fn note(&mut self, raw: i64) {
+        if raw <= 0 {
+            return;
+        }
+        let (mut rest, mut decimals) = (raw, 9_usize);
+        while decimals > 0 && rest % 10 == 0 {
+            rest /= 10;
+            decimals -= 1;
+        }
+        if let Some((count, shared)) = self.by_decimals.get_mut(decimals) {
+            *count += 1;
+            *shared = divisor(*shared, raw);
+        }
+        self.largest = self.largest.max(raw);
+    }
+
+    fn join(&mut self, other: &Self) {
+        for ((count, shared), (more, theirs)) in self.by_decimals.iter_mut().zip(other.by_decimals) {
+            *count += more;
+            *shared = divisor(*shared, theirs);
+        }
+        self.largest = self.largest.max(other.largest);
+    }
+
+    /// What divides all numbers but those off the grid.
+    fn divisor(&self) -> i64 {
+        let total: u64 = self.by_decimals.iter().map(|(count, _)| count).sum();
+        let mut left = total;
+        let mut shared = 0;
+        for (count, theirs) in self.by_decimals {
+            if left <= total / 1_000 {
+                break;
+            }
+            left -= count;
+            shared = divisor(shared, theirs);
+        }
+        shared
+    }
+}
+
 fn divisor(a: i64, b: i64) -> i64 {
-    let (mut a, mut b) = (a.max(0), b.max(0));
+    let (mut a, mut b) = (a, b);
     while b != 0 {
         (a, b) = (b, a % b);
     }
@@ -107,7 +158,7 @@ fn divisor(a: i64, b: i64) -> i64 {
 }
 
 /// The largest of `digits` times a power of ten that divides `divisor` and does not exceed `most`, never below one unit.
-/// Ticks are 1, 2 or 5 and steps are 1 times a power of ten, and every number seen is a multiple of them.
+/// Ticks are 1, 2 or 5 and steps are 1 times a power of ten, and (nearly) every number seen is a multiple of them.
 fn round_increment(divisor: i64, most: i64, digits: &[i64]) -> i64 {
     let mut best = 1;
     let mut power: i64 = 1;
@@ -157,6 +208,10 @@ mod tests {
         assert_eq!(increments(&[("1.9530", "2409"), ("1.9529", "680")]), text("0.0001", "1"));
         // One number says little; the tick stays a small part of the price.
         assert_eq!(increments(&[("400", "0.5")]), text("2", "0.1"));
+        // A few old orders lie off the grid.
+        let mut many = vec![("0.5", "1.25"); 4_000];
+        many.extend([("1.234", "0.125"), ("1.3", "1.26"), ("250", "7.001")]);
+        assert_eq!(increments(&many), text("0.1", "0.01"));
         assert_eq!(increments(&[]), text("0.000000001", "0.000000001"));
     }
 

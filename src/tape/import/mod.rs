@@ -12,6 +12,7 @@ mod book;
 mod bybit;
 pub mod csv;
 mod detect;
+mod difference;
 mod error;
 mod feed;
 mod importer;
