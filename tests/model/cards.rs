@@ -111,13 +111,13 @@ fn a_card_that_does_not_fit_is_refused() {
     let features = refused(|card| card.features_hash = "0".repeat(64));
     assert!(matches!(features, ModelError::Features { .. }) && features.to_string().contains("train it again"));
     assert!(matches!(refused(|card| card.weights_sha256 = "1".repeat(64)), ModelError::Hash { .. }));
-    assert!(matches!(refused(|card| card.arch = "oracle".to_owned()), ModelError::Arch { .. }));
-    assert!(matches!(refused(|card| card.arch = "mlp".to_owned()), ModelError::Weights { .. }));
+    assert!(matches!(refused(|card| card.arch = String::from("oracle")), ModelError::Arch { .. }));
+    assert!(matches!(refused(|card| card.arch = String::from("mlp")), ModelError::Weights { .. }));
     assert!(matches!(refused(|card| card.golden[1][2][0] += 1e-4), ModelError::Golden { probe: 1, .. }));
     assert!(matches!(refused(|card| card.golden[3][0][3] = f32::NAN), ModelError::Golden { probe: 3, .. }));
     let unsound: [fn(&mut Card); 12] = [
         |card| card.inputs += 1,
-        |card| card.name = "other".to_owned(),
+        |card| card.name = String::from("other"),
         |card| card.mean[0] = f32::NAN,
         |card| card.std[3] = 0.0,
         |card| card.std.truncate(5),
@@ -152,10 +152,10 @@ fn with_tensors(change: impl Fn(&mut HashMap<String, Tensor>)) -> ModelError {
 
 fn rehash(dir: &Path) {
     let bytes = fs::read(dir.join(format!("{SHIPPED}.safetensors"))).unwrap();
-    let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let hex: Vec<String> = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
     let path = dir.join(format!("{SHIPPED}.toml"));
     let mut card: Card = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    card.weights_sha256 = hash;
+    card.weights_sha256 = hex.concat();
     fs::write(path, toml::to_string(&card).unwrap()).unwrap();
 }
 

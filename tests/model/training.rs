@@ -101,7 +101,7 @@ fn bad_options() {
         change(&mut options);
         train_on(Vec::new(), &options, &mut |_| {}).unwrap_err()
     };
-    assert!(matches!(refused(|o| o.name = "../x".to_owned()), TrainError::Option(_)));
+    assert!(matches!(refused(|o| o.name = String::from("../x")), TrainError::Option(_)));
     assert!(matches!(refused(|o| o.sample = Span::from_ms(1)), TrainError::Option(_)));
     assert!(matches!(refused(|o| o.l2 = f64::NAN), TrainError::Option(_)));
     assert!(matches!(refused(|o| o.epochs_max = 0), TrainError::Option(_)));
