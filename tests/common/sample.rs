@@ -439,6 +439,7 @@ pub fn tripped() -> Snapshot {
     let mut snapshot = sample();
     snapshot.session.pair = Pair::bybit(tickdeck::engine::ids::Account::DemoAccount);
     snapshot.session.market_label = String::new();
+    snapshot.session.weather = None;
     snapshot.state.word = StateWord::Tripped;
     snapshot.state.exiting = 0;
     snapshot.state.open = 0;
@@ -463,6 +464,7 @@ pub fn reducing() -> Snapshot {
     let mut snapshot = sample();
     snapshot.session.pair = Pair::bybit(tickdeck::engine::ids::Account::Paper);
     snapshot.session.market_label = String::new();
+    snapshot.session.weather = None;
     snapshot.state.word = StateWord::Reducing;
     snapshot.state.reducing = vec!["max_gross_notional below what is used".to_owned()];
     snapshot.positions[1].believed = true;
