@@ -467,6 +467,21 @@ fn readers_see_what_is_committed_while_the_engine_writes() {
 }
 
 #[test]
+fn a_ledger_in_memory_can_be_kept_and_read() {
+    let place = Place::new();
+    let path = place.folder.path().join("replay.sqlite");
+    let mut ledger = Ledger::in_memory(Pair::TAPE).unwrap();
+    ledger.restore(&instruments(&["BTCUSDT"])).unwrap();
+    ledger.begin_run(&RunRow { pair: Pair::TAPE, ..run_row("r1") }).unwrap();
+    let mut books = Books::new();
+    commit(&mut ledger, &[intent(1, Purpose::Entry), books.fill(0, Side::Buy, "100", "2", "0.11")]);
+    ledger.save_copy(&path).unwrap();
+    assert!(ledger.save_copy(&path).is_err(), "nothing is overwritten");
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!((reader.env(), reader.fills(&Filter::default()).unwrap().len()), ("tape/paper", 1));
+}
+
+#[test]
 fn rows_need_a_run_and_a_known_instrument() {
     let mut ledger = Ledger::in_memory(Pair::TAPE).unwrap();
     assert!(matches!(ledger.commit(&[intent(1, Purpose::Entry)]), Err(LedgerError::NoRun)));

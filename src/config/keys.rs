@@ -6,14 +6,22 @@ use super::Config;
 use super::value::{DayStart, Literal, parse_span, show_span};
 use crate::engine::num::{Money, Price, Rate, UNIT};
 use crate::engine::risk::limits::{LimitKey, LimitUnit, show};
+use crate::engine::strategy::STRATEGIES;
 use crate::engine::time::Span;
+use crate::tui::theme::Theme;
 
 /// Most instruments of one run: what the screens are measured with.
 const SYMBOLS_MAX: usize = 600;
 /// Names of strategies in the engine's registry.
-const STRATEGIES: &[&str] = &["threshold"];
-/// Names of the cockpit's themes.
-const THEMES: &[&str] = &["default", "western", "east-asia", "mono", "light"];
+const STRATEGY_NAMES: &[&str] = &{
+    let mut names = [""; STRATEGIES.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = STRATEGIES[index].0;
+        index += 1;
+    }
+    names
+};
 
 /// One key.
 pub struct Key {
@@ -69,7 +77,11 @@ const DAY: Span = Span::from_secs(86_400);
 
 /// Every key, in the order of the example file.
 pub const KEYS: &[Key] = &[
-    key("symbols", Slot::Symbols(|c| &mut c.symbols), "instruments to watch and trade, in the order shown"),
+    key(
+        "symbols",
+        Slot::Symbols(|c| &mut c.symbols),
+        "instruments of the exchange stream, in the order shown; the simulated market and tapes have their own",
+    ),
     key(
         "decision_interval_ms",
         Slot::Millis(|c| &mut c.decision_interval, 100, 60_000),
@@ -92,7 +104,7 @@ pub const KEYS: &[Key] = &[
         Slot::Millis(|c| &mut c.model.max_age, 100, 60_000),
         "oldest prediction that may open a position, in milliseconds",
     ),
-    key("strategy.name", Slot::Word(|c| &mut c.strategy.name, STRATEGIES), "strategy"),
+    key("strategy.name", Slot::Word(|c| &mut c.strategy.name, STRATEGY_NAMES), "strategy"),
     key(
         "strategy.entry_notional",
         Slot::Money(|c| &mut c.strategy.entry_notional),
@@ -195,8 +207,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "tape.record",
-        Slot::Word(|c| &mut c.tape.record, &["full", "decisions", "off"]),
-        "what is recorded: everything, all but market data, or nothing",
+        Slot::Word(|c| &mut c.tape.record, &["full", "off"]),
+        "record every run, so that it can be replayed, or nothing",
     ),
     key(
         "tape.keep",
@@ -210,7 +222,7 @@ pub const KEYS: &[Key] = &[
         "free disk space that is left alone, in GiB; below it nothing opens",
     ),
     key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),
-    key("ui.theme", Slot::Word(|c| &mut c.ui.theme, THEMES), "colours"),
+    key("ui.theme", Slot::Word(|c| &mut c.ui.theme, &Theme::NAMES), "colours"),
     key("ui.glyphs", Slot::Word(|c| &mut c.ui.glyphs, &["unicode", "ascii"]), "characters the cockpit draws with"),
     key(
         "ui.keymap",

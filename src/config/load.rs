@@ -22,6 +22,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("bus", "the message bus"),
 ];
 
+/// Keys of other builds: named, so that nobody relies on a key that does nothing here.
+const KEYS_ELSEWHERE: &[&str] = &[
+    "arming.on_hangup",
+    "arming.on_sigterm",
+    "arming.resume",
+    "model.ensemble",
+    "protect.required",
+    "risk.live",
+    "strategy.execution",
+];
+
 /// What a configuration is read from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -173,8 +184,8 @@ fn is_key(path: &str) -> bool {
 
 /// What to say about an unknown key: the same name elsewhere, or the nearest one.
 fn unknown(path: &str) -> String {
-    if path == "risk.live" {
-        return "limits of the live account need the exchange connection, which this build does not have".to_owned();
+    if KEYS_ELSEWHERE.contains(&path) {
+        return "this build does not act on it; remove it".to_owned();
     }
     let name = path.rsplit('.').next().unwrap_or(path);
     let near = KEYS.iter().find(|key| key.name() == name).map(|key| key.path);

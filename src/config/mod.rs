@@ -128,7 +128,7 @@ pub struct PaperConfig {
 /// Tapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TapeConfig {
-    /// `full`, `decisions` or `off`.
+    /// `full` or `off`.
     pub record: String,
     /// Tapes older than this are removed.
     pub keep: Span,

@@ -20,7 +20,7 @@ pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
     ledger.with_file_name(format!("latched.{stem}"))
 }
 
-/// Latches the account of the ledger at `ledger` although nobody can write the ledger itself any more.
+/// Latches an account whose ledger cannot be asked, because its engine is gone: the next start finds the marker.
 pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
     write(&path_beside(ledger, pair), latch)
 }

@@ -47,7 +47,7 @@ impl Ledger {
         let unopenable =
             |error: std::io::Error| LedgerError::Unopenable { path: path.to_owned(), why: error.to_string() };
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            create_private_folder(folder).map_err(unopenable)?;
+            private_folder(folder).map_err(unopenable)?;
         }
         let lock = lock(path)?;
         create_private_file(path).map_err(unopenable)?;
@@ -82,9 +82,15 @@ impl Ledger {
         Ok(Opened { ledger, trouble: Some(trouble) })
     }
 
-    /// Writes everything this ledger holds to a new file: how a replay, which runs in memory, leaves its ledger behind.
-    pub fn save_copy(&self, path: &Path) -> Result<(), LedgerError> {
-        self.connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
+    /// Writes everything to a new file, with mode 0600: how a backtest keeps the ledger it had in memory.
+    pub fn save_copy(&self, to: &Path) -> Result<(), LedgerError> {
+        let failed = |why: String| LedgerError::File(format!("cannot write the ledger {}: {why}", to.display()));
+        if fs::metadata(to).is_ok_and(|meta| meta.len() > 0) {
+            return Err(failed("it exists".to_owned()));
+        }
+        create_private_file(to).map_err(|e| failed(e.to_string()))?;
+        let path = to.to_str().ok_or_else(|| failed("its name is not UTF-8".to_owned()))?;
+        self.connection.execute("VACUUM INTO ?1", [path]).map_err(|e| failed(e.to_string()))?;
         Ok(())
     }
 
@@ -158,20 +164,37 @@ fn unreadable(path: &Path, error: &rusqlite::Error) -> LedgerError {
     }
 }
 
-/// Takes the lock beside the ledger. It belongs to the process, not to the file: a crash leaves nothing to clean up.
-fn lock(path: &Path) -> Result<File, LedgerError> {
+/// Does a running engine hold this ledger, and which process is it, where that is known?
+pub fn holder(path: &Path) -> Option<String> {
+    let file = File::open(lock_path(path)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(pid_in(&file).unwrap_or_else(|| "unknown".to_owned())),
+        _ => None,
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// The process number that the holder of a lock left in it.
+fn pid_in(file: &File) -> Option<String> {
+    let mut text = String::new();
+    file.take(20).read_to_string(&mut text).ok()?;
+    let pid = text.trim();
+    (!pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit())).then(|| pid.to_owned())
+}
+
+/// Takes the lock beside the ledger. It belongs to the process, not to the file: a crash leaves nothing to clean up.
+fn lock(path: &Path) -> Result<File, LedgerError> {
     let failed = |why: String| LedgerError::Unopenable { path: path.to_owned(), why };
-    let mut file = private(&PathBuf::from(name)).map_err(|e| failed(e.to_string()))?;
+    let mut file = private(&lock_path(path)).map_err(|e| failed(e.to_string()))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let read = std::io::Read::by_ref(&mut file).take(20).read_to_string(&mut text);
-            let pid = text.trim();
-            let known = read.is_ok() && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit());
-            let holder = if known { format!(" (process {pid})") } else { String::new() };
+            let holder = pid_in(&file).map_or_else(String::new, |pid| format!(" (process {pid})"));
             return Err(LedgerError::InUse { path: path.to_owned(), holder });
         }
         Err(TryLockError::Error(error)) => return Err(failed(format!("cannot lock it: {error}"))),
@@ -207,7 +230,7 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Creates a folder (and those above it) with mode 0700; an existing one is left as it is.
-pub(crate) fn create_private_folder(path: &Path) -> std::io::Result<()> {
+pub fn private_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

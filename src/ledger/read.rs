@@ -10,6 +10,7 @@ use super::restore::money;
 use super::schema::{APPLICATION_ID, SCHEMA};
 use super::{Cell, LedgerError, Sheet};
 use crate::engine::num::{Money, Qty};
+use crate::engine::risk::state::Latch;
 use crate::engine::time::Ts;
 
 /// Tables that `export` writes, in the order written.
@@ -69,6 +70,8 @@ pub enum PnlBy {
 pub struct Reader {
     connection: Connection,
     env: String,
+    /// The latch in the marker file, which counts like one in the ledger.
+    marked: Option<Latch>,
 }
 
 impl Reader {
@@ -87,7 +90,9 @@ impl Reader {
             return Err(LedgerError::Newer { path: path.to_owned(), found, known: SCHEMA });
         }
         let env = connection.query_row("SELECT value FROM meta WHERE key = 'env'", [], |row| row.get(0))?;
-        Ok(Self { connection, env })
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let marked = super::marker::read(&path.with_file_name(format!("latched.{stem}")));
+        Ok(Self { connection, env, marked })
     }
 
     /// Whose money this is: `simulated/paper`.
@@ -129,6 +134,33 @@ impl Reader {
                 Cell::decimal(held.fees),
                 Cell::text(held.opened.to_string()),
             ]);
+        }
+        Ok(sheet)
+    }
+
+    /// What the ledger says about the account: latch, balance, open positions, last run.
+    pub fn status(&self) -> Result<Sheet, LedgerError> {
+        let mut sheet = Sheet::new(["fact", "value"]);
+        let mut fact = |name: &str, value: String| sheet.push(vec![Cell::text(name), Cell::Text(value)]);
+        fact("market and account", self.env.clone());
+        let latch = super::restore::latch(&self.connection)?.or_else(|| self.marked.clone());
+        fact("latch", latch.map_or("none".to_owned(), |latch| format!("{} since {}", latch.cause, latch.at)));
+        let balance = super::restore::balance(&self.connection)?;
+        fact("balance", balance.map_or("unknown".to_owned(), |balance| balance.to_string()));
+        for (symbol, held) in super::restore::holdings(&self.connection)? {
+            let size = crate::engine::risk::limits::show(held.signed);
+            fact("position", format!("{symbol} {size}, cost {}, opened {}", held.cost, held.opened));
+        }
+        let sql = "SELECT run, started, ended, outcome, version FROM runs ORDER BY started DESC LIMIT 1";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        if let Some(row) = rows.next()? {
+            fact("last run", row.get(0)?);
+            fact("started", Ts(row.get(1)?).to_string());
+            let ended = row.get::<_, Option<i64>>(2)?.map(|at| Ts(at).to_string());
+            fact("ended", ended.unwrap_or_else(|| "not yet, or it crashed".to_owned()));
+            fact("outcome", row.get::<_, Option<String>>(3)?.unwrap_or_default());
+            fact("version", row.get(4)?);
         }
         Ok(sheet)
     }

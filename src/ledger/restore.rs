@@ -185,7 +185,7 @@ fn baselines(connection: &Connection) -> Result<Option<Baselines>, LedgerError> 
     }))
 }
 
-fn latch(connection: &Connection) -> Result<Option<Latch>, LedgerError> {
+pub(super) fn latch(connection: &Connection) -> Result<Option<Latch>, LedgerError> {
     let row = connection
         .query_row("SELECT at, kind, why, measured, allowed FROM latches ORDER BY id DESC LIMIT 1", [], |row| {
             let texts: [String; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];

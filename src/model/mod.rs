@@ -15,6 +15,8 @@ mod mlp;
 #[cfg(feature = "models")]
 mod serve;
 #[cfg(feature = "models")]
+pub mod train;
+#[cfg(feature = "models")]
 mod weights;
 
 use std::fs;

@@ -42,7 +42,7 @@ pub fn run(
     let (screen_done, screen_result) = sync_channel(1);
     let lost = cockpit.clone();
     std::thread::Builder::new().name("screen".into()).spawn(move || {
-        let result = catch_unwind(AssertUnwindSafe(|| crate::tui::run(cockpit, ui)));
+        let result = catch_unwind(AssertUnwindSafe(|| crate::tui::run(&cockpit, ui)));
         if !matches!(result, Ok(Ok(UiExit::Ended))) {
             lost.ask(Request::ScreenLost);
         }

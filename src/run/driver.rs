@@ -165,12 +165,19 @@ impl Driver {
             return None;
         }
         let venue = self.venue.as_ref().and_then(PaperVenue::next_due);
-        [Some(self.next_tick), venue, self.inference.next_due(), self.feed.next_at()].into_iter().flatten().min()
+        let due = [Some(self.next_tick), venue, self.inference.next_due(), self.feed.next_at()];
+        due.into_iter().flatten().min().filter(|due| self.ends_at().is_none_or(|end| *due <= end))
+    }
+
+    /// When the run is over, once its feed is. An audit ends with its tape: nothing answers any more.
+    fn ends_at(&self) -> Option<Ts> {
+        let tail = if self.venue.is_some() { TAIL } else { Span(0) };
+        self.feed_ended.map(|ended| ended + tail)
     }
 
     /// Is the feed at its end and everything that followed from it done?
     pub fn finished(&self) -> bool {
-        self.feed_ended.is_some_and(|ended| self.now >= ended + TAIL)
+        self.ends_at().is_some_and(|end| self.now >= end)
     }
 
     /// Does everything due at or before `until`, at most `budget` steps. `true` when there is more to do.
@@ -185,7 +192,7 @@ impl Driver {
             }
             self.do_next(due);
         }
-        self.now = self.now.max(until.min(self.feed_ended.map_or(until, |ended| ended + TAIL)));
+        self.now = self.now.max(self.ends_at().map_or(until, |end| until.min(end)));
         false
     }
 

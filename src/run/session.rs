@@ -82,7 +82,12 @@ pub struct Session {
     pub on_snapshot: Option<Box<dyn FnMut(&Snapshot) + Send>>,
 }
 
+/// Faults on purpose, so that the unhappy ends can be seen by hand and by tests: with `TICKDECK_PROVOKE=engine-panic` the
+/// engine's thread falls over after this many steps.
+const PROVOKE_AFTER: u64 = 2_000;
+
 struct State {
+    falls_over: bool,
     view: View,
     published: Ts,
     reported: Ts,
@@ -104,6 +109,7 @@ impl Session {
     pub fn run(mut self) -> (Outcome, Finished) {
         let now = self.clock.now();
         let mut state = State {
+            falls_over: std::env::var_os("TICKDECK_PROVOKE").is_some_and(|what| what == "engine-panic"),
             view: View::default(),
             published: Ts(0),
             reported: now,
@@ -131,6 +137,9 @@ impl Session {
 
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
+        if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
+            std::panic::panic_any("provoked by TICKDECK_PROVOKE");
+        }
         if self.end.take_kill() {
             self.driver.command(Command::Kill);
         }

@@ -22,6 +22,9 @@ pub enum TapeError {
     /// There is no such file.
     #[error("{}: there is no such file", .0.display())]
     Missing(PathBuf),
+    /// A tape was to be created in a folder that is not there.
+    #[error("{}: its folder does not exist: create it first", .0.display())]
+    NoFolder(PathBuf),
     /// A tape is never overwritten.
     #[error("{} exists already: a tape is never overwritten, choose another name", .0.display())]
     Exists(PathBuf),
@@ -122,6 +125,7 @@ impl TapeError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::PermissionDenied => Self::Permission { path, doing },
+            io::ErrorKind::NotFound if doing == "create" => Self::NoFolder(path),
             io::ErrorKind::NotFound => Self::Missing(path),
             io::ErrorKind::AlreadyExists => Self::Exists(path),
             io::ErrorKind::IsADirectory => Self::Folder(path),

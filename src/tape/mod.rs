@@ -7,10 +7,12 @@
 
 pub mod error;
 pub mod format;
+pub mod import;
 pub mod quota;
 pub mod read;
 pub mod thread;
 pub mod verify;
+mod worker;
 pub mod write;
 
 #[cfg(test)]

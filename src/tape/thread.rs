@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use super::error::TapeError;
 use super::format::TapeHeader;
-use super::quota::{Quota, free_bytes, sweep};
+use super::quota::Quota;
+pub use super::worker::TapeTrouble;
+use super::worker::{Health, Worker, level};
 use super::write::TapeWriter;
 use crate::engine::event::{Event, Fault};
 use crate::engine::ids::Seq;
@@ -26,15 +28,8 @@ const BEHIND: usize = QUEUE_MAX / 2;
 const FAR_BEHIND: usize = QUEUE_MAX / 10 * 9;
 /// Waiting events at which the writer has caught up.
 const CAUGHT_UP: usize = QUEUE_MAX / 10;
-/// How long the open block may wait for its next event before it is written all the same.
-const IDLE: Duration = Duration::from_secs(1);
 /// How long [`TapeThread::finish`] waits for the disk.
 const FINISH_MAX: Duration = Duration::from_secs(10);
-/// Events between two looks at the disk while it is busy; when idle it looks every second.
-const EVENTS_PER_LOOK: u32 = 1_024;
-/// Looks at the disk between two looks at the whole folder.
-const LOOKS_PER_SWEEP: u32 = 600;
-
 /// The event was not taken: the tape ends before it. The run must trip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Backlog {
@@ -47,15 +42,6 @@ pub enum Backlog {
     /// The writer ended, or an earlier event was not taken.
     #[error("the tape writer has stopped")]
     Stopped,
-}
-
-/// The tape or its disk needs attention.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TapeTrouble {
-    /// What happened, for the person.
-    pub why: String,
-    /// Past the second bound.
-    pub fatal: bool,
 }
 
 /// A change of the tape's health.
@@ -75,9 +61,6 @@ impl From<TapeStatus> for Fault {
         }
     }
 }
-
-/// Trouble of one cause, if there is any.
-type Health = Option<TapeTrouble>;
 
 /// A tape that is being written.
 #[derive(Debug)]
@@ -147,8 +130,8 @@ impl TapeThread {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.ended_early = true;
             match refused {
-                std::sync::mpsc::TrySendError::Full(_) => Backlog::Full { waiting },
-                std::sync::mpsc::TrySendError::Disconnected(_) => Backlog::Stopped,
+                TrySendError::Full(_) => Backlog::Full { waiting },
+                TrySendError::Disconnected(_) => Backlog::Stopped,
             }
         })
     }
@@ -205,102 +188,10 @@ impl TapeThread {
     }
 }
 
-/// 0 fine, 1 trouble, 2 fatal.
-fn level(health: Option<&TapeTrouble>) -> u8 {
-    health.map_or(0, |t| 1 + u8::from(t.fatal))
-}
-
-/// What runs on the thread.
-struct Worker {
-    writer: TapeWriter,
-    events: Receiver<(Ts, Seq, Event)>,
-    waiting: Arc<AtomicUsize>,
-    orderly: Arc<AtomicBool>,
-    report: Sender<Health>,
-    quota: Quota,
-    looks: u32,
-    folder: Health,
-    reported: Health,
-}
-
-impl Worker {
-    fn run(mut self) -> Result<(), TapeError> {
-        let ended = self.write_all();
-        if let Err(failed) = &ended {
-            self.tell(Some(TapeTrouble { why: failed.to_string(), fatal: true }));
-        }
-        ended?;
-        if self.orderly.load(Ordering::SeqCst) { self.writer.finish() } else { self.writer.flush() }
-    }
-
-    /// Writes until the queue closes.
-    fn write_all(&mut self) -> Result<(), TapeError> {
-        self.look();
-        let mut since_look = 0;
-        loop {
-            match self.events.recv_timeout(IDLE) {
-                Ok((at, seq, event)) => {
-                    self.writer.append(at, seq, &event)?;
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                    since_look += 1;
-                    if since_look < EVENTS_PER_LOOK {
-                        continue;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.writer.flush()?,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            since_look = 0;
-            self.look();
-        }
-    }
-
-    /// Looks at the disk, and now and then at the folder, and reports what changed.
-    fn look(&mut self) {
-        if self.looks.is_multiple_of(LOOKS_PER_SWEEP) {
-            self.folder = folder_health(self.writer.path(), &self.quota);
-        }
-        self.looks = self.looks.wrapping_add(1);
-        let disk = match free_bytes(self.writer.path()) {
-            Ok(free) => disk_health(free, self.quota.min_free_bytes),
-            Err(e) => Some(TapeTrouble { why: format!("the free disk space cannot be read: {e}"), fatal: false }),
-        };
-        self.tell(disk.or_else(|| self.folder.clone()));
-    }
-
-    fn tell(&mut self, health: Health) {
-        if level(health.as_ref()) != level(self.reported.as_ref()) {
-            self.reported.clone_from(&health);
-            // Nobody listens any more when the run is ending.
-            drop(self.report.send(health));
-        }
-    }
-}
-
-/// Low below the bound, fatal below a quarter of it: the rest is for the ledger.
-fn disk_health(free: u64, min_free: u64) -> Health {
-    (free < min_free).then(|| TapeTrouble {
-        why: format!("{} MiB of disk are free, less than the {} MiB asked for", free >> 20, min_free >> 20),
-        fatal: free < min_free / 4,
-    })
-}
-
-/// Deletes old tapes; trouble when the folder cannot be brought into its bounds.
-fn folder_health(path: &Path, quota: &Quota) -> Health {
-    let why = match sweep(path, quota) {
-        Ok(swept) if swept.left_bytes <= quota.max_bytes_total => return None,
-        Ok(swept) => format!(
-            "tapes take {} MiB, more than the {} MiB allowed",
-            swept.left_bytes >> 20,
-            quota.max_bytes_total >> 20
-        ),
-        Err(e) => format!("old tapes cannot be deleted: {e}"),
-    };
-    Some(TapeTrouble { why, fatal: false })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::Sender;
+
     use super::*;
     use crate::engine::event::Link;
     use crate::engine::time::Span;
@@ -339,10 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_trouble_and_then_fatal() {
-        assert_eq!(disk_health(10 << 20, 10 << 20), None);
-        assert!(!disk_health(9 << 20, 10 << 20).unwrap().fatal);
-        assert!(disk_health(2 << 20, 10 << 20).unwrap().fatal);
+    fn trouble_with_the_disk_is_told_once_and_so_is_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.tape");
         let demanding = Quota { min_free_bytes: u64::MAX, ..ROOMY };

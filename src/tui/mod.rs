@@ -6,6 +6,7 @@ pub mod cockpit;
 pub mod commands;
 pub mod crash;
 pub mod glyphs;
+pub mod input;
 pub mod keymap;
 pub mod layers;
 pub mod layout;

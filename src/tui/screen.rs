@@ -126,9 +126,10 @@ mod tests {
     #[test]
     fn the_terminal_shows_what_was_drawn_after_any_resize() {
         let mut painter = Painter::new();
-        let mut parser = vt100::Parser::new(4, 30, 0);
+        let of = |n: u16| std::num::NonZeroU16::new(n.max(1)).unwrap();
+        let mut parser = vt100::Parser::new(of(4), of(30), 0);
         for (width, height, word) in [(30, 4, "wide"), (7, 2, "small"), (0, 0, "none"), (30, 4, "wide again")] {
-            parser.screen_mut().set_size(height.max(1), width.max(1));
+            parser.screen_mut().set_size(of(height), of(width));
             let bytes = painter.frame(Rect::new(0, 0, width, height), text(word)).unwrap().to_vec();
             parser.process(&bytes);
             if width > 0 {

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event, MouseEventKind};
-
 use super::cockpit::{Cockpit, Wish};
-use super::keymap::{Key, Keymap, KeymapError};
+use super::keymap::{Keymap, KeymapError};
 use super::link::{CockpitEnd, Request};
 use super::screen::{Painter, compose, compose_waiting};
-use super::term::{self, Input, TermGuard};
+use super::input::Input;
+use super::term::{self, Reader, TermGuard};
 use super::theme::Theme;
 use super::{crash, term::restore_now};
 use crate::engine::command::Command;
@@ -20,8 +19,6 @@ use crate::engine::snapshot::Snapshot;
 
 /// Frames after keys come no closer than this.
 const KEY_GAP_MS: i64 = 8;
-/// Events taken before a frame is drawn all the same: a stuck key or a flood must not starve the screen.
-const DRAIN_MAX: usize = 512;
 /// An engine whose heartbeat is older than this is called silent.
 const SILENT_MS: i64 = 2000;
 /// A silent engine that was asked to quit gets this long before asking again leaves without it.
@@ -80,7 +77,7 @@ pub enum UiError {
 
 /// Runs the cockpit on the calling thread until the run ends it, the terminal goes away, or it fails. The terminal is
 /// given back in every case.
-pub fn run(end: CockpitEnd, options: UiOptions) -> Result<UiExit, UiError> {
+pub fn run(end: &CockpitEnd, options: UiOptions) -> Result<UiExit, UiError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(UiError::NotATerminal);
     }
@@ -138,11 +135,15 @@ impl Shell {
     }
 
     fn run(&mut self, guard: &TermGuard) -> Result<UiExit, UiError> {
+        let mut reader = Reader::default();
+        let mut inputs = Vec::new();
         while !self.end.ended() {
-            match term::wait(self.patience())? {
-                Input::Gone => return Ok(UiExit::TerminalGone),
-                Input::Ready => self.drain()?,
-                Input::Quiet => {}
+            inputs.clear();
+            if !reader.take(self.patience(), || self.now_ms(), &mut inputs)? {
+                return Ok(UiExit::TerminalGone);
+            }
+            for input in inputs.drain(..) {
+                self.take(input);
             }
             if let Some(exit) = self.exit {
                 return Ok(exit);
@@ -168,45 +169,27 @@ impl Shell {
         Duration::from_millis(u64::try_from(left.clamp(0, 1000)).unwrap_or(0))
     }
 
-    fn drain(&mut self) -> Result<(), UiError> {
-        for _ in 0..DRAIN_MAX {
-            if !crossterm::event::poll(Duration::ZERO)? {
-                break;
-            }
-            let event = crossterm::event::read()?;
-            self.take(event);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, input: Input) {
         self.urgent = true;
         let now_ms = self.now_ms();
         let snapshot = self.snapshot.clone();
-        let requests = match event {
-            Event::Key(event) => match (Key::from_event(event), &snapshot) {
-                (Some(key), Some(snapshot)) => self.cockpit.handle(key, snapshot, now_ms),
-                (Some(key), None) => self.cockpit.handle_blind(key, now_ms),
-                (None, _) => Vec::new(),
-            },
-            Event::Paste(text) => {
+        let requests = match (input, &snapshot) {
+            (Input::Key(key), Some(snapshot)) => self.cockpit.handle(key, snapshot, now_ms),
+            (Input::Key(key), None) => self.cockpit.handle_blind(key, now_ms),
+            (Input::Wheel(down), Some(snapshot)) => self.cockpit.wheel(down, snapshot),
+            (Input::Wheel(_), None) => Vec::new(),
+            (Input::Paste(text), _) => {
                 self.cockpit.paste(&text);
                 Vec::new()
             }
-            Event::FocusLost => {
-                self.cockpit.focus_lost();
-                Vec::new()
-            }
-            Event::FocusGained => {
+            (Input::Focus(true), _) => {
                 self.cockpit.focus_gained(now_ms);
                 Vec::new()
             }
-            Event::Mouse(mouse) => match (mouse.kind, &snapshot) {
-                (MouseEventKind::ScrollDown, Some(snapshot)) => self.cockpit.wheel(true, snapshot),
-                (MouseEventKind::ScrollUp, Some(snapshot)) => self.cockpit.wheel(false, snapshot),
-                _ => Vec::new(),
-            },
-            Event::Resize(..) => Vec::new(),
+            (Input::Focus(false), _) => {
+                self.cockpit.focus_lost();
+                Vec::new()
+            }
         };
         self.send(requests, now_ms);
     }

@@ -1,6 +1,7 @@
 //! What the cockpit itself remembers: focus, zoom, scroll, layers. Never trading state.
 
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::notice::Notice;
 use crate::engine::snapshot::{CandleLength, MarketRow, OrderRow, PositionRow, Snapshot};
 
 use super::panes::PaneId;
@@ -155,10 +156,20 @@ impl UiState {
         }
     }
 
-    /// Instruments that pass the filter, in the order of the snapshot.
+    /// Instruments that the markets pane shows, in its order. The filter is its own while it has the focus.
     pub fn visible_markets(&self, snapshot: &Snapshot) -> Vec<Symbol> {
-        let passes = |m: &&MarketRow| self.filter.is_empty() || m.name.to_lowercase().contains(&self.filter);
+        let all = self.filter.is_empty() || self.focus != PaneId::Markets;
+        let passes = |m: &&MarketRow| all || m.name.to_lowercase().contains(&self.filter);
         snapshot.markets.iter().filter(passes).map(|m| m.symbol).collect()
+    }
+
+    /// Events that the events pane shows, newest first. The filter is the markets pane's while that has the focus.
+    pub fn visible_notices<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Notice> {
+        let all = self.filter.is_empty() || self.focus == PaneId::Markets;
+        snapshot.notices.iter().rev().filter(move |n| {
+            let has = |text: &str| text.to_lowercase().contains(&self.filter);
+            all || has(&n.text) || has(n.kind.tag()) || n.symbol.is_some_and(|s| has(&name_of(snapshot, s)))
+        })
     }
 
     /// Next or previous instrument in front, around the end.
@@ -188,7 +199,7 @@ impl UiState {
         match self.focus {
             PaneId::Events => {
                 // The newest event is at the top: down the list is back in time.
-                self.events_back = step.from(self.events_back, snapshot.notices.len());
+                self.events_back = step.from(self.events_back, self.visible_notices(snapshot).count());
             }
             PaneId::Orders => {
                 let now = self.selected_order.and_then(|o| snapshot.orders.iter().position(|row| row.order == o));

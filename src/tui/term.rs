@@ -16,6 +16,8 @@ use crossterm::terminal::{
 };
 use ratatui::layout::Rect;
 
+use super::input::Input;
+
 /// Whether the terminal is ours now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether it is ours whenever the cockpit runs: the panic policy asks.
@@ -128,45 +130,75 @@ pub fn write_frame(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// What waiting for input brought.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Input {
-    /// Something to read.
-    Ready,
-    /// Nothing in this time.
-    Quiet,
-    /// The terminal is gone.
-    Gone,
+/// What the terminal sends, read without ever blocking longer than asked.
+#[derive(Debug, Default)]
+pub struct Reader {
+    #[cfg(unix)]
+    parser: super::input::Parser,
 }
 
-/// Waits for input. A hung-up terminal is seen here, before crossterm reads from it: its reader never returns then.
-#[cfg(unix)]
-pub fn wait(timeout: Duration) -> io::Result<Input> {
-    use rustix::event::{PollFd, PollFlags, Timespec};
-    let stdin = io::stdin();
-    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-    let timeout =
-        Timespec { tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(0), tv_nsec: i64::from(timeout.subsec_nanos()) };
-    match rustix::event::poll(&mut fds, Some(&timeout)) {
-        Ok(_) => {}
-        // A signal, as on every change of size: crossterm may have something to say.
-        Err(rustix::io::Errno::INTR) => return Ok(Input::Quiet),
-        Err(e) => return Err(e.into()),
+impl Reader {
+    /// Waits this long for input and takes what is there; `false` when the terminal is gone. The clock is monotonic,
+    /// in milliseconds.
+    #[cfg(unix)]
+    pub fn take(&mut self, wait: Duration, clock: impl Fn() -> i64, out: &mut Vec<Input>) -> io::Result<bool> {
+        use rustix::event::{PollFd, PollFlags, Timespec};
+        let stdin = io::stdin();
+        let wait = match self.parser.patience_ms().and_then(|ms| u64::try_from(ms).ok()) {
+            Some(ms) => wait.min(Duration::from_millis(ms)),
+            None => wait,
+        };
+        let timeout = Timespec {
+            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(0),
+            tv_nsec: i64::from(wait.subsec_nanos()),
+        };
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(_) => {}
+            // A signal, as on every change of size.
+            Err(rustix::io::Errno::INTR) => return Ok(true),
+            Err(e) => return Err(e.into()),
+        }
+        let events = fds.first().map_or(PollFlags::empty(), PollFd::revents);
+        if events.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            return Ok(false);
+        }
+        if !events.contains(PollFlags::IN) {
+            self.parser.idle(clock(), out);
+            return Ok(true);
+        }
+        let mut bytes = [0_u8; 4096];
+        match rustix::io::read(&stdin, &mut bytes) {
+            Ok(0) | Err(rustix::io::Errno::IO) => Ok(false),
+            Ok(count) => {
+                self.parser.feed(bytes.get(..count).unwrap_or_default(), clock(), out);
+                Ok(true)
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(true),
+            Err(e) => Err(e.into()),
+        }
     }
-    let events = fds.first().map_or(PollFlags::empty(), PollFd::revents);
-    Ok(if events.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-        Input::Gone
-    } else if events.contains(PollFlags::IN) {
-        Input::Ready
-    } else {
-        Input::Quiet
-    })
-}
 
-/// Waits for input.
-#[cfg(not(unix))]
-pub fn wait(timeout: Duration) -> io::Result<Input> {
-    Ok(if crossterm::event::poll(timeout)? { Input::Ready } else { Input::Quiet })
+    /// Waits this long for input and takes what is there.
+    #[cfg(not(unix))]
+    pub fn take(&mut self, wait: Duration, _clock: impl Fn() -> i64, out: &mut Vec<Input>) -> io::Result<bool> {
+        use crossterm::event::{Event, MouseEventKind, poll, read};
+        if poll(wait)? {
+            out.extend(match read()? {
+                Event::Key(event) => super::keymap::Key::from_event(event).map(Input::Key),
+                Event::Paste(text) => Some(Input::Paste(text)),
+                Event::FocusGained => Some(Input::Focus(true)),
+                Event::FocusLost => Some(Input::Focus(false)),
+                Event::Mouse(mouse) => match mouse.kind {
+                    MouseEventKind::ScrollDown => Some(Input::Wheel(true)),
+                    MouseEventKind::ScrollUp => Some(Input::Wheel(false)),
+                    _ => None,
+                },
+                Event::Resize(..) => None,
+            });
+        }
+        Ok(true)
+    }
 }
 
 /// The screen, from the kernel; asked before every frame, so that no resize is missed.

@@ -1,6 +1,6 @@
 //! The 46 facts of the scorecard, measured on a record exactly as they were measured on the real markets.
 
-use crate::record::Record;
+use crate::record::{Best, Record};
 use crate::resting::{Resting, resting};
 use crate::stats::{acf, after, auc, corr, counts, fano, from, hill, mean, median, sd, share, slope, var};
 
@@ -113,7 +113,7 @@ impl<'a> Study<'a> {
         let grid: Vec<f64> = (0..((end - 10.0) / dt).ceil() as usize).map(|k| 10.0 + k as f64 * dt).collect();
         let row: Vec<usize> = grid.iter().map(|t| after(&tl, *t) - 1).collect();
         let best = |k: &usize| &r.best[*k];
-        let mid: Vec<f64> = row.iter().map(best).map(|b| (b.bid + b.ask) / 2.0).collect();
+        let mid: Vec<f64> = row.iter().map(best).map(Best::mid).collect();
         let imbalance = row.iter().map(best).map(|b| (b.bid_size - b.ask_size) / (b.bid_size + b.ask_size)).collect();
         let log_mid = mid.iter().map(|m| m.ln() * 1e4).collect();
         let span = end - tl[0];
@@ -150,8 +150,7 @@ impl<'a> Study<'a> {
     fn sizes(&self) -> [f64; 2] {
         let rows = || self.row.iter().map(|k| &self.r.best[*k]);
         let logs: Vec<f64> = rows().flat_map(|b| [b.bid_size.ln(), b.ask_size.ln()]).collect();
-        let usd: Vec<f64> =
-            rows().map(|b| (b.bid_size + b.ask_size) / 2.0 * (b.bid + b.ask) / 2.0 * self.r.tick).collect();
+        let usd: Vec<f64> = rows().map(|b| b.size() * b.mid() * self.r.tick).collect();
         [sd(&logs), median(&usd)]
     }
 
@@ -249,7 +248,7 @@ impl<'a> Study<'a> {
             sums.push(sums[sums.len() - 1] + e);
         }
         let rows = || self.row.iter().map(|k| &self.r.best[*k]);
-        let depth = mean(&rows().map(|b| (b.bid_size + b.ask_size) / 2.0).collect::<Vec<_>>());
+        let depth = mean(&rows().map(Best::size).collect::<Vec<_>>());
         let k = self.steps(1.0);
         let x: Vec<f64> = self.mid[k..].iter().zip(&self.mid).map(|(b, a)| b - a).collect();
         let y: Vec<f64> = self.row[k..].iter().zip(&self.row).map(|(b, a)| (sums[*b] - sums[*a]) / depth).collect();
@@ -259,7 +258,7 @@ impl<'a> Study<'a> {
     /// Mean signed move of the mid from just before an order until `tau` seconds after it, bps.
     fn response(&self, tau: f64) -> f64 {
         let end = self.tl[self.tl.len() - 1];
-        let mid = |k: usize| (self.r.best[k].bid + self.r.best[k].ask) / 2.0;
+        let mid = |k: usize| self.r.best[k].mid();
         let moves = self.orders.iter().filter(|o| o.t + tau <= end).filter_map(|o| {
             let before = mid(from(&self.tl, o.t - 1e-6).checked_sub(1)?);
             let later = mid(after(&self.tl, o.t + tau) - 1);

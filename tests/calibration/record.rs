@@ -10,13 +10,24 @@ use tickdeck::venue::simulated::{SimulatedMarket, Weather};
 pub const START: Ts = Ts::from_ms(1_795_305_600_000);
 
 /// One change of the best bid or ask: time in seconds, prices in ticks, sizes in base units.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Best {
     pub t: f64,
     pub bid: f64,
     pub bid_size: f64,
     pub ask: f64,
     pub ask_size: f64,
+}
+
+impl Best {
+    /// Middle of the best prices, ticks.
+    pub fn mid(&self) -> f64 {
+        f64::midpoint(self.bid, self.ask)
+    }
+    /// Mean of the best sizes.
+    pub fn size(&self) -> f64 {
+        f64::midpoint(self.bid_size, self.ask_size)
+    }
 }
 
 /// One fill: time in seconds, price in ticks, size in base units, sign of the taker.
@@ -108,7 +119,7 @@ impl Seat {
             ask: ticks(ask.price),
             ask_size: ask.qty.to_f64_lossy(),
         };
-        let same = |b: &Best| [b.bid, b.bid_size, b.ask, b.ask_size] == [now.bid, now.bid_size, now.ask, now.ask_size];
+        let same = |b: &Best| Best { t, ..*b } == now;
         if !self.record.best.last().is_some_and(same) {
             self.record.best.push(now);
         }

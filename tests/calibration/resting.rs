@@ -38,8 +38,7 @@ pub fn resting(r: &Record, tl: &[f64], first: f64, last: f64) -> Resting {
             }
             if waited <= 10.0 {
                 let later = &r.best[after(tl, start + waited + 1.0) - 1];
-                let mid = |b: &crate::record::Best| (b.bid + b.ask) / 2.0;
-                marks += sign * (mid(later) - price) / mid(b) * 1e4;
+                marks += sign * (later.mid() - price) / b.mid() * 1e4;
                 marked += 1.0;
             }
         }

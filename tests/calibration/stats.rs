@@ -23,7 +23,7 @@ pub fn median(x: &[f64]) -> f64 {
         return f64::NAN;
     }
     x.sort_by(f64::total_cmp);
-    (x[(x.len() - 1) / 2] + x[x.len() / 2]) / 2.0
+    f64::midpoint(x[(x.len() - 1) / 2], x[x.len() / 2])
 }
 
 /// Share of entries that hold.

@@ -49,9 +49,9 @@ const fn times(name: &'static str, real: [f64; 3], majors: f64, thin: f64) -> Ta
 /// In the order of [`crate::facts::measure`].
 pub const TARGETS: [Target; crate::facts::FACTS] = [
     abs("spread: share of time at 1 tick", [0.9916, 0.993, 0.7831], 0.01, 0.07),
-    times("spread: median return after >=3 ticks, s", [0.0009999, 0.0009999, 0.0108], 3.0, 3.0),
+    times("spread: median return after >=3 ticks, s", [0.000_999_9, 0.000_999_9, 0.0108], 3.0, 3.0),
     abs("L1 size: log-sd", [1.35, 1.54, 1.53], 0.3, 0.3),
-    times("L1 size: median, USD", [198700.0, 49640.0, 303.7], 2.0, 2.0),
+    times("L1 size: median, USD", [198_700.0, 49640.0, 303.7], 2.0, 2.0),
     abs("L1 imbalance: sd", [0.605, 0.675, 0.66], 0.08, 0.08),
     abs("L1 imbalance: share abs I > 0.8", [0.2439, 0.3435, 0.3488], 0.1, 0.1),
     abs("L1 imbalance: acf 0.1 s", [0.838, 0.829, f64::NAN], 0.12, 0.12),
@@ -90,7 +90,7 @@ pub const TARGETS: [Target; crate::facts::FACTS] = [
     times("improving limits /s", [4.213, 5.294, 0.03558], 2.0, 2.0),
     times("depletions /s", [3.479, 4.151, 0.03359], 2.0, 2.0),
     times("market volume /s over mean queue", [1.871, 1.33, 0.02223], 2.0, 2.0),
-    abs("fill prob 1 s (pro rata)", [0.3682, 0.3939, 0.009672], 0.1, 0.03),
+    abs("fill prob 1 s (pro rata)", [0.3682, 0.3939, 0.009_672], 0.1, 0.03),
     abs("fill prob 10 s", [0.8146, 0.8333, 0.08521], 0.1, 0.05),
     abs("fill prob 60 s", [0.9236, 0.9491, 0.3528], 0.07, 0.1),
     times("mark-out 1 s after fill, bps", [-0.808, -0.809, -0.194], 2.0, 2.0),

@@ -1,7 +1,7 @@
 //! `A`: the checklist before the autotrader may open positions. Warnings are acknowledged one by one.
 
 use super::dialog::{Dialog, Tone};
-use super::{Ctx, Layer, Outcome};
+use super::{AGAIN_MS, Ctx, Layer, Outcome};
 use crate::engine::command::Command;
 use crate::engine::ids::Market;
 use crate::engine::risk::limits::{LimitKey, show};
@@ -24,6 +24,8 @@ const SHOWN: [LimitKey; 5] = [
 pub struct Arm {
     /// Names of the warnings that were acknowledged; their numbers move all the time.
     acknowledged: Vec<String>,
+    /// When Space was pressed last: a held one acknowledges a single warning.
+    space_ms: Option<i64>,
 }
 
 impl Arm {
@@ -54,8 +56,12 @@ impl Layer for Arm {
     fn key(&mut self, key: Key, ctx: &Ctx<'_>) -> Outcome {
         match key.code {
             Code::Char(' ') => {
-                if let Some(check) = self.waiting(ctx.snapshot) {
-                    self.acknowledged.push(check.name.clone());
+                let last = self.space_ms.replace(ctx.now_ms);
+                let held = last.is_some_and(|at| ctx.now_ms.saturating_sub(at) < AGAIN_MS);
+                match self.waiting(ctx.snapshot) {
+                    Some(_) if held => return Outcome::Say("one at a time: read the next warning first".to_owned()),
+                    Some(check) => self.acknowledged.push(check.name.clone()),
+                    None => {}
                 }
                 Outcome::Stay
             }

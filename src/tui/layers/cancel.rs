@@ -28,7 +28,7 @@ impl Layer for CancelProtective {
         let works = ctx.snapshot.orders.iter().any(|o| o.order == self.order && o.working);
         match key.code {
             Code::Char('n') => Outcome::Close,
-            Code::Char('y') if !ctx.may_confirm() => Outcome::Say("read first: y counts in a moment".to_owned()),
+            Code::Char('y') if !ctx.may_confirm() => Outcome::Early,
             Code::Char('y') if !works => Outcome::CloseAndSay("that order has ended".to_owned()),
             Code::Char('y') => Outcome::Done(Request::Command(Command::Cancel(self.order))),
             _ => Outcome::Stay,

@@ -31,7 +31,7 @@ pub struct Details {
 impl Details {
     /// For what is selected in the focused pane, otherwise for the instrument in front.
     pub fn of(ui: &UiState, snapshot: &Snapshot) -> Self {
-        let newest_first = || snapshot.notices.iter().rev().nth(ui.events_back).map(|n| Subject::Notice(n.id));
+        let newest_first = || ui.visible_notices(snapshot).nth(ui.events_back).map(|n| Subject::Notice(n.id));
         let selected = match ui.focus {
             PaneId::Orders => ui.order(snapshot).map(|row| Subject::Order(row.order)),
             PaneId::Events => newest_first(),

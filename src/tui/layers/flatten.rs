@@ -62,7 +62,7 @@ impl Layer for FlattenOne {
     fn key(&mut self, key: Key, ctx: &Ctx<'_>) -> Outcome {
         match key.code {
             Code::Char('n') => Outcome::Close,
-            Code::Char('y') if !ctx.may_confirm() => Outcome::Say("read first: y counts in a moment".to_owned()),
+            Code::Char('y') if !ctx.may_confirm() => Outcome::Early,
             Code::Char('y') if self.position(ctx.snapshot).is_none() => {
                 Outcome::CloseAndSay(format!("{} is no longer open", self.name))
             }
@@ -108,6 +108,7 @@ impl Layer for FlattenAll {
         if key.code == Code::Enter {
             return match self.word.text() {
                 WORD if ctx.may_confirm() => Outcome::Done(Request::Command(Command::Flatten(None))),
+                WORD => Outcome::Early,
                 _ => Outcome::Say(format!("type {WORD}, then Enter")),
             };
         }

@@ -2,7 +2,7 @@
 //! says what follows before a second Enter. A looser one needs a disarmed trader and is typed twice.
 
 use super::dialog::{Dialog, Tone};
-use super::{AGAIN_MS, Ctx, Layer, Outcome};
+use super::{Ctx, Layer, Outcome};
 use crate::engine::command::Command;
 use crate::engine::num::{Price, UNIT};
 use crate::engine::risk::limits::{LimitKey, LimitUnit, show};
@@ -18,7 +18,7 @@ enum Stage {
     /// A number is being typed.
     Typing,
     /// The consequences of a tighter number are shown; Enter again applies it.
-    Tighter { value: i64, entered_ms: i64 },
+    Tighter { value: i64 },
     /// A looser number was typed once.
     Looser { old: i64, value: i64 },
 }
@@ -44,13 +44,7 @@ impl Limits {
     fn enter(&mut self, row: &LimitRow, ctx: &Ctx<'_>) -> Outcome {
         match self.stage.clone() {
             Stage::Typing => self.first_enter(row, ctx),
-            Stage::Tighter { value, entered_ms } => {
-                if ctx.now_ms.saturating_sub(entered_ms) < AGAIN_MS {
-                    self.stage = Stage::Tighter { value, entered_ms: ctx.now_ms };
-                    return Outcome::Say("read first: Enter again after a second".to_owned());
-                }
-                self.set(row.key, value)
-            }
+            Stage::Tighter { value } => self.set(row.key, value),
             Stage::Looser { old, value } => {
                 let typed = number(self.number.text(), row.key);
                 self.again();
@@ -77,8 +71,9 @@ impl Limits {
             if consequences(row, value, ctx.snapshot).is_empty() {
                 return self.set(row.key, value);
             }
-            self.stage = Stage::Tighter { value, entered_ms: ctx.now_ms };
-            return Outcome::Stay;
+            self.stage = Stage::Tighter { value };
+            // The Enter that brought the question up cannot answer it.
+            return Outcome::Early;
         }
         if let Err(why) = may_loosen(ctx.snapshot) {
             return Outcome::Say(why.to_owned());
@@ -218,7 +213,7 @@ impl Limits {
                 "{}\n{name}: {old}{suffix} -> {typed}_\ntype a number, Enter   Up Down choose   Esc close",
                 row.key.help()
             ),
-            Stage::Tighter { value, .. } => format!(
+            Stage::Tighter { value } => format!(
                 "{}\n{name}: {old}{suffix} -> {}{suffix}\nEnter apply it all the same   Esc keep {old}",
                 consequences(row, *value, ctx.snapshot).join("\n"),
                 show(*value)

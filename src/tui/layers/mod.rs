@@ -27,8 +27,13 @@ use crate::engine::snapshot::Snapshot;
 pub const QUIET_MS: i64 = 150;
 /// A single confirming key counts only this long after its guard opened.
 pub const CONFIRM_MS: i64 = 300;
-/// A second Enter on the same question counts only after this long without one: no key repeat is that slow.
+/// A confirming key that came too early, or was already answered once, counts again only after this long without it:
+/// no key repeat is that slow.
 pub const AGAIN_MS: i64 = 1000;
+/// Said to a confirming key that came too early.
+pub const READ_FIRST: &str = "read first; then press it once";
+/// Keys that confirm.
+const CONFIRMING: [Key; 2] = [Key::plain(Code::Enter), Key::plain(Code::Char('y'))];
 
 /// What a layer decides and draws from.
 #[derive(Clone, Copy)]
@@ -59,6 +64,8 @@ pub enum Outcome {
     Stay,
     /// Still open; one line for the person.
     Say(String),
+    /// Still open; a confirming key came before anybody could have read the question.
+    Early,
     /// Leaves without doing anything.
     Close,
     /// Leaves without doing anything, with one line for the person.
@@ -96,6 +103,23 @@ struct Open {
     opened_ms: i64,
     /// The key that opened it, until another one is pressed.
     opener: Option<Key>,
+    /// A confirming key that came too early, and when it came last: it may be held down.
+    early: Option<(Key, i64)>,
+}
+
+impl Open {
+    fn too_early(&mut self, key: Key, now_ms: i64) {
+        if CONFIRMING.contains(&key) {
+            self.early = Some((key, now_ms));
+        }
+    }
+
+    /// Is this the repeat of a key that came too early? Any other key ends that.
+    fn is_repeat(&mut self, key: Key, now_ms: i64) -> bool {
+        let repeat = self.early.is_some_and(|(held, at)| held == key && now_ms.saturating_sub(at) < AGAIN_MS);
+        self.early = repeat.then_some((key, now_ms));
+        repeat
+    }
 }
 
 /// The stack; only the top layer gets keys and is drawn.
@@ -130,7 +154,7 @@ impl Layers {
     }
     /// Opens a layer on top.
     pub fn push(&mut self, layer: Box<dyn Layer + Send>, opener: Option<Key>, now_ms: i64) {
-        self.open.push(Open { layer, opened_ms: now_ms, opener: opener.map(Key::positional) });
+        self.open.push(Open { layer, opened_ms: now_ms, opener: opener.map(Key::positional), early: None });
     }
     /// Closes everything.
     pub fn clear(&mut self) {
@@ -163,7 +187,11 @@ impl Layers {
             return Taken::Outcome(Outcome::Close);
         }
         if top.layer.is_guard() && age_ms < QUIET_MS {
+            top.too_early(place, ctx.now_ms);
             return Taken::Ignored(None);
+        }
+        if top.is_repeat(place, ctx.now_ms) {
+            return Taken::Ignored(Some(READ_FIRST));
         }
         if !top.layer.is_typing() && top.opener == Some(place) {
             return Taken::Ignored(Some("the key that opened this cannot confirm it: press another key first"));
@@ -173,6 +201,9 @@ impl Layers {
         }
         let key = if top.layer.is_typing() { key } else { place };
         let outcome = top.layer.key(key, &Ctx { age_ms, ..*ctx });
+        if outcome == Outcome::Early {
+            top.too_early(place, ctx.now_ms);
+        }
         if matches!(outcome, Outcome::Close | Outcome::CloseAndSay(_) | Outcome::Done(_) | Outcome::Run(_)) {
             self.open.pop();
         }

@@ -72,7 +72,7 @@ impl Layer for Quit {
             Code::Enter => {
                 return match choices.get(self.row) {
                     Some((_, Some(choice))) if ctx.may_confirm() => Outcome::Done(Request::Quit(*choice)),
-                    Some((_, Some(_))) => Outcome::Say("read first: Enter counts in a moment".to_owned()),
+                    Some((_, Some(_))) => Outcome::Early,
                     _ => Outcome::Close,
                 };
             }

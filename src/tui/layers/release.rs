@@ -30,7 +30,7 @@ impl Layer for Release {
         let row = ctx.snapshot.positions.iter().find(|p| p.symbol == self.symbol);
         match key.code {
             Code::Char('n') => Outcome::Close,
-            Code::Char('y') if !ctx.may_confirm() => Outcome::Say("read first: y counts in a moment".to_owned()),
+            Code::Char('y') if !ctx.may_confirm() => Outcome::Early,
             Code::Char('y') if row.is_none_or(|p| p.released != self.adopt) => {
                 Outcome::CloseAndSay(format!("{}: nothing to {} any more", self.name, self.name()))
             }

@@ -43,6 +43,7 @@ impl Layer for Reset {
         if key.code == Code::Enter {
             return match self.word.text() {
                 WORD if ctx.may_confirm() => Outcome::Done(Request::Command(Command::Reset)),
+                WORD => Outcome::Early,
                 _ => Outcome::Say(format!("type {WORD}, then Enter")),
             };
         }

@@ -2,12 +2,14 @@
 //!
 //! Nothing here knows of latency; every call is at the venue, at the moment it happens there.
 
+mod account;
+
 use super::VenueReport;
 use super::market::Market;
 use super::rules;
-use crate::engine::account::{Holding, margin};
+use crate::engine::account::Holding;
 use crate::engine::effect::{NewOrder, TimeInForce};
-use crate::engine::event::{AccountUpdate, Fill, MarketData, OrderNews, OrderUpdate, Statement, Ticker, Trade};
+use crate::engine::event::{AccountUpdate, MarketData, OrderNews, OrderUpdate, Statement, Ticker, Trade};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
@@ -17,7 +19,6 @@ use crate::engine::time::Ts;
 const RESTING_MAX: usize = 500;
 
 const TRIMMED: &str = "CancelByReduceOnly: the rest would not have reduced the position";
-const OUT_OF_MARGIN: &str = "CancelAllBeforeLiq: the account is out of margin";
 
 /// The account at the venue.
 #[derive(Debug)]
@@ -236,16 +237,19 @@ impl Desk {
     /// A print reaches our resting orders: its quantity is shared among them once.
     fn trade(&mut self, at: Ts, symbol: Symbol, trade: &Trade) {
         let Some(market) = self.market(symbol) else { return };
-        if !market.is_open() || market.resting.is_empty() || trade.price <= Price::ZERO {
+        if !market.is_open() || market.resting.is_empty() || trade.price <= Price::ZERO || trade.qty <= Qty::ZERO {
             return;
         }
-        let mut pool = market.open_to_us(trade);
+        let (mut pool, mut late) = (market.open_to_us(trade), Qty::ZERO);
         let executions = self.executions;
         for seq in market.in_line(trade) {
             let Some(market) = self.market_mut(symbol) else { return };
             let step = market.rules.step;
             let Some(resting) = market.resting_mut(seq) else { continue };
-            let reached = resting.reached_by(at, trade, pool).min(resting.left);
+            // Only orders at the price of the print know of late ones, and those come last in line.
+            let reached = resting.reached_by(at, trade, pool, late);
+            late = reached.late;
+            let reached = reached.ours.min(resting.left);
             let (order, side) = (resting.order, resting.order.side);
             let allowed = if order.reduce_only { self.reducible(symbol, side) } else { reached };
             let qty = reached.min(allowed).floor_to(step);
@@ -313,121 +317,6 @@ impl Desk {
         self.balance += amount;
         self.reports.push(VenueReport::Account(AccountUpdate::Funding { symbol, rate, amount }));
         self.liquidate(at);
-    }
-
-    // --- account ---
-
-    /// Books one execution and gives it an id: unique per account, because time does not come back.
-    fn execute(&mut self, at: Ts, execution: &Execution) -> Fill {
-        let Execution { symbol, side, price, qty, maker } = *execution;
-        let fee = (price * qty).times(if maker { self.maker_fee } else { self.taker_fee });
-        if let Some(holding) = self.holdings.get_mut(symbol.index()) {
-            let booked = holding.book(at, side, price, qty, fee);
-            self.balance += booked.realised - fee;
-        }
-        self.executions += 1;
-        Fill { exec_id: format!("p{}-{}", at.0, self.executions), price, qty, fee, maker }
-    }
-
-    /// How much an order on this side can close.
-    fn reducible(&self, symbol: Symbol, side: Side) -> Qty {
-        match self.holdings.get(symbol.index()) {
-            Some(held) if held.side() == Some(side.opposite()) => held.qty(),
-            _ => Qty::ZERO,
-        }
-    }
-
-    /// Removes what is filled and trims reduce-only orders to the position, as the venue does after every execution.
-    fn settle_resting(&mut self, symbol: Symbol) {
-        let reducible = [Side::Buy, Side::Sell].map(|side| self.reducible(symbol, side));
-        let Some(market) = self.markets.get_mut(symbol.index()) else { return };
-        let reports = &mut self.reports;
-        market.resting.retain_mut(|resting| {
-            let [buys, sells] = reducible;
-            let allowed = if resting.order.side == Side::Buy { buys } else { sells };
-            if resting.order.reduce_only && allowed < resting.left {
-                resting.left = allowed;
-                resting.trimmed = true;
-            }
-            if resting.left.is_zero() && resting.trimmed {
-                let what = OrderNews::Cancelled(TRIMMED.to_owned());
-                reports.push(VenueReport::Order(OrderUpdate { order: resting.order.seq, what }));
-            }
-            !resting.left.is_zero()
-        });
-    }
-
-    /// Signed notional at mark; `None` while there is no mark.
-    fn signed_notional_marked(&self, symbol: Symbol) -> Option<Money> {
-        let held = self.holdings.get(symbol.index())?;
-        let notional = self.market(symbol)?.mark()? * held.qty();
-        Some(if held.signed < 0 { -notional } else { notional })
-    }
-
-    /// Signed notional at mark, at entry cost while there is no mark.
-    fn signed_notional(&self, held: &Holding) -> Money {
-        let at_cost = if held.signed < 0 { -held.cost } else { held.cost };
-        self.signed_notional_marked(held.symbol).unwrap_or(at_cost)
-    }
-
-    /// Balance plus unrealised PnL at mark; a position without a mark counts at its cost.
-    pub(super) fn equity(&self) -> Money {
-        let unrealised = |held: &Holding| match self.market(held.symbol).and_then(Market::mark) {
-            Some(mark) => held.unrealised(mark),
-            None => Money::ZERO,
-        };
-        self.balance + self.holdings.iter().map(unrealised).sum()
-    }
-
-    /// Initial margin of positions and working orders, with `extra` as if it worked too.
-    fn initial_margin(&self, extra: Option<&NewOrder>) -> Money {
-        let of = |(held, market): (&Holding, &Market)| {
-            let new = |side| match extra {
-                Some(order) if order.symbol == held.symbol && order.side == side => order.price * order.qty,
-                _ => Money::ZERO,
-            };
-            let working = |side| market.working_notional(side) + new(side);
-            let worst = margin::worst_notional(self.signed_notional(held), working(Side::Buy), working(Side::Sell));
-            margin::initial(&market.rules, worst)
-        };
-        self.holdings.iter().zip(&self.markets).map(of).sum()
-    }
-
-    /// Why the account cannot carry this order. One that asks for no more margin than is asked for already passes: it
-    /// reduces, and an account short of margin must be able to reduce.
-    fn lacks_margin(&self, order: &NewOrder) -> Option<String> {
-        let (before, after) = (self.initial_margin(None), self.initial_margin(Some(order)));
-        let fee = (order.price * order.qty).times(self.taker_fee);
-        let (needed, equity) = (after + fee, self.equity());
-        (after > before && needed > equity)
-            .then(|| format!("margin: {needed:.2} needed for positions and orders, {equity:.2} there"))
-    }
-
-    fn maintenance_margin(&self, held: &Holding) -> Money {
-        let notional = self.signed_notional(held).abs();
-        self.market(held.symbol).map_or(Money::ZERO, |market| margin::maintenance(&market.rules, notional))
-    }
-
-    /// While equity does not exceed maintenance margin: working orders go, then whole positions at mark with the taker
-    /// fee, the one that binds most margin first. There is no insurance fund: what is lost beyond the balance is owed.
-    fn liquidate(&mut self, at: Ts) {
-        let mut orders_gone = false;
-        while self.equity() <= self.holdings.iter().map(|held| self.maintenance_margin(held)).sum() {
-            let marked =
-                |held: &&Holding| !held.is_flat() && self.market(held.symbol).is_some_and(|m| m.mark().is_some());
-            let by_margin = |held: &Holding| (self.maintenance_margin(held), std::cmp::Reverse(held.symbol));
-            let worst = self.holdings.iter().filter(marked).max_by_key(|held| by_margin(held));
-            let Some((symbol, side, qty)) = worst.and_then(|h| Some((h.symbol, h.side()?.opposite(), h.qty()))) else {
-                return;
-            };
-            let Some(price) = self.market(symbol).and_then(Market::mark) else { return };
-            if !orders_gone {
-                self.cancel_all(OUT_OF_MARGIN);
-                orders_gone = true;
-            }
-            let fill = self.execute(at, &Execution { symbol, side, price, qty, maker: false });
-            self.reports.push(VenueReport::Account(AccountUpdate::Liquidated { symbol, fill, side }));
-        }
     }
 }
 

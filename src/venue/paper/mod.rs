@@ -6,6 +6,9 @@
 //! `desk` is the account at the venue, `market` is one instrument's book less what we took, `queue` is the place of a
 //! resting order, `rules` and `funding` say what they are called.
 //!
+//! A reduce-only order that is trimmed works with less than its quantity; like the real one it says so at its end, with
+//! a cancel of the rest.
+//!
 //! What it does not do: our orders never move the public market, so size beyond the displayed book is never filled and
 //! nobody reacts to us; liquidation closes whole positions at mark and no insurance fund pays for a negative balance.
 

@@ -82,22 +82,31 @@ impl Resting {
         self.passed_by(trade) || (trade.price == self.order.price && trade.taker != self.order.side)
     }
 
-    /// Moves the queue by `qty` of a print that concerns us; returns what is left of it for us.
-    pub(super) fn reached_by(&mut self, at: Ts, trade: &Trade, qty: Qty) -> Qty {
+    /// Moves the queue by `qty` of a print that concerns us. `late` is what earlier orders of ours at this price knew to
+    /// be the late print of a fall they saw: one that joined after the fall must not count it either.
+    pub(super) fn reached_by(&mut self, at: Ts, trade: &Trade, qty: Qty, late: Qty) -> Reached {
         if self.passed_by(trade) {
             self.ahead = Some(Qty::ZERO);
-            return qty;
+            return Reached { ours: qty, late: Qty::ZERO };
         }
-        let Some(ahead) = self.ahead else { return Qty::ZERO };
+        let Some(ahead) = self.ahead else { return Reached { ours: Qty::ZERO, late } };
         if at.since(self.fell_at) > PRINT_LAG {
             self.fell = Qty::ZERO;
         }
-        let explained = qty.min(self.fell);
-        self.fell = self.fell.saturating_sub(explained);
-        let fresh = qty.saturating_sub(explained);
+        let late = qty.min(self.fell.max(late));
+        self.fell = self.fell.saturating_sub(late);
+        let fresh = qty.saturating_sub(late);
         self.ahead = Some(ahead.saturating_sub(fresh));
-        fresh.saturating_sub(ahead)
+        Reached { ours: fresh.saturating_sub(ahead), late }
     }
+}
+
+/// What a print means for one order.
+pub(super) struct Reached {
+    /// Quantity left for the order after everything before it.
+    pub(super) ours: Qty,
+    /// Quantity that moved nothing, because the displayed size had shown it already.
+    pub(super) late: Qty,
 }
 
 /// Size displayed at this price, or `None` when the price lies outside what the book shows: a level that drops out of

@@ -2,7 +2,7 @@
 
 use crate::engine::effect::NewOrder;
 use crate::engine::market::instrument::{Category, Instrument};
-use crate::engine::num::Price;
+use crate::engine::num::{Price, Qty};
 
 /// Why the venue refuses this order whatever the market does, or `None` when it may pass.
 pub(super) fn broken(rules: &Instrument, order: &NewOrder) -> Option<String> {
@@ -15,7 +15,7 @@ pub(super) fn broken(rules: &Instrument, order: &NewOrder) -> Option<String> {
     if rules.tick_down(order.price) != order.price {
         return Some(format!("price {} is not a multiple of the tick {}", order.price, rules.tick));
     }
-    if order.qty.is_zero() || order.qty.floor_to(rules.step) != order.qty {
+    if order.qty <= Qty::ZERO || order.qty.floor_to(rules.step) != order.qty {
         return Some(format!("quantity {} is not a multiple of the step {}", order.qty, rules.step));
     }
     if order.qty < rules.min_qty {

@@ -10,7 +10,7 @@ use crate::engine::time::{Span, Ts};
 use super::depth::Deep;
 use super::draws::Draws;
 use super::factor::Factor;
-use super::major::{Major, Print, Surroundings};
+use super::major::{Major, Print, Surroundings, steps};
 use super::params::{Model, Spec};
 use super::quotes::{ASK, Quotes};
 use super::thin::Thin;
@@ -52,7 +52,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Opens at `start` and puts the snapshot and the first ticker into `out`.
+    /// Opens at `start` with a full book; nothing is handed out yet.
     pub(super) fn open(
         symbol: Symbol,
         spec: &'static Spec,
@@ -62,15 +62,15 @@ impl Desk {
         seed: u64,
     ) -> Self {
         let mut draws = Draws::new(seed, 1 + u64::from(symbol.0));
-        let (queue, hidden) = match &spec.model {
-            Model::Major(p) => (p.queue, spec.bid as f64 + 0.5),
-            Model::Thin(p) => (p.queue, spec.bid as f64 + 0.5),
+        let queue = match &spec.model {
+            Model::Major(p) => p.queue,
+            Model::Thin(p) => p.queue,
         };
-        let quotes = Quotes::new(spec.bid, ((queue / spec.step()).round() as i64).max(1));
+        let quotes = Quotes::new(spec.bid, steps(queue, spec.step()));
         let deep = Deep::new(spec.depth, &quotes);
         let mover = match &spec.model {
-            Model::Major(p) => Mover::Major(Major::new(p, hidden, factor, &mut draws)),
-            Model::Thin(p) => Mover::Thin(Thin::new(p, hidden, factor, &mut draws)),
+            Model::Major(p) => Mover::Major(Major::new(p, quotes.mid(), factor, &mut draws)),
+            Model::Thin(p) => Mover::Thin(Thin::new(p, quotes.mid(), factor, &mut draws)),
         };
         let interval = spec.instrument().funding_interval_s;
         let board = Board::new(quotes.mid(), start, interval, spec.minute_bps, &mut draws);
@@ -83,7 +83,7 @@ impl Desk {
         desk
     }
 
-    /// The book as a snapshot and the first ticker.
+    /// Hands out the book as a snapshot and the first ticker.
     pub(super) fn opening(&mut self, now: Ts, out: &mut Out) {
         let (tick, step) = (Price::from_raw(self.spec.tick_raw), Qty::from_raw(self.spec.step_raw));
         out.push_back((now, self.symbol, MarketData::Book(self.quotes.snapshot(tick, step))));

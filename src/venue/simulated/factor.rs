@@ -3,37 +3,39 @@
 use super::draws::Draws;
 use super::weather::Climate;
 
-/// Jumps of the common price per second.
+/// Jumps of the common price per second, and their mean size in bps.
 const JUMP_RATE: f64 = 0.025;
-/// Mean size of a jump, bps.
 const JUMP_BPS: f64 = 2.4;
-/// Deviation of each of the two components of log volatility.
-const LOG_VOL_SD: f64 = 0.25;
-/// Time constants of the two components, seconds.
-const LOG_VOL_TAU_S: [f64; 2] = [15.0, 1_200.0];
+/// Shocks per second (one in about 30 hours), their least size and the mean of what comes on top, bps.
+const SHOCK_RATE: f64 = 1.0 / 108_000.0;
+const SHOCK_BPS: f64 = 20.0;
+const SHOCK_MORE_BPS: f64 = 20.0;
+/// Deviation and time constant (s) of the components of log volatility: clusters of seconds, of minutes, of hours.
+const LOG_VOL: [(f64, f64); 3] = [(0.25, 15.0), (0.35, 1_200.0), (0.45, 28_800.0)];
 
 /// The common state.
 pub(super) struct Factor {
     /// Common price, bps since the start, about 1 bps per root second.
     level: f64,
-    /// Two standard-normal components of the shared log volatility.
-    mood: [f64; 2],
+    /// Components of the log volatility that all share.
+    mood: [f64; 3],
     at_ns: i64,
     draws: Draws,
 }
 
 impl Factor {
+    /// A common price of zero; the clusters of hours start from the middle, so no run opens in an odd market.
     pub(super) fn new(at_ns: i64, mut draws: Draws) -> Self {
-        let mood = [draws.normal(), draws.normal()];
+        let mood = [LOG_VOL[0].0 * draws.normal(), LOG_VOL[1].0 * draws.normal(), 0.0];
         Self { level: 0.0, mood, at_ns, draws }
     }
     /// Common price, bps since the start.
     pub(super) const fn level(&self) -> f64 {
         self.level
     }
-    /// Standard-normal fast and slow components of shared log volatility.
-    pub(super) const fn mood(&self) -> [f64; 2] {
-        self.mood
+    /// Log volatility that all share.
+    pub(super) fn mood(&self) -> f64 {
+        self.mood.iter().sum()
     }
     /// Moves the common price by `bps`: what one instrument's order tells the others.
     pub(super) fn push(&mut self, bps: f64) {
@@ -46,13 +48,16 @@ impl Factor {
             return;
         }
         self.at_ns = now_ns;
-        for (mood, tau) in self.mood.iter_mut().zip(LOG_VOL_TAU_S) {
-            *mood = self.draws.revert(*mood, dt, tau, 1.0);
+        for (mood, (sd, tau)) in self.mood.iter_mut().zip(LOG_VOL) {
+            *mood = self.draws.revert(*mood, dt, tau, sd);
         }
-        let vol = climate.vol * libm::exp(LOG_VOL_SD * (self.mood[0] + self.mood[1]));
+        let vol = climate.vol * libm::exp(self.mood());
         self.level += vol * dt.sqrt() * self.draws.normal() + climate.drift * dt;
         if self.draws.chance(JUMP_RATE * dt) {
             self.level += climate.vol * JUMP_BPS * self.draws.sign() * self.draws.exponential();
+        }
+        if self.draws.chance(SHOCK_RATE * dt) {
+            self.level += self.draws.sign() * (SHOCK_BPS + SHOCK_MORE_BPS * self.draws.exponential());
         }
     }
 }

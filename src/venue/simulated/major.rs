@@ -58,8 +58,6 @@ pub(super) struct MajorParams {
     pub improve_log_sd: f64,
     /// Chance that the emptied side refills rather than the other follows.
     pub refill: f64,
-    /// Deviation of each component of log volatility.
-    pub log_vol_sd: f64,
     /// Order arrival and size.
     pub orders: OrderParams,
 }
@@ -112,7 +110,8 @@ pub(super) struct Major {
     flow: Flow,
     /// Wandering of the queue targets.
     wander: [f64; 2],
-    mood: [f64; 2],
+    /// Log volatility of its own.
+    mood: f64,
     /// Moving average of order signs.
     expected: f64,
     /// Side that the present run of hops empties.
@@ -120,13 +119,13 @@ pub(super) struct Major {
     /// Side that was emptied last.
     emptied: Option<usize>,
     rates: Rates,
-    log_own: f64,
 }
 
-/// Share of log volatility that all instruments have in common.
-const MOOD_SHARED: f64 = 0.8;
+/// Deviation and time constant (s) of an instrument's own log volatility.
+const OWN_MOOD_SD: f64 = 0.2;
+const OWN_MOOD_TAU_S: f64 = 100.0;
 /// Share of an order's push that all instruments feel.
-const PUSH_SHARED: f64 = 0.7;
+const PUSH_SHARED: f64 = 0.35;
 
 impl Major {
     pub(super) fn new(p: &'static MajorParams, hidden: f64, factor: &Factor, draws: &mut Draws) -> Self {
@@ -136,12 +135,11 @@ impl Major {
             seen: factor.level(),
             flow: Flow::default(),
             wander: [p.wander_sd * draws.normal(), p.wander_sd * draws.normal()],
-            mood: [draws.normal(), draws.normal()],
+            mood: OWN_MOOD_SD * draws.normal(),
             expected: 0.0,
             run: None,
             emptied: None,
             rates: Rates::default(),
-            log_own: (1.0 - MOOD_SHARED * MOOD_SHARED).sqrt(),
         }
     }
 
@@ -154,9 +152,7 @@ impl Major {
     pub(super) fn schedule(&mut self, on: &mut Surroundings) -> f64 {
         let p = self.p;
         let gap = (self.hidden - on.quotes.mid()) * on.tick_bps;
-        let shared = on.factor.mood();
-        let mood = (0..2).map(|k| MOOD_SHARED * shared[k] + self.log_own * self.mood[k]).sum::<f64>();
-        let vol = libm::exp(p.log_vol_sd * mood);
+        let vol = libm::exp(on.factor.mood() + self.mood);
         let stretch = on.climate.vol.sqrt();
         let hop_at = p.hop_at * stretch;
         if let Some(side) = self.run
@@ -193,7 +189,7 @@ impl Major {
         let thin = libm::pow(over, p.queue_power).clamp(0.5, 4.0);
         let lean = (1.0 + direction(from) * p.follow * imbalance).max(0.05);
         let crowd = 1.0 - direction(from) * on.climate.selling;
-        let base = p.orders.base * on.climate.activity * vol * crowd;
+        let base = self.flow.base(&p.orders) * on.climate.activity * vol * crowd;
         (base * thin + self.flow.excited(from, &p.orders)) * lean
     }
 
@@ -211,10 +207,9 @@ impl Major {
             self.order(ASK, on);
         } else if pick(r.orders[BID]) {
             self.order(BID, on);
-        } else if pick(r.queue) {
-            self.requeue(BID, on);
-        } else if pick(r.queue) {
-            self.requeue(ASK, on);
+        } else if pick(2.0 * r.queue) {
+            let side = if on.draws.chance(0.5) { BID } else { ASK };
+            self.requeue(side, on);
         } else if pick(r.hops[ASK]) {
             self.hop(ASK, on);
         } else if pick(r.hops[BID]) {
@@ -226,7 +221,7 @@ impl Major {
 
     fn drift(&mut self, dt: f64, on: &mut Surroundings) {
         let p = self.p;
-        self.flow.cool(dt, &p.orders);
+        self.flow.cool(dt, &p.orders, on.draws);
         let own = p.vol * (1.0 - p.shared).sqrt() * self.rates.vol * on.climate.vol;
         let mut moved = self.beta() * (on.factor.level() - self.seen) + own * dt.sqrt() * on.draws.normal();
         self.seen = on.factor.level();
@@ -237,9 +232,7 @@ impl Major {
         for side in [BID, ASK] {
             self.wander[side] = on.draws.revert(self.wander[side], dt, p.wander_tau, p.wander_sd);
         }
-        for (mood, tau) in self.mood.iter_mut().zip([15.0, 1_200.0]) {
-            *mood = on.draws.revert(*mood, dt, tau, 1.0);
-        }
+        self.mood = on.draws.revert(self.mood, dt, OWN_MOOD_TAU_S, OWN_MOOD_SD);
     }
 
     /// A market order that takes side `from`.

@@ -43,15 +43,11 @@ pub struct SimulatedMarket {
 impl SimulatedMarket {
     /// A market that opens at `start`: first a book snapshot and a ticker of every instrument at that moment.
     pub fn new(seed: u64, weather: Weather, start: Ts) -> Self {
-        Self::with_specs(SPECS, seed, weather, start)
-    }
-
-    fn with_specs(specs: &'static [Spec], seed: u64, weather: Weather, start: Ts) -> Self {
         let sky = Sky::new(weather);
         let mut factor = Factor::new(start.0, Draws::new(seed, 1_001));
         let mut out = Out::new();
         let mut desks: Vec<Desk> = Vec::new();
-        for (index, spec) in specs.iter().enumerate() {
+        for (index, spec) in SPECS.iter().enumerate() {
             let symbol = Symbol(u16::try_from(index).unwrap_or(u16::MAX));
             let mut desk = Desk::open(symbol, spec, start, &mut factor, sky.climate(), seed);
             desk.opening(start, &mut out);
@@ -115,4 +111,5 @@ impl SimulatedMarket {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests;

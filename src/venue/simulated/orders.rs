@@ -13,6 +13,9 @@ pub(super) struct OrderParams {
     pub cross: [f64; 3],
     /// Rates at which the excitement fades, per second.
     pub fade: [f64; 3],
+    /// Deviation and time constant (s) of the log of a slow factor on the base rate.
+    pub surge_sd: f64,
+    pub surge_tau: f64,
     /// Median size, base units.
     pub median: f64,
     /// Deviation of log size.
@@ -27,20 +30,26 @@ pub(super) struct OrderParams {
     pub polite: f64,
 }
 
-/// Excitement left by earlier orders.
+/// Excitement left by earlier orders, and the slow factor on the base rate.
 #[derive(Default)]
 pub(super) struct Flow {
     heat: [[f64; 3]; 2],
+    surge: f64,
 }
 
 impl Flow {
     /// `dt` seconds pass.
-    pub(super) fn cool(&mut self, dt: f64, params: &OrderParams) {
+    pub(super) fn cool(&mut self, dt: f64, params: &OrderParams, draws: &mut Draws) {
+        self.surge = draws.revert(self.surge, dt, params.surge_tau, params.surge_sd);
         for (k, fade) in params.fade.iter().enumerate() {
             let keep = libm::exp(-fade * dt);
             self.heat[0][k] *= keep;
             self.heat[1][k] *= keep;
         }
+    }
+    /// Orders per second and side that no earlier order caused.
+    pub(super) fn base(&self, params: &OrderParams) -> f64 {
+        params.base * libm::exp(self.surge - 0.5 * params.surge_sd * params.surge_sd)
     }
     /// An order that takes side `side` came.
     pub(super) fn excite(&mut self, side: usize) {

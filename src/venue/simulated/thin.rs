@@ -46,8 +46,6 @@ pub(super) struct ThinParams {
     /// Log of the median improving quote over the median queue, and its deviation.
     pub improve_log: f64,
     pub improve_log_sd: f64,
-    /// Deviation of log activity.
-    pub log_vol_sd: f64,
     /// Order arrival and size.
     pub orders: OrderParams,
 }
@@ -69,7 +67,6 @@ pub(super) struct Thin {
     hidden: f64,
     seen: f64,
     flow: Flow,
-    mood: f64,
     /// Preference of orders for the ask side.
     side: f64,
     emptied: Option<usize>,
@@ -83,7 +80,6 @@ impl Thin {
             hidden,
             seen: factor.level(),
             flow: Flow::default(),
-            mood: draws.normal(),
             side: p.side_sd * draws.normal(),
             emptied: None,
             rates: Rates::default(),
@@ -99,7 +95,7 @@ impl Thin {
         let p = self.p;
         let lean = (1.0 + direction(from) * (p.follow * Self::imbalance(on) + self.side)).max(0.05);
         let crowd = 1.0 - direction(from) * on.climate.selling;
-        let base = p.orders.base * on.climate.activity * libm::exp(p.log_vol_sd * self.mood) * crowd;
+        let base = self.flow.base(&p.orders) * on.climate.activity * crowd;
         (base + self.flow.excited(from, &p.orders)) * lean
     }
 
@@ -131,12 +127,11 @@ impl Thin {
     /// The scheduled event happens, `dt` seconds after it was scheduled.
     pub(super) fn step(&mut self, dt: f64, on: &mut Surroundings) {
         let p = self.p;
-        self.flow.cool(dt, &p.orders);
+        self.flow.cool(dt, &p.orders, on.draws);
         let own = p.vol * (1.0 - p.shared).sqrt() * on.climate.vol * dt.sqrt() * on.draws.normal();
         let common = p.vol * p.shared.sqrt() * (on.factor.level() - self.seen);
         self.seen = on.factor.level();
         self.hidden += (own + common) / on.tick_bps;
-        self.mood = on.draws.revert(self.mood, dt, 600.0, 1.0);
         self.side = on.draws.revert(self.side, dt, 900.0, p.side_sd);
         let r = self.rates;
         let mut z = on.draws.unit() * r.total();

@@ -1,137 +1,11 @@
 //! What the venue does, told as short stories: one order, one market, the reports in order.
 
-use super::*;
-use crate::engine::effect::{Purpose, TimeInForce};
-use crate::engine::event::{Fill, OrderNews, Ticker, Trade};
-use crate::engine::market::book::{BookUpdate, Level};
-use crate::engine::num::{Price, Qty, Side};
-
-pub(super) const BTC: Symbol = Symbol(0);
-
-pub(super) fn p(text: &str) -> Price {
-    Price::parse(text).unwrap()
-}
-pub(super) fn q(text: &str) -> Qty {
-    Qty::parse(text).unwrap()
-}
-pub(super) fn m(text: &str) -> Money {
-    Money::parse(text).unwrap()
-}
-pub(super) fn ms(ms: i64) -> Ts {
-    Ts::from_ms(ms)
-}
-fn levels(pairs: &[(&str, &str)]) -> Vec<Level> {
-    pairs.iter().map(|(price, qty)| Level { price: p(price), qty: q(qty) }).collect()
-}
-
-/// A venue, its time, and short words for what happens.
-struct Story {
-    venue: PaperVenue,
-    now: i64,
-    next: u64,
-}
-
-impl Story {
-    /// Bids 99 x 5, 98 x 10; asks 101 x 5, 102 x 10; tick 0.5, step 0.1, 10,000 in the account.
-    fn begin() -> Self {
-        Self::with(m("10000"), &[])
-    }
-    fn with(balance: Money, holdings: &[Holding]) -> Self {
-        let rules = Instrument::linear("BTCUSDT", p("0.5"), q("0.1"));
-        let venue = PaperVenue::new(PaperSettings::default(), vec![rules], balance, holdings);
-        let mut story = Self { venue, now: 0, next: 1 };
-        story.snapshot(&[("99", "5"), ("98", "10")], &[("101", "5"), ("102", "10")]);
-        story
-    }
-    fn data(&mut self, data: &MarketData) {
-        self.venue.on_market(ms(self.now), BTC, data);
-    }
-    fn book(&mut self, snapshot: bool, bids: &[(&str, &str)], asks: &[(&str, &str)]) {
-        self.data(&MarketData::Book(BookUpdate { snapshot, bids: levels(bids), asks: levels(asks) }));
-    }
-    fn snapshot(&mut self, bids: &[(&str, &str)], asks: &[(&str, &str)]) {
-        self.book(true, bids, asks);
-    }
-    fn delta(&mut self, bids: &[(&str, &str)], asks: &[(&str, &str)]) {
-        self.book(false, bids, asks);
-    }
-    fn print(&mut self, taker: Side, price: &str, qty: &str) {
-        self.data(&MarketData::Trade(Trade { price: p(price), qty: q(qty), taker }));
-    }
-    fn mark(&mut self, mark: &str) {
-        self.data(&MarketData::Ticker(Ticker { mark: Some(p(mark)), ..Ticker::default() }));
-    }
-    fn order(&self, side: Side, qty: &str, price: &str, tif: TimeInForce) -> NewOrder {
-        NewOrder {
-            seq: OrderSeq(self.next),
-            symbol: BTC,
-            side,
-            qty: q(qty),
-            price: p(price),
-            tif,
-            reduce_only: false,
-            purpose: Purpose::Entry,
-            decided: ms(self.now),
-        }
-    }
-    fn send(&mut self, order: NewOrder) {
-        self.next = self.next.max(order.seq.0 + 1);
-        self.venue.submit(ms(self.now), Approved::for_test(order));
-    }
-    /// Sends an order and lets it arrive.
-    fn place(&mut self, side: Side, qty: &str, price: &str, tif: TimeInForce) {
-        self.send(self.order(side, qty, price, tif));
-        self.wait(120);
-    }
-    fn close(&mut self, side: Side, qty: &str, price: &str, tif: TimeInForce) {
-        self.send(NewOrder { reduce_only: true, purpose: Purpose::Close, ..self.order(side, qty, price, tif) });
-        self.wait(120);
-    }
-    fn wait(&mut self, span_ms: i64) {
-        self.now += span_ms;
-        self.venue.advance(ms(self.now));
-    }
-    /// Everything reported until now and within one latency, in words.
-    fn news(&mut self) -> Vec<String> {
-        self.now += 120;
-        std::iter::from_fn(|| self.venue.pop_due(ms(self.now))).map(|(_, report)| words(&report)).collect()
-    }
-    fn position(&self) -> i64 {
-        self.venue.holdings()[0].signed
-    }
-    fn ahead(&self, order: u64) -> Option<Qty> {
-        let market = self.venue.desk.market(BTC).unwrap();
-        market.resting.iter().find(|r| r.order.seq.0 == order).unwrap().ahead()
-    }
-}
-
-fn fill_words(fill: &Fill) -> String {
-    format!("{} @ {} {} fee {}", fill.qty, fill.price, if fill.maker { "maker" } else { "taker" }, fill.fee)
-}
-
-fn words(report: &VenueReport) -> String {
-    match report {
-        VenueReport::Order(OrderUpdate { order, what }) => {
-            let what = match what {
-                OrderNews::Accepted => "accepted".to_owned(),
-                OrderNews::Filled(fill) => format!("filled {}", fill_words(fill)),
-                OrderNews::Rejected(why) => format!("rejected: {why}"),
-                OrderNews::Cancelled(why) => format!("cancelled: {}", why.split(':').next().unwrap()),
-                OrderNews::CancelRejected(_) => "cancel rejected".to_owned(),
-                other => format!("{other:?}"),
-            };
-            format!("{} {what}", order.0)
-        }
-        VenueReport::Account(AccountUpdate::Funding { amount, .. }) => format!("funding {amount}"),
-        VenueReport::Account(AccountUpdate::Liquidated { fill, side, .. }) => {
-            format!("liquidated {} {}", side.word(), fill_words(fill))
-        }
-        VenueReport::Account(AccountUpdate::Statement(s)) => {
-            let working: Vec<u64> = s.working.iter().map(|o| o.0).collect();
-            format!("statement {} {:?} {working:?}", s.balance, s.positions)
-        }
-    }
-}
+use super::super::*;
+use super::story::{Story, words};
+use super::{m, ms, p, q};
+use crate::engine::effect::TimeInForce;
+use crate::engine::event::Ticker;
+use crate::engine::num::{Qty, Side};
 
 use Side::{Buy, Sell};
 use TimeInForce::{GoodTillCancel as Gtc, ImmediateOrCancel as Ioc, PostOnly};
@@ -180,6 +54,17 @@ fn good_till_cancel_takes_then_rests_and_post_only_refuses_to_take() {
 }
 
 #[test]
+fn a_print_that_takes_what_we_had_taken_is_not_ours_too() {
+    let mut story = Story::begin();
+    story.place(Buy, "20", "102", Gtc);
+    story.news();
+    story.print(Buy, "101", "5");
+    assert_eq!(story.news(), Vec::<String>::new(), "someone bought what we believe to have bought before");
+    story.print(Buy, "101", "6");
+    assert_eq!(story.news(), ["1 filled 1 @ 102 maker fee 0.0204"]);
+}
+
+#[test]
 fn a_resting_order_waits_for_everything_displayed_before_it() {
     let mut story = Story::begin();
     story.place(Buy, "2", "99", PostOnly);
@@ -212,6 +97,19 @@ fn a_fall_seen_before_its_print_does_not_advance_twice() {
     assert_eq!(story.ahead(1), Some(q("1")));
     story.print(Sell, "99", "2");
     assert_eq!(story.news()[1..], ["1 filled 1 @ 99 maker fee 0.0198"]);
+}
+
+#[test]
+fn an_order_that_joined_after_a_fall_does_not_overtake_one_that_saw_it() {
+    let mut story = Story::begin();
+    story.place(Buy, "1", "99", PostOnly);
+    story.delta(&[("99", "1")], &[]);
+    story.place(Buy, "1", "99", PostOnly);
+    story.print(Sell, "99", "4");
+    assert_eq!((story.ahead(1), story.ahead(2)), (Some(q("1")), Some(q("1"))));
+    assert_eq!(story.news(), ["1 accepted", "2 accepted"]);
+    story.print(Sell, "99", "3");
+    assert_eq!(story.news(), ["1 filled 1 @ 99 maker fee 0.0198", "2 filled 1 @ 99 maker fee 0.0198"]);
 }
 
 #[test]
@@ -373,16 +271,17 @@ fn margin_is_asked_of_orders_that_open_and_of_no_other() {
 
 #[test]
 fn out_of_margin_the_whole_position_goes_at_mark_and_working_orders_before_it() {
-    let mut story = Story::with(m("60"), &[]);
+    // Bought for 1015 with a fee of 0.55825: at 96 equity is 4.8, exactly the maintenance margin of 960.
+    let mut story = Story::with(m("60.35825"), &[]);
     story.place(Buy, "10", "102", Ioc);
     story.place(Sell, "1", "110", PostOnly);
     story.news();
-    story.mark("96.5");
+    story.mark("96.000000001");
     assert_eq!(story.news(), Vec::<String>::new());
     story.mark("96");
     let told = story.news();
     assert_eq!(told, ["2 cancelled: CancelAllBeforeLiq", "liquidated SELL 10 @ 96 taker fee 0.528"]);
-    assert_eq!((story.position(), story.venue.balance()), (0, m("3.91375")));
+    assert_eq!((story.position(), story.venue.balance()), (0, m("4.272")));
 }
 
 #[test]

@@ -1,0 +1,252 @@
+//! The command line: what can be asked, and which module answers. stdout is data, stderr is for the person.
+
+mod configuration;
+mod control;
+mod global;
+mod models;
+mod money;
+mod output;
+mod runs;
+mod tapes;
+mod train;
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use global::{Front, Global, Mode};
+
+use crate::config::parse_span;
+use crate::engine::time::Span;
+use crate::run::exit::{Exit, Failure};
+use crate::venue::simulated::Weather;
+
+const NO_EXCHANGE: &str = "\
+tickdeck trades on Bybit's live data, but this build has no exchange connection yet: there is no market to show.
+`tickdeck demo` opens the cockpit on a built-in simulated market with a paper account, without keys and network;
+`tickdeck replay FILE` plays a tape, `tickdeck help` lists the rest";
+
+/// A terminal trading cockpit: prices, model signals, risk gate, paper fills, kill switch.
+#[derive(Parser, Debug)]
+#[command(name = "tickdeck", version, disable_help_subcommand = false, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// The cockpit on the built-in simulated market, with a paper account. No keys, no network
+    Demo(DemoOptions),
+    /// The same engine without a screen
+    Run(HeadlessOptions),
+    /// Open a tape in the cockpit: speed, pause, step, seek
+    Replay(ReplayOptions),
+    /// Run tapes through the engine as fast as it goes, armed, and report
+    Backtest(BacktestOptions),
+    /// Make a tape of market data that others recorded: Bybit's dumps, collectors' files, trades as CSV
+    Import(tapes::Import),
+    /// Look at tapes
+    #[command(subcommand)]
+    Tape(tapes::TapeCommand),
+    /// Fit models on tapes and recordings, judge them out of sample, write the one worth shipping
+    Train(train::Train),
+    /// Look at the installed models
+    #[command(subcommand)]
+    Model(models::ModelCommand),
+    /// Orders from the ledger
+    Orders(money::Query),
+    /// Executions from the ledger
+    Fills(money::Query),
+    /// Realised PnL, fees and funding from the ledger
+    Pnl(money::PnlQuery),
+    /// Open positions from the ledger
+    Positions(money::Ask),
+    /// Write every table of the ledger to files
+    Export(money::Export),
+    /// What the ledger says, and whether an engine runs
+    Status(money::Ask),
+    /// Arm a running engine. In this build: a key of its cockpit
+    Arm(control::Asked),
+    /// Disarm a running engine. In this build: a key of its cockpit
+    Disarm(control::Asked),
+    /// Close positions of a running engine. In this build: a key of its cockpit
+    Flatten(control::Asked),
+    /// Kill a running engine. In this build: a key of its cockpit
+    Kill(control::Asked),
+    /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
+    Reset(control::Asked),
+    /// Limits of a running engine. In this build: a key of its cockpit
+    Limits(control::Asked),
+    /// End a running engine and leave its positions. In this build: a key of its cockpit
+    Stop(control::Asked),
+    /// Make, show or check the configuration
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Print a completion script for a shell
+    Completion {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What the demo is asked for.
+#[derive(clap::Args, Debug, Clone, PartialEq)]
+pub struct DemoOptions {
+    /// Weather to begin with: calm, busy or crash
+    #[arg(long, default_value_t = Weather::Calm)]
+    pub weather: Weather,
+    /// Seed of the market; the same seed and weather give the same market
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Practice profile: edge gate off, so that an armed autotrader trades soon. It loses money on average
+    #[arg(long)]
+    pub practice: bool,
+}
+
+/// What a run without a screen is asked for.
+#[derive(clap::Args, Debug, Clone, PartialEq)]
+pub struct HeadlessOptions {
+    /// On the built-in simulated market
+    #[arg(long)]
+    pub demo: bool,
+    /// Which market.
+    #[command(flatten)]
+    pub market: DemoOptions,
+    /// Stop by itself after this long: 60s, 15m, 8h
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    pub stop_after: Option<Span>,
+    /// How events are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: LineFormat,
+    /// Arm the autotrader as soon as every pre-flight check passes; needs --yes
+    #[arg(long, requires = "yes")]
+    pub arm: bool,
+    /// Yes, arm
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// How a run without a screen prints.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What a replay is asked for.
+#[derive(clap::Args, Debug, Clone, PartialEq)]
+pub struct ReplayOptions {
+    /// The tape
+    pub file: PathBuf,
+    /// Times real time
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Show what the recorded run saw and did, instead of running models and paper venue again
+    #[arg(long)]
+    pub audit: bool,
+    /// Practice profile: edge gate off
+    #[arg(long)]
+    pub practice: bool,
+}
+
+/// What a backtest is asked for.
+#[derive(clap::Args, Debug, Clone, PartialEq)]
+pub struct BacktestOptions {
+    /// Tapes, each run on its own
+    #[arg(required_unless_present = "simulated")]
+    pub files: Vec<PathBuf>,
+    /// Run through this much of the built-in market instead: 10m, 8h
+    #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "files")]
+    pub simulated: Option<Span>,
+    /// Weather of the built-in market
+    #[arg(long, default_value_t = Weather::Calm, requires = "simulated")]
+    pub weather: Weather,
+    /// Seed of the built-in market
+    #[arg(long, default_value_t = 1, requires = "simulated")]
+    pub seed: u64,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: crate::ledger::Format,
+    /// Practice profile: edge gate off
+    #[arg(long)]
+    pub practice: bool,
+    /// Keep the autotrader disarmed
+    #[arg(long)]
+    pub disarmed: bool,
+    /// Write every decision to this file; one tape only
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<(), Failure> {
+        let global = &self.global;
+        global.refuse_impossible_mode(matches!(
+            self.command,
+            Some(Command::Demo(_) | Command::Run(_) | Command::Replay(_) | Command::Backtest(_))
+        ))?;
+        let Some(command) = self.command else {
+            return Err(Failure::new(Exit::Error, NO_EXCHANGE));
+        };
+        match command {
+            Command::Demo(options) => runs::demo(global, &options),
+            Command::Run(options) if !options.demo => Err(Failure::new(
+                Exit::Error,
+                format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen"),
+            )),
+            Command::Run(options) => runs::headless(global, &options),
+            Command::Replay(options) => runs::replay(global, &options),
+            Command::Backtest(options) => runs::backtest(global, &options),
+            Command::Import(import) => tapes::import(&import),
+            Command::Tape(command) => tapes::run(&command),
+            Command::Train(asked) => train::run(&asked),
+            Command::Model(command) => models::run(global, &command),
+            Command::Orders(query) => money::orders(global, &query),
+            Command::Fills(query) => money::fills(global, &query),
+            Command::Pnl(query) => money::pnl(global, &query),
+            Command::Positions(ask) => money::positions(global, &ask),
+            Command::Export(export) => money::export(global, &export),
+            Command::Status(ask) => money::status(global, &ask),
+            Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
+            Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),
+            Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
+            Command::Kill(asked) => control::answer(global, &asked, "kill", "^K"),
+            Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
+            Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
+            Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
+            Command::Config(command) => configuration::run(global, &command),
+            Command::Completion { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "tickdeck", &mut script);
+                output::print(&String::from_utf8_lossy(&script))
+            }
+        }
+    }
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    let positive = parse_span(text).filter(|span| span.0 > 0);
+    positive.ok_or_else(|| "write a time such as 60s, 15m, 8h or 7d".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.1..=1000.0).contains(&speed) { Ok(speed) } else { Err("from 0.1 to 1000".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

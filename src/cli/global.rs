@@ -1,0 +1,138 @@
+//! Options of every command, and what they load: places, configuration, look.
+
+use std::path::PathBuf;
+
+use crate::config::{Loaded, Sources};
+use crate::run::exit::{Exit, Failure};
+use crate::run::files::Files;
+use crate::tui::theme::{ColorChoice, ColorDepth, GlyphSet, Theme};
+
+/// Options that go with every command.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Global {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for configuration, ledgers, tapes and models
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Set a configuration key: --set risk.max_daily_loss=50
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Whose money
+    #[arg(long, global = true, value_enum)]
+    pub mode: Option<Mode>,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub color: Color,
+    /// Characters the cockpit draws with; the default is the configuration's
+    #[arg(long, global = true, value_enum)]
+    pub glyphs: Option<GlyphChoice>,
+    /// The cockpit, or lines of text
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub front: Front,
+}
+
+/// Accounts by the word of the command line.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// tickdeck's own paper account.
+    Paper,
+    /// Bybit's demo trading.
+    DemoAccount,
+    /// Bybit's testnet.
+    Testnet,
+    /// Real money.
+    Live,
+}
+
+/// When to use colours.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Color {
+    /// What terminal and `NO_COLOR` say.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Character sets by the word of the command line.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GlyphChoice {
+    /// Blocks, arrows, braille.
+    Unicode,
+    /// ASCII only.
+    Ascii,
+}
+
+/// What a run shows itself with.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Front {
+    /// The cockpit.
+    #[default]
+    Tui,
+    /// Lines of text.
+    Lines,
+}
+
+impl Global {
+    /// Where things lie.
+    pub fn files(&self) -> Result<Files, Failure> {
+        Files::find(self.config.as_deref(), self.data_dir.as_deref(), variable).map_err(Failure::error)
+    }
+
+    /// The configuration, checked.
+    pub fn load(&self, files: &Files) -> Result<Loaded, Failure> {
+        self.sources(files).load().map_err(Failure::configuration)
+    }
+
+    /// What the configuration is read from.
+    pub fn sources(&self, files: &Files) -> Sources {
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Sources { file: Some(files.config()), environment: environment.collect(), overrides: self.overrides.clone() }
+    }
+
+    /// The theme of the cockpit: configuration, command line and terminal together.
+    pub fn theme(&self, loaded: &Loaded) -> Theme {
+        let choice = match self.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        let ascii = match self.glyphs {
+            Some(glyphs) => glyphs == GlyphChoice::Ascii,
+            None => loaded.config.ui.glyphs == "ascii",
+        };
+        let glyphs = if ascii { GlyphSet::Ascii } else { GlyphSet::Unicode };
+        let depth = ColorDepth::detect(choice, variable);
+        Theme::named(&loaded.config.ui.theme, depth, glyphs).unwrap_or_default()
+    }
+
+    /// Refuses accounts that do not exist here: no account of an exchange without an exchange, and never one on a market
+    /// that is not its own.
+    pub fn refuse_impossible_mode(&self, own_market: bool) -> Result<(), Failure> {
+        let Some(mode) = self.mode.filter(|mode| *mode != Mode::Paper) else { return Ok(()) };
+        let word = match mode {
+            Mode::Paper => "paper",
+            Mode::DemoAccount => "demo-account",
+            Mode::Testnet => "testnet",
+            Mode::Live => "live",
+        };
+        let why = if own_market {
+            format!(
+                "the simulated market and tapes have the paper account and no other: no order of the {word} account is \
+                     ever priced from a market that is not its own"
+            )
+        } else {
+            format!("this build has no exchange connection, so the {word} account cannot be used; nothing was started")
+        };
+        Err(Failure::new(Exit::Configuration, format!("--mode {word}: {why}")))
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,178 @@
+//! Orders, fills, PnL, positions, export and status, from the ledger, with or without a running engine.
+
+use std::path::{Path, PathBuf};
+
+use super::global::Global;
+use super::output::{note, print};
+use super::span;
+use crate::engine::ids::{Account, Pair};
+use crate::engine::time::{Span, Ts};
+use crate::ledger::{Filter, Format, PnlBy, Reader, Sheet, holder};
+use crate::run::clock::wall;
+use crate::run::exit::{Exit, Failure};
+use crate::run::files::make;
+
+/// Every ledger there can be, by the name of its file.
+const PAIRS: [Pair; 5] = [
+    Pair::SIMULATED,
+    Pair::bybit(Account::Paper),
+    Pair::bybit(Account::DemoAccount),
+    Pair::bybit(Account::Testnet),
+    Pair::bybit(Account::Live),
+];
+
+/// Which ledger, and how to print.
+#[derive(clap::Args, Debug)]
+pub(super) struct Ask {
+    /// simulated, paper, demo-account, testnet, live, or a ledger file; needed when there are several
+    #[arg(long, value_name = "NAME")]
+    ledger: Option<String>,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Which rows.
+#[derive(clap::Args, Debug)]
+pub(super) struct Query {
+    #[command(flatten)]
+    ask: Ask,
+    /// Only this instrument
+    #[arg(long)]
+    symbol: Option<String>,
+    /// Only this run
+    #[arg(long)]
+    run: Option<String>,
+    /// Only the last such time: 15m, 24h, 7d
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    since: Option<Span>,
+    /// At most this many rows, the newest
+    #[arg(long, default_value_t = 100)]
+    max: u32,
+}
+
+/// Which PnL.
+#[derive(clap::Args, Debug)]
+pub(super) struct PnlQuery {
+    #[command(flatten)]
+    query: Query,
+    /// Lines of the sum
+    #[arg(long, value_enum, default_value_t)]
+    by: PnlBy,
+}
+
+/// Where to export to.
+#[derive(clap::Args, Debug)]
+pub(super) struct Export {
+    #[command(flatten)]
+    ask: Ask,
+    /// Folder for one file per table; nothing in it is overwritten
+    #[arg(long, short, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Query {
+    fn filter(&self) -> Filter {
+        let since = self.since.map_or(Ts(0), |span| wall() - span);
+        Filter { symbol: self.symbol.clone(), run: self.run.clone(), since, rows_max: self.max }
+    }
+}
+
+pub(super) fn orders(global: &Global, query: &Query) -> Result<(), Failure> {
+    show(global, &query.ask, |reader| reader.orders(&query.filter()))
+}
+
+pub(super) fn fills(global: &Global, query: &Query) -> Result<(), Failure> {
+    show(global, &query.ask, |reader| reader.fills(&query.filter()))
+}
+
+pub(super) fn pnl(global: &Global, query: &PnlQuery) -> Result<(), Failure> {
+    show(global, &query.query.ask, |reader| reader.pnl(&query.query.filter(), query.by))
+}
+
+pub(super) fn positions(global: &Global, ask: &Ask) -> Result<(), Failure> {
+    show(global, ask, Reader::positions)
+}
+
+/// What the ledger says; exit code 3 where no engine runs on it.
+pub(super) fn status(global: &Global, ask: &Ask) -> Result<(), Failure> {
+    let path = find(global, ask)?;
+    show(global, ask, Reader::status)?;
+    match holder(&path) {
+        Some(pid) => {
+            note(&format!("an engine is running (process {pid}); its cockpit shows the live state"));
+            Ok(())
+        }
+        None => Err(Failure::new(Exit::NotRunning, "no engine is running; the above is what the ledger says")),
+    }
+}
+
+pub(super) fn export(global: &Global, export: &Export) -> Result<(), Failure> {
+    let extension = match export.ask.format {
+        Format::Json => "json",
+        Format::Table | Format::Csv => "csv",
+    };
+    let format = if extension == "json" { Format::Json } else { Format::Csv };
+    let reader = open(&find(global, &export.ask)?)?;
+    make(&export.out).map_err(Failure::error)?;
+    for (name, sheet) in reader.tables().map_err(Failure::error)? {
+        let path = export.out.join(format!("{name}.{extension}"));
+        write_new(&path, &sheet.render(format))?;
+        note(&format!("{} ({} rows)", path.display(), sheet.len()));
+    }
+    Ok(())
+}
+
+fn show(
+    global: &Global,
+    ask: &Ask,
+    read: impl Fn(&Reader) -> Result<Sheet, crate::ledger::LedgerError>,
+) -> Result<(), Failure> {
+    let reader = open(&find(global, ask)?)?;
+    let sheet = read(&reader).map_err(Failure::error)?;
+    if sheet.is_empty() && ask.format == Format::Table {
+        note(&format!("nothing in the ledger {}", reader.env()));
+    }
+    print(&sheet.render(ask.format))
+}
+
+fn open(path: &Path) -> Result<Reader, Failure> {
+    Reader::open(path).map_err(Failure::error)
+}
+
+/// The ledger that was named, or the only one there is.
+fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
+    let files = global.files()?;
+    let name = |pair: &Pair| pair.ledger_name().trim_end_matches(".sqlite");
+    if let Some(named) = &ask.ledger {
+        let pair = PAIRS.iter().find(|pair| name(pair) == named);
+        let path = pair.map_or_else(|| PathBuf::from(named), |pair| files.ledger(*pair));
+        return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
+    }
+    let there: Vec<&Pair> = PAIRS.iter().filter(|pair| files.ledger(**pair).exists()).collect();
+    match there.as_slice() {
+        [only] => Ok(files.ledger(**only)),
+        [] => Err(missing(&format!("there is no ledger in {}", files.data_dir().display()))),
+        several => {
+            let names = several.iter().map(|pair| name(pair)).collect::<Vec<_>>().join(", ");
+            Err(Failure::new(Exit::Usage, format!("there are several ledgers; name one with --ledger: {names}")))
+        }
+    }
+}
+
+fn missing(what: &str) -> Failure {
+    Failure::error(format!("{what}; `tickdeck demo` makes the first one"))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))
+}

@@ -1,0 +1,96 @@
+//! Why there is no model. Every message says what to do.
+
+use crate::model::ModelError;
+
+/// A training that could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrainError {
+    /// An option is out of its range.
+    #[error("{0}")]
+    Option(String),
+    /// No such architecture.
+    #[error("there is no architecture `{asked}`: use one of {known}")]
+    Arch {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
+    /// Nothing to read.
+    #[error("no market data was given: name files or folders of tapes or recordings")]
+    NoFiles,
+    /// A file cannot be read.
+    #[error("{file} cannot be read: {why}")]
+    Read {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Files were read and gave nothing to learn from.
+    #[error(
+        "no row could be made from {events} market events: {why}; a row needs a valid order book, a minute of warm-up \
+         and a minute after it"
+    )]
+    NoRows {
+        /// Events read.
+        events: u64,
+        /// The most likely reason.
+        why: String,
+    },
+    /// Not enough to learn from and to judge by.
+    #[error("{rows} rows are too few, {needed} are needed: record longer or name more files")]
+    TooFew {
+        /// Rows made.
+        rows: usize,
+        /// Rows needed.
+        needed: usize,
+    },
+    /// A feature does not vary.
+    #[error("the feature `{feature}` is {value} in every row: {hint}")]
+    Constant {
+        /// Feature.
+        feature: &'static str,
+        /// Its value.
+        value: String,
+        /// What may be the reason.
+        hint: &'static str,
+    },
+    /// A horizon without moves.
+    #[error("over {seconds} s the price never moved {direction}: there is nothing to learn; use data of a live market")]
+    NoMoves {
+        /// Horizon.
+        seconds: u32,
+        /// Up or down.
+        direction: &'static str,
+    },
+    /// A number that is not finite.
+    #[error("a row at {at} holds a number that is not finite: this is a fault of the program, report it with the file")]
+    NotFinite {
+        /// When.
+        at: String,
+    },
+    /// Data cannot be split into parts that are far enough apart.
+    #[error("the rows lie too close together in time to hold any out: use at least 20 minutes, or several dates")]
+    NoFolds,
+    /// The tensor library failed.
+    #[error("the fit failed: {0}")]
+    Compute(String),
+    /// The files cannot be written.
+    #[error("{file} cannot be written: {why}")]
+    Write {
+        /// The file.
+        file: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The model just made is refused.
+    #[error("the model just made does not load: {0}")]
+    Refused(#[from] ModelError),
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Compute(error.to_string())
+    }
+}

@@ -1,0 +1,146 @@
+//! Training: market data in, a checked model with an honest card out.
+//!
+//! One pass over the data makes rows with the engine's own features ([`dataset`]); dates (or blocks of time, where there
+//! is one date) are held out in turn, purged of everything within two minutes ([`folds`]); each fit is stopped and
+//! calibrated on rows it did not learn from ([`fit`], [`calibrate`]); figures are measured on the rows held out, beside
+//! queue imbalance alone ([`score`]). The same data, options and machine give the same files.
+
+mod calibrate;
+mod dataset;
+mod error;
+mod evaluate;
+mod fit;
+mod folds;
+mod random;
+mod recipe;
+mod report;
+mod score;
+mod sources;
+
+use std::path::PathBuf;
+
+pub use dataset::{HORIZONS_S, MarketEvents};
+pub use error::TrainError;
+pub use evaluate::{EvalReport, Net, evaluate};
+pub use report::{ArchReport, TrainReport};
+
+use self::dataset::Dataset;
+use super::{ARCHS, Arch};
+use crate::engine::time::Span;
+
+/// What to train.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// Tapes and recordings, or folders of them.
+    pub data: Vec<PathBuf>,
+    /// Folder that the two files go to; made where missing.
+    pub out: PathBuf,
+    /// Name of the model. Files of this name are replaced.
+    pub name: String,
+    /// Architecture by name; `None` tries all and ships the simplest that none beats out of sample.
+    pub arch: Option<String>,
+    /// Seed of initial weights and of the order of rows.
+    pub seed: u64,
+    /// Event time between two rows of an instrument.
+    pub sample: Span,
+    /// Weight of the squared weights in the loss.
+    pub l2: f64,
+    /// Passes over the rows at most; the number used is chosen on rows held out.
+    pub epochs_max: usize,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            data: Vec::new(),
+            out: PathBuf::from("models"),
+            name: "base-v1".to_owned(),
+            arch: None,
+            seed: 7,
+            sample: Span::from_ms(250),
+            l2: 0.2,
+            epochs_max: 30,
+        }
+    }
+}
+
+/// What is going on, for a person who waits.
+#[derive(Clone, PartialEq, Debug)]
+pub enum TrainProgress {
+    /// A file is being read.
+    Reading(String),
+    /// All files are read.
+    Rows {
+        /// Rows taken.
+        rows: usize,
+        /// Streams (file and instrument) they come from.
+        streams: usize,
+    },
+    /// An architecture is fitted without one part of the data, to be judged on it.
+    HoldingOut {
+        /// Architecture.
+        arch: &'static str,
+        /// Part held out.
+        part: String,
+    },
+    /// The model to ship is fitted on everything.
+    Final {
+        /// Architecture.
+        arch: &'static str,
+    },
+}
+
+/// Trains on the files of [`TrainOptions::data`].
+pub fn train(options: &TrainOptions, progress: &mut dyn FnMut(TrainProgress)) -> Result<TrainReport, TrainError> {
+    let files = sources::files(&options.data)?;
+    train_on(files.iter().map(|file| sources::open(file)), options, progress)
+}
+
+/// Trains on market data from anywhere.
+pub fn train_on<'a>(
+    sources: impl IntoIterator<Item = Result<MarketEvents<'a>, TrainError>>,
+    options: &TrainOptions,
+    progress: &mut dyn FnMut(TrainProgress),
+) -> Result<TrainReport, TrainError> {
+    check(options)?;
+    let archs = chosen(options)?;
+    let data = Dataset::read(sources, options.sample, progress)?;
+    progress(TrainProgress::Rows { rows: data.rows.len(), streams: data.streams.len() });
+    let mut reports = Vec::new();
+    for arch in &archs {
+        let scores = recipe::out_of_sample(arch, &data, options, progress)?;
+        reports.push(ArchReport { arch: arch.name, scores });
+    }
+    let best = report::choose(&reports);
+    let arch = archs.get(best).copied().ok_or_else(|| TrainError::Arch { asked: String::new(), known: known() })?;
+    progress(TrainProgress::Final { arch: arch.name });
+    let scores = reports.get(best).map(|report| report.scores.clone()).unwrap_or_default();
+    let card = recipe::ship(arch, &data, options, scores)?;
+    Ok(TrainReport { card, rows: data.rows.len(), archs: reports })
+}
+
+fn check(options: &TrainOptions) -> Result<(), TrainError> {
+    if !super::is_name(&options.name) {
+        return Err(TrainError::Option(format!("`{}` is not a model name", options.name)));
+    }
+    if options.sample < Span::from_ms(50) || options.sample > Span::from_secs(60) {
+        return Err(TrainError::Option("the sampling interval must be between 50 ms and 60 s".to_owned()));
+    }
+    if !(options.l2.is_finite() && options.l2 >= 0.0) || options.epochs_max == 0 || options.epochs_max > 1_000 {
+        return Err(TrainError::Option("`l2` must not be negative, and 1 to 1000 epochs are possible".to_owned()));
+    }
+    Ok(())
+}
+
+fn chosen(options: &TrainOptions) -> Result<Vec<&'static Arch>, TrainError> {
+    let Some(asked) = &options.arch else { return Ok(ARCHS.iter().collect()) };
+    let found: Vec<_> = ARCHS.iter().filter(|arch| arch.name == asked).collect();
+    if found.is_empty() {
+        return Err(TrainError::Arch { asked: asked.clone(), known: known() });
+    }
+    Ok(found)
+}
+
+fn known() -> String {
+    ARCHS.iter().map(|arch| arch.name).collect::<Vec<_>>().join(", ")
+}

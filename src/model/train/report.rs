@@ -1,0 +1,86 @@
+//! What a training found, for a person.
+
+use std::fmt;
+
+use crate::model::card::{Card, Score};
+
+/// An architecture and how it did out of sample.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ArchReport {
+    /// Name.
+    pub arch: &'static str,
+    /// Figures by held-out part and horizon.
+    pub scores: Vec<Score>,
+}
+
+/// The result of a training.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrainReport {
+    /// The card of the model that was written.
+    pub card: Card,
+    /// Rows learned from.
+    pub rows: usize,
+    /// Every architecture tried.
+    pub archs: Vec<ArchReport>,
+}
+
+/// A more complex architecture must be better by this much mean AUC to be shipped.
+const WORTH: f64 = 0.003;
+
+impl ArchReport {
+    /// Mean AUC over parts and horizons.
+    pub fn mean_auc(&self) -> f64 {
+        self.scores.iter().map(|score| score.auc).sum::<f64>() / self.scores.len().max(1) as f64
+    }
+
+    /// Mean AUC of queue imbalance alone on the same rows.
+    pub fn mean_auc_imbalance(&self) -> f64 {
+        self.scores.iter().map(|score| score.auc_imbalance).sum::<f64>() / self.scores.len().max(1) as f64
+    }
+}
+
+/// Index of the architecture to ship: the simplest that no later one beats by [`WORTH`].
+pub(super) fn choose(reports: &[ArchReport]) -> usize {
+    let mut best = 0;
+    for (place, report) in reports.iter().enumerate() {
+        if reports.get(best).is_some_and(|leader| report.mean_auc() > leader.mean_auc() + WORTH) {
+            best = place;
+        }
+    }
+    best
+}
+
+impl fmt::Display for TrainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({}) from {} rows, {}", self.card.name, self.card.arch, self.rows, self.card.trained)?;
+        for report in &self.archs {
+            writeln!(
+                f,
+                "\n{}: mean AUC {:.3}, queue imbalance alone {:.3}",
+                report.arch,
+                report.mean_auc(),
+                report.mean_auc_imbalance()
+            )?;
+            heading(f)?;
+            report.scores.iter().try_for_each(|score| line(f, score))?;
+        }
+        Ok(())
+    }
+}
+
+/// Names of the columns that [`line`] writes.
+pub(super) fn heading(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(
+        f,
+        "{:>4} {:>7} {:>6} {:>6} {:>16} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6}  rows",
+        "s", "moves", "AUC", "imb", "gain 95%", "late", "MCC", "IC", "imbIC", "top bps", "slope"
+    )
+}
+
+/// One score as a line of the table.
+pub(super) fn line(f: &mut fmt::Formatter<'_>, s: &Score) -> fmt::Result {
+    let [low, high] = s.auc_gain_95;
+    write!(f, "{:>4} {:>7} {:>6.3} {:>6.3} {low:>7.3} .. {high:>5.3}", s.seconds, s.moved, s.auc, s.auc_imbalance)?;
+    write!(f, " {:>6.3} {:>6.3} {:>6.3} {:>6.3}", s.auc_late, s.mcc, s.ic, s.ic_imbalance)?;
+    writeln!(f, " {:>7.2} {:>6.2}  {}", s.top_decile_bps, s.slope, s.part)
+}

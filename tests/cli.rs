@@ -1,0 +1,178 @@
+//! The real binary from a script's point of view: exit codes, stdout as data, stderr for the person, and what stays on
+//! disk.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Shell {
+    data: tempfile::TempDir,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self { data: tempfile::tempdir().unwrap() }
+    }
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickdeck"));
+        command.args(args).env_clear().env("TICKDECK_DATA_DIR", self.data.path()).current_dir(self.data.path());
+        command.stdin(std::process::Stdio::null());
+        command
+    }
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        told(&self.command(args).output().unwrap())
+    }
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.data.path().join(name)
+    }
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn exit_codes_are_the_contract() {
+    let shell = Shell::new();
+    let cases: [(&[&str], i32, &str); 14] = [
+        (&[], 1, "tickdeck demo"),
+        (&["run"], 1, "run --demo"),
+        (&["demo"], 1, "needs a terminal"),
+        (&["replay", "x.tape"], 1, "needs a terminal"),
+        (&["nonsense"], 2, "nonsense"),
+        (&["run", "--demo", "--arm"], 2, "--yes"),
+        (&["run", "--demo", "--for", "soon"], 2, "60s, 15m, 8h"),
+        (&["--front", "lines", "replay", "x.tape"], 2, "backtest"),
+        (&["reset"], 3, "no engine is running"),
+        (&["kill", "--flat"], 3, "nothing was done"),
+        (&["limits", "set", "max_daily_loss", "-1"], 3, "use the key r"),
+        (&["--mode", "live"], 4, "no exchange connection"),
+        (&["demo", "--mode", "live"], 4, "paper account and no other"),
+        (&["--set", "ui.fps=99", "config", "check"], 4, "`ui.fps`: 99 is not a whole number from 1 to 60"),
+    ];
+    for (args, code, part) in cases {
+        let (exit, out, err) = shell.run(args);
+        assert_eq!(exit, code, "{args:?}: {err}");
+        assert!(err.contains(part), "{args:?}: {err}");
+        assert_eq!(out, "", "{args:?}: stdout is data");
+    }
+    assert_eq!(std::fs::read_dir(shell.data.path()).unwrap().count(), 0, "refusals leave nothing behind");
+}
+
+#[test]
+fn a_configuration_is_made_checked_and_shown() {
+    let shell = Shell::new();
+    let (exit, out, _) = shell.run(&["config", "init"]);
+    assert_eq!((exit, out.trim()), (0, shell.path("config.toml").to_str().unwrap()));
+    assert_eq!(std::fs::read_to_string(shell.path("config.toml")).unwrap(), include_str!("../config.example.toml"));
+    let (exit, _, err) = shell.run(&["config", "init"]);
+    assert!(exit == 1 && err.contains("nothing was overwritten"), "{err}");
+    std::fs::write(shell.path("config.toml"), "[risk]\nmax_daily_loss = 12.5\n").unwrap();
+    assert_eq!(shell.run(&["config", "check"]).0, 0);
+    let (_, out, _) = shell.run(&["config", "show", "--format", "json"]);
+    let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let row = rows.as_array().unwrap().iter().find(|row| row["key"] == "risk.max_daily_loss").unwrap();
+    assert_eq!(row["value"], "12.5");
+    assert!(row["from"].as_str().unwrap().ends_with("config.toml:2"), "{row}");
+    let (exit, _, err) = shell.run(&["--config", "missing.toml", "config", "check"]);
+    assert!(exit == 4 && err.contains("cannot be read"), "{err}");
+    let (exit, out, _) = shell.run(&["config", "schema"]);
+    assert!(exit == 0 && serde_json::from_str::<serde_json::Value>(&out).is_ok());
+    let output = shell.command(&["config", "check"]).env("TICKDECK__RISK__MAX_DAYLY_LOSS", "5").output().unwrap();
+    let (exit, _, err) = told(&output);
+    assert!(exit == 4 && err.contains("did you mean `risk.max_daily_loss`?"), "{err}");
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let shell = Shell::new();
+    for name in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (exit, out, _) = shell.run(&["completion", name]);
+        assert!(exit == 0 && out.contains("backtest"), "{name}");
+    }
+}
+
+#[test]
+fn a_run_without_a_screen_leaves_a_ledger_that_can_be_read() {
+    let shell = Shell::new();
+    let (exit, out, err) = shell.run(&["run", "--demo", "--seed", "7", "--for", "3s", "--format", "json"]);
+    assert_eq!(exit, 0, "{err}");
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let state = lines.iter().rfind(|line| line["kind"] == "state").unwrap();
+    assert_eq!(state["balance"], "10000");
+    assert!(state["events"].as_u64().unwrap() > 0);
+    let (exit, out, err) = shell.run(&["status", "--format", "json"]);
+    assert!(exit == 3 && err.contains("no engine is running"), "{err}");
+    assert!(out.contains("simulated/paper") && out.contains("\"none\""), "{out}");
+    for command in ["orders", "fills", "positions", "pnl"] {
+        for format in ["table", "json", "csv"] {
+            let (exit, out, err) = shell.run(&[command, "--format", format]);
+            assert_eq!(exit, 0, "{command} {format}: {err}");
+            assert!(!out.is_empty(), "{command} {format}");
+        }
+    }
+    let (exit, _, err) = shell.run(&["export", "--out", "all"]);
+    assert_eq!(exit, 0, "{err}");
+    assert!(std::fs::read_to_string(shell.path("all").join("runs.csv")).unwrap().lines().count() == 2);
+    assert_eq!(shell.run(&["export", "--out", "all"]).0, 1, "an export overwrites nothing");
+    let tape = only_tape(&shell.path("tapes"));
+    let (exit, out, err) = shell.run(&["tape", "verify", &tape]);
+    assert!(exit == 0 && out.starts_with("ok ") && out.contains("complete"), "{out}{err}");
+    let (exit, out, _) = shell.run(&["tape", "info", &tape]);
+    assert!(exit == 0 && out.contains("simulated/paper"), "{out}");
+}
+
+fn only_tape(folder: &Path) -> String {
+    let mut tapes = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let tape = tapes.next().unwrap();
+    assert!(tapes.next().is_none());
+    tape.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_damaged_tape_and_a_missing_ledger_are_errors() {
+    let shell = Shell::new();
+    std::fs::write(shell.path("bad.tape"), "no tape at all").unwrap();
+    let (exit, out, err) = shell.run(&["tape", "verify", "bad.tape"]);
+    assert!(exit == 1 && out.contains("fail") && err.contains("1 of 1"), "{out}{err}");
+    let (exit, _, err) = shell.run(&["fills"]);
+    assert!(exit == 1 && err.contains("there is no ledger"), "{err}");
+    let (exit, _, err) = shell.run(&["fills", "--ledger", "paper"]);
+    assert!(exit == 1 && err.contains("paper.sqlite"), "{err}");
+    std::fs::write(shell.path("x.sqlite"), "no ledger at all".repeat(100)).unwrap();
+    let (exit, _, err) = shell.run(&["fills", "--ledger", "x.sqlite"]);
+    assert!(exit == 1 && err.contains("cannot be read"), "{err}");
+}
+
+#[test]
+fn a_latched_account_ends_with_seven_and_a_second_engine_is_refused() {
+    let shell = Shell::new();
+    std::fs::write(shell.path("latched.simulated"), "damaged").unwrap();
+    let (exit, out, err) = shell.run(&["run", "--demo", "--for", "2s", "--arm", "--yes"]);
+    assert!(exit == 7 && err.contains("KILLED"), "{exit} {out} {err}");
+    let mut first = shell.command(&["run", "--demo", "--for", "60s"]);
+    let mut first = first.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    // The first line is printed once the ledger is held.
+    let mut line = [0; 1];
+    std::io::Read::read_exact(first.stdout.as_mut().unwrap(), &mut line).unwrap();
+    let (exit, _, err) = shell.run(&["run", "--demo", "--for", "1s"]);
+    assert!(exit == 1 && err.contains(&format!("process {}", first.id())), "{err}");
+    let (exit, _, err) = shell.run(&["kill"]);
+    assert!(exit == 1 && err.contains(&format!("kill -QUIT {}", first.id())), "{err}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let (exit, _, err) = shell.run(&["run", "--demo", "--for", "1s"]);
+    assert!(exit == 7, "a crash leaves no lock, and the latch: {err}");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_read_starts_killed_and_says_what_to_do() {
+    let shell = Shell::new();
+    assert_eq!(shell.run(&["run", "--demo", "--for", "1s"]).0, 0);
+    let path = shell.path("simulated.sqlite");
+    std::fs::write(&path, "damaged".repeat(1000)).unwrap();
+    let (exit, out, err) = shell.run(&["run", "--demo", "--for", "2s"]);
+    assert!(exit == 7 && err.contains("KILLED"), "{exit} {err}");
+    assert!(out.contains("counts as killed until"), "{out}");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("damaged"), "the file is left for a person");
+}

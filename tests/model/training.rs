@@ -1,0 +1,119 @@
+//! Training on a generated market, and on data that cannot be learned from.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+use tickdeck::engine::time::Span;
+use tickdeck::model::load;
+use tickdeck::model::train::{MarketEvents, TrainError, TrainOptions, TrainReport, evaluate, train, train_on};
+
+use crate::cards::SHIPPED;
+use crate::market::{Flaw, Item, length, market};
+use crate::{shipped, trial};
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = vec![
+        trial("a_planted_signal_is_learned_the_same_way_twice", a_planted_signal_is_learned),
+        trial("without_a_signal_none_is_claimed", without_a_signal_none_is_claimed),
+        trial("data_that_cannot_be_learned_from_is_named", bad_data),
+        trial("options_out_of_range_are_refused", bad_options),
+    ];
+    let name = "the_shipped_model_tells_direction_on_recorded_books";
+    trials.push(match std::env::var_os("TICKDECK_SHARED") {
+        Some(root) => Trial::test(name, move || {
+            on_recorded_books(&Path::new(&root).join("data"));
+            Ok(())
+        }),
+        None => Trial::test(name, || Ok(())).with_kind("needs TICKDECK_SHARED").with_ignored_flag(true),
+    });
+    trials
+}
+
+fn options(out: &Path) -> TrainOptions {
+    TrainOptions {
+        out: out.to_owned(),
+        name: "test".to_owned(),
+        arch: Some("logistic".to_owned()),
+        sample: Span::from_secs(1),
+        epochs_max: 6,
+        ..TrainOptions::default()
+    }
+}
+
+fn run(items: Vec<Item>, out: &Path) -> Result<TrainReport, TrainError> {
+    let source = MarketEvents { name: "generated".to_owned(), events: Box::new(items.into_iter()) };
+    train_on([Ok(source)], &options(out), &mut |_| {})
+}
+
+fn a_planted_signal_is_learned() {
+    let (first, second) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let items = || market(2_400, Flaw::None);
+    assert!(length(&items()) > Span::from_secs(2_300));
+    let report = run(items(), first.path()).unwrap();
+    let near: Vec<_> = report.archs[0].scores.iter().filter(|score| score.seconds == 1).collect();
+    assert_eq!(near.len(), 4, "four blocks are held out");
+    for score in near {
+        assert!(score.auc > 0.7, "{score:?}");
+        assert!(score.slope > 0.5 && score.slope < 1.6, "expected moves are honest: {score:?}");
+    }
+    let again = run(items(), second.path()).unwrap();
+    assert_eq!(report, again);
+    assert_eq!(load(first.path(), "test").unwrap().card().weights_sha256, again.card.weights_sha256);
+}
+
+fn without_a_signal_none_is_claimed() {
+    let dir = TempDir::new().unwrap();
+    let report = run(market(2_400, Flaw::NoSignal), dir.path()).unwrap();
+    for score in &report.archs[0].scores {
+        assert!((score.auc - 0.5).abs() < 0.15, "{score:?}");
+    }
+    let golden = report.card.golden.iter().flatten();
+    let boldest = golden.map(|row| (row[0] - row[2]).abs()).fold(0.0, f32::max);
+    assert!(boldest < 0.35, "{boldest}");
+}
+
+fn bad_data() {
+    let dir = TempDir::new().unwrap();
+    let fails = |items| run(items, dir.path()).unwrap_err();
+    assert!(matches!(fails(Vec::new()), TrainError::NoRows { events: 0, .. }));
+    let gaps = fails(market(600, Flaw::OnlyGaps));
+    assert!(matches!(&gaps, TrainError::NoRows { why, .. } if why.contains("no order book")), "{gaps}");
+    assert!(matches!(fails(market(300, Flaw::None)), TrainError::TooFew { .. }));
+    let silent = fails(market(1_500, Flaw::NoTrades));
+    assert!(matches!(&silent, TrainError::Constant { .. }) && silent.to_string().contains("trades"), "{silent}");
+    let broken = vec![market(100, Flaw::None).remove(0), Err("line 2 is torn".to_owned())];
+    assert!(matches!(fails(broken), TrainError::Read { why, .. } if why == "line 2 is torn"));
+
+    let from = |data: Vec<PathBuf>| train(&TrainOptions { data, ..options(dir.path()) }, &mut |_| {}).unwrap_err();
+    assert!(matches!(from(Vec::new()), TrainError::NoFiles));
+    assert!(matches!(from(vec![dir.path().to_owned()]), TrainError::NoFiles));
+    assert!(matches!(from(vec![dir.path().join("absent.tape")]), TrainError::Read { .. }));
+    let nonsense = dir.path().join("nonsense.tape");
+    std::fs::write(&nonsense, "not a tape").unwrap();
+    assert!(matches!(from(vec![nonsense]), TrainError::Read { .. }));
+}
+
+fn bad_options() {
+    let dir = TempDir::new().unwrap();
+    let refused = |change: fn(&mut TrainOptions)| {
+        let mut options = options(dir.path());
+        change(&mut options);
+        train_on(Vec::new(), &options, &mut |_| {}).unwrap_err()
+    };
+    assert!(matches!(refused(|o| o.name = String::from("../x")), TrainError::Option(_)));
+    assert!(matches!(refused(|o| o.sample = Span::from_ms(1)), TrainError::Option(_)));
+    assert!(matches!(refused(|o| o.l2 = f64::NAN), TrainError::Option(_)));
+    assert!(matches!(refused(|o| o.epochs_max = 0), TrainError::Option(_)));
+    assert!(matches!(refused(|o| o.arch = Some("oracle".to_owned())), TrainError::Arch { .. }));
+}
+
+fn on_recorded_books(data: &Path) {
+    let mut model = load(&shipped(), SHIPPED).unwrap();
+    let file = data.join("tape_bybitfmt/btcusdt_from_binance_usdm_20230404.jsonl.gz");
+    let report = evaluate(model.as_mut(), &[file], &mut |_| {}).unwrap();
+    let near = report.scores.iter().find(|score| score.seconds == 1).unwrap();
+    // In sample: this file is in the training data. That the whole path from file to forecast works is the point.
+    assert!(near.auc > 0.85 && (near.auc - near.auc_imbalance).abs() < 0.05, "{near:?}");
+    assert!(report.net.iter().any(|net| net.chances == 0), "ten minutes of a calm market beat no taker's costs");
+}

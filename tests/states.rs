@@ -1,0 +1,377 @@
+//! One test for each row of the state table that needs neither protection at a venue nor an attached cockpit.
+
+mod rig;
+
+use rig::{BTC, ETH, Rig, eager, p, restored, usd};
+use tickdeck::engine::command::Command;
+use tickdeck::engine::effect::{Purpose, Record};
+use tickdeck::engine::event::Fault;
+use tickdeck::engine::num::{Rate, Side, UNIT};
+use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
+use tickdeck::engine::risk::state::{Latch, LatchCause};
+use tickdeck::engine::settings::{OnLossTrip, Settings};
+use tickdeck::engine::snapshot::StateWord;
+use tickdeck::engine::time::{Span, Ts};
+
+fn long_btc() -> Rig {
+    long_btc_with(eager())
+}
+
+fn long_btc_with(settings: Settings) -> Rig {
+    let mut rig = Rig::armed(settings, RiskLimits::default());
+    rig.want(BTC, Side::Buy);
+    rig.run(3000);
+    rig.want_nothing();
+    assert_eq!(rig.position(BTC), 6, "300 USDT at 50,000 is 0.006\n{}", rig.told());
+    rig
+}
+
+/// A resting passive entry that nobody fills.
+fn resting_btc() -> Rig {
+    let settings = Settings { passive_entry: true, horizon_s: 10, ..eager() };
+    let mut rig = Rig::armed(settings, RiskLimits::default());
+    rig.want(BTC, Side::Buy);
+    rig.run(2000);
+    assert_eq!(rig.engine.working_orders(), 1, "{}", rig.told());
+    rig
+}
+
+#[test]
+fn safe_refuses_openings() {
+    let mut rig = Rig::new(eager(), RiskLimits::default());
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    rig.want(BTC, Side::Buy);
+    rig.run(5000);
+    assert!(rig.submitted.is_empty());
+    assert!(rig.denied("STATE_DISARMED"));
+}
+
+#[test]
+fn armed_opens_through_the_gate() {
+    let rig = long_btc();
+    assert_eq!(rig.engine.state_word(), StateWord::Armed);
+    let order = rig.openings()[0];
+    assert_eq!((order.purpose, order.side), (Purpose::Entry, Side::Buy));
+    assert!(order.price <= p("50050.1"), "bounded by max_slippage_bps");
+}
+
+#[test]
+fn disarm_cancels_what_rests_and_exits_go_on_until_flat() {
+    let mut rig = resting_btc();
+    rig.command(Command::Disarm);
+    assert_eq!(rig.cancels.len(), 1, "cancelled now, not at the next boundary");
+    rig.run(1000);
+    assert_eq!(rig.engine.working_orders(), 0);
+
+    let settings = Settings { max_hold: Span::from_secs(5), ..eager() };
+    let mut rig = long_btc_with(settings);
+    rig.command(Command::Disarm);
+    rig.want(ETH, Side::Buy);
+    let snapshot = rig.snapshot();
+    assert_eq!((snapshot.state.word, snapshot.state.exiting), (StateWord::Safe, 1));
+    rig.run(8000);
+    assert_eq!(rig.position(BTC), 0, "the longest holding time still runs");
+    assert_eq!(rig.position(ETH), 0);
+}
+
+#[test]
+fn arming_lapses_and_the_dead_man_disarms() {
+    let mut rig = Rig::new(eager(), RiskLimits::default());
+    rig.command(Command::Arm { lasts: Span::from_secs(3) });
+    assert_eq!(rig.engine.state_word(), StateWord::Armed);
+    rig.run(4000);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    assert!(rig.told().contains("arming lapsed"));
+
+    let settings = Settings { deadman: Span::from_secs(5), ..eager() };
+    let mut rig = Rig::armed(settings, RiskLimits::default());
+    rig.run(3000);
+    rig.command(Command::Present);
+    rig.run(3000);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "somebody was there");
+    rig.run(3000);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    assert!(rig.told().contains("dead-man"));
+}
+
+#[test]
+fn a_limit_below_what_is_used_reduces_that_symbol_until_it_fits() {
+    let mut rig = long_btc();
+    rig.command(Command::SetLimit { key: LimitKey::MaxPositionNotional, value: 200 * UNIT });
+    assert_eq!(rig.engine.state_word(), StateWord::Reducing);
+    rig.want(BTC, Side::Buy);
+    rig.want(ETH, Side::Buy);
+    let before = rig.openings().len();
+    rig.run(3000);
+    assert!(rig.openings()[before..].iter().all(|o| o.symbol != BTC), "no opening of the reducing symbol");
+    rig.want(BTC, Side::Sell);
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 0, "the strategy's exit goes on");
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "its cause ended: {}", rig.told());
+}
+
+#[test]
+fn reducing_cancels_resting_openings_now() {
+    let mut rig = resting_btc();
+    rig.fault(Fault::Tape { why: "disk nearly full".into(), fatal: false });
+    assert_eq!(rig.engine.state_word(), StateWord::Reducing);
+    assert_eq!(rig.cancels.len(), 1);
+    rig.run(3000);
+    assert_eq!((rig.engine.working_orders(), rig.openings().len()), (0, 1));
+    rig.fault(Fault::TapeRecovered);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed);
+}
+
+fn lose(rig: &mut Rig) {
+    // 0.006 BTC, 40,000 lower: 240 USDT.
+    rig.quote(BTC, "10000.0", "10000.1");
+    rig.mark(BTC, "10000");
+    for _ in 0..80 {
+        rig.run(100);
+        rig.mark(BTC, "10000");
+    }
+}
+
+#[test]
+fn a_loss_trip_flattens_proves_it_and_waits_for_the_day_to_turn() {
+    let mut rig = long_btc();
+    lose(&mut rig);
+    assert_eq!(rig.engine.state_word(), StateWord::Tripped, "{}", rig.told());
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.engine.flat_proven().is_some());
+    rig.want(BTC, Side::Buy);
+    let sent = rig.openings().len();
+    rig.run(3000);
+    assert_eq!(rig.openings().len(), sent);
+    rig.command(Command::Reset);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "never back to armed");
+    rig.arm();
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "the day's loss is spent");
+    assert!(rig.told().contains("next trading day"), "{}", rig.told());
+    rig.command(Command::SetLimit { key: LimitKey::MaxDailyLoss, value: 290 * UNIT });
+    rig.arm();
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "raised by hand: {}", rig.told());
+}
+
+#[test]
+fn a_loss_trip_may_hold() {
+    let mut rig = long_btc_with(Settings { on_loss_trip: OnLossTrip::Hold, ..eager() });
+    lose(&mut rig);
+    assert_eq!(rig.engine.state_word(), StateWord::Tripped);
+    assert_eq!(rig.position(BTC), 6, "kept");
+}
+
+#[test]
+fn one_odd_price_does_not_trip() {
+    let mut rig = long_btc();
+    rig.run(6000);
+    rig.mark(BTC, "15000"); // 210 USDT lost: past the limit, not by half again
+    rig.mark(BTC, "50000");
+    rig.run(2000);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "{}", rig.told());
+}
+
+#[test]
+fn a_fault_trip_keeps_positions_and_runs_stops_only() {
+    let settings = Settings { stop: Rate::from_raw(10_000_000), max_hold: Span::from_secs(6), ..eager() };
+    let mut rig = long_btc_with(settings);
+    rig.fault(Fault::Internal("a queue overflowed".into()));
+    assert_eq!(rig.engine.state_word(), StateWord::Tripped);
+    rig.run(10_000);
+    assert_eq!(rig.position(BTC), 6, "the longest holding time does not run");
+    rig.quote(BTC, "49000.0", "49000.1");
+    rig.run(2000);
+    assert_eq!(rig.position(BTC), 0, "the stop does");
+    assert_eq!(rig.submitted.last().unwrap().purpose, Purpose::Stop);
+}
+
+#[test]
+fn kill_first_step_closes_the_gate_also_for_orders_not_yet_on_the_wire() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.hold_back = true;
+    rig.want(BTC, Side::Buy);
+    rig.run(2000);
+    assert_eq!(rig.submitted.len(), 1);
+    rig.command(Command::Kill);
+    rig.release_held_back();
+    rig.run(2000);
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.venue.statement().working.is_empty());
+    assert_eq!(rig.engine.state_word(), StateWord::Killed);
+    assert!(rig.records.iter().any(|r| matches!(r, Record::Latch(Some(latch)) if latch.is_kill())));
+}
+
+#[test]
+fn an_old_intent_is_not_sent() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.hold_back = true;
+    rig.want(BTC, Side::Buy);
+    rig.run(1000);
+    rig.want_nothing();
+    rig.run(2000);
+    rig.release_held_back();
+    rig.run(1000);
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.told().contains("intent_age"), "{}", rig.told());
+}
+
+#[test]
+fn killed_keeps_positions_runs_stops_only_and_the_second_step_proves_flat() {
+    let mut rig = long_btc_with(Settings { max_hold: Span::from_secs(5), ..eager() });
+    rig.command(Command::Kill);
+    rig.run(8000);
+    let snapshot = rig.snapshot();
+    assert_eq!((snapshot.state.word, snapshot.state.open), (StateWord::Killed, 1));
+    assert!(snapshot.positions[0].close_cost.is_some(), "the layer names the cost of closing");
+    assert!(rig.engine.flat_proven().is_none());
+    rig.command(Command::KillClose);
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.engine.flat_proven().is_some());
+    assert_eq!(rig.engine.state_word(), StateWord::Killed, "flat is not reset");
+    let receipt = rig.snapshot().state.receipt.join("\n");
+    assert!(receipt.contains("1 of 2") && receipt.contains("2 of 2"), "{receipt}");
+    rig.command(Command::Reset);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+}
+
+#[test]
+fn the_second_step_needs_the_first() {
+    let mut rig = long_btc();
+    rig.command(Command::KillClose);
+    rig.run(2000);
+    assert_eq!(rig.position(BTC), 6);
+}
+
+#[test]
+fn killed_stays_killed_over_a_restart() {
+    let latch = Latch { cause: LatchCause::Killed("by hand".into()), at: Ts::from_ms(1) };
+    let mut rig = Rig::from(tickdeck::engine::event::Restored {
+        latch: Some(latch),
+        ..restored(eager(), RiskLimits::default())
+    });
+    assert_eq!(rig.engine.state_word(), StateWord::Killed);
+    rig.arm();
+    rig.want(BTC, Side::Buy);
+    rig.run(3000);
+    assert!(rig.submitted.is_empty());
+    rig.command(Command::Reset);
+    rig.arm();
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 6);
+}
+
+#[test]
+fn flatten_one_leaves_the_other_and_disarms() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.want(BTC, Side::Buy);
+    rig.want(ETH, Side::Sell);
+    rig.run(3000);
+    rig.want_nothing();
+    assert!(rig.position(BTC) > 0 && rig.position(ETH) < 0);
+    rig.command(Command::Flatten(Some(BTC)));
+    rig.arm();
+    assert_ne!(rig.engine.state_word(), StateWord::Armed, "latched until resolved");
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.position(ETH) < 0, "not selected");
+    assert!(rig.engine.flat_proven().is_some());
+    rig.arm();
+    assert_eq!(rig.engine.state_word(), StateWord::Armed);
+    rig.command(Command::Flatten(None));
+    rig.run(3000);
+    assert_eq!(rig.position(ETH), 0);
+}
+
+#[test]
+fn a_close_loop_widens_its_band_until_it_is_flat() {
+    let mut rig = long_btc();
+    // Almost nothing to sell into near mid: 0.001 a level, ten levels a tick apart, the next 60 bp away.
+    rig.quote_size(BTC, "49999.9", "50000.0", "0.0001");
+    rig.command(Command::Flatten(Some(BTC)));
+    rig.run(2000);
+    assert!(rig.position(BTC) > 0, "partly filled at most");
+    assert!(rig.engine.flat_proven().is_none());
+    rig.quote(BTC, "49800.0", "49800.1");
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.engine.flat_proven().is_some());
+}
+
+#[test]
+fn a_released_position_is_never_touched_until_adopted() {
+    let settings = Settings { stop: Rate::from_raw(10_000_000), ..eager() };
+    let mut rig = long_btc_with(settings);
+    rig.command(Command::Release(BTC));
+    rig.quote(BTC, "45000.0", "45000.1");
+    rig.run(2000);
+    rig.command(Command::Flatten(None));
+    rig.run(2000);
+    rig.command(Command::Kill);
+    rig.command(Command::KillClose);
+    rig.run(2000);
+    assert_eq!(rig.position(BTC), 6);
+    assert!(rig.snapshot().positions[0].released);
+    rig.command(Command::Reset);
+    rig.command(Command::Adopt(BTC));
+    rig.run(2000);
+    assert_eq!(rig.position(BTC), 0, "its stop runs again: {}", rig.told());
+}
+
+#[test]
+fn leaving_disarms_and_cancels() {
+    let mut rig = resting_btc();
+    rig.command(Command::Leaving("SIGHUP".into()));
+    assert_eq!(rig.cancels.len(), 1);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    assert!(rig.records.iter().any(|r| matches!(r, Record::Operator { command, .. } if command == "leaving")));
+    assert!(rig.records.iter().any(|r| matches!(r, Record::Baselines(_))));
+}
+
+#[test]
+fn waking_from_suspend_disarms_and_reconciles() {
+    let mut rig = resting_btc();
+    rig.fault(Fault::ClockJump(Span::from_secs(3600)));
+    assert_eq!(rig.engine.state_word(), StateWord::Unknown, "everything is stale until reconciled");
+    assert_eq!(rig.cancels.len(), 1);
+    rig.run(2000);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+}
+
+#[test]
+fn unknown_equity_blocks_opening_and_disarms_after_half_a_minute() {
+    let mut rig = long_btc();
+    rig.gap(BTC);
+    assert_eq!(rig.engine.state_word(), StateWord::Unknown);
+    rig.want(ETH, Side::Buy);
+    rig.run(5000);
+    assert_eq!(rig.position(ETH), 0);
+    assert!(rig.denied("EQUITY_UNKNOWN") || rig.denied("LIMIT_GROSS_NOTIONAL"));
+    rig.want_nothing();
+    rig.quote(BTC, "50000.0", "50000.1");
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "known again soon: arming goes on");
+    rig.gap(BTC);
+    rig.run(35_000);
+    rig.quote(BTC, "50000.0", "50000.1");
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+}
+
+#[test]
+fn nothing_opens_before_the_venue_has_spoken() {
+    let mut rig = Rig::new(eager(), RiskLimits::default());
+    rig.fault(Fault::ClockJump(Span::from_secs(10)));
+    rig.arm();
+    assert_ne!(rig.engine.state_word(), StateWord::Armed, "arming waits for reconcile");
+}
+
+#[test]
+fn limits_are_raised_only_while_disarmed() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.command(Command::SetLimit { key: LimitKey::MaxGrossNotional, value: 5000 * UNIT });
+    assert_eq!(rig.engine.limits().money(LimitKey::MaxGrossNotional), usd(2500));
+    rig.command(Command::SetLimit { key: LimitKey::MaxGrossNotional, value: 2400 * UNIT });
+    assert_eq!(rig.engine.limits().money(LimitKey::MaxGrossNotional), usd(2400), "tightening is immediate");
+    rig.command(Command::Disarm);
+    rig.command(Command::SetLimit { key: LimitKey::MaxGrossNotional, value: 5000 * UNIT });
+    assert_eq!(rig.engine.limits().money(LimitKey::MaxGrossNotional), usd(5000));
+}
