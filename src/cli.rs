@@ -53,6 +53,8 @@ enum Command {
     Tape(tapes::TapeCommand),
     /// Fit models on tapes and recordings, judge them out of sample, write the one worth shipping
     Train(train::Train),
+    /// Judge an installed model on files it was not trained on
+    Eval(train::Eval),
     /// Look at the installed models
     #[command(subcommand)]
     Model(models::ModelCommand),
@@ -207,6 +209,7 @@ impl Cli {
             Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
             Command::Train(asked) => train::run(&asked),
+            Command::Eval(asked) => train::eval(global, &asked),
             Command::Model(command) => models::run(global, &command),
             Command::Orders(query) => money::orders(global, &query),
             Command::Fills(query) => money::fills(global, &query),

@@ -246,10 +246,8 @@ fn the_second_step_needs_the_first() {
 #[test]
 fn killed_stays_killed_over_a_restart() {
     let latch = Latch { cause: LatchCause::Killed("by hand".into()), at: Ts::from_ms(1) };
-    let mut rig = Rig::from(tickdeck::engine::event::Restored {
-        latch: Some(latch),
-        ..restored(eager(), RiskLimits::default())
-    });
+    let mut rig =
+        Rig::from(tickdeck::engine::event::Restored { latch: Some(latch), ..restored(eager(), RiskLimits::default()) });
     assert_eq!(rig.engine.state_word(), StateWord::Killed);
     rig.arm();
     rig.want(BTC, Side::Buy);
@@ -346,7 +344,12 @@ fn unknown_equity_blocks_opening_and_disarms_after_half_a_minute() {
     rig.want(ETH, Side::Buy);
     rig.run(5000);
     assert_eq!(rig.position(ETH), 0);
-    assert!(rig.denied("EQUITY_UNKNOWN") || rig.denied("LIMIT_GROSS_NOTIONAL"), "{:?}\n{}", rig.engine.denials(), rig.told());
+    assert!(
+        rig.denied("EQUITY_UNKNOWN") || rig.denied("LIMIT_GROSS_NOTIONAL"),
+        "{:?}\n{}",
+        rig.engine.denials(),
+        rig.told()
+    );
     rig.want_nothing();
     rig.quote(BTC, "50000.0", "50000.1");
     assert_eq!(rig.engine.state_word(), StateWord::Armed, "known again soon: arming goes on");

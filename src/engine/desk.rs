@@ -114,7 +114,9 @@ impl Desk {
 
     /// Takes in public market data.
     pub fn on_market(&mut self, at: Ts, data: &MarketData, horizon: Span) {
-        self.heard = Some(at);
+        if *data != MarketData::Gap {
+            self.heard = Some(at);
+        }
         match data {
             MarketData::Book(update) => {
                 self.book.apply(update);

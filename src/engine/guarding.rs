@@ -81,22 +81,24 @@ impl Engine {
     /// A limit below what is used stops that symbol's (or all) openings until it fits again.
     fn watch_limits(&mut self, out: &mut Effects) {
         let mut exceeded = Vec::new();
+        // What cannot be valued is no limit exceeded: the gate counts it as the largest exposure and refuses.
+        let known = |amount: Money| amount != Money::MAX;
         let view = self.gate_view();
         let position = self.limits.money(LimitKey::MaxPositionNotional);
         let worsts: Vec<(Symbol, Worst)> = self.desks.iter().map(|d| (d.symbol, view.worst(d.symbol, None))).collect();
         for (symbol, worst) in &worsts {
-            if worst.notional() > position {
+            if known(worst.notional()) && worst.notional() > position {
                 exceeded.push((LimitKey::MaxPositionNotional, Some(*symbol)));
             }
         }
         let totals = super::risk::exposure::totals(worsts.iter().map(|w| w.1));
-        if totals.gross > self.limits.money(LimitKey::MaxGrossNotional) {
+        if known(totals.gross) && totals.gross > self.limits.money(LimitKey::MaxGrossNotional) {
             exceeded.push((LimitKey::MaxGrossNotional, None));
         }
-        if totals.net > self.limits.money(LimitKey::MaxNetNotional) {
+        if known(totals.net) && totals.net > self.limits.money(LimitKey::MaxNetNotional) {
             exceeded.push((LimitKey::MaxNetNotional, None));
         }
-        if self.leverage_exceeded(totals.gross) {
+        if known(totals.gross) && self.leverage_exceeded(totals.gross) {
             exceeded.push((LimitKey::MaxLeverage, None));
         }
         if self.orders.count() as i64 > self.limits.count(LimitKey::MaxOpenOrders) {

@@ -188,8 +188,9 @@ impl Engine {
             Link::MarketAlive => self.feed = Some(self.now),
             Link::MarketDown(why) => {
                 self.feed = None;
+                let (now, horizon) = (self.now, Span::from_secs(i64::from(self.settings.horizon_s)));
                 for desk in &mut self.desks {
-                    desk.book.gap();
+                    desk.on_market(now, &MarketData::Gap, horizon);
                 }
                 self.tell(Level::Warn, Kind::Market, None, format!("market stream down: {why}"), out);
             }

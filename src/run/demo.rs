@@ -21,6 +21,10 @@ use crate::tape::{TapeHeader, TapeKind, TapeThread};
 use crate::tui::link::{CockpitEnd, link};
 use crate::venue::simulated::{SimulatedMarket, Weather};
 
+/// The market has been going on for this long when the demo opens: every feature is past its warm-up, so that models
+/// answer from the first second. It is played in a hurry before anything can be asked for.
+const PRELUDE: Span = Span::from_secs(75);
+
 /// Answers of the ledger that may wait: one per group commit.
 const REPLIES_MAX: usize = 1024;
 
@@ -64,6 +68,7 @@ pub fn session(
     }
     let clock = Clock::start();
     let at = clock.now();
+    let begins = at - PRELUDE;
     let seed = options.seed.unwrap_or_else(|| at.as_ms().unsigned_abs());
     let label = format!("seed {seed}");
     let Opening { restored, ledger, troubles } =
@@ -74,14 +79,14 @@ pub fn session(
     let (sender, replies) = sync_channel(REPLIES_MAX);
     let parts = Parts {
         venue: Some(paper_venue(&restored)),
-        feed: Feed::Simulated(Box::new(SimulatedMarket::new(seed, options.weather, at))),
+        feed: Feed::Simulated(Box::new(SimulatedMarket::new(seed, options.weather, begins))),
         inference,
         ledger: LedgerPort::Thread { thread: LedgerThread::spawn(ledger, sender)?, replies },
         tape: tape_of(&restored, &setup.data_dir, setup.tape, at)?,
         decisions: DecisionLog::new(None),
         restored,
     };
-    let mut driver = Driver::start(at, parts, outputs.is_some());
+    let mut driver = Driver::start(begins, parts, outputs.is_some());
     for trouble in troubles {
         driver.tell(trouble);
     }

@@ -308,7 +308,10 @@ mod tests {
         }
         assert_eq!(parse(b"\x1b[107;5:3u\x1b[107;5:2u"), [], "release and repeat are no press");
         assert_eq!(parse(b"\x1b[I\x1b[O"), [Input::Focus(true), Input::Focus(false)]);
-        assert_eq!(parse(b"\x1b[<65;3;4M\x1b[<64;3;4M\x1b[<0;3;4M\x1b[<0;3;4m"), [Input::Wheel(true), Input::Wheel(false)]);
+        assert_eq!(
+            parse(b"\x1b[<65;3;4M\x1b[<64;3;4M\x1b[<0;3;4M\x1b[<0;3;4m"),
+            [Input::Wheel(true), Input::Wheel(false)]
+        );
     }
 
     #[test]
@@ -332,7 +335,10 @@ mod tests {
 
     #[test]
     fn a_paste_is_text_and_one_without_an_end_is_given_up() {
-        assert_eq!(parse(b"\x1b[200~FLAT\r\x0b\x1b[201~d"), [vec![Input::Paste("FLAT\r\u{b}".into())], keys("d")].concat());
+        assert_eq!(
+            parse(b"\x1b[200~FLAT\r\x0b\x1b[201~d"),
+            [vec![Input::Paste("FLAT\r\u{b}".into())], keys("d")].concat()
+        );
         let mut out = Vec::new();
         let mut parser = Parser::default();
         parser.feed(b"\x1b[200~FL", 0, &mut out);

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::cockpit::{Cockpit, Wish};
+use super::input::Input;
 use super::keymap::{Keymap, KeymapError};
 use super::link::{CockpitEnd, Request};
 use super::screen::{Painter, compose, compose_waiting};
-use super::input::Input;
 use super::term::{self, Reader, TermGuard};
 use super::theme::Theme;
 use super::{crash, term::restore_now};

@@ -148,10 +148,8 @@ impl Reader {
             Some(ms) => wait.min(Duration::from_millis(ms)),
             None => wait,
         };
-        let timeout = Timespec {
-            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(0),
-            tv_nsec: i64::from(wait.subsec_nanos()),
-        };
+        let timeout =
+            Timespec { tv_sec: i64::try_from(wait.as_secs()).unwrap_or(0), tv_nsec: i64::from(wait.subsec_nanos()) };
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
         match rustix::event::poll(&mut fds, Some(&timeout)) {
             Ok(_) => {}

@@ -81,10 +81,7 @@ pub fn eager() -> Settings {
 }
 
 pub fn instruments() -> Vec<Instrument> {
-    vec![
-        Instrument::linear("BTCUSDT", p("0.1"), q("0.001")),
-        Instrument::linear("ETHUSDT", p("0.01"), q("0.01")),
-    ]
+    vec![Instrument::linear("BTCUSDT", p("0.1"), q("0.001")), Instrument::linear("ETHUSDT", p("0.01"), q("0.01"))]
 }
 
 pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
@@ -92,7 +89,12 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         run: RunId::new(1_763_800_000_000, 1),
         pair: Pair::SIMULATED,
         instruments: instruments(),
-        models: vec![ModelInfo { name: "test".into(), hash: "abcdef".into(), horizons_s: vec![10], trained: String::new() }],
+        models: vec![ModelInfo {
+            name: "test".into(),
+            hash: "abcdef".into(),
+            horizons_s: vec![10],
+            trained: String::new(),
+        }],
         settings,
         limits,
         latch: None,

@@ -1,3 +1,5 @@
+//! Tests of the simulated market: never crossed, never empty, the same bits for a seed, weather.
+
 use super::*;
 use crate::engine::event::Ticker;
 use crate::engine::market::book::{Book, BookState, Level};
