@@ -19,6 +19,8 @@ use crate::engine::snapshot::Snapshot;
 
 /// Frames after keys come no closer than this.
 const KEY_GAP_MS: i64 = 8;
+/// A new picture, or the end of the run, is looked for at least this often.
+const LOOK_MS: i64 = 100;
 /// An engine whose heartbeat is older than this is called silent.
 const SILENT_MS: i64 = 2000;
 /// A silent engine that was asked to quit gets this long before asking again leaves without it.
@@ -162,11 +164,15 @@ impl Shell {
         Ok(UiExit::Ended)
     }
 
-    /// How long to wait for input before the next frame is due.
+    /// How long to wait for input: until the next frame is due, or until it is time to look for a new picture.
     fn patience(&self) -> Duration {
-        let gap = if self.urgent { KEY_GAP_MS } else { self.frame_ms() };
-        let left = self.drawn_ms.saturating_add(gap).saturating_sub(self.now_ms());
-        Duration::from_millis(u64::try_from(left.clamp(0, 1000)).unwrap_or(0))
+        let left = |gap: i64| self.drawn_ms.saturating_add(gap).saturating_sub(self.now_ms());
+        let wait = match (self.urgent, self.stale) {
+            (true, _) => left(KEY_GAP_MS),
+            (false, true) => left(self.frame_ms()),
+            (false, false) => self.frame_ms(),
+        };
+        Duration::from_millis(u64::try_from(wait.clamp(0, LOOK_MS)).unwrap_or(0))
     }
 
     fn take(&mut self, input: Input) {
