@@ -20,7 +20,7 @@ use tickdeck::tui::theme::{ColorDepth, GlyphSet, Theme};
 type Maker = fn() -> Snapshot;
 
 const STATES: [(&str, Maker); 8] = [
-    ("safe", sample::sample),
+    ("disarmed", sample::sample),
     ("armed", sample::armed),
     ("killed", sample::killed),
     ("tripped", sample::tripped),
@@ -127,9 +127,9 @@ fn designed_sizes_in_every_look() {
             let theme = theme(look);
             let buffer = draw(&sample::sample(), &watch(), &theme, width, height);
             if look != "mono" {
-                insta::assert_snapshot!(format!("safe_{width}x{height}_{look}"), text(&buffer));
+                insta::assert_snapshot!(format!("disarmed_{width}x{height}_{look}"), text(&buffer));
             }
-            insta::assert_snapshot!(format!("safe_{width}x{height}_{look}_styles"), styles(&buffer, &theme));
+            insta::assert_snapshot!(format!("disarmed_{width}x{height}_{look}_styles"), styles(&buffer, &theme));
         }
     }
 }
@@ -212,7 +212,8 @@ fn the_banner_names_market_account_and_state_at_every_width() {
         for width in 40..=300 {
             let row = text(&draw(&snapshot, &watch(), &theme, width, 1));
             let (market, account, state) = match name {
-                "safe" | "stale" | "empty" => ("SIMULATED MARKET", "PAPER", "SAFE"),
+                "disarmed" | "stale" => ("SIMULATED MARKET", "PAPER", "DISARMED"),
+                "empty" => ("SIMULATED MARKET", "PAPER", "SAFE"),
                 "armed" => ("SIMULATED MARKET", "PAPER", "ARMED 14m02"),
                 "killed" => ("BYBIT", "LIVE", "KILLED"),
                 "tripped" => ("BYBIT DEMO ACCOUNT", "BYBIT DEMO ACCOUNT", "TRIPPED"),

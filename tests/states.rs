@@ -346,7 +346,7 @@ fn unknown_equity_blocks_opening_and_disarms_after_half_a_minute() {
     rig.want(ETH, Side::Buy);
     rig.run(5000);
     assert_eq!(rig.position(ETH), 0);
-    assert!(rig.denied("EQUITY_UNKNOWN") || rig.denied("LIMIT_GROSS_NOTIONAL"));
+    assert!(rig.denied("EQUITY_UNKNOWN") || rig.denied("LIMIT_GROSS_NOTIONAL"), "{:?}\n{}", rig.engine.denials(), rig.told());
     rig.want_nothing();
     rig.quote(BTC, "50000.0", "50000.1");
     assert_eq!(rig.engine.state_word(), StateWord::Armed, "known again soon: arming goes on");

@@ -185,7 +185,15 @@ impl Glyphs {
     pub fn plain(symbol: &str) -> char {
         match symbol.chars().next() {
             Some('·' | '•') => '.',
-            Some('–' | '—' | '−') => '-',
+            Some('–' | '—' | '−' | '─' | '━') => '-',
+            Some('═') => '=',
+            Some('│' | '┃' | '║' | '▕') => '|',
+            Some('╭' | '╮' | '╰' | '╯' | '┌' | '┐' | '└' | '┘') => '+',
+            Some('╔' | '╗' | '╚' | '╝' | '█') => '#',
+            Some('▲') => '^',
+            Some('▼') => 'v',
+            Some('●') => '*',
+            Some('○') => 'o',
             Some('…') => '~',
             Some('≤') => '<',
             Some('×') => 'x',
@@ -211,6 +219,6 @@ mod tests {
             .chain(&g.heights)
             .collect();
         assert!(text.is_ascii(), "{text}");
-        assert_eq!(["·", "−", "漢", "a"].map(Glyphs::plain), ['.', '-', '?', 'a']);
+        assert_eq!(["·", "−", "漢", "a", "╭", "═"].map(Glyphs::plain), ['.', '-', '?', 'a', '+', '=']);
     }
 }

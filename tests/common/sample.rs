@@ -42,7 +42,7 @@ impl Dice {
     }
 }
 
-/// Safe, paper account on the simulated market, two positions open and managed.
+/// Disarmed, paper account on the simulated market, two positions that are being managed out.
 pub fn sample() -> Snapshot {
     Snapshot {
         version: 7,
@@ -50,7 +50,7 @@ pub fn sample() -> Snapshot {
         session: SessionView {
             pair: Pair::SIMULATED,
             run: "mhx2k9q01a".to_owned(),
-            market_label: "calm · seed 7".to_owned(),
+            market_label: "seed 7".to_owned(),
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
@@ -76,7 +76,7 @@ fn state() -> StateView {
         armed_until: None,
         latch: None,
         reducing: vec![],
-        exiting: 0,
+        exiting: 2,
         open: 2,
         closing: false,
         flat_proven: None,
@@ -405,6 +405,7 @@ fn health() -> HealthView {
 pub fn armed() -> Snapshot {
     let mut snapshot = sample();
     snapshot.state.word = StateWord::Armed;
+    snapshot.state.exiting = 0;
     snapshot.state.armed_until = Some(Ts(NOW.0 + 842_000_000_000));
     snapshot.markets[0].verdict = Verdict::Entering(Side::Buy);
     snapshot
@@ -417,6 +418,7 @@ pub fn killed() -> Snapshot {
     "UNIFIED …40117".clone_into(&mut snapshot.session.market_label);
     snapshot.session.weather = None;
     snapshot.state.word = StateWord::Killed;
+    snapshot.state.exiting = 0;
     snapshot.state.latch = Some(Latch { cause: LatchCause::Killed("key ^K".to_owned()), at: NOW });
     let notice = Notice {
         id: 8,
@@ -437,7 +439,9 @@ pub fn tripped() -> Snapshot {
     let mut snapshot = sample();
     snapshot.session.pair = Pair::bybit(tickdeck::engine::ids::Account::DemoAccount);
     snapshot.session.market_label = String::new();
+    snapshot.session.weather = None;
     snapshot.state.word = StateWord::Tripped;
+    snapshot.state.exiting = 0;
     snapshot.state.open = 0;
     snapshot.state.flat_proven = Some(ago(-2_000));
     snapshot.positions.clear();
@@ -460,6 +464,7 @@ pub fn reducing() -> Snapshot {
     let mut snapshot = sample();
     snapshot.session.pair = Pair::bybit(tickdeck::engine::ids::Account::Paper);
     snapshot.session.market_label = String::new();
+    snapshot.session.weather = None;
     snapshot.state.word = StateWord::Reducing;
     snapshot.state.reducing = vec!["max_gross_notional below what is used".to_owned()];
     snapshot.positions[1].believed = true;
@@ -493,7 +498,7 @@ pub fn stale() -> Snapshot {
 pub fn empty() -> Snapshot {
     let mut snapshot = sample();
     snapshot.session.practice = true;
-    snapshot.state.open = 0;
+    (snapshot.state.open, snapshot.state.exiting) = (0, 0);
     snapshot.positions.clear();
     snapshot.orders.clear();
     snapshot.notices.clear();

@@ -8,8 +8,8 @@ use super::{Pane, PaneId, Scene};
 use crate::engine::ids::{Account, Market};
 use crate::engine::snapshot::{Check, Health, StateView, StateWord};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::bars;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::{banner, bars};
 
 /// The pane.
 pub struct Master;
@@ -75,10 +75,9 @@ fn market(scene: &Scene<'_>) -> String {
         Market::Simulated => "simulated",
         Market::Tape => "tape",
     };
-    match (&session.weather, session.market_label.as_str()) {
-        (_, label) if !label.is_empty() => format!("{word} · {label}"),
-        (Some(weather), _) => format!("{word} · weather {weather}"),
-        _ => word.to_owned(),
+    match banner::market_detail(session) {
+        detail if detail.is_empty() => word.to_owned(),
+        detail => format!("{word} · {detail}"),
     }
 }
 

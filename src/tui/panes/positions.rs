@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::num::{Money, Price};
-use crate::engine::snapshot::PositionRow;
+use crate::engine::snapshot::{Freshness, PositionRow};
 use crate::tui::widgets::figures::{self, long_short, side_arrow};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
@@ -34,7 +34,15 @@ impl Pane for Positions {
         PaneId::Positions
     }
     fn title(&self, scene: &Scene<'_>) -> String {
-        format!("positions {}", scene.snapshot.positions.len())
+        let rows = &scene.snapshot.positions;
+        let oldest = rows.iter().filter_map(|row| match row.mark {
+            Freshness::Stale { age, .. } => Some(age),
+            _ => None,
+        });
+        match oldest.max() {
+            Some(age) => format!("positions {} · marks STALE {age}", rows.len()),
+            None => format!("positions {}", rows.len()),
+        }
     }
     fn min(&self) -> (u16, u16) {
         (34, 2)
@@ -59,7 +67,8 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
     let side = theme.signed(row.side.sign() as f64);
     let pnl = row.unrealised.map_or(0.0, Money::to_f64_lossy);
     let (confirmed, doubt) = if row.believed { (theme.believed, "?") } else { (theme.text, "") };
-    let mark_style = if row.mark.fresh().is_some() { theme.text } else { theme.dim };
+    let (mark_style, pnl_style) =
+        if row.mark.fresh().is_some() { (theme.text, theme.signed(pnl)) } else { (theme.dim, theme.dim) };
     let note = if row.released {
         "released: yours".to_owned()
     } else if row.believed {
@@ -75,7 +84,7 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
             Cell::Number(format!("{}{doubt}", figures::qty(row.qty, qty_decimals)), confirmed),
             Cell::Number(figure(row.entry), theme.text),
             Cell::Number(figures::or_unknown(row.mark.value(), |mark| figure(*mark)), mark_style),
-            Cell::Number(figures::or_unknown(row.unrealised, figures::signed_money), theme.signed(pnl)),
+            Cell::Number(figures::or_unknown(row.unrealised, figures::signed_money), pnl_style),
             Cell::Number(
                 row.stop.map_or_else(|| "none".to_owned(), figure),
                 row.stop.map_or(theme.warn, |_| theme.text),

@@ -12,7 +12,7 @@ use super::pen::{Pen, columns};
 use crate::engine::ids::{Account, Market};
 use crate::engine::num::UNIT;
 use crate::engine::risk::limits::LimitKey;
-use crate::engine::snapshot::{Snapshot, StateView, StateWord};
+use crate::engine::snapshot::{SessionView, Snapshot, StateView, StateWord};
 use crate::tui::glyphs::Glyphs;
 use crate::tui::panes::Scene;
 use crate::tui::theme::Theme;
@@ -193,11 +193,19 @@ fn market(snapshot: &Snapshot, ground: Style) -> Piece {
     };
     let mut forms = word;
     if let Some((_, longest)) = forms.last().cloned()
-        && !session.market_label.is_empty()
+        && let detail = market_detail(session)
+        && !detail.is_empty()
     {
-        forms.push((15, format!("{longest} · {}", session.market_label)));
+        forms.push((15, format!("{longest} · {detail}")));
     }
     Piece::left(forms, ground)
+}
+
+/// What there is to say about the market besides its word: `seed 7 · calm`.
+pub fn market_detail(session: &SessionView) -> String {
+    let weather = session.weather.as_deref().filter(|weather| !session.market_label.contains(*weather));
+    let parts = [Some(session.market_label.as_str()), weather];
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
 fn account(account: Account, glyphs: &Glyphs) -> Vec<(u8, String)> {
