@@ -16,7 +16,7 @@ pub struct Global {
     /// Folder for configuration, ledgers, tapes and models
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Set a configuration key: --set risk.max_daily_loss=50
+    /// Set a configuration key, such as `risk.max_daily_loss=50`
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Whose money

@@ -57,7 +57,7 @@ pub(super) fn run(command: &TapeCommand) -> Result<(), Failure> {
             for file in files {
                 match verify(file) {
                     Ok(report) => {
-                        print(&format!("ok    {}  {}  {}\n", report.sha256, file.display(), ending(&report)))?
+                        print(&format!("ok    {}  {}  {}\n", report.sha256, file.display(), ending(&report)))?;
                     }
                     Err(error) => {
                         bad += 1;

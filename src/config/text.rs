@@ -84,7 +84,6 @@ fn kind(slot: &Slot) -> serde_json::Value {
         }
         Slot::Names(_) => serde_json::json!({ "type": "array", "items": { "type": "string" } }),
         Slot::Folder(_) | Slot::DayStart(_) | Slot::Span(..) => serde_json::json!({ "type": "string" }),
-        Slot::Money(_) | Slot::Bps(..) => amount,
         Slot::Float(_, min, max) => serde_json::json!({ "type": "number", "minimum": min, "maximum": max }),
         Slot::Count(_, min, max) => serde_json::json!({ "type": "integer", "minimum": min, "maximum": max }),
         Slot::Millis(_, min, max) | Slot::Seconds(_, min, max) => {
@@ -93,7 +92,7 @@ fn kind(slot: &Slot) -> serde_json::Value {
         Slot::Limit(which) if which.unit() == LimitUnit::Count => {
             serde_json::json!({ "type": "integer", "minimum": 0 })
         }
-        Slot::Limit(_) => amount,
+        Slot::Money(_) | Slot::Bps(..) | Slot::Limit(_) => amount,
         Slot::Keymap(_) => {
             serde_json::json!({ "type": "object", "additionalProperties": { "type": ["string", "array"] } })
         }

@@ -1,5 +1,5 @@
 //! The ledger: the durable record of money. Order intents, orders, fills, funding, positions, balances, limits, latches,
-//! loss baselines and what the operator did; one SQLite file per market and account.
+//! loss baselines and what the operator did; one `SQLite` file per market and account.
 //!
 //! An intent is committed here before its order goes on the wire. The tape orders events; this file is what the next
 //! start believes about money. It decides nothing: what does not add up is stored as told and reported.

@@ -1,6 +1,6 @@
 //! The tables of a ledger and how an older file becomes a newer one.
 //!
-//! Money, prices and quantities are exact decimals in TEXT, so any SQLite tool shows them unharmed. Times are
+//! Money, prices and quantities are exact decimals in TEXT, so any `SQLite` tool shows them unharmed. Times are
 //! nanoseconds since 1970 in UTC. Instruments are stored by name: their index changes from run to run. Rows that
 //! tell what happened can be added and never changed; triggers hold that for every program that opens the file.
 
@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::LedgerError;
 
-/// Marks a SQLite file as a tickdeck ledger: `tdkl` in ASCII.
+/// Marks a `SQLite` file as a tickdeck ledger: `tdkl` in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x7464_6b6c;
 /// The schema this build reads and writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;

@@ -188,7 +188,7 @@ impl Writer {
         match self.ledger.commit(&batch) {
             Ok(done) => self.stored(batch.len(), done),
             Err(error) if error.is_passing() => self.keep(batch, &error),
-            Err(error) if batch.len() == 1 => self.give_up(batch, &error),
+            Err(error) if batch.len() == 1 => self.give_up(&batch, &error),
             // One row spoils the group: find it.
             Err(_) => batch.into_iter().for_each(|job| self.store_one(job)),
         }
@@ -223,9 +223,9 @@ impl Writer {
         self.failing = true;
     }
 
-    fn give_up(&mut self, batch: Vec<Job>, error: &LedgerError) {
+    fn give_up(&mut self, batch: &[Job], error: &LedgerError) {
         self.settled += batch.len();
-        self.backlog.push_back(LedgerReply::Failed { why: error.to_string(), unsent: orders(&batch) });
+        self.backlog.push_back(LedgerReply::Failed { why: error.to_string(), unsent: orders(batch) });
     }
 
     fn reply(&mut self) {

@@ -52,7 +52,7 @@ impl Ledger {
     pub fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
         let mut done = Committed::default();
         self.refuse_as_stand_in(batch)?;
-        for latch in batch.iter().filter_map(latch_change).flatten() {
+        for latch in batch.iter().filter_map(latch_change).filter_map(Option::as_ref) {
             self.mark(Some(latch), &mut done);
         }
         let run = self.run.clone().ok_or(LedgerError::NoRun)?;
@@ -75,7 +75,7 @@ impl Ledger {
             }
         }
         txn.commit()?;
-        if batch.iter().filter_map(latch_change).next_back().is_some_and(|last| last.is_none()) {
+        if batch.iter().filter_map(latch_change).next_back().is_some_and(Option::is_none) {
             self.mark(None, &mut done);
         }
         Ok(done)
@@ -172,10 +172,10 @@ impl Ledger {
     }
 }
 
-/// `Some(Some)` when the job sets a latch, `Some(None)` when it lifts one.
-fn latch_change(job: &Job) -> Option<Option<&Latch>> {
+/// What a job makes of the latch, where it is about the latch: set to this, or lifted.
+fn latch_change(job: &Job) -> Option<&Option<Latch>> {
     match job {
-        Job::Record { record: Record::Latch(latch), .. } => Some(latch.as_ref()),
+        Job::Record { record: Record::Latch(latch), .. } => Some(latch),
         _ => None,
     }
 }

@@ -43,12 +43,11 @@ impl Files {
     ) -> Result<Self, FilesError> {
         let moved = data_dir.map(Path::to_owned);
         let moved = moved.or_else(|| env(DATA_DIR_VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from));
-        let (config_dir, data) = match moved {
-            Some(data) => (data.clone(), data),
-            None => {
-                let dirs = directories::ProjectDirs::from("", "", "tickdeck").ok_or(FilesError::NoHome)?;
-                (dirs.config_dir().to_owned(), dirs.data_dir().to_owned())
-            }
+        let (config_dir, data) = if let Some(data) = moved {
+            (data.clone(), data)
+        } else {
+            let dirs = directories::ProjectDirs::from("", "", "tickdeck").ok_or(FilesError::NoHome)?;
+            (dirs.config_dir().to_owned(), dirs.data_dir().to_owned())
         };
         Ok(Self {
             config: config.map_or_else(|| config_dir.join("config.toml"), Path::to_owned),
