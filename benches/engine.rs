@@ -90,12 +90,12 @@ fn steps(c: &mut Criterion) {
             black_box(effects.drain().count())
         });
     });
-    c.bench_function("engine/snapshot", |b| b.iter(|| black_box(engine.snapshot(&View::default()))));
+    c.bench_function("engine/snapshot", |b| b.iter(|| black_box(engine.snapshot(View::default()))));
 }
 
 fn frames(c: &mut Criterion) {
     let (mut engine, _) = warm(&market());
-    let snapshot = engine.snapshot(&View::default());
+    let snapshot = engine.snapshot(View::default());
     let (ui, theme) = (UiState::default(), Theme::default());
     for (width, height) in [(160, 45), (80, 24)] {
         let area = Rect::new(0, 0, width, height);

@@ -1,6 +1,6 @@
 //! The real binary in a real terminal, as its user: start, arm, trade, limit, kill, restart, reset, signals, bad input.
 //! Listed as ignored where tmux is missing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a test program
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 mod tmux;
 

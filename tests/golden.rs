@@ -1,6 +1,7 @@
 //! One tape, one decision log: a recorded run comes out again byte for byte, twice, and through two drivers (with a
 //! screen's session and without one). The tape in `tests/tapes` was made here, by our own market and a forecast that is
 //! plain arithmetic; `TICKDECK_BLESS=1 cargo test --test golden` makes it anew after a deliberate change of decisions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 mod rig;
 

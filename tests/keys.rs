@@ -1,4 +1,5 @@
 //! Ceremonies as key strings: what was typed, what was asked of the engine, which layers are open.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 mod keys_support;
 

@@ -1,4 +1,5 @@
 //! Every limit of the configuration, tripped end to end: from a forecast through the gate to the denial (or the trip).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 mod rig;
 

@@ -1,6 +1,6 @@
 //! Real recorded order flow through the whole program: import, then backtest, armed. Listed as ignored where the recorded
 //! data (variable `TICKDECK_SHARED`) is missing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a test program
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

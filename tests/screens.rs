@@ -1,5 +1,6 @@
 //! Whole screens: pictures at the designed sizes in every look, a second picture of the styles, and properties over
 //! every size from 1x1 to 300x100.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 #[path = "common/sample.rs"]
 mod sample;

@@ -156,7 +156,7 @@ impl Engine {
         }
         self.control.reconciled = causes.is_empty() || self.control.reconciled;
         for cause in causes {
-            self.start_reducing(cause, out);
+            self.start_reducing(&cause, out);
         }
     }
 }

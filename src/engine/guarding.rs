@@ -74,7 +74,7 @@ impl Engine {
             return;
         }
         if let Some(trip) = self.equity.tripped(&self.limits) {
-            self.trip(LatchCause::Loss(trip), out);
+            self.trip(&LatchCause::Loss(trip), out);
         }
     }
 
@@ -124,13 +124,13 @@ impl Engine {
             self.stop_reducing(cause, out);
         }
         for cause in causes {
-            self.start_reducing(cause, out);
+            self.start_reducing(&cause, out);
         }
     }
 
     /// Nothing opens until the cause ends; what rests to open is cancelled now.
-    pub(super) fn start_reducing(&mut self, cause: ReduceCause, out: &mut Effects) {
-        let symbol = match &cause {
+    pub(super) fn start_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
+        let symbol = match cause {
             ReduceCause::LimitExceeded { symbol, .. } => *symbol,
             _ => None,
         };
@@ -167,8 +167,8 @@ impl Engine {
 
     pub(super) fn on_fault(&mut self, fault: &Fault, out: &mut Effects) {
         match fault {
-            Fault::Tape { why, fatal: false } => self.start_reducing(ReduceCause::Tape(why.clone()), out),
-            Fault::Tape { why, fatal: true } => self.trip(LatchCause::Fault(format!("tape: {why}")), out),
+            Fault::Tape { why, fatal: false } => self.start_reducing(&ReduceCause::Tape(why.clone()), out),
+            Fault::Tape { why, fatal: true } => self.trip(&LatchCause::Fault(format!("tape: {why}")), out),
             Fault::TapeRecovered => {
                 let causes: Vec<ReduceCause> =
                     self.control.reducing.iter().filter(|c| matches!(c, ReduceCause::Tape(_))).cloned().collect();
@@ -176,8 +176,8 @@ impl Engine {
                     self.stop_reducing(&cause, out);
                 }
             }
-            Fault::Ledger(why) => self.trip(LatchCause::Fault(format!("ledger: {why}")), out),
-            Fault::Internal(why) => self.trip(LatchCause::Fault(why.clone()), out),
+            Fault::Ledger(why) => self.trip(&LatchCause::Fault(format!("ledger: {why}")), out),
+            Fault::Internal(why) => self.trip(&LatchCause::Fault(why.clone()), out),
             Fault::ClockJump(span) => {
                 self.feed = None;
                 self.control.reconciled = false;

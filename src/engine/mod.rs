@@ -139,7 +139,7 @@ impl Engine {
             Event::Ended => self.write_baselines(out),
         }
         if out.overflowed() {
-            self.trip(LatchCause::Fault("more effects in one step than the bound allows".into()), out);
+            self.trip(&LatchCause::Fault("more effects in one step than the bound allows".into()), out);
         }
     }
 

@@ -227,7 +227,7 @@ impl Engine {
     }
 
     /// Latches a trip and does what its kind asks for.
-    pub(super) fn trip(&mut self, cause: LatchCause, out: &mut Effects) {
+    pub(super) fn trip(&mut self, cause: &LatchCause, out: &mut Effects) {
         if self.control.latch.is_some() {
             return;
         }

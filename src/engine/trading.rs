@@ -38,9 +38,10 @@ impl Engine {
             }
             Wish::Nothing(_, denial) => {
                 *self.denials.entry(denial.code).or_default() += 1;
-                match self.account.holding(symbol).is_flat() {
-                    true => Verdict::Quiet(denial),
-                    false => self.holding_verdict(symbol),
+                if self.account.holding(symbol).is_flat() {
+                    Verdict::Quiet(denial)
+                } else {
+                    self.holding_verdict(symbol)
                 }
             }
             Wish::Enter(side) => self.enter(symbol, side, out),

@@ -24,7 +24,7 @@ const TRADES_SHOWN: usize = 60;
 
 impl Engine {
     /// The picture for a viewer. The run fills in what it alone knows (session label, playback, heartbeat, edges' health).
-    pub fn snapshot(&mut self, view: &View) -> Snapshot {
+    pub fn snapshot(&mut self, view: View) -> Snapshot {
         self.versions += 1;
         let account = self.account_view();
         Snapshot {
@@ -178,7 +178,7 @@ impl Engine {
         if held.is_flat() { None } else { desk.mark().map(|mark| held.unrealised(mark)) }
     }
 
-    fn focus_view(&self, desk: &Desk, view: &View) -> FocusView {
+    fn focus_view(&self, desk: &Desk, view: View) -> FocusView {
         let depth = usize::from(view.depth);
         FocusView {
             symbol: desk.symbol,

@@ -48,19 +48,17 @@ pub fn run(
         }
         drop(screen_done.send(result));
     })?;
-    let ended = match engine_result.recv() {
-        Ok(Some((outcome, finished))) => Ended::Orderly(outcome, Box::new(finished)),
-        Ok(None) | Err(_) => {
-            latch_after_panic(&board, latch_beside);
-            // The screen stays, says so, and leaves when the person does.
-            let screen = screen_result.recv();
-            term::restore_now();
-            return match screen {
-                Ok(Ok(Err(error))) => Err(error.into()),
-                _ => Ok(Ended::EnginePanicked),
-            };
-        }
+    let Ok(Some((outcome, finished))) = engine_result.recv() else {
+        latch_after_panic(&board, latch_beside);
+        // The screen stays, says so, and leaves when the person does.
+        let screen = screen_result.recv();
+        term::restore_now();
+        return match screen {
+            Ok(Ok(Err(error))) => Err(error.into()),
+            _ => Ok(Ended::EnginePanicked),
+        };
     };
+    let ended = Ended::Orderly(outcome, Box::new(finished));
     let screen = screen_result.recv_timeout(SCREEN_LEAVES);
     term::restore_now();
     match screen {

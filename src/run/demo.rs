@@ -7,14 +7,12 @@ use super::decisions::DecisionLog;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::inference::Inference;
-use super::session::{Pace, Session};
+use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::signals;
 use super::start::{Opening, Setup, StartError, open, paper_venue, private_folder};
 use crate::engine::event::Restored;
 use crate::engine::ids::Pair;
-use crate::engine::notice::Notice;
 use crate::engine::settings::Settings;
-use crate::engine::snapshot::Snapshot;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::LedgerThread;
 use crate::tape::{TapeHeader, TapeKind, TapeThread};
@@ -44,9 +42,9 @@ pub struct DemoOptions {
 /// What a run without a screen hands out.
 pub struct Outputs {
     /// Every notice.
-    pub on_notice: Box<dyn FnMut(&Notice) + Send>,
+    pub on_notice: OnNotice,
     /// A snapshot once a second.
-    pub on_snapshot: Box<dyn FnMut(&Snapshot) + Send>,
+    pub on_snapshot: OnSnapshot,
 }
 
 /// The practice profile: edge gate off and a short holding time, so that an armed autotrader trades within half a minute.

@@ -322,7 +322,7 @@ impl Driver {
         if !frames.is_empty() {
             self.inference.ask(at, frames);
         }
-        self.record(records);
+        self.record(&records);
     }
 
     fn make_durable(&mut self, at: Ts, order: Approved<NewOrder>, records: &mut Vec<Job>) {
@@ -335,13 +335,13 @@ impl Driver {
         records.push(Job::Intent { at, order: intent, link_id });
     }
 
-    fn record(&mut self, jobs: Vec<Job>) {
+    fn record(&mut self, jobs: &[Job]) {
         if jobs.is_empty() {
             return;
         }
         match &mut self.ledger {
             LedgerPort::None => {}
-            LedgerPort::Inline(ledger) => match ledger.commit(&jobs) {
+            LedgerPort::Inline(ledger) => match ledger.commit(jobs) {
                 Ok(done) => {
                     for order in done.intents {
                         self.release(order);
@@ -350,17 +350,17 @@ impl Driver {
                         self.inbox.push_back(Event::Fault(Fault::Ledger(trouble)));
                     }
                 }
-                Err(error) => self.ledger_failed(&jobs, &error.to_string()),
+                Err(error) => self.ledger_failed(jobs, &error.to_string()),
             },
             LedgerPort::Thread { thread, .. } => {
                 let mut refused = None;
-                for job in &jobs {
+                for job in jobs {
                     if let Err(error) = thread.push(job.clone()) {
                         refused = Some(error.to_string());
                     }
                 }
                 if let Some(why) = refused {
-                    self.ledger_failed(&jobs, &why);
+                    self.ledger_failed(jobs, &why);
                 }
             }
         }

@@ -14,6 +14,7 @@ use crate::engine::event::Fault;
 use crate::engine::notice::Notice;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
+use crate::tui::crash;
 use crate::tui::link::{EngineEnd, PlaybackRequest, QuitChoice, Request};
 
 /// Steps between two looks at kill and requests: some milliseconds of work at most.
@@ -54,6 +55,11 @@ pub enum Outcome {
     ScreenLost,
 }
 
+/// Receives notices.
+pub type OnNotice = Box<dyn FnMut(&Notice) + Send>;
+/// Receives snapshots.
+pub type OnSnapshot = Box<dyn FnMut(&Snapshot) + Send>;
+
 /// What a run is started with.
 pub struct Session {
     /// The driver at its start.
@@ -77,9 +83,9 @@ pub struct Session {
     /// Kind of replay, `None` outside replay.
     pub replay: Option<&'static str>,
     /// Receives every notice.
-    pub on_notice: Option<Box<dyn FnMut(&Notice) + Send>>,
+    pub on_notice: Option<OnNotice>,
     /// Receives every snapshot of a run without a screen, once a second.
-    pub on_snapshot: Option<Box<dyn FnMut(&Snapshot) + Send>>,
+    pub on_snapshot: Option<OnSnapshot>,
 }
 
 /// Faults on purpose, so that the unhappy ends can be seen by hand and by tests: with `TICKDECK_PROVOKE=engine-panic` the
@@ -138,7 +144,10 @@ impl Session {
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
-            std::panic::panic_any("provoked by TICKDECK_PROVOKE");
+            std::panic::resume_unwind(Box::new("provoked by TICKDECK_PROVOKE"));
+        }
+        for panic in crash::take_foreign_panics() {
+            self.driver.fault(Fault::Internal(format!("the thread {} fell over: {}", panic.thread, panic.message)));
         }
         if self.end.take_kill() {
             self.driver.command(Command::Kill);
@@ -322,7 +331,7 @@ impl Session {
         if !self.screen && !report_due {
             return;
         }
-        let mut snapshot = self.driver.engine_mut().snapshot(&state.view);
+        let mut snapshot = self.driver.engine_mut().snapshot(state.view);
         self.label_snapshot(&mut snapshot, state, now);
         if report_due {
             state.reported = now;

@@ -208,7 +208,7 @@ impl Rig {
             }
             return;
         }
-        let snapshot = self.engine.snapshot(&View::default());
+        let snapshot = self.engine.snapshot(View::default());
         if snapshot.state.word != StateWord::Armed {
             let reducing = snapshot.state.word == StateWord::Reducing;
             // Another symbol may be the one that is reducing.
@@ -328,7 +328,7 @@ impl Rig {
     }
 
     pub fn snapshot(&mut self) -> Snapshot {
-        self.engine.snapshot(&View::default())
+        self.engine.snapshot(View::default())
     }
 
     /// Orders handed out that could open or grow a position.
