@@ -539,12 +539,18 @@ fn the_key_list_in_the_docs_is_the_table() {
 /// Requests that open, loosen or close on a broad scope.
 fn needs_ceremony(request: &Request, picture: &Snapshot) -> bool {
     match request {
-        Request::Command(Command::Arm { .. } | Command::Reset | Command::Flatten(_) | Command::KillClose) => true,
-        Request::Command(Command::Release(_) | Command::Adopt(_)) => true,
+        Request::Quit(QuitChoice::CloseAndQuit)
+        | Request::Command(
+            Command::Arm { .. }
+            | Command::Reset
+            | Command::Flatten(_)
+            | Command::KillClose
+            | Command::Release(_)
+            | Command::Adopt(_),
+        ) => true,
         Request::Command(Command::SetLimit { key, value }) => {
             !key.is_tighter(picture.limits[*key as usize].value, *value)
         }
-        Request::Quit(QuitChoice::CloseAndQuit) => true,
         _ => false,
     }
 }
