@@ -2,6 +2,8 @@
 //! file, line, key, what is allowed and the nearest known key, and nothing from outside panics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 
 use tickdeck::config::{Config, ConfigError, KEYS, Loaded, Origin, Sources, example, schema};

@@ -1,6 +1,8 @@
 //! The ledger seen from outside: what a crash, a second process, a wrong file and a failing latch do to the money.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -184,6 +186,7 @@ fn folder_and_files_are_private() {
 
 #[test]
 fn what_cannot_be_trusted_counts_as_killed() {
+    type Case<'a> = (&'a str, &'a dyn Fn(&Place));
     let damaged = |place: &Place| {
         drop(place.begun("r1"));
         let mut bytes = fs::read(place.path()).unwrap();
@@ -208,7 +211,7 @@ fn what_cannot_be_trusted_counts_as_killed() {
         fs::create_dir_all(place.path().parent().unwrap()).unwrap();
         drop(Ledger::open(&place.path(), Pair::bybit(Account::Live)).unwrap());
     };
-    let cases: [(&str, &dyn Fn(&Place)); 5] = [
+    let cases: [Case<'_>; 5] = [
         ("damaged", &damaged),
         ("text", &text_file),
         ("foreign", &foreign),
