@@ -44,7 +44,7 @@ fn demo(tmux: &Tmux, rest: &str) -> Result<(), String> {
 fn armed(tmux: &Tmux) -> Result<(), String> {
     tmux.shows(&["SIMULATED MARKET", "SAFE"])?;
     tmux.insist("A", "Esc stay disarmed")?;
-    tmux.insist("Enter", "ARMED")?;
+    tmux.insist("Enter", "● ARMED")?;
     Ok(())
 }
 
@@ -63,20 +63,20 @@ fn arm_trade_limit_kill_restart_reset(tmux: &Tmux) -> Result<(), String> {
     tmux.keys(&["1", "0", "0"])?;
     tmux.insist("Enter", "500 -> 100")?;
     tmux.keys(&["Escape"])?;
+    tmux.shows(&["╭ orders"])?;
     tmux.shows(&["LIMIT_ORDER_NOTIONAL"])?;
     // Kill, both steps.
     tmux.keys(&["C-k"])?;
     tmux.shows(&["KILLED"])?;
     tmux.insist("Enter", "FLAT (proven")?;
-    tmux.keys(&["Escape"])?;
+    tmux.leave("resets the latch")?;
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 7"])?;
     // Restart: still killed; reset by its ceremony.
     tmux.line("clear")?;
     demo(tmux, "--practice")?;
     tmux.shows(&["SIMULATED MARKET", "KILLED"])?;
-    tmux.keys(&["Escape"])?;
-    tmux.insist("R", "RESET")?;
+    tmux.insist("R", "type RESET")?;
     tmux.keys(&["-l", "RESET"])?;
     tmux.insist("Enter", "SAFE")?;
     tmux.keys(&["q"])?;
@@ -142,8 +142,7 @@ fn sigquit_kills(tmux: &Tmux) -> Result<(), String> {
     demo(tmux, "")?;
     tmux.shows(&["SIMULATED MARKET", "SAFE"])?;
     signal(tmux, "QUIT")?;
-    tmux.shows(&["KILLED"])?;
-    tmux.keys(&["Escape"])?;
+    tmux.shows(&["✖ KILLED"])?;
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 7"])?;
     tmux.is_given_back()
@@ -153,7 +152,6 @@ fn provoked_panic(tmux: &Tmux) -> Result<(), String> {
     tmux.line("export TICKDECK_PROVOKE=engine-panic")?;
     demo(tmux, "")?;
     tmux.shows(&["SIMULATED MARKET", "TRIPPED"])?;
-    tmux.keys(&["Escape"])?;
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 7", "the engine stopped"])?;
     tmux.is_given_back()?;
@@ -188,7 +186,7 @@ fn replay_plays_to_its_end(tmux: &Tmux) -> Result<(), String> {
     let golden = format!("{}/tests/tapes/golden.tape", env!("CARGO_MANIFEST_DIR"));
     tmux.line(&format!("{} {BINARY} --data-dir data replay {golden} --speed 50; echo ended $?", models()))?;
     tmux.shows(&["TAPE", "PAPER"])?;
-    tmux.shows(&["what-if", "100"])?;
+    tmux.shows(&["what-if", "ended"])?;
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 0"])?;
     tmux.is_given_back()

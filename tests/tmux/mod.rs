@@ -92,13 +92,14 @@ impl Tmux {
         }
     }
 
-    /// Types a key again and again until the screen shows a word: for dialogs that ignore keys right after they opened.
+    /// Types a key until the screen shows a word, with more than a second between two tries: a guard ignores keys right
+    /// after it opened, and a key that came too early until it has been left alone.
     pub fn insist(&self, key: &str, word: &str) -> Result<String, String> {
         let start = Instant::now();
         loop {
             self.keys(&[key])?;
             let asked = Instant::now();
-            while asked.elapsed() < Duration::from_millis(700) {
+            while asked.elapsed() < Duration::from_millis(1600) {
                 let text = self.screen()?;
                 if text.contains(word) {
                     return Ok(text);
@@ -108,6 +109,12 @@ impl Tmux {
                 return Err(format!("{key} does not bring {word} in\n{}", self.screen()?));
             }
         }
+    }
+
+    /// Leaves a layer: Escape, and nothing else until what it showed is gone. A key right behind it would arrive as Alt.
+    pub fn leave(&self, word: &str) -> Result<(), String> {
+        self.keys(&["Escape"])?;
+        self.is_gone(word).map(|_| ())
     }
 
     /// Is the pane back on its ordinary screen, with the cursor shown and the keys the shell's?

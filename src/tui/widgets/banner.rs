@@ -12,7 +12,7 @@ use super::pen::{Pen, columns};
 use crate::engine::ids::{Account, Market};
 use crate::engine::num::UNIT;
 use crate::engine::risk::limits::LimitKey;
-use crate::engine::snapshot::{SessionView, Snapshot, StateView, StateWord};
+use crate::engine::snapshot::{Playback, SessionView, Snapshot, StateView, StateWord};
 use crate::tui::glyphs::Glyphs;
 use crate::tui::panes::Scene;
 use crate::tui::theme::Theme;
@@ -158,6 +158,9 @@ fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
     let loud = theme.killed;
     let mut pieces = Vec::with_capacity(12);
     pieces.push(market(snapshot, ground));
+    if let Some(playback) = &snapshot.session.playback {
+        pieces.push(Piece::left(tape(playback), ground));
+    }
     pieces.push(Piece::left(account(snapshot.session.pair.account(), &theme.glyphs), ground));
     pieces.push(state(snapshot, theme, ground));
     if let Some(ms) = scene.ui.engine_silent_ms {
@@ -199,6 +202,19 @@ fn market(snapshot: &Snapshot, ground: Style) -> Piece {
         forms.push((15, format!("{longest} · {detail}")));
     }
     Piece::left(forms, ground)
+}
+
+/// Which kind of replay and where it is: `what-if 4x 37%`, `audit paused 12%`, `what-if ended`.
+fn tape(playback: &Playback) -> Vec<(u8, String)> {
+    let kind = &playback.kind;
+    let percent = format!("{:.0}%", playback.done * 100.0);
+    let short = match playback.speed {
+        _ if playback.ended => format!("{kind} ended"),
+        speed if speed <= 0.0 => format!("{kind} paused"),
+        speed => format!("{kind} {speed}x"),
+    };
+    let long = if playback.ended { short.clone() } else { format!("{short} {percent}") };
+    vec![(5, short), (9, long)]
 }
 
 /// What there is to say about the market besides its word: `seed 7 · calm`.
