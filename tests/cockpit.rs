@@ -60,7 +60,8 @@ fn arm_trade_limit_kill_restart_reset(tmux: &Tmux) -> Result<(), String> {
     // Tighten a limit: the first row is max_order_notional.
     tmux.keys(&["r"])?;
     tmux.shows(&["max_order_notional"])?;
-    tmux.keys(&["1", "0", "0"])?;
+    tmux.insist("1", "-> 1_")?;
+    tmux.keys(&["0", "0"])?;
     tmux.insist("Enter", "500 -> 100")?;
     tmux.keys(&["Escape"])?;
     tmux.shows(&["╭ orders"])?;

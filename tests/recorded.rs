@@ -105,7 +105,7 @@ fn trades_and_ties_out(data: &Path, files: &[&str]) -> Result<(), String> {
 fn ledger_ties_out(folder: &Path, report: &BacktestReport) -> Result<(), String> {
     let run = std::fs::read_dir(folder.join("runs")).unwrap().next().unwrap().unwrap().path();
     let reader = Reader::open(&run.join("replay.sqlite")).map_err(|e| e.to_string())?;
-    let fills = reader.fills(&Filter::default()).map_err(|e| e.to_string())?;
+    let fills = reader.fills(&Filter { rows_max: u32::MAX, ..Filter::default() }).map_err(|e| e.to_string())?;
     let json = fills.render(tickdeck::ledger::Format::Json);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&json).map_err(|e| e.to_string())?;
     check(rows.len() as u64 == report.fills, "every fill is in the ledger", report)?;

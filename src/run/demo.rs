@@ -50,7 +50,7 @@ pub struct Outputs {
 /// The practice profile: edge gate off and a short holding time, so that an armed autotrader trades within half a minute.
 /// It loses money on average by design: it pays costs that its edge does not cover.
 pub fn practice(settings: Settings) -> Settings {
-    Settings { edge_gate: false, min_prob: 0.40, horizon_s: 5, max_hold: Span::from_secs(20), ..settings }
+    Settings { edge_gate: false, min_prob: 0.5, horizon_s: 10, max_hold: Span::from_secs(30), ..settings }
 }
 
 /// A session on the built-in market, ready to run, and the cockpit's end of its line.

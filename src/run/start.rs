@@ -71,6 +71,15 @@ pub struct Opening {
     pub troubles: Vec<String>,
 }
 
+/// Creates a folder for this user alone.
+pub fn private_folder(path: &Path) -> Result<(), StartError> {
+    crate::ledger::private_folder(path).map_err(|error| StartError::File {
+        what: "create",
+        path: path.to_owned(),
+        error,
+    })
+}
+
 /// Where the ledger of a pair lies.
 pub fn ledger_path(data_dir: &Path, pair: Pair) -> PathBuf {
     data_dir.join(pair.ledger_name())
@@ -95,7 +104,7 @@ pub fn open(
     let mut stored = ledger.restore(&instruments)?;
     if pair.market() == Market::Simulated && !(stored.holdings.is_empty() && stored.unresolved.is_empty()) {
         let ended = ledger.market_ended(at, &instruments, &[])?;
-        stored.holdings.clear();
+        stored = ledger.restore(&instruments)?;
         if ended > 0 {
             troubles
                 .push(format!("{ended} position(s) of an earlier simulated market were booked as \"market ended\""));
@@ -146,16 +155,4 @@ pub fn paper_venue(restored: &Restored) -> PaperVenue {
         maker_fee: restored.settings.maker_fee,
     };
     PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings)
-}
-
-/// Creates a folder for this user alone.
-pub fn private_folder(path: &Path) -> Result<(), StartError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(path).map_err(|error| StartError::File { what: "create", path: path.to_owned(), error })
 }
