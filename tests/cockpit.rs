@@ -78,7 +78,8 @@ fn arm_trade_limit_kill_restart_reset(tmux: &Tmux) -> Result<(), String> {
     demo(tmux, "--practice")?;
     tmux.shows(&["SIMULATED MARKET", "KILLED"])?;
     tmux.insist("R", "type RESET")?;
-    tmux.keys(&["-l", "RESET"])?;
+    tmux.insist("R", "go on: R_")?;
+    tmux.keys(&["-l", "ESET"])?;
     tmux.insist("Enter", "SAFE")?;
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 0"])?;
