@@ -52,7 +52,7 @@ pub fn run(
         latch_after_panic(&board, latch_beside);
         // The screen stays, says so, and leaves when the person does.
         let screen = screen_result.recv();
-        term::restore_now();
+        give_the_terminal_back();
         return match screen {
             Ok(Ok(Err(error))) => Err(error.into()),
             _ => Ok(Ended::EnginePanicked),
@@ -60,11 +60,24 @@ pub fn run(
     };
     let ended = Ended::Orderly(outcome, Box::new(finished));
     let screen = screen_result.recv_timeout(SCREEN_LEAVES);
-    term::restore_now();
+    give_the_terminal_back();
     match screen {
         Ok(Ok(Err(error))) => Err(error.into()),
         Ok(Err(_)) => Err(StartError::System(std::io::Error::other("the screen failed; a crash report was written"))),
         Ok(Ok(Ok(_))) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(ended),
+    }
+}
+
+/// Restores the terminal, unless it does not take the bytes: then the process ends without it.
+fn give_the_terminal_back() {
+    let (done, restored) = sync_channel(1);
+    let spawned = std::thread::Builder::new().name("restore".into()).spawn(move || {
+        term::restore_now();
+        drop(done.send(()));
+    });
+    match spawned {
+        Ok(_) => drop(restored.recv_timeout(SCREEN_LEAVES)),
+        Err(_) => term::restore_now(),
     }
 }
 
