@@ -27,9 +27,9 @@ fn say(text: String) {
     let (done, said) = sync_channel(1);
     let speaker = std::thread::Builder::new().name("last words".into()).spawn(move || {
         drop(writeln!(std::io::stderr().lock(), "{text}"));
-        drop(done.send(()));
+        let _ = done.send(());
     });
     if speaker.is_ok() {
-        drop(said.recv_timeout(LAST_WORDS));
+        let _ = said.recv_timeout(LAST_WORDS);
     }
 }

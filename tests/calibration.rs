@@ -3,7 +3,6 @@
 //! The quick part always runs: few seeds, short, loose gates. The full scorecard runs on request and rewrites the
 //! table in `docs/simulated-market.md`:
 //! `cargo test --release --test calibration -- --ignored`
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 #![allow(clippy::float_cmp, reason = "ticks and sizes are whole counts, equal or not")]
 #![allow(clippy::approx_constant, reason = "a measured figure may resemble one")]
 

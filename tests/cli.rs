@@ -1,6 +1,5 @@
 //! The real binary from a script's point of view: exit codes, stdout as data, stderr for the person, and what stays on
 //! disk.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! The configuration seen from outside: the example file is the code's defaults, digits survive, mistakes are named with
 //! file, line, key, what is allowed and the nearest known key, and nothing from outside panics.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;

@@ -99,9 +99,9 @@ impl Recorder {
             effects: Effects::new(),
             seq: 0,
         };
-        this.step(START, Event::Restored(Box::new(restored)));
+        this.step(START, &Event::Restored(Box::new(restored)));
         this.play();
-        this.step(START + LENGTH, Event::Ended);
+        this.step(START + LENGTH, &Event::Ended);
         this.writer.finish().unwrap();
         this.log.hash()
     }
@@ -119,34 +119,32 @@ impl Recorder {
             }
             if tick == due {
                 tick = tick + Span::from_secs(1);
-                self.step(due, Event::Tick);
+                self.step(due, &Event::Tick);
             } else if venue == due {
                 if let Some((at, report)) = self.venue.pop_due(due) {
-                    self.step(
-                        at,
-                        match report {
-                            VenueReport::Order(update) => Event::Order(update),
-                            VenueReport::Account(update) => Event::Account(update),
-                        },
-                    );
+                    let event = match report {
+                        VenueReport::Order(update) => Event::Order(update),
+                        VenueReport::Account(update) => Event::Account(update),
+                    };
+                    self.step(at, &event);
                 }
             } else if command == due {
                 let (at, command) = commands.next().unwrap();
-                self.step(at, Event::Command(command));
+                self.step(at, &Event::Command(command));
             } else {
                 let (at, symbol, data) = market.next_event();
                 self.venue.on_market(at, symbol, &data);
-                self.step(at, Event::Market(symbol, data));
+                self.step(at, &Event::Market(symbol, data));
             }
         }
     }
 
-    fn step(&mut self, at: Ts, event: Event) {
+    fn step(&mut self, at: Ts, event: &Event) {
         self.seq += 1;
-        self.engine.step(at, &event, &mut self.effects);
+        self.engine.step(at, event, &mut self.effects);
         self.log.add(at, self.effects.as_slice());
-        if event != Event::Tick {
-            self.writer.append(at, Seq(self.seq), &event).unwrap();
+        if *event != Event::Tick {
+            self.writer.append(at, Seq(self.seq), event).unwrap();
         }
         let effects: Vec<Effect> = self.effects.drain().collect();
         for effect in effects {
@@ -154,10 +152,10 @@ impl Recorder {
                 Effect::Submit(order) => {
                     let seq = order.get().seq;
                     self.venue.submit(at, order);
-                    self.step(at, Event::Order(OrderUpdate { order: seq, what: OrderNews::Sent }));
+                    self.step(at, &Event::Order(OrderUpdate { order: seq, what: OrderNews::Sent }));
                 }
                 Effect::Cancel(order) => self.venue.cancel(at, order),
-                Effect::Infer(frame) => self.step(at, Event::Predicted(forecast(&frame))),
+                Effect::Infer(frame) => self.step(at, &Event::Predicted(forecast(&frame))),
                 Effect::Ask => self.venue.ask(at),
                 Effect::Record(_) | Effect::Note(_) => {}
             }

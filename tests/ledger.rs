@@ -1,5 +1,4 @@
 //! The ledger seen from outside: what a crash, a second process, a wrong file and a failing latch do to the money.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;

@@ -274,7 +274,8 @@ fn flatten_one_leaves_the_other_and_disarms() {
     rig.run(3000);
     assert_eq!(rig.position(BTC), 0);
     assert!(rig.position(ETH) < 0, "not selected");
-    assert!(rig.engine.flat_proven().is_some());
+    assert!(rig.engine.close_proven() && rig.told().contains("BTCUSDT FLAT (proven"), "{}", rig.told());
+    assert!(rig.engine.flat_proven().is_none(), "the account is not flat");
     rig.arm();
     assert_eq!(rig.engine.state_word(), StateWord::Armed);
     rig.command(Command::Flatten(None));

@@ -3,7 +3,9 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::global::{Front, Global};
 use super::output::{note, print};
@@ -164,8 +166,10 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let (session, end) = demo_run::session(place.setup()?, &market, None, Some(outputs)).map_err(start_failure)?;
     // Set once, right here: the closures above find it when the session runs.
     drop(cockpit_end.set(end));
-    let (_, finished) = session.run();
-    check(&finished)?;
+    let ledger = place.files.ledger(Pair::SIMULATED);
+    let ended = cockpit::run_without_screen(session, Some((ledger, Pair::SIMULATED)));
+    finish_lines();
+    conclude(Ok(ended))?;
     if options.arm && !armed.load(Ordering::SeqCst) {
         let why = "the autotrader was never armed: a pre-flight check failed until the end";
         return Err(Failure::new(Exit::Refused, why));
@@ -351,8 +355,50 @@ fn print_notice(format: LineFormat, notice: &Notice) {
     }
 }
 
-/// A line of a run goes to whoever reads; nobody reading is no reason to stop a run.
+/// Lines that may wait for a slow reader.
+const LINES_MAX: usize = 4096;
+/// How long the last lines of a run may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+enum Printed {
+    Line(String),
+    /// Everything before this has been printed.
+    Mark(SyncSender<()>),
+}
+
+/// The thread that prints. A reader that is slow or gone never holds up a run: what does not fit is dropped.
+fn printer() -> Option<&'static SyncSender<Printed>> {
+    static PRINTER: OnceLock<Option<SyncSender<Printed>>> = OnceLock::new();
+    let start = || {
+        let (sender, lines) = sync_channel::<Printed>(LINES_MAX);
+        let print = move || {
+            for printed in lines {
+                match printed {
+                    Printed::Line(text) => {
+                        let mut out = std::io::stdout().lock();
+                        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+                    }
+                    Printed::Mark(done) => {
+                        let _ = done.send(());
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new().name("lines".into()).spawn(print).is_ok().then_some(sender)
+    };
+    PRINTER.get_or_init(start).as_ref()
+}
+
 fn line(text: &str) {
-    let mut out = std::io::stdout().lock();
-    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    if let Some(printer) = printer() {
+        drop(printer.try_send(Printed::Line(text.to_owned())));
+    }
+}
+
+/// Waits, not for ever, until what was printed is out.
+fn finish_lines() {
+    let (done, printed) = sync_channel(1);
+    if printer().is_some_and(|printer| printer.try_send(Printed::Mark(done)).is_ok()) {
+        let _ = printed.recv_timeout(LAST_LINES);
+    }
 }

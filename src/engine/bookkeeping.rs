@@ -30,7 +30,9 @@ impl Engine {
             filled: order.filled,
             reason: order.reason.clone(),
         }));
-        if order.state.is_terminal() && self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol)) {
+        // An order that was never sent is tried again at the next boundary, not at once: its cause may last.
+        let over = order.state.is_terminal() && order.state != OrderState::Unsent;
+        if over && self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol)) {
             self.run_close(out);
             self.ask(out);
         }
@@ -85,6 +87,7 @@ impl Engine {
             }
         }
         if !booked.opened.is_zero() {
+            self.control.flat_proven = None;
             self.protect(symbol);
         }
         if booked.realised.is_negative() {

@@ -27,6 +27,7 @@ impl Engine {
         }
         let open = self.account.open().filter(|h| scope.contains(&h.symbol)).count();
         self.control.flat_proven = None;
+        self.control.close_proven = false;
         self.control.note(self.now, &format!("{}: closing {open} position(s), reduce-only", why.word()));
         self.control.close =
             Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
@@ -90,7 +91,7 @@ impl Engine {
     /// The venue's statement while a close loop runs: twice flat, with nothing working, is the proof.
     pub(super) fn prove_flat(&mut self, statement: &Statement, out: &mut Effects) {
         let Some(close) = &self.control.close else { return };
-        let scope = &close.scope;
+        let scope = close.scope.clone();
         let venue_flat = !statement.positions.iter().any(|(symbol, qty)| scope.contains(symbol) && *qty != 0);
         let ours_flat = !self.account.open().any(|h| scope.contains(&h.symbol));
         let working = scope.iter().any(|symbol| self.orders.working_of(*symbol).next().is_some());
@@ -110,11 +111,16 @@ impl Engine {
             self.ask(out);
             return;
         }
+        let names: Vec<&str> = scope.iter().map(|symbol| self.name(*symbol)).collect();
+        let whose = if scope.len() == self.desks.len() { String::new() } else { format!("{} ", names.join(", ")) };
+        // The whole account is flat only when the venue lists no position at all.
+        let account_flat = statement.positions.iter().all(|(_, qty)| *qty == 0);
         self.control.close = None;
-        self.control.flat_proven = Some(self.now);
+        self.control.close_proven = true;
+        self.control.flat_proven = account_flat.then_some(self.now);
         let took = self.now.since(started);
-        self.control.note(self.now, &format!("flat proven, {took} after {}", why.word()));
-        self.tell(Level::Info, Kind::State, None, format!("FLAT (proven {})", self.now.clock()), out);
+        self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
+        self.tell(Level::Info, Kind::State, None, format!("{whose}FLAT (proven {})", self.now.clock()), out);
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Control {
     pub released: BTreeSet<Symbol>,
     /// When flat was last proven, until something opens.
     pub flat_proven: Option<Ts>,
+    /// The last close loop ended with its proof.
+    pub close_proven: bool,
     /// Steps of the running or last close loop.
     pub receipt: Vec<String>,
     /// Our books agree with the venue's statement.
@@ -82,6 +84,7 @@ impl Default for Control {
             close: None,
             released: BTreeSet::new(),
             flat_proven: None,
+            close_proven: false,
             receipt: Vec::new(),
             reconciled: false,
             asked: None,
@@ -122,8 +125,13 @@ impl Control {
 
     /// Adds a line to the receipt.
     pub fn note(&mut self, at: Ts, line: &str) {
-        if self.receipt.len() < RECEIPT_MAX {
-            self.receipt.push(format!("{} {line}", at.clock_ms()));
+        // Waiting says the same again and again: one line, the newest time.
+        if self.receipt.last().is_some_and(|last| last.ends_with(&format!(" {line}"))) {
+            self.receipt.pop();
         }
+        if self.receipt.len() >= RECEIPT_MAX {
+            self.receipt.remove(1);
+        }
+        self.receipt.push(format!("{} {line}", at.clock_ms()));
     }
 }

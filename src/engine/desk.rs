@@ -19,6 +19,8 @@ use super::time::{Span, Ts};
 
 /// Chart marks kept per instrument: more than a chart can show.
 const MARKS_MAX: usize = 200;
+/// A mark price that the instrument has outlived by this much is no mark any more: the book's middle values positions.
+const MARK_MAX_AGE: Span = Span::from_secs(10);
 /// Sparkline points kept per instrument, one a second.
 const SPARK_MAX: usize = 60;
 
@@ -155,7 +157,8 @@ impl Desk {
 
     /// Price that values a position: the venue's mark, the book's middle where the market has no mark, else unknown.
     pub fn mark(&self) -> Option<Price> {
-        self.ticker.facts().mark.or_else(|| self.book.mid())
+        let fresh = self.ticker.mark_at().zip(self.heard).is_some_and(|(at, heard)| heard.since(at) <= MARK_MAX_AGE);
+        self.ticker.facts().mark.filter(|_| fresh).or_else(|| self.book.mid())
     }
 
     /// Adds a chart mark at the current price.

@@ -182,12 +182,13 @@ impl Effects {
     pub fn new() -> Self {
         Self::default()
     }
-    /// Adds an effect. Past the bound the effect is dropped and the overflow is remembered: the engine trips on it.
+    /// Adds an effect. Past the bound inferences and notices are dropped and the overflow is remembered: the engine trips.
     pub fn push(&mut self, effect: Effect) {
-        if self.list.len() < EFFECTS_MAX {
+        let room = self.list.len() < EFFECTS_MAX;
+        self.overflowed |= !room;
+        // What concerns orders and records always leaves, the trip on this very overflow included.
+        if room || !matches!(effect, Effect::Infer(_) | Effect::Note(_)) {
             self.list.push(effect);
-        } else {
-            self.overflowed = true;
         }
     }
     /// Whether a push was dropped since the last drain.

@@ -44,6 +44,9 @@ impl Engine {
             self.control.unknown_since = None;
             return;
         }
+        if self.control.unknown_since.is_none() {
+            self.cancel_openings(None, out);
+        }
         let since = *self.control.unknown_since.get_or_insert(self.now);
         if self.control.is_armed() && self.now.since(since) >= UNKNOWN_DISARMS_AFTER {
             self.disarm("equity unknown for too long", out);

@@ -152,6 +152,11 @@ impl Engine {
         if let Some(latch) = self.control.latch.clone() {
             let text = format!("still {} (since {}); reset with R", latch.cause, latch.at);
             self.tell(Level::Alarm, Kind::State, None, text, out);
+            let flatten = self.settings.on_loss_trip == settings::OnLossTrip::Flatten;
+            if matches!(latch.cause, LatchCause::Loss(_)) && flatten && self.at_risk() {
+                let scope = self.closable(None);
+                self.begin_close(control::CloseWhy::LossTrip, scope, out);
+            }
         }
         self.ask(out);
     }
@@ -192,6 +197,7 @@ impl Engine {
                 for desk in &mut self.desks {
                     desk.on_market(now, &MarketData::Gap, horizon);
                 }
+                self.cancel_openings(None, out);
                 self.tell(Level::Warn, Kind::Market, None, format!("market stream down: {why}"), out);
             }
         }
@@ -319,7 +325,11 @@ impl Engine {
     pub const fn closing(&self) -> bool {
         self.control.close.is_some()
     }
-    /// When flat was last proven, until something opens.
+    /// Did the last close loop end with its proof?
+    pub const fn close_proven(&self) -> bool {
+        self.control.close_proven
+    }
+    /// When the whole account was last proven flat, until something opens or a kill asks anew.
     pub const fn flat_proven(&self) -> Option<Ts> {
         self.control.flat_proven
     }

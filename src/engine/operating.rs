@@ -93,6 +93,8 @@ impl Engine {
         }
         let latch = Latch { cause: LatchCause::Killed(how.into()), at: self.now };
         self.control.latch = Some(latch.clone());
+        self.control.flat_proven = None;
+        self.control.close_proven = false;
         self.control.receipt.clear();
         self.control.note(self.now, "gate closed, opening orders cancelled, latched");
         out.push(Effect::Record(Record::Latch(Some(latch))));
@@ -181,6 +183,12 @@ impl Engine {
             return Err(if released { "already released".into() } else { "was not released".into() });
         }
         if released {
+            if let Some(close) = &mut self.control.close {
+                close.scope.remove(&symbol);
+                if close.scope.is_empty() {
+                    self.control.close = None;
+                }
+            }
             let working: Vec<OrderSeq> = self.orders.working_of(symbol).map(|o| o.intent.seq).collect();
             for order in working {
                 self.cancel(order, out);
@@ -218,7 +226,7 @@ impl Engine {
     }
 
     /// Instruments a close loop may touch: not those released to the person.
-    fn closable(&self, symbol: Option<Symbol>) -> std::collections::BTreeSet<Symbol> {
+    pub(super) fn closable(&self, symbol: Option<Symbol>) -> std::collections::BTreeSet<Symbol> {
         self.desks
             .iter()
             .map(|desk| desk.symbol)
@@ -229,6 +237,7 @@ impl Engine {
     /// Latches a trip and does what its kind asks for.
     pub(super) fn trip(&mut self, cause: &LatchCause, out: &mut Effects) {
         if self.control.latch.is_some() {
+            self.tell(Level::Alarm, Kind::Fault, None, format!("while latched: {cause}"), out);
             return;
         }
         let latch = Latch { cause: cause.clone(), at: self.now };
@@ -238,7 +247,7 @@ impl Engine {
         out.push(Effect::Record(Record::Latch(Some(latch))));
         self.tell(Level::Alarm, Kind::State, None, format!("TRIPPED: {cause}"), out);
         let flatten = self.settings.on_loss_trip == super::settings::OnLossTrip::Flatten;
-        if matches!(cause, LatchCause::Loss(_)) && flatten && self.account.open().next().is_some() {
+        if matches!(cause, LatchCause::Loss(_)) && flatten && self.at_risk() {
             let scope = self.closable(None);
             self.control.receipt.clear();
             self.begin_close(CloseWhy::LossTrip, scope, out);

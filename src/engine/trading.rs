@@ -22,6 +22,11 @@ const EXIT_TRIES_MAX: u8 = 8;
 impl Engine {
     pub(super) fn on_prediction(&mut self, prediction: &Prediction, out: &mut Effects) {
         let Some(desk) = self.desks.get_mut(prediction.symbol.index()) else { return };
+        let finite =
+            |h: &super::event::HorizonForecast| [h.up, h.flat, h.down, h.move_bps].iter().all(|v| v.is_finite());
+        if !prediction.horizons.iter().all(finite) {
+            return;
+        }
         desk.on_prediction(prediction);
         if desk.all_answered() {
             self.decide(prediction.symbol, out);

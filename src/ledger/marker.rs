@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::LedgerError;
 use crate::engine::ids::Pair;
@@ -21,9 +22,19 @@ pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
 }
 
 /// Latches an account whose ledger cannot be asked, because its engine is gone: the next start finds the marker.
+/// A kill that is marked already stays, and from here on this process lifts no marker: a lift that still waits for a
+/// slow disk must not undo it.
 pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
-    write(&path_beside(ledger, pair), latch)
+    HELD.store(true, Ordering::SeqCst);
+    let path = path_beside(ledger, pair);
+    if read(&path).is_some_and(|marked| marked.is_kill()) {
+        return Ok(());
+    }
+    write(&path, latch)
 }
+
+/// A marker was set past the ledger: only the next process may lift it.
+static HELD: AtomicBool = AtomicBool::new(false);
 
 /// The latch in the marker, if there is a marker.
 pub(super) fn read(path: &Path) -> Option<Latch> {
@@ -64,6 +75,9 @@ pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
 
 /// Removes the marker.
 pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
+    if HELD.load(Ordering::SeqCst) {
+        return Ok(());
+    }
     match fs::remove_file(path).and_then(|()| sync_folder(path)) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -68,15 +68,27 @@ pub fn run(
     }
 }
 
+/// Runs without a screen until the session ends. A panic latches here too.
+pub fn run_without_screen(session: Session, latch_beside: Option<(PathBuf, Pair)>) -> Ended {
+    let board = session.end.board();
+    if let Ok((outcome, finished)) = catch_unwind(AssertUnwindSafe(|| session.run())) {
+        return Ended::Orderly(outcome, Box::new(finished));
+    }
+    latch_after_panic(&board, latch_beside);
+    Ended::EnginePanicked
+}
+
 /// Restores the terminal, unless it does not take the bytes: then the process ends without it.
 fn give_the_terminal_back() {
     let (done, restored) = sync_channel(1);
     let spawned = std::thread::Builder::new().name("restore".into()).spawn(move || {
         term::restore_now();
-        drop(done.send(()));
+        let _ = done.send(());
     });
     match spawned {
-        Ok(_) => drop(restored.recv_timeout(SCREEN_LEAVES)),
+        Ok(_) => {
+            let _ = restored.recv_timeout(SCREEN_LEAVES);
+        }
         Err(_) => term::restore_now(),
     }
 }
@@ -93,8 +105,10 @@ fn latch_after_panic(board: &Board, latch_beside: Option<(PathBuf, Pair)>) {
     }
     board.change(|snapshot| {
         snapshot.version += 1;
-        snapshot.state.word = StateWord::Tripped;
-        snapshot.state.latch = Some(latch);
+        if snapshot.state.word != StateWord::Killed {
+            snapshot.state.word = StateWord::Tripped;
+            snapshot.state.latch = Some(latch);
+        }
         snapshot.state.armed_until = None;
     });
 }

@@ -82,6 +82,7 @@ pub fn session(
         ledger: LedgerPort::Thread { thread: LedgerThread::spawn(ledger, sender)?, replies },
         tape: tape_of(&restored, &setup.data_dir, setup.tape, at)?,
         decisions: DecisionLog::new(None),
+        latch_beside: Some((super::start::ledger_path(&setup.data_dir, Pair::SIMULATED), Pair::SIMULATED)),
         restored,
     };
     let mut driver = Driver::start(begins, parts, outputs.is_some());

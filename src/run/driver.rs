@@ -5,6 +5,7 @@
 //! before every event at or after it, which is what lets a replay put the ticks where the recorded run had them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 
 use super::decisions::DecisionLog;
 use super::feed::Feed;
@@ -14,9 +15,10 @@ use crate::engine::command::Command;
 use crate::engine::effect::{Effect, Effects, NewOrder, Record};
 use crate::engine::event::{Event, Fault, OrderNews, OrderUpdate, Restored};
 use crate::engine::features::FeatureFrame;
-use crate::engine::ids::{Account, OrderSeq, RunId, Seq, order_link_id};
+use crate::engine::ids::{Account, OrderSeq, Pair, RunId, Seq, order_link_id};
 use crate::engine::notice::Notice;
 use crate::engine::risk::gate::Approved;
+use crate::engine::risk::state::Latch;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
 use crate::tape::TapeThread;
@@ -24,6 +26,9 @@ use crate::venue::paper::{PaperVenue, VenueReport};
 
 /// How long after a tape's last event the venue may still answer what was sent before it.
 const TAIL: Span = Span::from_secs(1);
+
+/// A reducing order waits this long for its intent to become durable.
+const CLOSING_WAITS: Span = Span::from_secs(1);
 
 /// Where records and intents become durable.
 pub enum LedgerPort {
@@ -56,6 +61,8 @@ pub struct Parts {
     pub tape: Option<TapeThread>,
     /// Decision log.
     pub decisions: DecisionLog,
+    /// The ledger file whose marker is written when the ledger itself does not take a latch.
+    pub latch_beside: Option<(PathBuf, Pair)>,
 }
 
 /// The driver of one run.
@@ -70,6 +77,7 @@ pub struct Driver {
     tape: Option<TapeThread>,
     tape_lost: bool,
     decisions: DecisionLog,
+    latch_beside: Option<(PathBuf, Pair)>,
     account: Account,
     run: RunId,
     seq: u64,
@@ -102,6 +110,7 @@ impl Driver {
             tape: parts.tape,
             tape_lost: false,
             decisions: parts.decisions,
+            latch_beside: parts.latch_beside,
             account: restored.pair.account(),
             run: restored.run.clone(),
             seq: 0,
@@ -251,13 +260,14 @@ impl Driver {
                 Some(LedgerReply::Committed(orders)) => orders.into_iter().for_each(|order| self.release(order)),
                 Some(LedgerReply::Failed { why, unsent }) => {
                     for order in unsent {
-                        self.withhold(order, "its intent could not be made durable");
+                        self.not_durable(order);
                     }
                     self.fault(Fault::Ledger(why));
                 }
                 None => break,
             }
         }
+        self.release_overdue_closings();
         self.drain_inbox();
         while let Some(prediction) = self.inference.try_answer() {
             self.dispatch(self.now, Event::Predicted(prediction));
@@ -368,8 +378,10 @@ impl Driver {
 
     fn ledger_failed(&mut self, jobs: &[Job], why: &str) {
         for job in jobs {
-            if let Job::Intent { order, .. } = job {
-                self.withhold(order.seq, "its intent could not be made durable");
+            match job {
+                Job::Intent { order, .. } => self.not_durable(order.seq),
+                Job::Record { record: Record::Latch(Some(latch)), .. } => self.mark_latched(latch.clone()),
+                Job::Record { .. } => {}
             }
         }
         // The latch record of this very trip must not report the same trouble for ever.
@@ -393,6 +405,36 @@ impl Driver {
             Err(denial) => OrderNews::Unsent(denial.to_string()),
         };
         self.tell_engine(order, what);
+    }
+
+    /// An intent that no disk holds: an opening order is not sent. One that can only reduce is: a doubtful one cannot
+    /// over-close, and a position without its stop is worse than a row that is missing.
+    fn not_durable(&mut self, order: OrderSeq) {
+        match self.pending.get(&order) {
+            Some(approved) if approved.get().reduce_only => self.release(order),
+            _ => self.withhold(order, "its intent could not be made durable"),
+        }
+    }
+
+    /// A disk that hangs does not keep a stop or a close back for longer than this.
+    fn release_overdue_closings(&mut self) {
+        let overdue: Vec<OrderSeq> = self
+            .pending
+            .values()
+            .map(Approved::get)
+            .filter(|order| order.reduce_only && self.now.since(order.decided) > CLOSING_WAITS)
+            .map(|order| order.seq)
+            .collect();
+        for order in overdue {
+            self.release(order);
+        }
+    }
+
+    /// The ledger did not take a latch: its marker must, on a thread of its own, because disks may hang.
+    fn mark_latched(&self, latch: Latch) {
+        let Some((path, pair)) = self.latch_beside.clone() else { return };
+        let write = move || drop(crate::ledger::mark_latched(&path, pair, &latch));
+        drop(std::thread::Builder::new().name("latch".into()).spawn(write));
     }
 
     fn withhold(&mut self, order: OrderSeq, why: &str) {

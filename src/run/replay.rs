@@ -23,6 +23,9 @@ use crate::tape::{TapeKind, TapeReader};
 use crate::tui::link::{CockpitEnd, link};
 use crate::venue::simulated::{SimulatedMarket, Weather};
 
+/// Longest tape: every second of it is a decision boundary, so a forged time must not make a replay endless.
+const SPAN_MAX: Span = Span::from_secs(366 * 86_400);
+
 /// Arming of a backtest never lapses.
 const ARM_ALWAYS: Span = Span::from_secs(10 * 365 * 86_400);
 
@@ -131,6 +134,12 @@ fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
     let Some((first, last)) = report.first_last else {
         return Err(StartError::Empty(path.display().to_string()));
     };
+    if last.since(first) > SPAN_MAX {
+        return Err(StartError::Empty(format!("{} claims to span {}", path.display(), last.since(first))));
+    }
+    if kind == ReplayKind::Audit && recorded.is_none() {
+        return Err(StartError::NotRecorded(path.display().to_string()));
+    }
     let feed = TapeFeed::new(reader, kind, (first, last));
     let start = feed.first_at().ok_or_else(|| StartError::Empty(path.display().to_string()))?;
     let start = if kind == ReplayKind::Audit { first } else { start };
@@ -180,6 +189,7 @@ fn driver(tape: OpenTape, setup: Setup, label: &str, kind: ReplayKind, log: Deci
             ledger: LedgerPort::None,
             tape: None,
             decisions: log,
+            latch_beside: None,
         };
         return Ok(Driver::start(tape.start, parts, false));
     }
@@ -205,6 +215,7 @@ fn start_inline(
         ledger: LedgerPort::Inline(Box::new(opening.ledger)),
         tape: None,
         decisions,
+        latch_beside: None,
         restored: opening.restored,
     };
     Ok(Driver::start(start, parts, false))
@@ -246,7 +257,7 @@ pub fn audit(path: &Path) -> Result<BacktestReport, StartError> {
     let tape = open_tape(path, ReplayKind::Audit)?;
     let start = tape.start;
     let Some(restored) = tape.recorded else {
-        return Err(StartError::Empty(format!("{} was imported, not recorded: an audit", path.display())));
+        return Err(StartError::NotRecorded(path.display().to_string()));
     };
     let parts = Parts {
         restored,
@@ -256,6 +267,7 @@ pub fn audit(path: &Path) -> Result<BacktestReport, StartError> {
         ledger: LedgerPort::None,
         tape: None,
         decisions: DecisionLog::new(None),
+        latch_beside: None,
     };
     let options = BacktestOptions { practice: false, disarmed: true, decisions: None };
     let finished = race(Driver::start(start, parts, false), &options, None);

@@ -12,6 +12,7 @@ use crate::engine::command::Command;
 use crate::engine::effect::EFFECTS_MAX;
 use crate::engine::event::Fault;
 use crate::engine::notice::Notice;
+use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
 use crate::tui::crash;
@@ -103,6 +104,14 @@ struct State {
     started: Ts,
 }
 
+/// Could it open, raise or lift something?
+const fn loosens(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Command(Command::Reset | Command::Arm { .. } | Command::Adopt(_) | Command::SetLimit { .. })
+    )
+}
+
 #[derive(Default)]
 struct Rate {
     since: Ts,
@@ -129,6 +138,10 @@ impl Session {
                 break outcome;
             }
         };
+        // What was cancelled on leaving is still answered: two ways to the venue and back.
+        if self.driver.engine().working_orders() > 0 && matches!(self.pace, Pace::Clock) {
+            self.driver.advance(self.driver.now() + Span::from_secs(1), usize::MAX >> 1);
+        }
         self.publish(&mut state);
         let word = match &outcome {
             Outcome::Quit => "quit",
@@ -149,16 +162,11 @@ impl Session {
         for panic in crash::take_foreign_panics() {
             self.driver.fault(Fault::Internal(format!("the thread {} fell over: {}", panic.thread, panic.message)));
         }
-        if self.end.take_kill() {
-            self.driver.command(Command::Kill);
-        }
         if let Some(outcome) = self.look_at_signals() {
             return Some(outcome);
         }
-        while let Ok(request) = self.end.requests.try_recv() {
-            if let Some(outcome) = self.serve(request, state) {
-                return Some(outcome);
-            }
+        if let Some(outcome) = self.serve_waiting(state) {
+            return Some(outcome);
         }
         if let Some(jump) = self.clock.take_jump()
             && matches!(self.pace, Pace::Clock)
@@ -177,8 +185,12 @@ impl Session {
         }
         self.driver.collect();
         self.hand_out_notices();
-        if state.closing && !self.driver.engine().closing() && self.driver.engine().flat_proven().is_some() {
-            return Some(Outcome::Quit);
+        if state.closing && !self.driver.engine().closing() {
+            state.closing = false;
+            // A kill drops the loop: then nothing was proven and nobody leaves.
+            if self.driver.engine().close_proven() {
+                return Some(Outcome::Quit);
+            }
         }
         let now = self.clock.now();
         if self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
@@ -191,6 +203,31 @@ impl Session {
             self.publish(state);
         }
         if busy { None } else { self.nap(target, state) }
+    }
+
+    /// Kill first, then requests in order. What was asked before a kill and would loosen something is void after it.
+    fn serve_waiting(&mut self, state: &mut State) -> Option<Outcome> {
+        let mut killed = false;
+        loop {
+            if self.end.take_kill() {
+                killed = true;
+                self.command(Command::Kill);
+            }
+            let request = self.end.requests.try_recv().ok()?;
+            if killed && loosens(&request) {
+                continue;
+            }
+            if let Some(outcome) = self.serve(request, state) {
+                return Some(outcome);
+            }
+        }
+    }
+
+    /// A person's request. An audit replay only plays what was recorded: there is nothing to command.
+    fn command(&mut self, command: Command) {
+        if self.replay != Some("audit") {
+            self.driver.command(command);
+        }
     }
 
     /// A run that races through time it missed (the demo's prelude, a stopped process) makes events faster than any disk
@@ -216,7 +253,7 @@ impl Session {
 
     fn serve(&mut self, request: Request, state: &mut State) -> Option<Outcome> {
         match request {
-            Request::Command(command) => self.driver.command(command),
+            Request::Command(command) => self.command(command),
             Request::Alive => {
                 if self.driver.engine().settings().deadman.0 > 0 {
                     self.driver.command(Command::Present);
@@ -233,8 +270,9 @@ impl Session {
                 return Some(Outcome::Quit);
             }
             Request::Quit(QuitChoice::CloseAndQuit) => {
-                self.driver.command(Command::Flatten(None));
-                state.closing = true;
+                let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
+                self.command(if killed { Command::KillClose } else { Command::Flatten(None) });
+                state.closing = self.driver.engine().closing();
             }
             Request::ScreenLost => {
                 self.driver.command(Command::Leaving("the screen was lost".to_owned()));

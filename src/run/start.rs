@@ -56,8 +56,13 @@ pub enum StartError {
     /// The screen.
     #[error(transparent)]
     Screen(#[from] crate::tui::UiError),
-    /// The tape is empty.
-    #[error("{0} holds no market data: there is nothing to play")]
+    /// An audit needs what the recorded run saw.
+    #[error(
+        "{0} was imported, not recorded by tickdeck: an audit replay has nothing to compare; replay it without --audit"
+    )]
+    NotRecorded(String),
+    /// The tape is empty, or its times make no sense.
+    #[error("{0}: there is no market data to play")]
     Empty(String),
 }
 

@@ -101,10 +101,8 @@ impl Order {
     pub fn apply(&mut self, at: Ts, news: &OrderNews) -> Option<Outcome> {
         match news {
             OrderNews::Filled(fill) => return self.fill(at, fill),
-            OrderNews::CancelRejected(_) if !self.state.is_terminal() => {
-                self.cancel_asked = None;
-                return Some(Outcome::CancelRefused);
-            }
+            // Still asked for: the engine repeats a cancel until the order has ended.
+            OrderNews::CancelRejected(_) if !self.state.is_terminal() => return Some(Outcome::CancelRefused),
             OrderNews::Sent => self.advance(OrderState::Sent)?,
             OrderNews::Accepted => self.advance(OrderState::Live)?,
             OrderNews::Unsent(why) => self.end(at, OrderState::Unsent, why)?,

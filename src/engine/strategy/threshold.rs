@@ -57,8 +57,9 @@ pub fn edge_denial(signal: &Signal, settings: &Settings) -> Option<Denial> {
     let Some(cost) = signal.cost_bps else { return Some(Denial::bare(DenialCode::BookTooThin)) };
     let favourable = signal.move_bps * signal.side.sign() as f64;
     let needed = cost + settings.min_edge_bps;
-    (favourable < needed)
-        .then(|| Denial::with(DenialCode::EdgeTooSmall, format!("move={favourable:.1}bp cost={needed:.1}bp")))
+    // A number that is none pays nothing.
+    let pays = favourable >= needed;
+    (!pays).then(|| Denial::with(DenialCode::EdgeTooSmall, format!("move={favourable:.1}bp cost={needed:.1}bp")))
 }
 
 #[cfg(test)]
