@@ -220,9 +220,10 @@ fn an_old_intent_is_not_sent() {
 fn killed_keeps_positions_runs_stops_only_and_the_second_step_proves_flat() {
     let mut rig = long_btc_with(Settings { max_hold: Span::from_secs(5), ..eager() });
     rig.command(Command::Kill);
+    rig.want(BTC, Side::Sell);
     rig.run(8000);
     let snapshot = rig.snapshot();
-    assert_eq!((snapshot.state.word, snapshot.state.open), (StateWord::Killed, 1));
+    assert_eq!((snapshot.state.word, snapshot.state.open), (StateWord::Killed, 1), "neither holding time nor strategy");
     assert!(snapshot.positions[0].close_cost.is_some(), "the layer names the cost of closing");
     assert!(rig.engine.flat_proven().is_none());
     rig.command(Command::KillClose);

@@ -118,6 +118,7 @@ impl Engine {
         self.control.close = None;
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
+        self.settle_notice();
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
         self.tell(Level::Info, Kind::State, None, format!("{whose}FLAT (proven {})", self.now.clock()), out);

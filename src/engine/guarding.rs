@@ -147,6 +147,7 @@ impl Engine {
     /// The cause ended.
     pub(super) fn stop_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
         if self.control.reducing.remove(cause) {
+            self.settle_notice();
             self.tell(Level::Info, Kind::State, None, format!("no longer REDUCING: {cause}"), out);
         }
     }

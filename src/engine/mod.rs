@@ -150,8 +150,6 @@ impl Engine {
             self.protect(symbol);
         }
         if let Some(latch) = self.control.latch.clone() {
-            let text = format!("still {} (since {}); reset with R", latch.cause, latch.at);
-            self.tell(Level::Alarm, Kind::State, None, text, out);
             let flatten = self.settings.on_loss_trip == settings::OnLossTrip::Flatten;
             if matches!(latch.cause, LatchCause::Loss(_)) && flatten && self.at_risk() {
                 let scope = self.closable(None);
@@ -296,6 +294,13 @@ impl Engine {
         out.push(Effect::Note(notice));
     }
 
+    /// What a pending warning about the trading state was about is over; an alarm stays until somebody has seen it.
+    fn settle_notice(&mut self) {
+        if self.pending_notice.as_ref().is_some_and(|n| n.kind == Kind::State && n.level == Level::Warn) {
+            self.pending_notice = None;
+        }
+    }
+
     /// May the edge still send this order? Asked again by the function that writes to the venue.
     pub fn may_send(&self, order: &effect::NewOrder, at: Ts) -> Result<(), risk::verdict::Denial> {
         risk::gate::may_send(order, at.max(self.now), &self.control, &self.settings)
@@ -360,6 +365,10 @@ impl Engine {
     /// Balance the run began with.
     pub const fn starting_balance(&self) -> Money {
         self.starting_balance
+    }
+    /// Prices that positions are valued at, where there is one.
+    pub fn marks(&self) -> impl Iterator<Item = (Symbol, Price)> {
+        self.desks.iter().filter_map(|desk| Some((desk.symbol, desk.mark()?)))
     }
     /// Venue name of an instrument.
     pub fn name_of(&self, symbol: Symbol) -> &str {

@@ -63,6 +63,7 @@ impl Engine {
         }
         let until = self.now + lasts;
         self.control.arming = Arming::Armed { since: self.now, until };
+        self.desks.iter_mut().for_each(|desk| desk.told = None);
         let text = format!("ARMED for {lasts}, until {}", until.clock());
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
         Ok(text)
@@ -140,6 +141,7 @@ impl Engine {
             self.write_baselines(out);
         }
         out.push(Effect::Record(Record::Latch(None)));
+        self.pending_notice = None;
         let text = format!("reset: {} lifted, SAFE", latch.cause);
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
         Ok(text)

@@ -56,7 +56,7 @@ impl Engine {
             if let (true, Verdict::Entering(side)) = (turned, &verdict) {
                 desk.mark_chart(self.now, None, MarkKind::Signal(*side));
             }
-            if !matches!(verdict, Verdict::Denied(..)) {
+            if matches!(verdict, Verdict::Entering(_)) {
                 desk.told = None;
             }
             desk.verdict = verdict;
@@ -220,7 +220,12 @@ impl Engine {
 
     /// Sends one closing order unless one is under way; each try widens the band.
     pub(super) fn exit(&mut self, symbol: Symbol, purpose: Purpose, out: &mut Effects) {
-        if self.control.exits(symbol) == ExitsAllowed::None || self.orders.reducing_works(symbol) {
+        let allowed = match self.control.exits(symbol) {
+            ExitsAllowed::All => true,
+            ExitsAllowed::StopOnly => purpose == Purpose::Stop,
+            ExitsAllowed::None => false,
+        };
+        if !allowed || self.orders.reducing_works(symbol) {
             return;
         }
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };

@@ -271,7 +271,7 @@ impl Engine {
         let Some(signal) = signal else { return "no fresh forecast".into() };
         let word = if signal.side == Side::Buy { "LONG" } else { "SHORT" };
         if signal.prob < self.settings.min_prob {
-            return format!("flat {:.2}<{:.2}", signal.prob, self.settings.min_prob);
+            return format!("flat {:.3}<{:.3}", signal.prob, self.settings.min_prob);
         }
         if edge_denial(&signal, &self.settings).is_some() {
             let favourable = signal.move_bps * signal.side.sign() as f64;

@@ -69,8 +69,11 @@ pub fn session(
     let begins = at - PRELUDE;
     let seed = options.seed.unwrap_or_else(|| at.as_ms().unsigned_abs());
     let label = format!("seed {seed}");
-    let Opening { restored, ledger, troubles } =
+    let Opening { restored, ledger, mut troubles } =
         open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, &label, at)?;
+    if let Some(latch) = &restored.latch {
+        troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
+    }
     let (cockpit, end) = link();
     let wake = cockpit.clone();
     let inference = Inference::worker(setup.models, move || wake.wake())?;
@@ -85,10 +88,7 @@ pub fn session(
         latch_beside: Some((super::start::ledger_path(&setup.data_dir, Pair::SIMULATED), Pair::SIMULATED)),
         restored,
     };
-    let mut driver = Driver::start(begins, parts, outputs.is_some());
-    for trouble in troubles {
-        driver.tell(trouble);
-    }
+    let driver = Driver::start(begins, parts, outputs.is_some());
     let wake = cockpit.clone();
     let (on_notice, on_snapshot) = outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
     let session = Session {
@@ -102,6 +102,7 @@ pub fn session(
         stop_after: options.stop_after,
         label,
         replay: None,
+        troubles,
         on_notice,
         on_snapshot,
     };

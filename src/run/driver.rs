@@ -15,7 +15,7 @@ use crate::engine::command::Command;
 use crate::engine::effect::{Effect, Effects, NewOrder, Record};
 use crate::engine::event::{Event, Fault, OrderNews, OrderUpdate, Restored};
 use crate::engine::features::FeatureFrame;
-use crate::engine::ids::{Account, OrderSeq, Pair, RunId, Seq, order_link_id};
+use crate::engine::ids::{Account, Market, OrderSeq, Pair, RunId, Seq, order_link_id};
 use crate::engine::notice::Notice;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::state::Latch;
@@ -79,6 +79,7 @@ pub struct Driver {
     decisions: DecisionLog,
     latch_beside: Option<(PathBuf, Pair)>,
     account: Account,
+    market: Market,
     run: RunId,
     seq: u64,
     now: Ts,
@@ -112,6 +113,7 @@ impl Driver {
             decisions: parts.decisions,
             latch_beside: parts.latch_beside,
             account: restored.pair.account(),
+            market: restored.pair.market(),
             run: restored.run.clone(),
             seq: 0,
             now: at,
@@ -478,6 +480,14 @@ impl Driver {
         let ledger = ledger.map(|mut ledger| {
             if let Err(error) = ledger.end_run(self.now, outcome) {
                 troubles.push(error.to_string());
+            }
+            if self.market == Market::Simulated {
+                // This market ends with its run: what is open is settled at its last price, so that leaving loses and
+                // gains nothing.
+                let marks: Vec<_> = self.engine.marks().collect();
+                if let Err(error) = ledger.market_ended(self.now, self.engine.instruments(), &marks) {
+                    troubles.push(error.to_string());
+                }
             }
             ledger
         });

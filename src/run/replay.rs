@@ -172,6 +172,7 @@ pub fn session(mut setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(S
         stop_after: None,
         label,
         replay: Some(if options.audit { "audit" } else { "what-if" }),
+        troubles: Vec::new(),
         on_notice: None,
         on_snapshot: None,
     };

@@ -83,6 +83,8 @@ pub struct Session {
     pub label: String,
     /// Kind of replay, `None` outside replay.
     pub replay: Option<&'static str>,
+    /// What the person must know from the start; told once the run has reached the present.
+    pub troubles: Vec<String>,
     /// Receives every notice.
     pub on_notice: Option<OnNotice>,
     /// Receives every snapshot of a run without a screen, once a second.
@@ -182,6 +184,9 @@ impl Session {
         let busy = self.driver.advance(target, BATCH.min(EFFECTS_MAX));
         if !busy {
             state.seek = None;
+            for trouble in std::mem::take(&mut self.troubles) {
+                self.driver.tell(trouble);
+            }
         }
         self.driver.collect();
         self.hand_out_notices();

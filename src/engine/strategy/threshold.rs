@@ -36,7 +36,7 @@ pub fn wish(signal: &Signal, held: Option<Side>, confirmation: &mut Confirmation
     }
     let side = Some(signal.side);
     if !probable {
-        let detail = format!("p={:.2} min={:.2}", signal.prob, settings.min_prob);
+        let detail = format!("p={:.3} min={:.3}", signal.prob, settings.min_prob);
         return Wish::Nothing(side, Denial::with(DenialCode::SignalFlat, detail));
     }
     if held_for < settings.confirm {

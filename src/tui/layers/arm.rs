@@ -85,6 +85,9 @@ impl Layer for Arm {
         dialog.pair("limits", limits_line(snapshot));
         let models: Vec<String> = snapshot.health.models.iter().map(|m| format!("{} {}", m.name, m.hash)).collect();
         dialog.pair("model", if models.is_empty() { "none".to_owned() } else { models.join(", ") });
+        if snapshot.session.practice {
+            dialog.pair("practice", "edge gate off: it trades what does not pay, and loses the fees");
+        }
         dialog.pair("for", format!("{}, then it disarms by itself", snapshot.state.arm_for));
         dialog.gap();
         for check in &snapshot.state.preflight {

@@ -217,10 +217,10 @@ fn tape(playback: &Playback) -> Vec<(u8, String)> {
     vec![(5, short), (9, long)]
 }
 
-/// What there is to say about the market besides its word: `seed 7 · calm`.
+/// What there is to say about the market besides its word: `calm · seed 7`.
 pub fn market_detail(session: &SessionView) -> String {
     let weather = session.weather.as_deref().filter(|weather| !session.market_label.contains(*weather));
-    let parts = [Some(session.market_label.as_str()), weather];
+    let parts = [weather, Some(session.market_label.as_str())];
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
