@@ -271,7 +271,7 @@ impl Engine {
         let Some(signal) = signal else { return "no fresh forecast".into() };
         let word = if signal.side == Side::Buy { "LONG" } else { "SHORT" };
         if signal.prob < self.settings.min_prob {
-            return format!("flat {:.3}<{:.3}", signal.prob, self.settings.min_prob);
+            return format!("flat {:.2}<{:.2}", signal.prob, self.settings.min_prob);
         }
         if edge_denial(&signal, &self.settings).is_some() {
             let favourable = signal.move_bps * signal.side.sign() as f64;
@@ -406,12 +406,18 @@ impl Engine {
             .filter(|check| matches!(check.name.as_str(), "market feed" | "books" | "reconciled" | "equity"))
             .map(|Check { name, health, detail }| HealthRow { name, health, detail })
             .collect();
-        let predictions = self.desks.iter().filter(|d| d.all_answered()).count();
+        let fresh = |desk: &&Desk| {
+            !desk.forecasts.is_empty()
+                && desk.forecasts.iter().all(|forecast| {
+                    forecast.as_ref().is_some_and(|f| self.now.since(f.features_at) <= self.settings.prediction_max_age)
+                })
+        };
+        let predictions = self.desks.iter().filter(fresh).count();
         if !self.models.is_empty() {
             let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
             let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
-            rows.push(row("models", health, format!("{predictions} of {} answered{took}", self.desks.len())));
+            rows.push(row("models", health, format!("{predictions} of {} fresh{took}", self.desks.len())));
         }
         HealthView {
             rows,
