@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a test program
 
 mod keys_support;
+mod tmux;
 
-use std::path::Path;
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keys_support::{calm, killed};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -16,21 +16,20 @@ use tickdeck::engine::time::Ts;
 use tickdeck::tui::link::{EngineEnd, Request, link};
 use tickdeck::tui::term::TermGuard;
 use tickdeck::tui::{UiOptions, crash, run};
+use tmux::{Tmux, is_installed};
 
 /// Which part this program plays when it was started inside tmux.
 const PART: &str = "TICKDECK_TERMINAL_PART";
-/// Longest wait for a text: a loaded machine starts a process in far less.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     if let Ok(part) = std::env::var(PART) {
         play(&part);
         return ExitCode::SUCCESS;
     }
-    let has_tmux = Process::new("tmux").arg("-V").output().is_ok_and(|out| out.status.success());
+    let has_tmux = is_installed();
     let trial = |name: &str, body: fn(&Tmux) -> Result<(), String>| {
         let owned = name.to_owned();
-        Trial::test(name, move || Tmux::start(&owned).and_then(|tmux| body(&tmux)).map_err(Failed::from))
+        Trial::test(name, move || Tmux::start(&owned, 100, 30).and_then(|tmux| body(&tmux)).map_err(Failed::from))
             .with_ignored_flag(!has_tmux)
             .with_kind(if has_tmux { "tmux" } else { "no tmux here" })
     };
@@ -86,102 +85,13 @@ fn engine_stand_in(engine: &EngineEnd, foreign: bool) {
     }
 }
 
-/// A tmux server of its own with a shell in it.
-struct Tmux {
-    socket: String,
-    dir: tempfile::TempDir,
-}
-
-impl Tmux {
-    fn start(name: &str) -> Result<Self, String> {
-        let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
-        let tmux = Self { socket: format!("tickdeck-{}-{}", std::process::id(), name.len()), dir };
-        let home = tmux.dir.path().display().to_string();
-        tmux.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "-c", &home, "env PS1='$ ' sh"])?;
-        Ok(tmux)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> Result<String, String> {
-        let out = Process::new("tmux")
-            .args(["-L", &self.socket])
-            .args(arguments)
-            .output()
-            .map_err(|e| format!("tmux: {e}"))?;
-        if !out.status.success() {
-            return Err(format!("tmux {arguments:?}: {}", String::from_utf8_lossy(&out.stderr)));
-        }
-        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
-    }
-
-    fn play(&self, part: &str) -> Result<(), String> {
-        let program = std::env::current_exe().map_err(|e| e.to_string())?;
-        self.keys(&[&format!("{PART}={part} {}", program.display()), "Enter"])
-    }
-
-    fn keys(&self, keys: &[&str]) -> Result<(), String> {
-        let mut arguments = vec!["send-keys"];
-        arguments.extend(keys);
-        self.tmux(&arguments).map(|_| ())
-    }
-
-    /// Waits until the screen shows every word.
-    fn shows(&self, words: &[&str]) -> Result<String, String> {
-        self.until(&format!("no {words:?}"), |text| words.iter().all(|word| text.contains(word)))
-    }
-
-    /// Waits until the screen no longer shows a word.
-    fn is_gone(&self, word: &str) -> Result<String, String> {
-        self.until(&format!("still {word}"), |text| !text.contains(word))
-    }
-
-    fn until(&self, otherwise: &str, done: impl Fn(&str) -> bool) -> Result<String, String> {
-        let start = Instant::now();
-        loop {
-            let text = self.tmux(&["capture-pane", "-p"])?;
-            if done(&text) {
-                return Ok(text);
-            }
-            if start.elapsed() > PATIENCE {
-                return Err(format!("{otherwise} in\n{text}"));
-            }
-        }
-    }
-
-    /// Is the pane back on its ordinary screen, with the cursor shown and the keys the shell's?
-    fn is_given_back(&self) -> Result<(), String> {
-        let flags = self.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"])?;
-        if flags.trim() != "0 1 0" {
-            return Err(format!("alternate, cursor, mouse: {flags}"));
-        }
-        self.keys(&["stty -a; echo asked", "Enter"])?;
-        let text = self.shows(&["icanon", "\nasked"])?;
-        if text.contains("-icanon") || text.contains("-echo ") {
-            return Err(format!("still raw:\n{text}"));
-        }
-        Ok(())
-    }
-
-    fn file(&self, name: &str) -> Result<String, String> {
-        let path: &Path = self.dir.path();
-        let start = Instant::now();
-        loop {
-            match std::fs::read_to_string(path.join(name)) {
-                Ok(text) if !text.is_empty() => return Ok(text),
-                _ if start.elapsed() > PATIENCE => return Err(format!("no {name}")),
-                _ => std::thread::yield_now(),
-            }
-        }
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        let _ = self.tmux(&["kill-server"]);
-    }
+fn play_in(tmux: &Tmux, part: &str) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|e| e.to_string())?;
+    tmux.line(&format!("{PART}={part} {}", program.display()))
 }
 
 fn start_resize_kill_quit(tmux: &Tmux) -> Result<(), String> {
-    tmux.play("cockpit")?;
+    play_in(tmux, "cockpit")?;
     tmux.shows(&["SIMULATED MARKET", "BTCUSDT", "^K"])?;
     tmux.keys(&["A"])?;
     tmux.shows(&["ARM THE AUTOTRADER", "Esc stay disarmed"])?;
@@ -200,7 +110,7 @@ fn start_resize_kill_quit(tmux: &Tmux) -> Result<(), String> {
 }
 
 fn panic_of_the_cockpit(tmux: &Tmux) -> Result<(), String> {
-    tmux.play("panic")?;
+    play_in(tmux, "panic")?;
     let report = tmux.file("crash-unknown.txt")?;
     if !report.contains("the cockpit fell over") {
         return Err(report);
@@ -210,7 +120,7 @@ fn panic_of_the_cockpit(tmux: &Tmux) -> Result<(), String> {
 }
 
 fn panic_elsewhere(tmux: &Tmux) -> Result<(), String> {
-    tmux.play("foreign")?;
+    play_in(tmux, "foreign")?;
     tmux.shows(&["SIMULATED MARKET", "BTCUSDT"])?;
     tmux.keys(&["d"])?;
     let report = tmux.file("crash-mhxtest0ab.txt")?;
@@ -234,7 +144,7 @@ fn panic_elsewhere(tmux: &Tmux) -> Result<(), String> {
 }
 
 fn hang_up(tmux: &Tmux) -> Result<(), String> {
-    tmux.play("cockpit")?;
+    play_in(tmux, "cockpit")?;
     tmux.shows(&["SIMULATED MARKET", "BTCUSDT"])?;
     tmux.tmux(&["kill-server"])?;
     let exit = tmux.file("exit.txt")?;
