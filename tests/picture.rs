@@ -75,7 +75,7 @@ fn the_readme_shows_the_real_screen() {
     let footer = footer(&keys, &snapshot, &ui);
     draw_base(area, &mut buffer, &Scene { snapshot: &snapshot, ui: &ui, theme: &theme, footer: &footer });
     let picture = svg(&buffer, &theme, "tickdeck on its simulated market");
-    let words: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+    let words: String = buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect();
     assert!(words.contains("SIMULATED MARKET") && words.contains("● ARMED") && words.contains("BTCUSDT"));
     if std::env::var_os("TICKDECK_BLESS").is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo.svg");
