@@ -164,7 +164,7 @@ impl Engine {
         match (value, self.feed_age()) {
             (Some(value), Some(age)) if age <= oldest => Freshness::Fresh(value),
             (Some(value), Some(age)) => Freshness::Stale { value, age },
-            (Some(value), None) => Freshness::Stale { value, age: Span::from_secs(0).max(self.silent_for()) },
+            (Some(value), None) => Freshness::Stale { value, age: self.silent_for() },
             (None, _) => Freshness::Missing,
         }
     }

@@ -281,9 +281,7 @@ impl Driver {
 
     fn dispatch(&mut self, at: Ts, event: Event) {
         self.step_one(at, event);
-        while let Some(event) = self.inbox.pop_front() {
-            self.step_one(at, event);
-        }
+        self.drain_inbox();
     }
 
     fn step_one(&mut self, at: Ts, event: Event) {

@@ -147,10 +147,8 @@ fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
 }
 
 /// A session that plays a tape, ready to run, and the cockpit's end of its line.
-pub fn session(mut setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Session, CockpitEnd), StartError> {
-    if options.practice {
-        setup.settings = practice(setup.settings);
-    }
+pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Session, CockpitEnd), StartError> {
+    let setup = profile(setup, options.practice);
     let kind = if options.audit { ReplayKind::Audit } else { ReplayKind::WhatIf };
     let tape = open_tape(&options.tape, kind)?;
     let name = options.tape.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -180,21 +178,26 @@ pub fn session(mut setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(S
 }
 
 fn driver(tape: OpenTape, setup: Setup, label: &str, kind: ReplayKind, log: DecisionLog) -> Result<Driver, StartError> {
-    let feed = Feed::Tape(Box::new(tape.feed));
     if let (ReplayKind::Audit, Some(restored)) = (kind, tape.recorded) {
-        let parts = Parts {
-            restored,
-            feed,
-            inference: Inference::Taped,
-            venue: None,
-            ledger: LedgerPort::None,
-            tape: None,
-            decisions: log,
-            latch_beside: None,
-        };
-        return Ok(Driver::start(tape.start, parts, false));
+        return Ok(audit_driver(tape.feed, restored, tape.start, log));
     }
+    let feed = Feed::Tape(Box::new(tape.feed));
     start_inline(Pair::TAPE, tape.instruments, feed, setup, label, tape.start, log)
+}
+
+/// Only decides: everything else is on the tape.
+fn audit_driver(tape: TapeFeed, restored: Restored, start: Ts, decisions: DecisionLog) -> Driver {
+    let parts = Parts {
+        restored,
+        feed: Feed::Tape(Box::new(tape)),
+        inference: Inference::Taped,
+        venue: None,
+        ledger: LedgerPort::None,
+        tape: None,
+        decisions,
+        latch_beside: None,
+    };
+    Driver::start(start, parts, false)
 }
 
 fn start_inline(
@@ -260,18 +263,9 @@ pub fn audit(path: &Path) -> Result<BacktestReport, StartError> {
     let Some(restored) = tape.recorded else {
         return Err(StartError::NotRecorded(path.display().to_string()));
     };
-    let parts = Parts {
-        restored,
-        feed: Feed::Tape(Box::new(tape.feed)),
-        inference: Inference::Taped,
-        venue: None,
-        ledger: LedgerPort::None,
-        tape: None,
-        decisions: DecisionLog::new(None),
-        latch_beside: None,
-    };
+    let driver = audit_driver(tape.feed, restored, start, DecisionLog::new(None));
     let options = BacktestOptions { practice: false, disarmed: true, decisions: None };
-    let finished = race(Driver::start(start, parts, false), &options, None);
+    let finished = race(driver, &options, None);
     Ok(report(finished, path.display().to_string(), "audit", start))
 }
 

@@ -9,7 +9,6 @@ use super::driver::{Driver, Finished};
 use super::feed::Feed;
 use super::signals::Signal;
 use crate::engine::command::Command;
-use crate::engine::effect::EFFECTS_MAX;
 use crate::engine::event::Fault;
 use crate::engine::notice::Notice;
 use crate::engine::risk::state::Latch;
@@ -181,7 +180,7 @@ impl Session {
             std::thread::park_timeout(Duration::from_millis(1));
             return None;
         }
-        let busy = self.driver.advance(target, BATCH.min(EFFECTS_MAX));
+        let busy = self.driver.advance(target, BATCH);
         if !busy {
             state.seek = None;
             for trouble in std::mem::take(&mut self.troubles) {
