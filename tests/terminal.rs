@@ -115,7 +115,6 @@ fn panic_of_the_cockpit(tmux: &Tmux) -> Result<(), String> {
     if !report.contains("the cockpit fell over") {
         return Err(report);
     }
-    tmux.shows(&["$ "])?;
     tmux.is_given_back()
 }
 
