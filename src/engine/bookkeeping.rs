@@ -3,10 +3,10 @@
 use super::Engine;
 use super::desk::Exits;
 use super::effect::{Effect, Effects, Record};
-use super::event::{AccountUpdate, Fill, OrderNews, OrderUpdate, Statement};
+use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
-use super::num::{Money, Side};
+use super::num::{Money, Qty, Side};
 use super::orders::{Order, OrderState, Outcome};
 use super::risk::limits::LimitKey;
 use super::risk::state::ReduceCause;
@@ -44,6 +44,7 @@ impl Engine {
 
     fn tell_ended(&mut self, order: &Order, out: &mut Effects) {
         let (level, word) = match order.state {
+            OrderState::Unknown => (Level::Alarm, "outcome UNKNOWN: counted as working until the venue has answered"),
             OrderState::Rejected => (Level::Warn, "rejected by the venue"),
             OrderState::Unsent => (Level::Info, "not sent"),
             OrderState::Cancelled => (Level::Info, "cancelled"),
@@ -126,17 +127,70 @@ impl Engine {
                 self.reconcile(statement, out);
                 self.prove_flat(statement, out);
             }
+            AccountUpdate::Opening(opening) => self.open_account(opening, out),
+            AccountUpdate::Danger { symbol, liquidation, adl } => {
+                if let Some(desk) = self.desks.get_mut(symbol.index()) {
+                    desk.danger = Some((*liquidation, *adl));
+                }
+            }
         }
+    }
+
+    /// The venue's account as it is when we first hear of it. What our ledger does not explain belongs to the person:
+    /// shown, counted in every limit, never touched.
+    fn open_account(&mut self, opening: &Opening, out: &mut Effects) {
+        let mut strange = Vec::new();
+        for desk in &self.desks {
+            let theirs = opening.holdings.iter().find(|held| held.symbol == desk.symbol).map_or(0, |held| held.signed);
+            let ours = self.account.holding(desk.symbol).signed;
+            if theirs != ours {
+                strange.push((desk.symbol, ours, theirs));
+            }
+        }
+        self.account.open_with(opening.balance, &opening.holdings);
+        self.starting_balance = opening.balance;
+        self.foreign_orders = opening.foreign_orders;
+        for (symbol, ours, theirs) in strange {
+            let what = if theirs == 0 {
+                "it was closed while we were away"
+            } else {
+                if self.control.released.insert(symbol) {
+                    out.push(Effect::Record(Record::Released { symbol, released: true }));
+                }
+                "it is yours now: shown, counted in every limit, not touched (adopt in the palette takes it back)"
+            };
+            let (name, ours, theirs) = (self.name(symbol), Position(ours), Position(theirs));
+            let text = format!("{name}: the venue holds {theirs}, our ledger {ours}; {what}");
+            self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
+        }
+        let held: Vec<Symbol> = self.account.open().map(|held| held.symbol).collect();
+        for symbol in held {
+            self.protect(symbol);
+        }
+        if opening.foreign_orders > 0 {
+            let text =
+                format!("{} open order(s) at the venue are not ours: they are not touched", opening.foreign_orders);
+            self.tell(Level::Warn, Kind::Account, None, text, out);
+        }
+        let text =
+            format!("account at the venue: balance {:.2}, {} position(s)", opening.balance, opening.holdings.len());
+        self.tell(Level::Info, Kind::Account, None, text, out);
+        self.observe_equity(out);
+        self.ask(out);
     }
 
     /// Compares our books with the venue's statement. The venue's reports arrive in order, so what it says here is
     /// exactly what its earlier reports add up to; anything else is a mismatch, shown, and nothing opens.
     fn reconcile(&mut self, statement: &Statement, out: &mut Effects) {
+        if !self.account.is_known() {
+            return;
+        }
         let mut differences = Vec::new();
         for desk in &self.desks {
             let theirs = statement.positions.iter().find(|p| p.0 == desk.symbol).map_or(0, |p| p.1);
             let ours = self.account.holding(desk.symbol).signed;
             if theirs != ours {
+                let (ours, theirs) = (Position(ours), Position(theirs));
                 differences.push(format!("{} ours {ours} venue {theirs}", desk.instrument.name));
             }
         }
@@ -151,7 +205,11 @@ impl Engine {
         if !differences.is_empty() {
             causes.push(ReduceCause::Mismatch(differences.join(", ")));
         }
-        if statement.balance != self.account.balance() {
+        // The venue rounds in its own way: what is within the tolerance is rounding, and its figure is the truth.
+        let apart = (statement.balance - self.account.balance()).abs();
+        if apart <= self.settings.balance_tolerance {
+            self.account.adopt_balance(statement.balance);
+        } else {
             causes.push(ReduceCause::ExternalEquity);
         }
         for cause in old.iter().filter(|cause| !causes.contains(cause)) {
@@ -161,6 +219,16 @@ impl Engine {
         for cause in causes {
             self.start_reducing(&cause, out);
         }
+    }
+}
+
+/// A signed position in raw [`Qty`] units, as text.
+struct Position(i64);
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", Qty::from_raw(self.0.saturating_abs()))
     }
 }
 

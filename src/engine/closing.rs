@@ -67,6 +67,12 @@ impl Engine {
         let band = BANDS[usize::from(tries).min(BANDS.len() - 1)];
         let price = banded(reference, side, band);
         let price = desk.instrument.tick_away(side, price).max(desk.instrument.tick);
+        // Inside the venue's band: beyond it the order would be re-priced silently or refused.
+        let price = match (desk.band, side) {
+            (Some((buy_max, _)), Side::Buy) => price.min(desk.instrument.tick_down(buy_max)),
+            (Some((_, sell_min)), Side::Sell) => price.max(desk.instrument.tick_up(sell_min)),
+            (None, _) => price,
+        };
         let qty = held.qty().min(desk.instrument.max_market_qty);
         let order = NewOrder {
             seq: self.orders.next_seq(),

@@ -73,6 +73,10 @@ pub struct Desk {
     pub first: Option<Price>,
     /// When this instrument last said anything.
     pub heard: Option<Ts>,
+    /// Highest price of a buy and lowest of a sell that the venue takes, where it says so.
+    pub band: Option<(Price, Price)>,
+    /// Liquidation price of our position and its place in the deleveraging queue, as the venue states them.
+    pub danger: Option<(Option<Price>, u8)>,
 }
 
 /// Exit levels of an open position.
@@ -111,6 +115,8 @@ impl Desk {
             direction: 0,
             first: None,
             heard: None,
+            band: None,
+            danger: None,
         }
     }
 
@@ -137,7 +143,14 @@ impl Desk {
                 }
             }
             MarketData::Ticker(ticker) => self.ticker.apply(at, ticker),
-            MarketData::Gap => self.book.gap(),
+            MarketData::Gap => {
+                self.book.gap();
+                self.band = None;
+            }
+            MarketData::Rules(rules) => self.instrument.clone_from(rules),
+            MarketData::Bar(bar) => self.candles.on_bar(bar),
+            MarketData::Band { buy_max, sell_min } => self.band = Some((*buy_max, *sell_min)),
+            MarketData::Liquidation { .. } => {}
         }
         if let Some(mid) = self.book.mid() {
             self.adverse.on_mid(at, mid.to_f64_lossy(), horizon);

@@ -10,6 +10,7 @@ use super::market::instrument::Instrument;
 use super::num::{Money, Price, Qty, Rate, Side};
 use super::risk::limits::RiskLimits;
 use super::risk::state::Latch;
+use super::risk::verdict::DenialCode;
 use super::settings::Settings;
 use super::time::{Span, Ts};
 
@@ -32,6 +33,8 @@ pub enum Event {
     Link(Link),
     /// An edge reports a fault of its own: tape writer behind, ledger unwritable, a worker gone.
     Fault(Fault),
+    /// The venue or an edge forbids opening for a named reason, or lifts that again.
+    Hold(Hold),
     /// The run tells the person something: shown and recorded, never acted upon.
     Told(String),
     /// A decision boundary. Never on a tape: the driver feeds one at every boundary that event time crosses.
@@ -65,6 +68,8 @@ pub struct Restored {
     pub baselines: Option<Baselines>,
     /// Symbols whose positions were released to the person.
     pub released: Vec<Symbol>,
+    /// Is the account's truth known at start (paper: from our ledger)? A venue's account is unknown until it is heard.
+    pub account_known: bool,
 }
 
 /// What loss limits are measured from; kept in the ledger, so a restart changes nothing.
@@ -106,6 +111,45 @@ pub enum MarketData {
     Ticker(Ticker),
     /// Deltas are missing: the book is unusable until the next snapshot.
     Gap,
+    /// The venue's rules for this instrument: first known, or changed while running.
+    Rules(Box<Instrument>),
+    /// A bar of the venue's history: fills the chart where we saw no trade.
+    Bar(Bar),
+    /// Prices that the venue takes: a limit order beyond them is re-priced or refused there.
+    Band {
+        /// Highest price of a buy.
+        buy_max: Price,
+        /// Lowest price of a sell.
+        sell_min: Price,
+    },
+    /// The venue closed somebody's position by force.
+    Liquidation {
+        /// Side of the position that was closed: `Buy` was a long.
+        side: Side,
+        /// Bankruptcy price, not the price of the fill.
+        price: Price,
+        /// Quantity of base.
+        qty: Qty,
+    },
+}
+
+/// One finished bar of public trades.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bar {
+    /// When it began.
+    pub start: Ts,
+    /// Its length.
+    pub span: Span,
+    /// First price.
+    pub open: Price,
+    /// Highest price.
+    pub high: Price,
+    /// Lowest price.
+    pub low: Price,
+    /// Last price.
+    pub close: Price,
+    /// Quantity of base traded.
+    pub volume: Qty,
 }
 
 /// A public trade.
@@ -150,6 +194,9 @@ pub enum OrderNews {
     Sent,
     /// The edge did not send it: the gate at the last byte had closed, or the intent was too old.
     Unsent(String),
+    /// Nobody knows whether the venue has it: no answer, or one that says neither yes nor no. Counted as if it worked
+    /// until asking has settled it.
+    Uncertain(String),
     /// The venue accepted it; it may rest.
     Accepted,
     /// The venue refused it.
@@ -200,6 +247,39 @@ pub enum AccountUpdate {
     },
     /// The venue's own statement: balance, positions, working orders. The truth that reconcile compares with.
     Statement(Statement),
+    /// What the venue's account holds when we first hear of it in a run: it replaces what our ledger remembered.
+    Opening(Opening),
+    /// What the venue says about the danger of one position.
+    Danger {
+        /// Instrument.
+        symbol: Symbol,
+        /// Price at which it would be liquidated; `None` when none is known or there is no position.
+        liquidation: Option<Price>,
+        /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
+        adl: u8,
+    },
+}
+
+/// The account at the venue when a run first hears of it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Opening {
+    /// Wallet balance.
+    pub balance: Money,
+    /// Open positions, with their cost at the venue's average price.
+    pub holdings: Vec<Holding>,
+    /// Open orders that are not ours: shown, counted, never touched.
+    pub foreign_orders: u16,
+}
+
+/// A named reason why nothing may open.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hold {
+    /// Its name, as denials show it.
+    pub code: DenialCode,
+    /// The instrument, or all.
+    pub symbol: Option<Symbol>,
+    /// The numbers and what to do; `None` lifts the hold.
+    pub detail: Option<String>,
 }
 
 /// What the venue says is open.
@@ -252,6 +332,8 @@ pub enum Link {
     MarketDown(String),
     /// Still connected: a heartbeat or any message without other content.
     MarketAlive,
+    /// The venue's clock minus ours, as measured.
+    Clock(Span),
 }
 
 /// A fault of an edge.

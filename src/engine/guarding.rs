@@ -2,13 +2,14 @@
 
 use super::Engine;
 use super::effect::Effects;
-use super::event::Fault;
+use super::event::{Fault, Hold};
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Money, UNIT};
 use super::risk::exposure::Worst;
 use super::risk::limits::LimitKey;
 use super::risk::state::{Arming, LatchCause, ReduceCause};
+use super::risk::verdict::DenialCode;
 use super::snapshot::{Check, Health};
 use super::time::Span;
 
@@ -133,10 +134,7 @@ impl Engine {
 
     /// Nothing opens until the cause ends; what rests to open is cancelled now.
     pub(super) fn start_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
-        let symbol = match cause {
-            ReduceCause::LimitExceeded { symbol, .. } => *symbol,
-            _ => None,
-        };
+        let symbol = cause.symbol();
         if self.control.reducing.insert(cause.clone()) {
             let whose = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
             self.tell(Level::Warn, Kind::State, symbol, format!("REDUCING {whose}: {cause}"), out);
@@ -191,6 +189,27 @@ impl Engine {
         }
     }
 
+    /// The venue forbids opening, or lifts that. The same reason with new numbers replaces the old one.
+    pub(super) fn on_hold(&mut self, hold: &Hold, out: &mut Effects) {
+        let same = |cause: &ReduceCause| matches!(cause, ReduceCause::Venue { code, symbol, .. } if *code == hold.code && *symbol == hold.symbol);
+        let new = hold.detail.as_ref().map(|detail| ReduceCause::Venue {
+            code: hold.code,
+            symbol: hold.symbol,
+            detail: detail.clone(),
+        });
+        let old: Vec<ReduceCause> = self.control.reducing.iter().filter(|cause| same(cause)).cloned().collect();
+        for cause in old.iter().filter(|cause| new.as_ref() != Some(cause)) {
+            if new.is_some() {
+                self.control.reducing.remove(cause);
+            } else {
+                self.stop_reducing(cause, out);
+            }
+        }
+        if let Some(cause) = new {
+            self.start_reducing(&cause, out);
+        }
+    }
+
     /// The lights of the arming checklist; a `fail` refuses arming.
     pub(super) fn preflight(&self) -> Vec<Check> {
         let light = |name: &str, ok: bool, detail: String| Check {
@@ -239,7 +258,14 @@ impl Engine {
             checks.push(light("loss limits", false, why));
         }
         for cause in &self.control.reducing {
-            checks.push(warn("reducing", false, cause.to_string()));
+            // A reason that covers everything refuses arming; one instrument's leaves the others tradable.
+            let everything = matches!(cause, ReduceCause::Venue { symbol: None, .. }) || self.desks.len() == 1;
+            let hedged = matches!(cause, ReduceCause::Venue { code: DenialCode::PositionModeHedge, .. });
+            checks.push(if hedged || (everything && matches!(cause, ReduceCause::Venue { .. })) {
+                light("venue", false, cause.to_string())
+            } else {
+                warn("reducing", false, cause.to_string())
+            });
         }
         checks
     }

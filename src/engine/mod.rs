@@ -76,6 +76,10 @@ pub struct Engine {
     versions: u64,
     /// Last time the loss baselines were written.
     baselines_written: Ts,
+    /// The venue's clock minus ours, as last measured.
+    clock_offset: Option<Span>,
+    /// Open orders at the venue that are not ours.
+    foreign_orders: u16,
 }
 
 impl Engine {
@@ -99,7 +103,7 @@ impl Engine {
             settings: restored.settings.clone(),
             limits: restored.limits.clone(),
             models: restored.models.clone(),
-            account: Account::new(restored.balance, &restored.holdings),
+            account: Account::new(restored.balance, &restored.holdings, restored.account_known),
             instruments: restored.instruments.clone(),
             desks,
             equity: EquityTracker::new(restored.settings.day_starts_at, restored.baselines.clone()),
@@ -118,6 +122,8 @@ impl Engine {
             starting_balance: restored.balance,
             versions: 0,
             baselines_written: Ts(0),
+            clock_offset: None,
+            foreign_orders: 0,
         }
     }
 
@@ -134,6 +140,7 @@ impl Engine {
             Event::Command(command) => self.on_command(command, out),
             Event::Link(link) => self.on_link(link, out),
             Event::Fault(fault) => self.on_fault(fault, out),
+            Event::Hold(hold) => self.on_hold(hold, out),
             Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
             Event::Tick => self.on_tick(out),
             Event::Ended => self.write_baselines(out),
@@ -165,6 +172,11 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
         let was = desk.book.state();
         desk.on_market(self.now, data, horizon);
+        if let MarketData::Rules(rules) = data
+            && let Some(kept) = self.instruments.get_mut(symbol.index())
+        {
+            kept.clone_from(rules);
+        }
         let is = desk.book.state();
         if was != is && is == market::book::BookState::Gapped {
             let name = desk.instrument.name.clone();
@@ -189,6 +201,7 @@ impl Engine {
                 self.tell(Level::Info, Kind::Market, None, "market stream up".into(), out);
             }
             Link::MarketAlive => self.feed = Some(self.now),
+            Link::Clock(offset) => self.clock_offset = Some(*offset),
             Link::MarketDown(why) => {
                 self.feed = None;
                 let (now, horizon) = (self.now, Span::from_secs(i64::from(self.settings.horizon_s)));

@@ -52,6 +52,8 @@ pub struct Settings {
     pub intent_ttl: Span,
     /// One-way latency of the paper venue; what-if replay uses the same.
     pub paper_latency: Span,
+    /// Our balance and the venue's may differ by this much: the venue rounds in its own way. Zero for paper.
+    pub balance_tolerance: Money,
 }
 
 /// What a loss trip does to open positions.
@@ -89,6 +91,7 @@ impl Default for Settings {
             deadman: Span(0),
             intent_ttl: Span::from_ms(500),
             paper_latency: Span::from_ms(120),
+            balance_tolerance: Money::ZERO,
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::engine::risk::state::Latch;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
 use crate::tape::TapeThread;
-use crate::venue::paper::{PaperVenue, VenueReport};
+use crate::venue::Venue;
 
 /// How long after a tape's last event the venue may still answer what was sent before it.
 const TAIL: Span = Span::from_secs(1);
@@ -53,8 +53,8 @@ pub struct Parts {
     pub feed: Feed,
     /// Models.
     pub inference: Inference,
-    /// The paper venue; `None` in an audit replay.
-    pub venue: Option<PaperVenue>,
+    /// Where orders go; `None` in an audit replay.
+    pub venue: Option<Box<dyn Venue>>,
     /// The ledger.
     pub ledger: LedgerPort,
     /// The tape that is being written.
@@ -72,7 +72,7 @@ pub struct Driver {
     scratch: Vec<Effect>,
     feed: Feed,
     inference: Inference,
-    venue: Option<PaperVenue>,
+    venue: Option<Box<dyn Venue>>,
     ledger: LedgerPort,
     tape: Option<TapeThread>,
     tape_lost: bool,
@@ -175,7 +175,7 @@ impl Driver {
         if self.finished() {
             return None;
         }
-        let venue = self.venue.as_ref().and_then(PaperVenue::next_due);
+        let venue = self.venue.as_ref().and_then(|venue| venue.next_due());
         let due = [Some(self.next_tick), venue, self.inference.next_due(), self.feed.next_at()];
         due.into_iter().flatten().min().filter(|due| self.ends_at().is_none_or(|end| *due <= end))
     }
@@ -212,11 +212,7 @@ impl Driver {
             let at = self.next_tick;
             self.next_tick = at + self.interval;
             self.dispatch(at, Event::Tick);
-        } else if let Some((at, report)) = self.venue.as_mut().and_then(|venue| venue.pop_due(due)) {
-            let event = match report {
-                VenueReport::Order(update) => Event::Order(update),
-                VenueReport::Account(update) => Event::Account(update),
-            };
+        } else if let Some((at, event)) = self.venue.as_mut().and_then(|venue| venue.pop_due(due)) {
             self.dispatch(at, event);
         } else if let Some((at, prediction)) = self.inference.pop_due(due) {
             self.dispatch(at, Event::Predicted(prediction));
@@ -227,7 +223,7 @@ impl Driver {
                 }
                 self.dispatch(at, event);
             }
-            if self.feed.next_at().is_none() && self.feed_ended.is_none() {
+            if self.feed.next_at().is_none() && !self.feed.may_go_on() && self.feed_ended.is_none() {
                 self.feed_ended = Some(self.now);
             }
         } else {
@@ -251,8 +247,13 @@ impl Driver {
         self.dispatch(self.now, Event::Fault(fault));
     }
 
-    /// Answers of threads: the ledger's commits, the models' predictions, the tape's health.
+    /// Answers of threads: market data and venue news from sockets, the ledger's commits, the models' predictions, the
+    /// tape's health.
     pub fn collect(&mut self) {
+        self.feed.collect();
+        if let Some(venue) = &mut self.venue {
+            venue.collect();
+        }
         loop {
             let reply = match &self.ledger {
                 LedgerPort::Thread { replies, .. } => replies.try_recv().ok(),
@@ -399,7 +400,8 @@ impl Driver {
         let Some(venue) = &mut self.venue else { return };
         let what = match self.engine.may_send(approved.get(), self.now) {
             Ok(()) => {
-                venue.submit(self.now, approved);
+                let link_id = order_link_id(self.account, &self.run, order);
+                venue.submit(self.now, approved, &link_id);
                 OrderNews::Sent
             }
             Err(denial) => OrderNews::Unsent(denial.to_string()),
@@ -489,14 +491,7 @@ impl Driver {
             }
             ledger
         });
-        Finished {
-            engine: self.engine,
-            decisions: self.decisions,
-            ledger,
-            venue: self.venue,
-            feed: self.feed,
-            troubles,
-        }
+        Finished { engine: self.engine, decisions: self.decisions, ledger, feed: self.feed, troubles }
     }
 }
 
@@ -508,8 +503,6 @@ pub struct Finished {
     pub decisions: DecisionLog,
     /// The ledger, unless the disk did not take the rest in time.
     pub ledger: Option<Ledger>,
-    /// The venue in its last state.
-    pub venue: Option<PaperVenue>,
     /// The feed where it stopped.
     pub feed: Feed,
     /// What could not be written, for the person.

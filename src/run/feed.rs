@@ -3,6 +3,7 @@
 use crate::engine::event::Event;
 use crate::engine::time::Ts;
 use crate::tape::{TapeError, TapeReader};
+use crate::venue::line::Inlet;
 use crate::venue::simulated::SimulatedMarket;
 
 /// A source of market events.
@@ -11,6 +12,8 @@ pub enum Feed {
     Simulated(Box<SimulatedMarket>),
     /// A tape.
     Tape(Box<TapeFeed>),
+    /// Sockets of a venue; never ends.
+    Live(Inlet),
 }
 
 /// How a tape is read.
@@ -91,7 +94,18 @@ impl Feed {
         match self {
             Self::Simulated(market) => Some(market.next_at()),
             Self::Tape(tape) => tape.next.as_ref().map(|next| next.0),
+            Self::Live(inlet) => inlet.next_at(),
         }
+    }
+    /// Takes in what sockets have heard.
+    pub fn collect(&mut self) {
+        if let Self::Live(inlet) = self {
+            inlet.collect();
+        }
+    }
+    /// May more come although nothing is waiting?
+    pub const fn may_go_on(&self) -> bool {
+        matches!(self, Self::Live(_))
     }
     /// The next event.
     pub fn pop(&mut self) -> Option<(Ts, Event)> {
@@ -105,6 +119,7 @@ impl Feed {
                 tape.fill();
                 next
             }
+            Self::Live(inlet) => inlet.pop(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::engine::time::Ts;
 use crate::ledger::{Ledger, LedgerError, RunRow};
 use crate::model::Model;
 use crate::tape::Quota;
+use crate::venue::Venue;
 use crate::venue::paper::{PaperSettings, PaperVenue};
 
 /// What configuration decides about a run.
@@ -141,6 +142,7 @@ pub fn open(
         holdings: stored.holdings,
         baselines: stored.baselines,
         released: stored.released,
+        account_known: matches!(pair.account(), crate::engine::ids::Account::Paper),
     };
     Ok(Opening { restored, ledger, troubles })
 }
@@ -153,11 +155,11 @@ fn tighter(file: &RiskLimits, by_hand: &[(crate::engine::risk::limits::LimitKey,
 }
 
 /// The paper venue of a run.
-pub fn paper_venue(restored: &Restored) -> PaperVenue {
+pub fn paper_venue(restored: &Restored) -> Box<dyn Venue> {
     let settings = PaperSettings {
         latency: restored.settings.paper_latency,
         taker_fee: restored.settings.taker_fee,
         maker_fee: restored.settings.maker_fee,
     };
-    PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings)
+    Box::new(PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings))
 }

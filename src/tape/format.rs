@@ -26,7 +26,7 @@ use crate::engine::time::Ts;
 /// What every tape begins with. The first byte and the line end keep text tools and transfers from taking it for text.
 pub const MAGIC: [u8; 8] = *b"\x8dTDTAPE\n";
 /// Version of the layout and of the events' encoding.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Plain bytes after which a block is closed.
 pub const BLOCK_BYTES: usize = 64 * 1024;
 /// Plain bytes that a block can hold when one event alone is larger than [`BLOCK_BYTES`]: far above any event (a run's
@@ -72,9 +72,12 @@ impl TapeHeader {
     /// A market that is not the venue has the paper account and no other, and every instrument has its increments.
     pub(super) fn makes_sense(&self) -> bool {
         let pair_exists = self.pair.market() == Market::Bybit || self.pair.account() == Account::Paper;
-        let increments = |i: &Instrument| i.tick > Price::ZERO && i.step > Qty::ZERO && !i.tiers.is_empty();
         pair_exists && u16::try_from(self.instruments.len()).is_ok() && self.instruments.iter().all(increments)
     }
+}
+
+fn increments(rules: &Instrument) -> bool {
+    rules.tick > Price::ZERO && rules.step > Qty::ZERO && !rules.tiers.is_empty()
 }
 
 /// Kind of a record.
@@ -183,12 +186,19 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
                     }
                     MarketData::Trade(trade) => sound(trade.price, trade.qty),
                     MarketData::Ticker(_) | MarketData::Gap => true,
+                    MarketData::Rules(rules) => increments(rules),
+                    MarketData::Bar(bar) => sound(bar.low, bar.volume) && bar.span.0 > 0,
+                    MarketData::Band { buy_max, sell_min } => sound(*buy_max, Qty::ZERO) && sound(*sell_min, Qty::ZERO),
+                    MarketData::Liquidation { price, qty, .. } => sound(*price, *qty),
                 }
         }
         Event::Predicted(prediction) => known(&prediction.symbol),
         Event::Account(AccountUpdate::Funding { symbol, .. }) => known(symbol),
         Event::Account(AccountUpdate::Liquidated { symbol, fill, .. }) => known(symbol) && sound(fill.price, fill.qty),
         Event::Account(AccountUpdate::Statement(statement)) => statement.positions.iter().all(|(s, _)| known(s)),
+        Event::Account(AccountUpdate::Opening(opening)) => opening.holdings.iter().all(|held| known(&held.symbol)),
+        Event::Account(AccountUpdate::Danger { symbol, .. }) => known(symbol),
+        Event::Hold(hold) => hold.symbol.as_ref().is_none_or(known),
         _ => true,
     }
 }
@@ -202,6 +212,11 @@ pub const fn event_word(event: &Event) -> &'static str {
         Event::Market(_, MarketData::Trade(_)) => "trade",
         Event::Market(_, MarketData::Ticker(_)) => "ticker",
         Event::Market(_, MarketData::Gap) => "gap",
+        Event::Market(_, MarketData::Rules(_)) => "rules",
+        Event::Market(_, MarketData::Bar(_)) => "bar",
+        Event::Market(_, MarketData::Band { .. }) => "band",
+        Event::Market(_, MarketData::Liquidation { .. }) => "liquidation",
+        Event::Hold(_) => "hold",
         Event::Order(_) => "order",
         Event::Account(_) => "account",
         Event::Predicted(_) => "predicted",

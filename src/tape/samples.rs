@@ -6,15 +6,16 @@ use super::format::{TapeHeader, TapeKind};
 use crate::engine::account::Holding;
 use crate::engine::command::Command;
 use crate::engine::event::{
-    AccountUpdate, Baselines, Event, Fault, Fill, HorizonForecast, Link, MarketData, ModelInfo, OrderNews, OrderUpdate,
-    Prediction, Restored, Statement, Ticker, Trade,
+    AccountUpdate, Bar, Baselines, Event, Fault, Fill, Hold, HorizonForecast, Link, MarketData, ModelInfo, Opening,
+    OrderNews, OrderUpdate, Prediction, Restored, Statement, Ticker, Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
-use crate::engine::market::instrument::{Category, Instrument, MarginTier};
+use crate::engine::market::instrument::{Category, Instrument, InstrumentStatus, MarginTier};
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
 use crate::engine::risk::limits::{LimitKey, RiskLimits};
 use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::settings::{OnLossTrip, Settings};
 use crate::engine::time::{Span, Ts};
 
@@ -42,6 +43,8 @@ fn instrument(name: &str) -> Instrument {
         }],
         funding_interval_s: 28_800,
         source: String::new(),
+        status: InstrumentStatus::Trading,
+        delivery: None,
     }
 }
 
@@ -82,6 +85,7 @@ fn settings() -> Settings {
         deadman: Span(13),
         intent_ttl: Span(14),
         paper_latency: Span(15),
+        balance_tolerance: Money::from_raw(16),
     }
 }
 
@@ -110,6 +114,7 @@ fn restored() -> Restored {
             day_loss_spent: false,
         }),
         released: vec![Symbol(0)],
+        account_known: true,
     }
 }
 
@@ -144,6 +149,31 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             price_24h_ago: Some(price("2600")),
         })),
         market(MarketData::Gap),
+        market(MarketData::Rules(Box::new(header().instruments.swap_remove(0)))),
+        market(MarketData::Bar(Bar {
+            start: Ts(60),
+            span: Span(61),
+            open: price("1"),
+            high: price("3"),
+            low: price("0.5"),
+            close: price("2"),
+            volume: qty("4"),
+        })),
+        market(MarketData::Band { buy_max: price("2700"), sell_min: price("2600") }),
+        market(MarketData::Liquidation { side: Side::Buy, price: price("2610"), qty: qty("0.2") }),
+        order(OrderNews::Uncertain("no answer".to_owned())),
+        Event::Account(AccountUpdate::Opening(Opening {
+            balance: Money::from_units(5),
+            holdings: vec![Holding::flat(Symbol(1))],
+            foreign_orders: 3,
+        })),
+        Event::Account(AccountUpdate::Danger { symbol: Symbol(1), liquidation: Some(price("9")), adl: 4 }),
+        Event::Hold(Hold {
+            code: DenialCode::PositionModeHedge,
+            symbol: Some(Symbol(1)),
+            detail: Some("long=1".to_owned()),
+        }),
+        Event::Link(Link::Clock(Span(-7))),
         order(OrderNews::Sent),
         order(OrderNews::Unsent("gate closed".to_owned())),
         order(OrderNews::Accepted),

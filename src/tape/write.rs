@@ -216,6 +216,7 @@ const fn closes_block(event: &Event) -> bool {
         | Event::Account(_)
         | Event::Command(_)
         | Event::Fault(_)
+        | Event::Hold(_)
         | Event::Told(_)
         | Event::Ended => true,
         Event::Market(..) | Event::Predicted(_) | Event::Link(_) | Event::Tick => false,

@@ -22,6 +22,8 @@ use super::time::Ts;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
     balance: Money,
+    /// A venue's account is unknown until the venue has said what it holds.
+    known: bool,
     /// By symbol.
     holdings: Vec<Holding>,
     totals: Totals,
@@ -48,8 +50,8 @@ pub struct Totals {
 
 impl Account {
     /// An account with this balance and these open positions; totals start at zero.
-    pub fn new(balance: Money, open: &[Holding]) -> Self {
-        let mut account = Self { balance, holdings: Vec::new(), totals: Totals::default() };
+    pub fn new(balance: Money, open: &[Holding], known: bool) -> Self {
+        let mut account = Self { balance, known, holdings: Vec::new(), totals: Totals::default() };
         for held in open {
             account.place(held.symbol, |place| place.clone_from(held));
         }
@@ -103,13 +105,24 @@ impl Account {
         moved
     }
 
+    /// Takes over what the venue says the account holds. Totals of the run go on.
+    pub fn open_with(&mut self, balance: Money, open: &[Holding]) {
+        *self = Self { totals: self.totals, ..Self::new(balance, open, true) };
+    }
+
+    /// Has the account's truth been heard?
+    pub const fn is_known(&self) -> bool {
+        self.known
+    }
+
     /// PnL of all open positions at these prices, before the fees of closing; `None` when one has no price.
     pub fn unrealised(&self, price: impl Fn(Symbol) -> Option<Price>) -> Option<Money> {
         self.open().map(|held| Some(held.unrealised(price(held.symbol)?))).sum()
     }
 
-    /// Balance plus unrealised PnL; `None` when an open position has no price.
+    /// Balance plus unrealised PnL; `None` when an open position has no price, or the account is not known yet.
     pub fn equity(&self, price: impl Fn(Symbol) -> Option<Price>) -> Option<Money> {
+        self.known.then_some(())?;
         Some(self.balance + self.unrealised(price)?)
     }
 
@@ -189,7 +202,7 @@ mod tests {
 
     #[test]
     fn balance_totals_and_round_trips_after_fees() {
-        let mut account = Account::new(m("1000"), &[]);
+        let mut account = Account::new(m("1000"), &[], true);
         account.book_fill(Ts(1), BTC, Side::Buy, &fill("100", "2", "0.2"));
         account.book_fill(Ts(2), BTC, Side::Sell, &fill("101", "1", "0.1"));
         assert_eq!(account.totals().trades, 0, "half closed is not a round trip");
@@ -210,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_position_without_a_price_has_no_value() {
-        let mut account = Account::new(m("1000"), &[]);
+        let mut account = Account::new(m("1000"), &[], true);
         account.book_fill(Ts(1), Symbol(0), Side::Buy, &fill("100", "1", "0"));
         account.book_fill(Ts(1), BTC, Side::Sell, &fill("50", "2", "0"));
         assert_eq!(account.equity(|_| Some(p("60"))), Some(m("940")));
@@ -222,7 +235,7 @@ mod tests {
     #[test]
     fn the_liquidation_price_is_where_equity_meets_maintenance() {
         for (side, expected) in [(Side::Buy, Some("90.452261307")), (Side::Sell, Some("109.452736318"))] {
-            let mut account = Account::new(m("100"), &[]);
+            let mut account = Account::new(m("100"), &[], true);
             account.book_fill(Ts(1), BTC, side, &fill("100", "10", "0"));
             let estimate = account.liquidation_price(BTC, &rules(), |_| Some(p("100")));
             assert_eq!(estimate, expected.map(p));
@@ -236,7 +249,7 @@ mod tests {
             assert!(equity(moved(inside)) > needed(moved(inside)));
             assert!(equity(moved(outside)) < needed(moved(outside)));
         }
-        let mut covered = Account::new(m("1000"), &[]);
+        let mut covered = Account::new(m("1000"), &[], true);
         covered.book_fill(Ts(1), BTC, Side::Buy, &fill("100", "10", "0"));
         assert_eq!(covered.liquidation_price(BTC, &rules(), |_| Some(p("100"))), None);
         covered.book_fill(Ts(1), Symbol(0), Side::Buy, &fill("100", "1", "0"));

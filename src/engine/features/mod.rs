@@ -176,7 +176,11 @@ impl FeatureState {
                 self.intensity.on_trade(at);
             }
             MarketData::Gap => self.on_gap(),
-            MarketData::Ticker(_) => {}
+            MarketData::Ticker(_)
+            | MarketData::Rules(_)
+            | MarketData::Bar(_)
+            | MarketData::Band { .. }
+            | MarketData::Liquidation { .. } => {}
         }
     }
 

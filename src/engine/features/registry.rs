@@ -28,7 +28,7 @@ pub fn registry_hash() -> String {
         match &data {
             MarketData::Book(update) => book.apply(update),
             MarketData::Gap => book.gap(),
-            MarketData::Trade(_) | MarketData::Ticker(_) => {}
+            _ => {}
         }
         state.on_market(at, &data, &book);
         if n % 20 == 19 {

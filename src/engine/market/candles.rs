@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::event::Trade;
+use crate::engine::event::{Bar, Trade};
 use crate::engine::num::{Price, Qty};
 use crate::engine::snapshot::{CandleLength, CandleView};
 use crate::engine::time::Ts;
@@ -45,6 +45,14 @@ impl Candles {
     pub fn on_trade(&mut self, at: Ts, trade: &Trade) {
         for length in CandleLength::ALL {
             self.series_mut(length).on_trade(length, at, trade);
+        }
+    }
+
+    /// Takes a bar of the venue's history: it stands for everything that traded in its time. Lengths we do not keep are
+    /// ignored.
+    pub fn on_bar(&mut self, bar: &Bar) {
+        if let Some(length) = CandleLength::ALL.into_iter().find(|length| length.span() == bar.span) {
+            self.series_mut(length).on_bar(length, bar);
         }
     }
 
@@ -91,6 +99,33 @@ impl Series {
                 close: trade.price,
                 volume: trade.qty,
             }),
+        }
+    }
+
+    fn on_bar(&mut self, length: CandleLength, bar: &Bar) {
+        let step = length.span().0;
+        let start = bar.start.floor_to(length.span());
+        let candle =
+            Candle { start, open: bar.open, high: bar.high, low: bar.low, close: bar.close, volume: bar.volume };
+        self.advance(length, start);
+        let Some(first) = self.0.front().map(|first| first.start) else {
+            self.0.push_back(candle);
+            return;
+        };
+        let place = start.since(first).0 / step;
+        if let Some(kept) = usize::try_from(place).ok().and_then(|place| self.0.get_mut(place)) {
+            *kept = candle;
+            return;
+        }
+        // Older than everything kept: the time in between is quiet until its own bars come.
+        for n in (1..-place).map(|n| first.0 - n * step) {
+            if self.0.len() >= CANDLES_MAX {
+                return;
+            }
+            self.0.push_front(Candle::quiet(Ts(n), bar.close));
+        }
+        if self.0.len() < CANDLES_MAX {
+            self.0.push_front(candle);
         }
     }
 
@@ -170,6 +205,31 @@ mod tests {
         );
         assert_eq!(candles.view(CandleLength::OneMinute, 10).len(), 1);
         assert_eq!(candles.view(CandleLength::OneSecond, 1)[0].start, Ts(3 * second));
+    }
+
+    #[test]
+    fn bars_of_history_fill_what_was_not_seen() {
+        let mut candles = Candles::new();
+        let minute = Span::from_secs(60);
+        candles.on_trade(Ts::from_ms(300_500), &trade(70, 1));
+        let bar = |n: i64, close: i64| Bar {
+            start: Ts(n * minute.0),
+            span: minute,
+            open: Price::from_raw(10),
+            high: Price::from_raw(90),
+            low: Price::from_raw(5),
+            close: Price::from_raw(close),
+            volume: Qty::from_raw(7),
+        };
+        for n in [2, 3, 5, 6] {
+            candles.on_bar(&bar(n, 20 + n));
+        }
+        let closes: Vec<i64> =
+            candles.view(CandleLength::OneMinute, 10).iter().map(|candle| candle.close.raw()).collect();
+        assert_eq!(closes, [22, 23, 22, 25, 26]);
+        assert_eq!(candles.view(CandleLength::OneSecond, 10).len(), 1);
+        candles.on_bar(&Bar { start: Ts(i64::MIN / 2), ..bar(0, 1) });
+        assert!(candles.view(CandleLength::OneMinute, usize::MAX).len() <= CANDLES_MAX);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
+use crate::engine::time::Ts;
 
 /// How profit is settled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,6 +24,18 @@ pub struct MarginTier {
     pub initial: Rate,
     /// Maintenance margin as a fraction of notional.
     pub maintenance: Rate,
+}
+
+/// May it be traded?
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstrumentStatus {
+    /// Open.
+    Trading,
+    /// Its rules have not been heard yet, or the venue does not list it.
+    Unknown,
+    /// Listed, not open or not any more: pre-launch, delivering, closed.
+    Halted,
 }
 
 /// Rules of one instrument.
@@ -50,6 +63,10 @@ pub struct Instrument {
     pub funding_interval_s: u32,
     /// Where the data comes from, for the screen; empty for the venue itself.
     pub source: String,
+    /// May it be traded?
+    pub status: InstrumentStatus,
+    /// When the venue ends the contract; `None` where no end was announced.
+    pub delivery: Option<Ts>,
 }
 
 impl Instrument {
@@ -83,7 +100,15 @@ impl Instrument {
             ],
             funding_interval_s: 28_800,
             source: String::new(),
+            status: InstrumentStatus::Trading,
+            delivery: None,
         }
+    }
+
+    /// An instrument whose rules are not known yet: it can be shown and not traded.
+    pub fn unknown(name: &str) -> Self {
+        let (tick, step) = (Price::from_raw(10_000_000), Qty::from_raw(1_000_000));
+        Self { status: InstrumentStatus::Unknown, ..Self::linear(name, tick, step) }
     }
 
     /// Largest tick at or below `price`.

@@ -14,6 +14,8 @@ pub enum OrderState {
     Intent,
     /// Durable and on the wire.
     Sent,
+    /// On the wire, and nobody knows whether the venue has it: counts as working until asking has settled it.
+    Unknown,
     /// Accepted by the venue.
     Live,
     /// Everything traded.
@@ -36,6 +38,7 @@ impl OrderState {
         match self {
             Self::Intent => "intent",
             Self::Sent => "sent",
+            Self::Unknown => "unknown",
             Self::Live => "live",
             Self::Filled => "filled",
             Self::Cancelled => "cancelled",
@@ -104,6 +107,10 @@ impl Order {
             // Still asked for: the engine repeats a cancel until the order has ended.
             OrderNews::CancelRejected(_) if !self.state.is_terminal() => return Some(Outcome::CancelRefused),
             OrderNews::Sent => self.advance(OrderState::Sent)?,
+            OrderNews::Uncertain(why) => {
+                self.advance(OrderState::Unknown)?;
+                why.clone_into(&mut self.reason);
+            }
             OrderNews::Accepted => self.advance(OrderState::Live)?,
             OrderNews::Unsent(why) => self.end(at, OrderState::Unsent, why)?,
             OrderNews::Rejected(why) => self.end(at, OrderState::Rejected, why)?,
@@ -197,6 +204,7 @@ mod tests {
     fn any_news() -> impl Strategy<Value = OrderNews> {
         prop_oneof![
             Just(OrderNews::Sent),
+            Just(OrderNews::Uncertain("no answer".into())),
             Just(OrderNews::Accepted),
             Just(OrderNews::Unsent("old".into())),
             Just(OrderNews::Rejected("no".into())),

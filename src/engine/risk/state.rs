@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::verdict::DenialCode;
 use crate::engine::ids::Symbol;
 use crate::engine::time::Ts;
 
@@ -85,14 +86,30 @@ pub enum ReduceCause {
     Tape(String),
     /// Equity changed and fills, fees and funding do not explain it.
     ExternalEquity,
+    /// The venue, or the way to it, forbids opening.
+    Venue {
+        /// Name of the reason.
+        code: DenialCode,
+        /// Symbol, or all.
+        symbol: Option<Symbol>,
+        /// The numbers and what to do.
+        detail: String,
+    },
 }
 
 impl ReduceCause {
     /// Does it stop this symbol's entries?
     pub fn covers(&self, symbol: Symbol) -> bool {
         match self {
-            Self::LimitExceeded { symbol: Some(only), .. } => *only == symbol,
+            Self::LimitExceeded { symbol: Some(only), .. } | Self::Venue { symbol: Some(only), .. } => *only == symbol,
             _ => true,
+        }
+    }
+    /// The symbol it is limited to.
+    pub const fn symbol(&self) -> Option<Symbol> {
+        match self {
+            Self::LimitExceeded { symbol, .. } | Self::Venue { symbol, .. } => *symbol,
+            Self::Mismatch(_) | Self::Tape(_) | Self::ExternalEquity => None,
         }
     }
 }
@@ -104,6 +121,7 @@ impl fmt::Display for ReduceCause {
             Self::Mismatch(what) => write!(f, "mismatch: {what}"),
             Self::Tape(why) => write!(f, "tape: {why}"),
             Self::ExternalEquity => write!(f, "equity changed from outside"),
+            Self::Venue { code, detail, .. } => write!(f, "{}: {detail}", code.text()),
         }
     }
 }

@@ -49,6 +49,17 @@ pub enum DenialCode {
     MarginInsufficient,
     CooldownActive,
     EquityUnknown,
+    InstrumentUnknown,
+    InstrumentNotTrading,
+    PriceOutsideBand,
+    PositionModeHedge,
+    VenueUnreachable,
+    VenueMaintenance,
+    VenueDelisting,
+    VenueKeyRefused,
+    VenueBanned,
+    VenueRefused,
+    ClockSkew,
 }
 
 impl DenialCode {
@@ -86,6 +97,17 @@ impl DenialCode {
         (Self::MarginInsufficient, "MARGIN_INSUFFICIENT", "not enough free margin"),
         (Self::CooldownActive, "COOLDOWN_ACTIVE", "pausing after a loss"),
         (Self::EquityUnknown, "EQUITY_UNKNOWN", "equity cannot be computed"),
+        (Self::InstrumentUnknown, "INSTRUMENT_UNKNOWN", "the venue has not said its rules yet, or does not list it"),
+        (Self::InstrumentNotTrading, "INSTRUMENT_NOT_TRADING", "not open for trading, or about to be delisted"),
+        (Self::PriceOutsideBand, "PRICE_OUTSIDE_BAND", "the venue would re-price or refuse an order at this price"),
+        (Self::PositionModeHedge, "POSITION_MODE_HEDGE", "the symbol is in hedge mode; only one-way mode is traded"),
+        (Self::VenueUnreachable, "VENUE_UNREACHABLE", "the account's streams or requests do not get through"),
+        (Self::VenueMaintenance, "VENUE_MAINTENANCE", "the venue announced or began maintenance"),
+        (Self::VenueDelisting, "VENUE_DELISTING", "the venue announced the end of this contract"),
+        (Self::VenueKeyRefused, "VENUE_KEY_REFUSED", "the venue refuses the key or its permissions"),
+        (Self::VenueBanned, "VENUE_BANNED", "the venue refuses this address for some minutes"),
+        (Self::VenueRefused, "VENUE_REFUSED", "the venue does not let this account open here"),
+        (Self::ClockSkew, "CLOCK_SKEW", "this machine's clock is too far from the venue's"),
     ];
 
     /// The text form.

@@ -178,7 +178,11 @@ impl Seen {
             MarketData::Book(_) => self.books += 1,
             MarketData::Trade(_) => self.trades += 1,
             MarketData::Gap => self.gaps += 1,
-            MarketData::Ticker(_) => {}
+            MarketData::Ticker(_)
+            | MarketData::Rules(_)
+            | MarketData::Bar(_)
+            | MarketData::Band { .. }
+            | MarketData::Liquidation { .. } => {}
         }
     }
 
@@ -228,7 +232,7 @@ impl Recorder {
         match event {
             MarketData::Book(update) => self.book.apply(update),
             MarketData::Gap => self.book.gap(),
-            MarketData::Trade(_) | MarketData::Ticker(_) => {}
+            _ => {}
         }
         self.features.on_market(at, event, &self.book);
         match self.book.best() {

@@ -227,6 +227,8 @@ impl Desk {
             MarketData::Gap => market.gap(),
             MarketData::Trade(trade) => self.trade(at, symbol, trade),
             MarketData::Ticker(ticker) => self.ticker(at, symbol, ticker),
+            MarketData::Rules(rules) => market.set_rules(rules),
+            MarketData::Bar(_) | MarketData::Band { .. } | MarketData::Liquidation { .. } => {}
         }
         let moved = self.market(symbol).is_some_and(|market| market.mark() != mark);
         if moved && self.holdings.get(symbol.index()).is_some_and(|held| !held.is_flat()) {

@@ -42,6 +42,14 @@ impl Market {
         }
     }
 
+    /// The venue changed its rules; a funding schedule that goes on keeps what it has heard.
+    pub(super) fn set_rules(&mut self, rules: &Instrument) {
+        if rules.funding_interval_s != self.rules.funding_interval_s {
+            self.funding = Schedule::every(rules.funding_interval_s);
+        }
+        self.rules.clone_from(rules);
+    }
+
     /// The book can be traded against.
     pub(super) fn is_open(&self) -> bool {
         self.book.state() == BookState::Valid

@@ -17,8 +17,10 @@ pub type Check = fn(&NewOrder, &GateView<'_>) -> Option<Denial>;
 pub const CHECKS: &[(&str, Check)] = &[
     ("state", state::check),
     ("category", instrument::category),
+    ("instrument status", instrument::status),
     ("market data", market::data),
     ("instrument rules", instrument::rules),
+    ("price band", instrument::band),
     ("slippage", market::slippage),
     ("order notional", exposure::order_notional),
     ("position notional", exposure::position_notional),

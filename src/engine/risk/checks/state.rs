@@ -4,7 +4,7 @@ use crate::engine::control::Control;
 use crate::engine::effect::NewOrder;
 use crate::engine::ids::Symbol;
 use crate::engine::risk::gate::GateView;
-use crate::engine::risk::state::Arming;
+use crate::engine::risk::state::{Arming, ReduceCause};
 use crate::engine::risk::verdict::{Denial, DenialCode};
 use crate::engine::settings::Settings;
 use crate::engine::time::Ts;
@@ -33,6 +33,9 @@ pub fn state(symbol: Symbol, at: Ts, control: &Control, settings: &Settings) -> 
         _ => return Some(Denial::bare(DenialCode::StateDisarmed)),
     }
     if let Some(cause) = control.reducing.iter().find(|cause| cause.covers(symbol)) {
+        if let ReduceCause::Venue { code, detail, .. } = cause {
+            return Some(Denial::with(*code, detail.clone()));
+        }
         return Some(Denial::with(DenialCode::StateReducing, format!("cause={}", cause.to_string().replace(' ', "_"))));
     }
     if control.released.contains(&symbol) {
