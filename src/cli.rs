@@ -3,6 +3,8 @@
 mod configuration;
 mod control;
 mod global;
+mod lines;
+mod live;
 mod models;
 mod money;
 mod output;
@@ -199,10 +201,6 @@ impl Cli {
         };
         match command {
             Command::Demo(options) => runs::demo(global, &options),
-            Command::Run(options) if !options.demo => Err(Failure::new(
-                Exit::Error,
-                format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen"),
-            )),
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),
