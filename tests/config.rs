@@ -5,10 +5,12 @@
 use std::path::Path;
 
 use tickdeck::config::{Config, ConfigError, KEYS, Loaded, Origin, Sources, example, schema};
+use tickdeck::engine::ids::Account;
 use tickdeck::engine::num::{Money, Rate};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::{OnLossTrip, Settings};
 use tickdeck::engine::time::{Span, Ts};
+use tickdeck::keys::Places;
 
 const NOW: Ts = Ts::from_ms(1_763_800_000_000);
 
@@ -144,7 +146,17 @@ fn mistakes_are_named_with_place_key_and_help() {
         ),
         ("max_daily_loss = 5\n", "did you mean `risk.max_daily_loss`?"),
         ("[riks]\nx = 1\n", "config.toml:1: `riks`: no such section; did you mean [risk]?"),
-        ("[bybit]\nregion = \"eu\"\n", "this build does not have the exchange connection"),
+        ("[watchdog]\nclose = true\n", "this build does not have the watchdog"),
+        ("[bybit]\nregion = \"mars\"\n", "\"mars\" is not one of \"global\""),
+        ("[bybit]\nbook_depth = 25\n", "25 is not one of 1, 50, 200, 1000"),
+        ("[bybit]\nrest_url = \"http://api.bybit.com\"\n", "http only on loopback"),
+        ("[bybit]\nws_trade_url = \"https://stream.bybit.com\"\n", "wss://host/path"),
+        ("[bybit]\ncreate_recv_window_ms = 6000\n", "is longer than bybit.recv_window_ms (5000)"),
+        ("[keys.live]\nsecret_file = \"secret\"\n", "a file with its whole path"),
+        ("[keys.live]\nsecret_command = \"pass show bybit\"\n", "a list of a program and its arguments"),
+        ("[keys.live]\nsecret_file = \"/s\"\nsecret_command = [\"pass\"]\n", "has a file as well"),
+        ("[keys.demo-account]\nsecret_file = \"/s\"\n", "did you mean [keys.demo_account]?"),
+        ("keys = 5\n", "`keys`: no such key"),
         ("[risk.live]\nmax_daily_loss = 5\n", "`risk.live`: this build does not act on it"),
         ("[arming]\nresume = true\n", "config.toml:2: `arming.resume`: this build does not act on it"),
         ("[ui]\nfps = 61\n", "config.toml:2: `ui.fps`: 61 is not a whole number from 1 to 60"),
@@ -194,6 +206,50 @@ fn mistakes_are_named_with_place_key_and_help() {
     }
 }
 
+/// What looks like a secret is refused wherever it stands, and no message repeats it.
+#[test]
+fn secrets_in_the_file_are_refused_and_never_repeated() {
+    let secret = "0123456789abcdefSECRET";
+    for place in [
+        "[keys.live]\nsecret",
+        "[keys.live]\napi_key",
+        "[keys]\napi_secret",
+        "[bybit]\napiKey",
+        "[bybit]\npassword",
+        "BYBIT_API_SECRET",
+    ] {
+        let told = refusal(&format!("{place} = \"{secret}\"\n"));
+        assert!(told.contains("no secret is ever written here") && !told.contains(secret), "{told}");
+    }
+    for place in ["[keys.live]\nsecret_file", "[keys.live]\nsecret_command", "[bybit]\nproxy"] {
+        let told = refusal(&format!("{place} = \"{secret}\"\n"));
+        assert!(!told.contains(secret), "{told}");
+    }
+    let told = refusal(&format!("[bybit]\nproxy = \"http://me:{secret}@proxy:3128\"\n"));
+    assert!(told.contains("without a password") && !told.contains(secret), "{told}");
+    let sources =
+        Sources { environment: vec![("TICKDECK__KEYS__LIVE__SECRET".into(), secret.into())], ..Sources::default() };
+    let told = sources.load().unwrap_err().to_string();
+    assert!(told.contains("no secret is ever written here") && !told.contains(secret), "{told}");
+}
+
+#[test]
+fn places_of_keys_are_read_per_account() {
+    let sources = Sources {
+        environment: vec![("TICKDECK__KEYS__DEMO_ACCOUNT__SECRET_COMMAND".into(), "pass, show, bybit".into())],
+        ..Sources::default()
+    };
+    let config = sources.load().unwrap().config;
+    let places = config.keys.of(Account::DemoAccount).unwrap();
+    assert_eq!(places.secret.command, ["pass", "show", "bybit"]);
+    assert_eq!((config.keys.of(Account::Paper), config.keys.of(Account::Live)), (None, Some(&Places::default())));
+    let text =
+        "[keys.testnet]\napi_key_file = \"/run/key\"\n[bybit]\nrest_url = \"http://127.0.0.1:9\"\nbook_depth = 200\n";
+    let config = load(text).unwrap().config;
+    assert_eq!(config.keys.testnet.api_key.file.as_deref(), Some(Path::new("/run/key")));
+    assert_eq!((config.bybit.rest_url.as_str(), config.bybit.book_depth), ("http://127.0.0.1:9", 200));
+}
+
 #[test]
 fn all_mistakes_are_told_at_once() {
     let error = load("fsp = 1\n[ui]\nfps = 99\ntheme = 3\n").unwrap_err();
@@ -237,11 +293,7 @@ fn notes_say_what_is_unusual() {
 fn the_schema_knows_every_key_and_default() {
     let schema = schema();
     for key in KEYS {
-        let pointer = if key.section().is_empty() {
-            format!("/properties/{}", key.name())
-        } else {
-            format!("/properties/{}/properties/{}", key.section(), key.name())
-        };
+        let pointer = format!("/properties/{}", key.path.replace('.', "/properties/"));
         let described = schema.pointer(&pointer).unwrap_or_else(|| panic!("{pointer}"));
         assert!(described["description"].as_str().is_some_and(|text| text.len() > 10), "{pointer}");
         assert!(!described["default"].is_null(), "{pointer}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Config;
+use super::address::{self, Address};
 use super::value::{DayStart, Literal, parse_span, show_span};
 use crate::engine::num::{Money, Price, Rate, UNIT};
 use crate::engine::risk::limits::{LimitKey, LimitUnit, show};
@@ -22,6 +23,14 @@ const STRATEGY_NAMES: &[&str] = &{
     }
     names
 };
+
+/// Sites of Bybit with hosts of their own (contract 1, corrections 1.3).
+const BYBIT_REGIONS: &[&str] = &["global", "nl", "tr", "kz", "ge", "ae", "eu", "id", "jp"];
+const API_KEY_FILE: &str = "file that holds the API key and nothing else, mode 0600; asked after the environment";
+const API_KEY_COMMAND: &str = "program that prints the API key, asked after the system's keyring";
+const SECRET_FILE: &str = "file that holds the API secret and nothing else, mode 0600; asked after the environment";
+const SECRET_COMMAND: &str =
+    "program that prints the API secret, such as [\"pass\", \"show\", \"bybit\"]; asked after the system's keyring";
 
 /// One key.
 pub struct Key {
@@ -47,6 +56,14 @@ pub(super) enum Slot {
     Names(At<Vec<String>>),
     /// A folder; empty means the usual places.
     Folder(At<Option<PathBuf>>),
+    /// A file by its whole path; empty means none.
+    File(At<Option<PathBuf>>),
+    /// A program and its arguments; empty means none.
+    Program(At<Vec<String>>),
+    /// An address on the network; empty means the built-in one or none.
+    Address(At<String>, Address),
+    /// One of some numbers.
+    Choice(At<u32>, &'static [u32]),
     /// Quote currency, above zero.
     Money(At<Money>),
     /// Basis points, exact, kept as a rate; largest value in basis points.
@@ -92,6 +109,72 @@ pub const KEYS: &[Key] = &[
         Slot::Flag(|c| &mut c.live),
         "one of the two things real money needs; this build has no exchange connection and refuses the live account",
     ),
+    key(
+        "bybit.rest_url",
+        Slot::Address(|c| &mut c.bybit.rest_url, Address::Rest),
+        "REST address; empty is the account's own. Only loopback or a host of the account's own family is taken",
+    ),
+    key(
+        "bybit.ws_public_url",
+        Slot::Address(|c| &mut c.bybit.ws_public_url, Address::Socket),
+        "stream of public data; empty is the account's own",
+    ),
+    key(
+        "bybit.ws_private_url",
+        Slot::Address(|c| &mut c.bybit.ws_private_url, Address::Socket),
+        "stream of the account; empty is the account's own",
+    ),
+    key(
+        "bybit.ws_trade_url",
+        Slot::Address(|c| &mut c.bybit.ws_trade_url, Address::Socket),
+        "stream that takes orders; empty is the account's own",
+    ),
+    key(
+        "bybit.region",
+        Slot::Word(|c| &mut c.bybit.region, BYBIT_REGIONS),
+        "whose Bybit the account is at: regional accounts have hosts of their own",
+    ),
+    key(
+        "bybit.recv_window_ms",
+        Slot::Millis(|c| &mut c.bybit.recv_window, 500, 60_000),
+        "how old a request may be when it reaches Bybit, in milliseconds",
+    ),
+    key(
+        "bybit.create_recv_window_ms",
+        Slot::Millis(|c| &mut c.bybit.create_recv_window, 500, 60_000),
+        "the same for new orders, in milliseconds: a late one is refused rather than filled; at most recv_window_ms",
+    ),
+    key(
+        "bybit.order_transport",
+        Slot::Word(|c| &mut c.bybit.order_transport, &["rest", "ws"]),
+        "how orders are sent; Bybit's demo account takes \"rest\" only",
+    ),
+    key(
+        "bybit.proxy",
+        Slot::Address(|c| &mut c.bybit.proxy, Address::Proxy),
+        "proxy of every connection to Bybit, streams included; empty is none",
+    ),
+    key(
+        "bybit.book_depth",
+        Slot::Choice(|c| &mut c.bybit.book_depth, &[1, 50, 200, 1000]),
+        "levels per side of the book that is subscribed to",
+    ),
+    key("keys.demo_account.api_key_file", Slot::File(|c| &mut c.keys.demo_account.api_key.file), API_KEY_FILE),
+    key(
+        "keys.demo_account.api_key_command",
+        Slot::Program(|c| &mut c.keys.demo_account.api_key.command),
+        API_KEY_COMMAND,
+    ),
+    key("keys.demo_account.secret_file", Slot::File(|c| &mut c.keys.demo_account.secret.file), SECRET_FILE),
+    key("keys.demo_account.secret_command", Slot::Program(|c| &mut c.keys.demo_account.secret.command), SECRET_COMMAND),
+    key("keys.testnet.api_key_file", Slot::File(|c| &mut c.keys.testnet.api_key.file), API_KEY_FILE),
+    key("keys.testnet.api_key_command", Slot::Program(|c| &mut c.keys.testnet.api_key.command), API_KEY_COMMAND),
+    key("keys.testnet.secret_file", Slot::File(|c| &mut c.keys.testnet.secret.file), SECRET_FILE),
+    key("keys.testnet.secret_command", Slot::Program(|c| &mut c.keys.testnet.secret.command), SECRET_COMMAND),
+    key("keys.live.api_key_file", Slot::File(|c| &mut c.keys.live.api_key.file), API_KEY_FILE),
+    key("keys.live.api_key_command", Slot::Program(|c| &mut c.keys.live.api_key.command), API_KEY_COMMAND),
+    key("keys.live.secret_file", Slot::File(|c| &mut c.keys.live.secret.file), SECRET_FILE),
+    key("keys.live.secret_command", Slot::Program(|c| &mut c.keys.live.secret.command), SECRET_COMMAND),
     key("model.dir", Slot::Folder(|c| &mut c.model.dir), "folder of models; empty looks in the usual places"),
     key("model.active", Slot::Names(|c| &mut c.model.active), "models that run; empty runs every sound one"),
     key(
@@ -244,11 +327,11 @@ pub(super) fn limit_path(which: LimitKey) -> &'static str {
 impl Key {
     /// Section, empty at the top of the file.
     pub fn section(&self) -> &'static str {
-        self.path.split_once('.').map_or("", |(section, _)| section)
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
     }
     /// Name within the section.
     pub fn name(&self) -> &'static str {
-        self.path.split_once('.').map_or(self.path, |(_, name)| name)
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
     }
     /// Name of the environment variable that sets it.
     pub fn variable(&self) -> String {
@@ -261,9 +344,12 @@ impl Key {
         let config = &mut config.clone();
         match self.slot {
             Slot::Flag(at) => Literal::Flag(*at(config)),
-            Slot::Word(at, _) => Literal::Text(at(config).clone()),
-            Slot::Symbols(at) | Slot::Names(at) => Literal::List(at(config).clone()),
-            Slot::Folder(at) => Literal::Text(at(config).as_ref().map(|p| p.display().to_string()).unwrap_or_default()),
+            Slot::Word(at, _) | Slot::Address(at, _) => Literal::Text(at(config).clone()),
+            Slot::Symbols(at) | Slot::Names(at) | Slot::Program(at) => Literal::List(at(config).clone()),
+            Slot::Choice(at, _) => Literal::Number(at(config).to_string()),
+            Slot::Folder(at) | Slot::File(at) => {
+                Literal::Text(at(config).as_ref().map(|p| p.display().to_string()).unwrap_or_default())
+            }
             Slot::Money(at) => Literal::Number(at(config).to_string()),
             Slot::Bps(at, _) => Literal::Number(show(at(config).raw().saturating_mul(10_000))),
             Slot::Float(at, ..) => Literal::Number(at(config).to_string()),
@@ -290,6 +376,12 @@ impl Key {
             Slot::Symbols(_) => format!("a list of 1 to {SYMBOLS_MAX} names such as [\"BTCUSDT\"]"),
             Slot::Names(_) => "a list of model names".to_owned(),
             Slot::Folder(_) => "a folder".to_owned(),
+            Slot::File(_) => "a file with its whole path".to_owned(),
+            Slot::Program(_) => "a list of a program and its arguments".to_owned(),
+            Slot::Address(_, kind) => kind.allowed().to_owned(),
+            Slot::Choice(_, numbers) => {
+                format!("one of {}", numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", "))
+            }
             Slot::Money(_) => "an amount above 0, at most 18 decimals".to_owned(),
             Slot::Bps(_, max) => format!("a number from 0 to {max}, at most 5 decimals"),
             Slot::Float(_, min, max) => format!("a number from {min} to {max}"),
@@ -312,6 +404,10 @@ impl Key {
     pub fn set(&self, config: &mut Config, literal: &Literal) -> Result<(), String> {
         self.put(config, literal).map_err(|what| {
             let allowed = self.allowed();
+            if self.may_hold_a_secret() {
+                let what = if what.is_empty() { "what is written here" } else { &what };
+                return format!("{what} is not {allowed}");
+            }
             let given: String = literal.to_string().chars().take(80).collect();
             if what.is_empty() {
                 format!("{given} is not {allowed}")
@@ -319,6 +415,11 @@ impl Key {
                 format!("{given}: {what} (allowed: {allowed})")
             }
         })
+    }
+
+    /// Is it a place where a secret may have been written by mistake? Then no message repeats what is there.
+    fn may_hold_a_secret(&self) -> bool {
+        matches!(self.slot, Slot::File(_) | Slot::Program(_) | Slot::Address(..))
     }
 
     fn put(&self, config: &mut Config, literal: &Literal) -> Result<(), String> {
@@ -334,6 +435,32 @@ impl Key {
             Slot::Folder(at) => {
                 let text = literal.text().ok_or_else(no)?;
                 *at(config) = (!text.is_empty()).then(|| PathBuf::from(text));
+            }
+            Slot::File(at) => {
+                let path = PathBuf::from(literal.text().ok_or_else(no)?);
+                let given = !path.as_os_str().is_empty();
+                if given && !path.is_absolute() {
+                    return Err(no());
+                }
+                *at(config) = given.then_some(path);
+            }
+            Slot::Program(at) => {
+                let list = literal.list().ok_or_else(no)?;
+                if list.first().is_some_and(|program| program.trim().is_empty()) {
+                    return Err(no());
+                }
+                *at(config) = list;
+            }
+            Slot::Address(at, kind) => {
+                let text = literal.text().ok_or_else(no)?;
+                if !text.is_empty() {
+                    address::check(text, kind)?;
+                }
+                text.clone_into(at(config));
+            }
+            Slot::Choice(at, numbers) => {
+                let number = digits(literal)?.parse().ok();
+                *at(config) = number.filter(|n| numbers.contains(n)).ok_or_else(no)?;
             }
             Slot::Money(at) => {
                 let amount = Money::parse(digits(literal)?).map_err(|e| e.to_string())?;

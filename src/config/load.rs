@@ -15,7 +15,6 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 const PREFIX: &str = "TICKDECK__";
 /// Sections of other builds, with what they need.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("bybit", "the exchange connection"),
     ("watchdog", "the watchdog"),
     ("metrics", "the metrics listener"),
     ("alerts", "alert channels"),
@@ -32,6 +31,9 @@ const KEYS_ELSEWHERE: &[&str] = &[
     "risk.live",
     "strategy.execution",
 ];
+
+/// Ends of names, without `_`, that people give to secrets.
+const SECRETS: &[&str] = &["secret", "apikey", "password", "passphrase", "token", "privatekey"];
 
 /// What a configuration is read from.
 #[derive(Clone, Debug, Default)]
@@ -142,13 +144,22 @@ impl Desk {
         if let Some((_, part)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
             return self.problem(origin.clone(), name, format!("this build does not have {part}; remove the section"));
         }
+        if KEYS_ELSEWHERE.contains(&name) {
+            return self.problem(origin.clone(), name, unknown(name));
+        }
         let sections = || KEYS.iter().map(Key::section).filter(|s| !s.is_empty());
-        if !sections().any(|known| known == name) {
+        let within =
+            |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if !sections().any(within) {
             let hint = nearest(name, sections()).map_or(String::new(), |near| format!("; did you mean [{near}]?"));
             return self.problem(origin.clone(), name, format!("no such section{hint}"));
         }
         for (key, value) in section {
-            self.set(&format!("{name}.{}", key.get_ref()), &literal(value.get_ref()), lines.origin(key.span().start));
+            let (path, origin) = (format!("{name}.{}", key.get_ref()), lines.origin(key.span().start));
+            match value.get_ref() {
+                DeValue::Table(inner) if !is_key(&path) => self.section(lines, &path, inner, &origin),
+                value => self.set(&path, &literal(value), origin),
+            }
         }
     }
 
@@ -188,6 +199,12 @@ fn unknown(path: &str) -> String {
         return "this build does not act on it; remove it".to_owned();
     }
     let name = path.rsplit('.').next().unwrap_or(path);
+    if SECRETS.iter().any(|word| name.replace(['-', '_'], "").to_lowercase().ends_with(word)) {
+        return "no secret is ever written here: `tickdeck keys set` stores it in the system's keyring, and \
+                keys.ACCOUNT.secret_file and secret_command name a file or a program that holds it. Take it out of this \
+                place and make a new one at Bybit"
+            .to_owned();
+    }
     let near = KEYS.iter().find(|key| key.name() == name).map(|key| key.path);
     let near = near.or_else(|| nearest(path, KEYS.iter().map(|key| key.path)));
     let near = near.or_else(|| {

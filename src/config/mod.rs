@@ -1,6 +1,7 @@
 //! Configuration: every key with its default, its check and its help, once. Command line over environment over file over
 //! defaults. Keys of parts that this build does not have are refused, not ignored.
 
+mod address;
 mod error;
 mod keys;
 mod load;
@@ -15,10 +16,12 @@ pub use load::{Loaded, Sources};
 pub use text::{example, schema};
 pub use value::{DayStart, Literal, parse_span, show_span};
 
+use crate::engine::ids::Account;
 use crate::engine::num::{Money, Rate};
 use crate::engine::risk::limits::{LimitError, LimitKey, RiskLimits};
 use crate::engine::settings::{OnLossTrip, Settings};
 use crate::engine::time::{Span, Ts};
+use crate::keys::{Place, Places};
 
 /// A complete, checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,10 @@ pub struct Config {
     pub symbols: Vec<String>,
     /// Time between decisions per instrument.
     pub decision_interval: Span,
+    /// `[bybit]`.
+    pub bybit: BybitConfig,
+    /// `[keys]`.
+    pub keys: KeysConfig,
     /// `[model]`.
     pub model: ModelConfig,
     /// `[strategy]`.
@@ -45,6 +52,66 @@ pub struct Config {
     pub tape: TapeConfig,
     /// `[ui]`.
     pub ui: UiConfig,
+}
+
+/// The connection to Bybit. Empty addresses are the account's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BybitConfig {
+    /// REST.
+    pub rest_url: String,
+    /// Public stream.
+    pub ws_public_url: String,
+    /// The account's stream.
+    pub ws_private_url: String,
+    /// The stream that takes orders.
+    pub ws_trade_url: String,
+    /// Whose Bybit: `global` or a country's.
+    pub region: String,
+    /// How old a request may be when it arrives.
+    pub recv_window: Span,
+    /// The same for new orders.
+    pub create_recv_window: Span,
+    /// `rest` or `ws`.
+    pub order_transport: String,
+    /// Proxy of every connection; empty is none.
+    pub proxy: String,
+    /// Levels per side of the book that is subscribed to.
+    pub book_depth: u32,
+}
+
+/// Where each account's API key and secret lie, besides the environment and the system's keyring.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct KeysConfig {
+    /// Bybit's demo trading.
+    pub demo_account: Places,
+    /// Bybit's testnet.
+    pub testnet: Places,
+    /// Real money.
+    pub live: Places,
+}
+
+impl KeysConfig {
+    /// Of one account; the paper account has no keys.
+    pub fn of(&self, account: Account) -> Option<&Places> {
+        match account {
+            Account::Paper => None,
+            Account::DemoAccount => Some(&self.demo_account),
+            Account::Testnet => Some(&self.testnet),
+            Account::Live => Some(&self.live),
+        }
+    }
+
+    /// Every place, under the key of its command.
+    fn places(&self) -> [(&'static str, &Place); 6] {
+        [
+            ("keys.demo_account.api_key_command", &self.demo_account.api_key),
+            ("keys.demo_account.secret_command", &self.demo_account.secret),
+            ("keys.testnet.api_key_command", &self.testnet.api_key),
+            ("keys.testnet.secret_command", &self.testnet.secret),
+            ("keys.live.api_key_command", &self.live.api_key),
+            ("keys.live.secret_command", &self.live.secret),
+        ]
+    }
 }
 
 /// Models.
@@ -165,6 +232,19 @@ impl Default for Config {
             live: false,
             symbols: ["BTCUSDT", "ETHUSDT", "SOLUSDT"].map(str::to_owned).to_vec(),
             decision_interval: engine.decision_interval,
+            bybit: BybitConfig {
+                rest_url: String::new(),
+                ws_public_url: String::new(),
+                ws_private_url: String::new(),
+                ws_trade_url: String::new(),
+                region: "global".to_owned(),
+                recv_window: Span::from_secs(5),
+                create_recv_window: Span::from_ms(2500),
+                order_transport: "rest".to_owned(),
+                proxy: String::new(),
+                book_depth: 50,
+            },
+            keys: KeysConfig::default(),
             model: ModelConfig {
                 dir: None,
                 active: Vec::new(),
@@ -276,6 +356,15 @@ impl Config {
                 show_span(self.arming.arm_for)
             );
             found.push(("arming.deadman", what));
+        }
+        if self.bybit.create_recv_window > self.bybit.recv_window {
+            let what = format!("is longer than bybit.recv_window_ms ({})", self.bybit.recv_window.as_ms());
+            found.push(("bybit.create_recv_window_ms", what));
+        }
+        for (path, place) in self.keys.places() {
+            if place.file.is_some() && !place.command.is_empty() {
+                found.push((path, "has a file as well, which is read first: keep one of the two".to_owned()));
+            }
         }
         let mut names = self.symbols.clone();
         names.sort();

@@ -11,6 +11,10 @@ const HEAD: &str = "\
 # A value comes from the command line (--set risk.max_daily_loss=50), else from the environment
 # (TICKDECK__RISK__MAX_DAILY_LOSS=50), else from this file, else it is the default.
 # Unknown keys and impossible combinations are refused: nothing starts (exit code 4).
+# No secret is written here. An account's API key and secret come from the environment (live: BYBIT_API_KEY and
+# BYBIT_API_SECRET, demo account: BYBIT_DEMO_API_KEY and BYBIT_DEMO_API_SECRET, testnet: BYBIT_TESTNET_API_KEY and
+# BYBIT_TESTNET_API_SECRET), else from a file of mode 0600, else from the system's keyring (`tickdeck keys set live`),
+# else from a program; the first that has it counts. The places of files and programs are in [keys.ACCOUNT].
 ";
 
 /// The example file: every key, commented, with its default. `config init` writes it.
@@ -42,14 +46,7 @@ pub fn schema() -> serde_json::Value {
         if let (Some(target), serde_json::Value::Object(kind)) = (described.as_object_mut(), kind(&key.slot)) {
             target.extend(kind);
         }
-        if key.section().is_empty() {
-            top.insert(key.name().to_owned(), described);
-            continue;
-        }
-        let section = top.entry(key.section()).or_insert_with(
-            || serde_json::json!({ "type": "object", "additionalProperties": false, "properties": {} }),
-        );
-        if let Some(properties) = section.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        if let Some(properties) = properties(&mut top, key.section()) {
             properties.insert(key.name().to_owned(), described);
         }
     }
@@ -59,6 +56,17 @@ pub fn schema() -> serde_json::Value {
         "type": "object",
         "additionalProperties": false,
         "properties": top,
+    })
+}
+
+/// The keys of a section such as `risk` or `keys.live`, made where they are missing.
+fn properties<'a>(
+    top: &'a mut serde_json::Map<String, serde_json::Value>,
+    section: &str,
+) -> Option<&'a mut serde_json::Map<String, serde_json::Value>> {
+    section.split('.').filter(|part| !part.is_empty()).try_fold(top, |inner, part| {
+        let empty = || serde_json::json!({ "type": "object", "additionalProperties": false, "properties": {} });
+        inner.entry(part).or_insert_with(empty).get_mut("properties")?.as_object_mut()
     })
 }
 
@@ -82,8 +90,11 @@ fn kind(slot: &Slot) -> serde_json::Value {
         Slot::Symbols(_) => {
             serde_json::json!({ "type": "array", "items": { "type": "string", "pattern": "^[A-Z0-9]{2,30}$" }, "minItems": 1, "uniqueItems": true })
         }
-        Slot::Names(_) => serde_json::json!({ "type": "array", "items": { "type": "string" } }),
-        Slot::Folder(_) | Slot::DayStart(_) | Slot::Span(..) => serde_json::json!({ "type": "string" }),
+        Slot::Names(_) | Slot::Program(_) => serde_json::json!({ "type": "array", "items": { "type": "string" } }),
+        Slot::Choice(_, numbers) => serde_json::json!({ "enum": numbers }),
+        Slot::Folder(_) | Slot::File(_) | Slot::Address(..) | Slot::DayStart(_) | Slot::Span(..) => {
+            serde_json::json!({ "type": "string" })
+        }
         Slot::Float(_, min, max) => serde_json::json!({ "type": "number", "minimum": min, "maximum": max }),
         Slot::Count(_, min, max) => serde_json::json!({ "type": "integer", "minimum": min, "maximum": max }),
         Slot::Millis(_, min, max) | Slot::Seconds(_, min, max) => {
