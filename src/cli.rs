@@ -4,6 +4,8 @@ mod configuration;
 mod control;
 mod global;
 mod keys;
+mod lines;
+mod live;
 mod models;
 mod money;
 mod output;
@@ -203,10 +205,6 @@ impl Cli {
         };
         match command {
             Command::Demo(options) => runs::demo(global, &options),
-            Command::Run(options) if !options.demo => Err(Failure::new(
-                Exit::Error,
-                format!("{NO_EXCHANGE}. `tickdeck run --demo` is the demo without a screen"),
-            )),
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),

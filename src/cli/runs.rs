@@ -1,23 +1,19 @@
 //! `demo`, `run`, `replay`, `backtest`: configuration and models become a setup, and a run gets started.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use super::global::{Front, Global};
+use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
-use super::{BacktestOptions, DemoOptions, HeadlessOptions, LineFormat, ReplayOptions};
+use super::{BacktestOptions, DemoOptions, HeadlessOptions, LineFormat, ReplayOptions, live};
 use crate::config::Loaded;
-use crate::engine::command::Command;
 use crate::engine::ids::Pair;
-use crate::engine::notice::Notice;
-use crate::engine::snapshot::{Health, Snapshot, StateWord};
-use crate::engine::time::Span;
+use crate::engine::snapshot::StateWord;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::model::{Model, scan};
+use crate::run::assemble::Shown;
 use crate::run::clock::wall;
 use crate::run::cockpit::Ended;
 use crate::run::driver::Finished;
@@ -26,19 +22,18 @@ use crate::run::files::Files;
 use crate::run::start::{Setup, StartError};
 use crate::run::{cockpit, demo as demo_run, replay as tape_run};
 use crate::tape::Quota;
-use crate::tui::link::{CockpitEnd, Request};
 use crate::tui::{UiError, UiOptions};
 
 const GIB: u64 = 1 << 30;
 
 /// What every run of an invocation shares.
-struct Place {
-    files: Files,
-    loaded: Loaded,
+pub(super) struct Place {
+    pub files: Files,
+    pub loaded: Loaded,
 }
 
 impl Place {
-    fn find(global: &Global) -> Result<Self, Failure> {
+    pub fn find(global: &Global) -> Result<Self, Failure> {
         let files = global.files()?;
         let loaded = global.load(&files)?;
         for text in loaded.config.notes(wall()) {
@@ -48,7 +43,8 @@ impl Place {
         Ok(Self { files, loaded })
     }
 
-    fn setup(&self) -> Result<Setup, Failure> {
+    /// Settings, limits, models and places of a run.
+    pub fn setup(&self) -> Result<Setup, Failure> {
         let config = &self.loaded.config;
         let quota = Quota {
             max_bytes_total: u64::from(config.tape.max_gib) * GIB,
@@ -94,7 +90,8 @@ impl Place {
         Ok(sound)
     }
 
-    fn ui(&self, global: &Global) -> UiOptions {
+    /// How the cockpit looks.
+    pub fn ui(&self, global: &Global) -> UiOptions {
         let ui = &self.loaded.config.ui;
         UiOptions {
             fps: self.fps(),
@@ -103,6 +100,11 @@ impl Place {
             mouse: ui.mouse,
             data_dir: self.files.data_dir().to_owned(),
         }
+    }
+
+    /// A run with a screen.
+    pub fn on_screen(&self) -> Shown {
+        Shown { fps: Some(self.fps()), outputs: None, stop_after: None }
     }
 
     fn fps(&self) -> u16 {
@@ -126,8 +128,7 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     let place = Place::find(global)?;
     let setup = place.setup()?;
     let ledger = place.files.ledger(Pair::SIMULATED);
-    let (session, end) =
-        demo_run::session(setup, &market(options, None), Some(place.fps()), None).map_err(start_failure)?;
+    let (session, end) = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
     conclude(cockpit::run(session, end, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
@@ -150,24 +151,19 @@ pub(super) fn replay(global: &Global, options: &ReplayOptions) -> Result<(), Fai
 
 pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(), Failure> {
     let place = Place::find(global)?;
-    let lines = Lines {
-        format: options.format,
-        arm_for: options.arm.then_some(place.loaded.config.arming.arm_for),
-        armed: Arc::default(),
-        end: Arc::default(),
+    let lines = Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for));
+    let (armed, cockpit_end) = (lines.armed(), lines.end());
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
+    let (session, end, pair) = if options.demo {
+        let (session, end) =
+            demo_run::session(place.setup()?, &market(&options.market), shown).map_err(start_failure)?;
+        (session, end, Pair::SIMULATED)
+    } else {
+        live::session(global, &place, options.market.practice, shown)?
     };
-    let (armed, cockpit_end) = (lines.armed.clone(), lines.end.clone());
-    let format = options.format;
-    let outputs = demo_run::Outputs {
-        on_notice: Box::new(move |notice| print_notice(format, notice)),
-        on_snapshot: Box::new(move |snapshot| lines.snapshot(snapshot)),
-    };
-    let market = market(&options.market, options.stop_after);
-    let (session, end) = demo_run::session(place.setup()?, &market, None, Some(outputs)).map_err(start_failure)?;
-    // Set once, right here: the closures above find it when the session runs.
+    // Set once, right here: what prints finds it when the session runs.
     drop(cockpit_end.set(end));
-    let ledger = place.files.ledger(Pair::SIMULATED);
-    let ended = cockpit::run_without_screen(session, Some((ledger, Pair::SIMULATED)));
+    let ended = cockpit::run_without_screen(session, Some((place.files.ledger(pair), pair)));
     finish_lines();
     conclude(Ok(ended))?;
     if options.arm && !armed.load(Ordering::SeqCst) {
@@ -236,18 +232,18 @@ fn sheet(reports: &[tape_run::BacktestReport]) -> Sheet {
     sheet
 }
 
-fn market(options: &DemoOptions, stop_after: Option<Span>) -> demo_run::DemoOptions {
-    demo_run::DemoOptions { weather: options.weather, seed: options.seed, practice: options.practice, stop_after }
+fn market(options: &DemoOptions) -> demo_run::DemoOptions {
+    demo_run::DemoOptions { weather: options.weather, seed: options.seed, practice: options.practice }
 }
 
-fn needs_terminal(instead: &str) -> Result<(), Failure> {
+pub(super) fn needs_terminal(instead: &str) -> Result<(), Failure> {
     if std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
         return Ok(());
     }
     Err(Failure::error(format!("the cockpit needs a terminal on both stdin and stdout; `{instead}` runs without one")))
 }
 
-fn start_failure(error: StartError) -> Failure {
+pub(super) fn start_failure(error: StartError) -> Failure {
     match error {
         StartError::Screen(UiError::Keymap(error)) => {
             Failure::configuration(format!("ui.keymap: {error}; nothing was started"))
@@ -256,7 +252,7 @@ fn start_failure(error: StartError) -> Failure {
     }
 }
 
-fn conclude(ended: Result<Ended, StartError>) -> Result<(), Failure> {
+pub(super) fn conclude(ended: Result<Ended, StartError>) -> Result<(), Failure> {
     match ended.map_err(start_failure)? {
         Ended::Orderly(_, finished) => check(&finished),
         Ended::EnginePanicked => Err(Failure::new(
@@ -279,126 +275,4 @@ fn check(finished: &Finished) -> Result<(), Failure> {
         _ => return Err(Failure::error("the run ended, but not everything could be written")),
     };
     Err(Failure::new(Exit::Latched, format!("stopped while {word}; the latch holds until a reset")))
-}
-
-/// Prints a run without a screen, and arms it when asked to.
-struct Lines {
-    format: LineFormat,
-    arm_for: Option<Span>,
-    armed: Arc<AtomicBool>,
-    end: Arc<OnceLock<CockpitEnd>>,
-}
-
-impl Lines {
-    fn snapshot(&self, snapshot: &Snapshot) {
-        if snapshot.state.word == StateWord::Armed {
-            self.armed.store(true, Ordering::SeqCst);
-        }
-        self.arm(snapshot);
-        let account = &snapshot.account;
-        let equity = account.equity.map(|equity| equity.to_string());
-        let word = format!("{:?}", snapshot.state.word).to_uppercase();
-        match self.format {
-            LineFormat::Json => line(
-                &serde_json::json!({
-                    "kind": "state",
-                    "at": snapshot.at.to_string(),
-                    "state": word,
-                    "latch": snapshot.state.latch.as_ref().map(|latch| latch.cause.to_string()),
-                    "equity": equity,
-                    "balance": account.balance.to_string(),
-                    "realised": account.realised.to_string(),
-                    "fees": account.fees.to_string(),
-                    "trades": account.trades,
-                    "open": snapshot.state.open,
-                    "working": snapshot.orders.iter().filter(|order| order.working).count(),
-                    "events": snapshot.health.events,
-                })
-                .to_string(),
-            ),
-            LineFormat::Text => line(&format!(
-                "{}  {word}  equity {}  open {}  trades {}  events {}",
-                snapshot.at.clock(),
-                account.equity.map_or("unknown".to_owned(), |equity| format!("{equity:.2}")),
-                snapshot.state.open,
-                account.trades,
-                snapshot.health.events
-            )),
-        }
-    }
-
-    /// Asks once, when every check passes. An arming that lapses or is taken away later stays so.
-    fn arm(&self, snapshot: &Snapshot) {
-        let Some(lasts) = self.arm_for else { return };
-        let passes = snapshot.state.preflight.iter().all(|check| check.health != Health::Fail);
-        if passes
-            && !self.armed.load(Ordering::SeqCst)
-            && snapshot.state.word == StateWord::Safe
-            && let Some(end) = self.end.get()
-        {
-            end.ask(Request::Command(Command::Arm { lasts }));
-        }
-    }
-}
-
-fn print_notice(format: LineFormat, notice: &Notice) {
-    match format {
-        LineFormat::Json => {
-            let mut value = serde_json::to_value(notice).unwrap_or_default();
-            if let Some(object) = value.as_object_mut() {
-                object.insert("kind".to_owned(), "notice".into());
-                object.insert("at".to_owned(), notice.at.to_string().into());
-            }
-            line(&value.to_string());
-        }
-        LineFormat::Text => line(&format!("{}  {}", notice.at.clock(), notice.text)),
-    }
-}
-
-/// Lines that may wait for a slow reader.
-const LINES_MAX: usize = 4096;
-/// How long the last lines of a run may take.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-enum Printed {
-    Line(String),
-    /// Everything before this has been printed.
-    Mark(SyncSender<()>),
-}
-
-/// The thread that prints. A reader that is slow or gone never holds up a run: what does not fit is dropped.
-fn printer() -> Option<&'static SyncSender<Printed>> {
-    static PRINTER: OnceLock<Option<SyncSender<Printed>>> = OnceLock::new();
-    let start = || {
-        let (sender, lines) = sync_channel::<Printed>(LINES_MAX);
-        let print = move || {
-            for printed in lines {
-                match printed {
-                    Printed::Line(text) => {
-                        let mut out = std::io::stdout().lock();
-                        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
-                    }
-                    Printed::Mark(done) => {
-                        let _ = done.send(());
-                    }
-                }
-            }
-        };
-        std::thread::Builder::new().name("lines".into()).spawn(print).is_ok().then_some(sender)
-    };
-    PRINTER.get_or_init(start).as_ref()
-}
-
-fn line(text: &str) {
-    if let Some(printer) = printer() {
-        drop(printer.try_send(Printed::Line(text.to_owned())));
-    }
-}
-
-/// Waits, not for ever, until what was printed is out.
-fn finish_lines() {
-    let (done, printed) = sync_channel(1);
-    if printer().is_some_and(|printer| printer.try_send(Printed::Mark(done)).is_ok()) {
-        let _ = printed.recv_timeout(LAST_LINES);
-    }
 }

@@ -148,6 +148,8 @@ impl Engine {
             }
         }
         self.account.open_with(opening.balance, &opening.holdings);
+        let holdings = Some(opening.holdings.clone());
+        out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings }));
         self.starting_balance = opening.balance;
         self.foreign_orders = opening.foreign_orders;
         for (symbol, ours, theirs) in strange {
@@ -208,7 +210,10 @@ impl Engine {
         // The venue rounds in its own way: what is within the tolerance is rounding, and its figure is the truth.
         let apart = (statement.balance - self.account.balance()).abs();
         if apart <= self.settings.balance_tolerance {
-            self.account.adopt_balance(statement.balance);
+            if apart != Money::ZERO {
+                self.account.adopt_balance(statement.balance);
+                out.push(Effect::Record(Record::Adopted { balance: statement.balance, holdings: None }));
+            }
         } else {
             causes.push(ReduceCause::ExternalEquity);
         }

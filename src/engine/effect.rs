@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Holding;
 use super::event::{Baselines, Fill};
 use super::features::FeatureFrame;
 use super::ids::{OrderSeq, Symbol};
@@ -158,6 +159,13 @@ pub enum Record {
         symbol: Symbol,
         /// Released (true) or adopted (false).
         released: bool,
+    },
+    /// The venue's figures replace ours: at the first sight of its account, and where it rounds in its own way.
+    Adopted {
+        /// Wallet balance.
+        balance: Money,
+        /// Every open position; `None` leaves them as they are.
+        holdings: Option<Vec<Holding>>,
     },
     /// A command was carried out or refused.
     Operator {

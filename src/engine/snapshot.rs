@@ -148,6 +148,8 @@ pub struct SessionView {
     pub playback: Option<Playback>,
     /// Simulated weather word, `None` outside the simulated market.
     pub weather: Option<String>,
+    /// The venue is a simulator on this machine: the banner says `SIM`, whatever the account.
+    pub simulated_venue: bool,
 }
 
 /// Where a replay is.

@@ -37,6 +37,7 @@ impl Engine {
                 practice: !self.settings.edge_gate,
                 playback: None,
                 weather: None,
+                simulated_venue: false,
             },
             state: self.state_view(),
             markets: self.desks.iter().map(|desk| self.market_row(desk)).collect(),
@@ -72,7 +73,9 @@ impl Engine {
         };
         let mut reducing: Vec<String> = self.control.reducing.iter().map(ToString::to_string).collect();
         if self.state_word() == StateWord::Unknown {
-            let why = if self.control.reconciled {
+            let why = if !self.account.is_known() {
+                "the venue has not said what the account holds"
+            } else if self.control.reconciled {
                 "equity: a position cannot be valued"
             } else {
                 "reconciling with the venue"

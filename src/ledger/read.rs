@@ -121,6 +121,11 @@ impl Reader {
         self.rows(&columns, sql, filter)
     }
 
+    /// Names of the instruments with an open position.
+    pub fn held(&self) -> Result<Vec<String>, LedgerError> {
+        Ok(super::restore::holdings(&self.connection)?.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// Open positions. Market prices are not in the ledger, so there is no unrealised PnL here.
     pub fn positions(&self) -> Result<Sheet, LedgerError> {
         let mut sheet = Sheet::new(["symbol", "position", "entry", "cost", "realised", "fees", "opened"]);

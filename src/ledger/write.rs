@@ -130,6 +130,15 @@ impl Ledger {
         Ok(open.len())
     }
 
+    /// Orders of earlier runs that rested in a venue of our own ended with it.
+    pub fn orders_ended(&mut self, at: Ts) -> Result<(), LedgerError> {
+        let sql = format!(
+            "UPDATE orders SET state = 'cancelled', reason = 'the run ended', updated = ?1 WHERE state NOT IN {ENDED}"
+        );
+        self.connection.execute(&sql, [at.0])?;
+        Ok(())
+    }
+
     /// Notes the rules of this run's instruments, for whoever reads the file.
     pub fn note_instruments(&mut self, instruments: &[Instrument]) -> Result<(), LedgerError> {
         let txn = self.connection.transaction()?;
@@ -291,6 +300,7 @@ impl Desk<'_> {
                 at,
                 [self.name(*symbol)?, if *released { "1" } else { "0" }],
             ),
+            Record::Adopted { balance, holdings } => self.adopt(at, *balance, holdings.as_deref()),
             Record::Operator { command, outcome } => self.insert(
                 "INSERT INTO operators (env, run, at, command, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
                 at,
@@ -298,6 +308,40 @@ impl Desk<'_> {
             ),
             Record::Baselines(baselines) => self.baselines(at, baselines),
         }
+    }
+
+    /// The venue's figures replace ours, as rows of their own: what was booked before stays as it was.
+    fn adopt(&self, at: Ts, balance: Money, holdings: Option<&[Holding]>) -> Result<(), LedgerError> {
+        let before = restore::balance(self.connection)?;
+        if before != Some(balance) {
+            let change = balance - before.unwrap_or(Money::ZERO);
+            add_balance(self.connection, self.stamp, Some(self.run), at, "venue", change, balance)?;
+        }
+        let Some(holdings) = holdings else { return Ok(()) };
+        self.connection.prepare_cached("DELETE FROM positions")?.execute([])?;
+        for held in holdings {
+            self.write_position(at, self.name(held.symbol)?, held)?;
+        }
+        Ok(())
+    }
+
+    fn write_position(&self, at: Ts, name: &str, held: &Holding) -> Result<(), LedgerError> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO positions (symbol, env, position, cost, opened, realised, fees, updated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                name,
+                self.stamp,
+                show(held.signed),
+                held.cost.to_string(),
+                held.opened.0,
+                held.realised.to_string(),
+                held.fees.to_string(),
+                at.0
+            ])?;
+        Ok(())
     }
 
     /// Inserts a row that begins with environment, run and time and goes on with texts.
@@ -403,22 +447,8 @@ impl Desk<'_> {
                 after.realised
             ));
         }
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO positions (symbol, env, position, cost, opened, realised, fees, updated)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                name,
-                self.stamp,
-                show(after.position),
-                after.cost.to_string(),
-                held.opened.0,
-                held.realised.to_string(),
-                held.fees.to_string(),
-                at.0
-            ])?;
-        Ok(())
+        (held.signed, held.cost) = (after.position, after.cost);
+        self.write_position(at, name, &held)
     }
 
     fn balance(&mut self, at: Ts, cause: &str, change: Money, balance: Money) -> Result<(), LedgerError> {

@@ -22,8 +22,12 @@ impl Clock {
     }
     /// Local time.
     pub fn now(&self) -> Ts {
-        let elapsed = i64::try_from(self.anchor.elapsed().as_nanos()).unwrap_or(i64::MAX);
-        self.anchor_wall + Span(elapsed)
+        self.reader()()
+    }
+    /// The same time for other threads.
+    pub fn reader(&self) -> impl Fn() -> Ts + Send + Sync + Copy + 'static {
+        let (wall, anchor) = (self.anchor_wall, self.anchor);
+        move || wall + Span(i64::try_from(anchor.elapsed().as_nanos()).unwrap_or(i64::MAX))
     }
     /// The jump of the wall clock against this one since the last call, when there was one.
     pub fn take_jump(&mut self) -> Option<Span> {

@@ -103,9 +103,11 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             Record::Limit { key, new, .. } => write!(line, "{at} LIMIT {} {new}", key.name()),
             Record::Operator { command, outcome } => write!(line, "{at} OPERATOR {command} {outcome}"),
             // Order states, funding, releases and baselines follow from the lines above and from the events.
-            Record::OrderState { .. } | Record::Funding { .. } | Record::Released { .. } | Record::Baselines(_) => {
-                Ok(())
-            }
+            Record::OrderState { .. }
+            | Record::Funding { .. }
+            | Record::Released { .. }
+            | Record::Adopted { .. }
+            | Record::Baselines(_) => Ok(()),
         },
     }
 }

@@ -1,8 +1,9 @@
 //! Composition: the only place that knows concrete types on both sides of the engine.
 //!
-//! [`driver`] is the one loop of events and effects; [`session`] paces it by a clock; [`demo`] and [`replay`] put the
-//! parts together; [`cockpit`] adds the screen.
+//! [`driver`] is the one loop of events and effects; [`session`] paces it by a clock; [`demo`] and [`replay`]
+//! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
+pub mod assemble;
 pub mod clock;
 pub mod cockpit;
 pub mod decisions;

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::assemble::publish_every;
 use super::clock::{Clock, wall};
 use super::decisions::DecisionLog;
-use super::demo::{practice, publish_every};
+use super::demo::practice;
 use super::driver::{Driver, Finished, LedgerPort, Parts};
 use super::feed::{Feed, ReplayKind, TapeFeed};
 use super::inference::Inference;
@@ -169,6 +170,7 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Sessi
         publish_every: publish_every(Some(fps)),
         stop_after: None,
         label,
+        simulated_venue: false,
         replay: Some(if options.audit { "audit" } else { "what-if" }),
         troubles: Vec::new(),
         on_notice: None,

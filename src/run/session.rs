@@ -80,6 +80,8 @@ pub struct Session {
     pub stop_after: Option<Span>,
     /// What the market is, for the banner.
     pub label: String,
+    /// The venue is a simulator on this machine.
+    pub simulated_venue: bool,
     /// Kind of replay, `None` outside replay.
     pub replay: Option<&'static str>,
     /// What the person must know from the start; told once the run has reached the present.
@@ -359,6 +361,9 @@ impl Session {
             Pace::Clock => 1.0,
             Pace::Replay { speed, .. } => speed,
         };
+        // What came between the last look and falling asleep has woken nobody.
+        self.end.falls_asleep();
+        self.driver.collect();
         let until_due = match self.driver.next_due() {
             Some(due) if speed > 0.0 => {
                 Duration::from_nanos((due.since(target).0.max(0) as f64 / speed).min(1e9) as u64)
@@ -404,6 +409,7 @@ impl Session {
             (state.rate.since, state.rate.steps) = (now, self.driver.steps());
         }
         snapshot.session.market_label.clone_from(&self.label);
+        snapshot.session.simulated_venue = self.simulated_venue;
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());
         }

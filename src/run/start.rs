@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::clock::entropy;
 use crate::engine::event::Restored;
-use crate::engine::ids::{Market, Pair, RunId};
+use crate::engine::ids::{Account, Market, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::risk::limits::RiskLimits;
@@ -99,7 +99,7 @@ pub fn open(
     label: &str,
     at: Ts,
 ) -> Result<Opening, StartError> {
-    let (mut ledger, mut troubles) = match pair.market() {
+    let (ledger, troubles) = match pair.market() {
         // Replays and backtests neither read nor set the latches and money of any other run.
         Market::Tape => (Ledger::in_memory(pair)?, Vec::new()),
         Market::Bybit | Market::Simulated => {
@@ -107,6 +107,26 @@ pub fn open(
             (opened.ledger, opened.trouble.into_iter().collect())
         }
     };
+    open_with((ledger, troubles), pair, instruments, setup, label, at)
+}
+
+/// Names of the instruments in which the ledger of a pair holds a position. What cannot be read is found when the ledger
+/// is opened.
+pub fn held_symbols(data_dir: &Path, pair: Pair) -> Vec<String> {
+    let held = |path: &Path| crate::ledger::Reader::open(path).and_then(|reader| reader.held());
+    let path = ledger_path(data_dir, pair);
+    if path.exists() { held(&path).unwrap_or_default() } else { Vec::new() }
+}
+
+/// Reads what the run starts from out of an open ledger.
+pub fn open_with(
+    (mut ledger, mut troubles): (Ledger, Vec<String>),
+    pair: Pair,
+    instruments: Vec<Instrument>,
+    setup: &Setup,
+    label: &str,
+    at: Ts,
+) -> Result<Opening, StartError> {
     let mut stored = ledger.restore(&instruments)?;
     if pair.market() == Market::Simulated && !(stored.holdings.is_empty() && stored.unresolved.is_empty()) {
         let ended = ledger.market_ended(at, &instruments, &[])?;
@@ -115,6 +135,11 @@ pub fn open(
             troubles
                 .push(format!("{ended} position(s) of an earlier simulated market were booked as \"market ended\""));
         }
+    }
+    if pair == Pair::bybit(Account::Paper) && !stored.unresolved.is_empty() {
+        // The paper venue lives in this process: what rested there ended with it.
+        ledger.orders_ended(at)?;
+        troubles.push(format!("{} resting paper order(s) of an earlier run were cancelled", stored.unresolved.len()));
     }
     for name in &stored.unknown_holdings {
         troubles.push(format!("the ledger holds a position in {name}, which is not among this run's symbols"));
@@ -142,7 +167,7 @@ pub fn open(
         holdings: stored.holdings,
         baselines: stored.baselines,
         released: stored.released,
-        account_known: matches!(pair.account(), crate::engine::ids::Account::Paper),
+        account_known: pair.account() == Account::Paper,
     };
     Ok(Opening { restored, ledger, troubles })
 }

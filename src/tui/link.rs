@@ -72,12 +72,18 @@ struct Shared {
     newest: Mutex<Option<Arc<Snapshot>>>,
     kill: AtomicBool,
     ended: AtomicBool,
+    /// The engine sleeps until a request comes or time passes.
+    asleep: AtomicBool,
 }
 
 /// A connected pair of ends.
 pub fn link() -> (CockpitEnd, EngineEnd) {
-    let shared =
-        Arc::new(Shared { newest: Mutex::new(None), kill: AtomicBool::new(false), ended: AtomicBool::new(false) });
+    let shared = Arc::new(Shared {
+        newest: Mutex::new(None),
+        kill: AtomicBool::new(false),
+        ended: AtomicBool::new(false),
+        asleep: AtomicBool::new(false),
+    });
     let (sender, receiver) = sync_channel(REQUESTS_MAX);
     (CockpitEnd { shared: shared.clone(), requests: sender }, EngineEnd { shared, requests: receiver })
 }
@@ -98,9 +104,12 @@ impl CockpitEnd {
             // A full queue is being drained: the engine looks at the flag before every request.
         }
     }
-    /// Wakes the engine: something it waits for has come.
+    /// Wakes the engine if it sleeps: something it waits for has come. A busy engine looks by itself, so that a stream of
+    /// market data never fills the queue of requests.
     pub fn wake(&self) {
-        self.ask(Request::Wake);
+        if self.shared.asleep.swap(false, Ordering::SeqCst) {
+            self.ask(Request::Wake);
+        }
     }
     /// The run is over or wants the cockpit to leave.
     pub fn ended(&self) -> bool {
@@ -138,6 +147,10 @@ impl EngineEnd {
     /// Has a kill been asked for since the last look?
     pub fn take_kill(&self) -> bool {
         self.shared.kill.swap(false, Ordering::SeqCst)
+    }
+    /// The engine is about to sleep: from now on it must be woken. It looks once more before it does.
+    pub fn falls_asleep(&self) {
+        self.shared.asleep.store(true, Ordering::SeqCst);
     }
     /// Tells the cockpit to leave.
     pub fn end(&self) {

@@ -106,6 +106,7 @@ impl Seat {
             }
             MarketData::Ticker(_) => self.sample_depth(),
             MarketData::Gap => self.record.faults += 1,
+            other => panic!("a simulated market does not say {other:?}"),
         }
     }
 

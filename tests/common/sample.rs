@@ -54,6 +54,7 @@ pub fn sample() -> Snapshot {
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
+            simulated_venue: false,
         },
         state: state(),
         account: account(),

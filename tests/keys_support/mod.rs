@@ -115,6 +115,7 @@ pub fn calm() -> Snapshot {
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
+            simulated_venue: false,
         },
         state: StateView {
             word: StateWord::Safe,

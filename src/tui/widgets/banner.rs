@@ -146,6 +146,7 @@ fn total(pieces: &[Piece], chosen: &[Option<usize>], gap: u16) -> u16 {
 fn ground(scene: &Scene<'_>) -> Style {
     let (pair, theme) = (scene.snapshot.session.pair, scene.theme);
     match (pair.market(), pair.account()) {
+        _ if scene.snapshot.session.simulated_venue => theme.banner_sim,
         (Market::Bybit, Account::Live) => theme.banner_live,
         (Market::Bybit, Account::DemoAccount | Account::Testnet) => theme.banner_demo,
         (Market::Bybit, Account::Paper) => theme.banner_paper,
@@ -195,6 +196,9 @@ fn market(snapshot: &Snapshot, ground: Style) -> Piece {
         (Market::Bybit, Account::DemoAccount | Account::Testnet) => vec![(14, "BYBIT".to_owned())],
     };
     let mut forms = word;
+    if session.simulated_venue {
+        forms = vec![(0, "SIM".to_owned()), (2, "SIM EXCHANGE".to_owned())];
+    }
     if let Some((_, longest)) = forms.last().cloned()
         && let detail = market_detail(session)
         && !detail.is_empty()

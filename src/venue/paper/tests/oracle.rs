@@ -86,6 +86,7 @@ impl Oracle {
             MarketData::Gap => place.gap(),
             MarketData::Ticker(ticker) => place.ticker_mark = ticker.mark.or(place.ticker_mark),
             MarketData::Trade(_) => {}
+            other => panic!("no story tells {other:?}"),
         }
     }
 
@@ -115,6 +116,7 @@ impl Oracle {
                     self.liquidated(*symbol, *side, fill);
                 }
                 VenueReport::Account(AccountUpdate::Statement(statement)) => self.agrees(statement),
+                other => panic!("a paper venue does not say {other:?}"),
             }
         }
         if let Some((symbol, trade)) = print {
