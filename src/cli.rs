@@ -3,6 +3,7 @@
 mod configuration;
 mod control;
 mod global;
+mod keys;
 mod lines;
 mod live;
 mod models;
@@ -89,6 +90,9 @@ enum Command {
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
+    /// API keys and secrets in the system's keyring
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print a completion script for a shell
     Completion {
         /// Shell.
@@ -223,6 +227,7 @@ impl Cli {
             Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
             Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
             Command::Config(command) => configuration::run(global, &command),
+            Command::Keys(command) => keys::run(global, &command),
             Command::Completion { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "tickdeck", &mut script);

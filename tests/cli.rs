@@ -177,3 +177,55 @@ fn a_ledger_that_cannot_be_read_starts_killed_and_says_what_to_do() {
     assert!(out.contains("counts as killed until"), "{out}");
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("damaged"), "the file is left for a person");
 }
+
+/// Keys come from the environment and from private files; nothing that is printed holds more than the end of a key. The
+/// keyring of whoever runs this test is never asked: its bus is moved to a place where there is none.
+#[test]
+#[cfg(target_os = "linux")]
+fn keys_are_found_and_named_by_their_end() {
+    let shell = Shell::new();
+    let (key, secret) = ("AbCdEfGhIjKlMnOpQr", "0123456789abcdef0123456789abcdef");
+    let keys = |args: &[&str]| {
+        let mut command = shell.command(args);
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus");
+        command
+    };
+    let show = ["keys", "show", "--format", "json"];
+    let (exit, out, err) = told(&keys(&show).output().unwrap());
+    assert_eq!((exit, err.as_str()), (0, ""), "no keys are no mistake");
+    assert_eq!(out.matches("\"none\"").count(), 3, "{out}");
+
+    let path = shell.path("secret");
+    std::fs::write(&path, format!("{secret}\n")).unwrap();
+    let set = format!("keys.live.secret_file={}", path.display());
+    let with_file = ["--set", &set, "keys", "show", "--format", "json"];
+    let mode = |mode: u32| {
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        told(&keys(&with_file).env("BYBIT_API_KEY", key).output().unwrap())
+    };
+    let (exit, out, err) = mode(0o644);
+    assert!(exit == 1 && err.contains("chmod 600"), "{err}");
+    assert!(!out.contains(secret) && !err.contains(secret), "{out}{err}");
+    let (exit, out, err) = mode(0o600);
+    assert_eq!(exit, 0, "{err}");
+    let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let row = rows.as_array().unwrap().iter().find(|row| row["account"] == "live").unwrap();
+    assert_eq!((&row["api_key"], &row["health"]), (&"…OpQr".into(), &"ok".into()));
+    assert_eq!(row["api_key_from"], "environment BYBIT_API_KEY");
+    assert!(!out.contains(key) && !out.contains(secret), "{out}");
+
+    let typed = shell.path("typed");
+    std::fs::write(&typed, format!("{key}\n{secret}\n")).unwrap();
+    let stdin = || std::fs::File::open(&typed).unwrap();
+    let (exit, out, err) = told(&keys(&["keys", "set", "testnet"]).stdin(stdin()).output().unwrap());
+    assert!(exit == 1 && out.is_empty() && err.contains("keys.testnet.secret_file") && err.contains("0600"), "{err}");
+    assert!(!err.contains(secret) && !err.contains(key), "{err}");
+    for (text, part) in [("", "one line"), (key, "one line"), ("a b\nc\n", "API key")] {
+        std::fs::write(&typed, text).unwrap();
+        let (exit, _, err) = told(&keys(&["keys", "set", "live"]).stdin(stdin()).output().unwrap());
+        assert!(exit == 2 && err.contains(part) && err.contains("nothing was stored"), "{err}");
+    }
+    let (exit, _, err) = told(&keys(&["keys", "remove", "live"]).output().unwrap());
+    assert!(exit == 1 && err.contains("no keyring service answers here"), "{err}");
+    assert_eq!(told(&keys(&["keys", "set", "paper"]).output().unwrap()).0, 2);
+}

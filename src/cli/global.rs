@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Loaded, Sources};
+use crate::config::{Loaded, PREFIX, Sources};
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::tui::theme::{ColorChoice, ColorDepth, GlyphSet, Theme};
@@ -90,8 +90,10 @@ impl Global {
 
     /// What the configuration is read from.
     pub fn sources(&self, files: &Files) -> Sources {
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        // Only ours: what else is there may be secret and is nobody's business here.
+        let ours = |name: &String| name.starts_with(PREFIX);
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok().filter(ours)?, value.into_string().ok()?)));
         Sources { file: Some(files.config()), environment: environment.collect(), overrides: self.overrides.clone() }
     }
 

@@ -12,7 +12,7 @@ use super::{Config, ConfigError, KEYS, Key, Origin, Problem};
 /// Largest file that is read: ours has a few kilobytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Prefix of environment variables that set keys.
-const PREFIX: &str = "TICKDECK__";
+pub const PREFIX: &str = "TICKDECK__";
 /// Sections of other builds, with what they need.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("watchdog", "the watchdog"),

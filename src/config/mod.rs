@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key};
-pub use load::{Loaded, Sources};
+pub use load::{Loaded, PREFIX, Sources};
 pub use text::{example, schema};
 pub use value::{DayStart, Literal, parse_span, show_span};
 

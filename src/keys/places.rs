@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Part;
+
 /// Where one text may lie, besides the environment and the system's keyring.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Place {
@@ -18,4 +20,14 @@ pub struct Places {
     pub api_key: Place,
     /// Its secret.
     pub secret: Place,
+}
+
+impl Places {
+    /// Of one text.
+    pub fn of(&self, part: Part) -> &Place {
+        match part {
+            Part::ApiKey => &self.api_key,
+            Part::Secret => &self.secret,
+        }
+    }
 }

@@ -1,0 +1,186 @@
+//! `tickdeck keys`: store, name and remove API keys in the system's keyring. A key is never an argument: arguments stand
+//! in the shell's history and in every process list.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use zeroize::Zeroizing;
+
+use super::global::Global;
+use super::output::{note, print};
+use crate::config::Loaded;
+use crate::engine::ids::Account;
+use crate::keys::{ACCOUNTS, KeyringError, KeysError, Part, Secret, Source, find, keyring, variable};
+use crate::ledger::{Cell, Format, Sheet};
+use crate::run::exit::{Exit, Failure};
+
+/// Most that is read from stdin: two texts of tens of characters.
+const INPUT_MAX: u64 = 8192;
+
+/// What to do with keys.
+#[derive(clap::Subcommand, Debug)]
+pub(super) enum KeysCommand {
+    /// Store an account's API key and secret in the system's keyring. Asks for them without showing them; without a
+    /// terminal, reads them as two lines from stdin
+    Set {
+        /// demo-account, testnet or live
+        #[arg(value_parser = account)]
+        account: Account,
+    },
+    /// Where each account's key and secret come from, and the end of the key. Asks keyring and programs
+    Show {
+        /// How it is printed
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Remove an account's API key and secret from the system's keyring
+    Remove {
+        /// demo-account, testnet or live
+        #[arg(value_parser = account)]
+        account: Account,
+    },
+}
+
+fn account(word: &str) -> Result<Account, String> {
+    let known = ACCOUNTS.into_iter().find(|account| account.word() == word);
+    known.ok_or_else(|| "write demo-account, testnet or live; the paper account has no keys".to_owned())
+}
+
+pub(super) fn run(global: &Global, command: &KeysCommand) -> Result<(), Failure> {
+    let loaded = global.load(&global.files()?)?;
+    match command {
+        KeysCommand::Set { account } => set(&loaded, *account),
+        KeysCommand::Show { format } => show(&loaded, *format),
+        KeysCommand::Remove { account } => remove(*account),
+    }
+}
+
+fn set(loaded: &Loaded, account: Account) -> Result<(), Failure> {
+    let (key, secret) = if std::io::stdin().is_terminal() { asked(account)? } else { piped()? };
+    let tail = key.tail();
+    // The secret first: a key without its secret in the keyring would be paired with one from elsewhere.
+    keyring::write(account, Part::Secret, secret).map_err(|error| unstored(account, &error))?;
+    keyring::write(account, Part::ApiKey, key).map_err(|error| unstored(account, &error))?;
+    for part in Part::ALL {
+        if let Some(source) = before_the_keyring(loaded, account, part) {
+            note(&format!("{source} is asked before the keyring: the {part} stored now is not used while it is there"));
+        }
+    }
+    print(&format!("stored in the system's keyring: API key {tail} of the {} account and its secret\n", account.word()))
+}
+
+fn unstored(account: Account, error: &KeyringError) -> Failure {
+    let section = account.word().replace('-', "_");
+    Failure::error(format!(
+        "the keys of the {} account were not stored: {error}. Put each into a file of mode 0600 and name the files in \
+         keys.{section}.api_key_file and keys.{section}.secret_file, or let a program print them \
+         (keys.{section}.api_key_command and secret_command)",
+        account.word()
+    ))
+}
+
+/// What is asked before the keyring and has, or must have, this text.
+fn before_the_keyring(loaded: &Loaded, account: Account, part: Part) -> Option<Source> {
+    let set = variable(account, part).filter(|name| std::env::var_os(name).is_some_and(|text| !text.is_empty()));
+    let file = || loaded.config.keys.of(account)?.of(part).file.clone();
+    set.map(Source::Environment).or_else(|| file().map(Source::File))
+}
+
+fn show(loaded: &Loaded, format: Format) -> Result<(), Failure> {
+    let mut sheet = Sheet::new(["account", "api_key", "api_key_from", "secret_from", "health"]);
+    let mut unusable = Vec::new();
+    for account in ACCOUNTS {
+        let places = loaded.config.keys.of(account).cloned().unwrap_or_default();
+        let [key, secret] = Part::ALL.map(|part| find(account, part, &places));
+        let tail = key.as_ref().map_or(Cell::Nothing, |(text, _)| Cell::text(text.tail()));
+        let health = match (&key, &secret) {
+            (Ok(_), Ok(_)) => "ok",
+            (Err(KeysError::Missing { .. }), Err(KeysError::Missing { .. })) => "none",
+            _ => "fail",
+        };
+        if health == "fail" {
+            unusable
+                .extend([&key, &secret].into_iter().filter_map(|found| found.as_ref().err()).map(ToString::to_string));
+        }
+        let [key, secret] =
+            [key, secret].map(|found| found.map_or(Cell::Nothing, |(_, place)| Cell::text(place.to_string())));
+        sheet.push(vec![Cell::text(account.word()), tail, key, secret, Cell::text(health)]);
+    }
+    print(&sheet.render(format))?;
+    if unusable.is_empty() { Ok(()) } else { Err(Failure::error(unusable.join("\n"))) }
+}
+
+fn remove(account: Account) -> Result<(), Failure> {
+    let failed = |error: KeyringError| Failure::error(format!("nothing more was removed: {error}"));
+    let mut removed = Vec::new();
+    for part in Part::ALL {
+        if keyring::remove(account, part).map_err(failed)? {
+            removed.push(part.to_string());
+        }
+    }
+    let what =
+        if removed.is_empty() { "nothing was there".to_owned() } else { format!("removed {}", removed.join(" and ")) };
+    print(&format!("system's keyring, {} account: {what}\n", account.word()))
+}
+
+/// Key and secret as two lines of stdin.
+fn piped() -> Result<(Secret, Secret), Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(INPUT_MAX as usize + 1));
+    let read = std::io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text);
+    read.map_err(|_| Failure::error("stdin holds no text; write the API key on one line and the secret on the next"))?;
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some(key), Some(secret), None) => Ok((checked(Part::ApiKey, key)?, checked(Part::Secret, secret)?)),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            "write the API key on one line of stdin and the secret on the next; nothing was stored",
+        )),
+    }
+}
+
+fn asked(account: Account) -> Result<(Secret, Secret), Failure> {
+    let ask = |part: Part| {
+        let text = hidden_line(&format!("{part} of the {} account (not shown): ", account.word()))?;
+        checked(part, &text)
+    };
+    Ok((ask(Part::ApiKey)?, ask(Part::Secret)?))
+}
+
+fn checked(part: Part, text: &str) -> Result<Secret, Failure> {
+    Secret::new(text).map_err(|why| Failure::new(Exit::Usage, format!("{part}: {why}; nothing was stored")))
+}
+
+/// One line from the terminal, without showing it. The terminal is given back whatever happens.
+fn hidden_line(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut err = std::io::stderr().lock();
+    let shown = write!(err, "{prompt}").and_then(|()| err.flush());
+    let line = shown.and_then(|()| enable_raw_mode()).and_then(|()| {
+        let line = typed();
+        disable_raw_mode().and(line)
+    });
+    drop(writeln!(err));
+    line.map_err(|error| Failure::error(format!("cannot read from the terminal: {error}")))?
+        .ok_or_else(|| Failure::error("nothing was stored"))
+}
+
+/// What is typed or pasted until Enter; `None` when it was broken off.
+fn typed() -> std::io::Result<Option<Zeroizing<String>>> {
+    let mut line = Zeroizing::new(String::with_capacity(INPUT_MAX as usize));
+    loop {
+        let Event::Key(KeyEvent { code, modifiers, kind, .. }) = read()? else { continue };
+        if kind == KeyEventKind::Release {
+            continue;
+        }
+        match code {
+            KeyCode::Enter => return Ok(Some(line)),
+            KeyCode::Esc => return Ok(None),
+            KeyCode::Char('c' | 'd') if modifiers.contains(KeyModifiers::CONTROL) => return Ok(None),
+            KeyCode::Char('u') if modifiers.contains(KeyModifiers::CONTROL) => line.clear(),
+            KeyCode::Backspace => drop(line.pop()),
+            // A buffer that never grows leaves no copy behind; what is longer is no key.
+            KeyCode::Char(c) if line.len() + c.len_utf8() < line.capacity() => line.push(c),
+            _ => {}
+        }
+    }
+}
