@@ -1,10 +1,17 @@
 //! Frames of the public sockets (contract 11).
 
+mod read;
+
+use std::fmt;
+
 use crate::engine::market::book::Level;
 use crate::engine::num::{Price, Qty, Rate, Side};
 
 use super::reply::Reply;
 use super::{Odd, Rows};
+
+pub use read::parse;
+pub(super) use read::{price_limit, status, ticker};
 
 /// A frame of a public socket. Names borrow from the frame's text, hot rows from [`Room`].
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +37,7 @@ pub enum Public<'a> {
         rows: Rows<Liquidation>,
     },
     /// `priceLimit.{symbol}`.
-    PriceLimit(PriceLimit<'a>),
+    PriceLimit(PriceLimit),
     /// `adlAlert.{coin}`.
     AdlAlerts(Rows<AdlAlert>),
     /// `system.status`.
@@ -113,6 +120,28 @@ pub struct Trade {
 pub struct TradeId {
     bytes: [u8; Self::LENGTH_MAX],
     length: u8,
+}
+
+impl TradeId {
+    const LENGTH_MAX: usize = 36;
+
+    /// `None` for what is longer than a UUID.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; Self::LENGTH_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { bytes, length: text.len() as u8 })
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for TradeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Public facts of an instrument. In a delta `None` means unchanged; in a snapshot it means the venue has no value.
@@ -200,9 +229,9 @@ pub struct Liquidation {
 
 /// The price band of an instrument (contract 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PriceLimit<'a> {
+pub struct PriceLimit {
     /// Instrument.
-    pub symbol: &'a str,
+    pub symbol: String,
     /// Highest price a buy may have.
     pub buy_max: Price,
     /// Lowest price a sell may have.

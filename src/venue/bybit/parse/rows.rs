@@ -1,6 +1,10 @@
 //! Rows that the private stream and REST share: orders, executions, positions, wallets (contract 8.5 to 8.10).
 
+mod read;
+
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
+
+pub(super) use read::{execution, fast_execution, order, position, wallet};
 
 /// An order (contract 8.5). What happened to it is said by `status` and `filled`; `reject_reason` only explains
 /// (contract O3).
@@ -36,7 +40,7 @@ pub struct OrderRow {
     pub avg_price: Option<Price>,
     /// Quantity that still works; zero or `None` on a closed order.
     pub leaves: Option<Qty>,
-    /// Fees paid so far by coin; negative is a rebate.
+    /// Fees paid so far by coin; negative is a rebate. The coin is empty where not sent: the quote coin on linear.
     pub fees: Vec<(String, Money)>,
     /// Price that triggers a conditional order.
     pub trigger_price: Option<Price>,

@@ -1,6 +1,12 @@
 //! Answers of the account and user endpoints (contract 6, 8.10).
 
+use std::borrow::Cow;
+
+use super::Envelope;
 use crate::engine::num::{Money, Qty, Rate, Side};
+use crate::venue::bybit::parse::rows::{self, PositionRow, WalletRow};
+use crate::venue::bybit::parse::tree::{Bad, Node, Row};
+use crate::venue::bybit::parse::{Odd, Page, Rows};
 
 /// A row of the transaction log: what changed the balance (contract 8.7). `change = cash_flow + funding − fee`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,4 +119,97 @@ impl KeyInfo {
 pub struct UserSettings {
     /// Is a futures price outside the band refused (true) or moved to its edge (false)? `None` where not sent.
     pub refuses_outside_band: Option<bool>,
+}
+
+/// `GET /v5/position/list`. With a symbol, flat rows come too (contract 8.8).
+pub fn positions(envelope: &Envelope) -> Result<Page<PositionRow>, Odd> {
+    envelope.result().page("position", rows::position)
+}
+
+/// `GET /v5/account/wallet-balance`.
+pub fn wallets(envelope: &Envelope) -> Result<Rows<WalletRow>, Odd> {
+    envelope.result().at("list").rows("wallet", rows::wallet)
+}
+
+/// `GET /v5/account/transaction-log`.
+pub fn transactions(envelope: &Envelope) -> Result<Page<TransactionRow>, Odd> {
+    envelope.result().page("transaction", transaction)
+}
+
+fn transaction(row: &Row) -> Result<TransactionRow, Bad> {
+    Ok(TransactionRow {
+        id: row.need_text("id")?,
+        symbol: row.text("symbol"),
+        coin: row.need_text("currency")?,
+        kind: row.need_text("type")?,
+        side: row.side("side")?,
+        qty: row.qty("qty").unwrap_or(None),
+        fee: row.money("fee")?,
+        funding: row.money("funding")?,
+        cash_flow: row.money("cashFlow")?,
+        change: row.need_money("change")?,
+        balance: row.money("cashBalance")?,
+        link_id: row.text("orderLinkId"),
+        order_id: row.text("orderId"),
+        trade_id: row.text("tradeId"),
+        time_ms: row.need_ms("transactionTime")?,
+    })
+}
+
+/// `GET /v5/account/info`.
+pub fn info(envelope: &Envelope) -> Result<AccountInfo, Odd> {
+    let row = Row(envelope.result());
+    let read = || {
+        Ok(AccountInfo {
+            unified_status: row.need_int("unifiedMarginStatus")?,
+            margin_mode: match row.word("marginMode") {
+                "ISOLATED_MARGIN" => MarginMode::Isolated,
+                "REGULAR_MARGIN" => MarginMode::Cross,
+                "PORTFOLIO_MARGIN" => MarginMode::Portfolio,
+                "" => return Err("marginMode"),
+                _ => MarginMode::Unknown,
+            },
+            updated_ms: row.ms("updatedTime")?,
+        })
+    };
+    read().map_err(|field| Odd::new("account", field))
+}
+
+/// `GET /v5/account/fee-rate`.
+pub fn fees(envelope: &Envelope) -> Result<Rows<FeeRow>, Odd> {
+    envelope.result().at("list").rows("fee rate", |row| {
+        Ok(FeeRow {
+            symbol: row.text("symbol"),
+            taker: row.need_rate("takerFeeRate")?,
+            maker: row.need_rate("makerFeeRate")?,
+        })
+    })
+}
+
+/// `GET /v5/user/query-api`.
+pub fn key_info(envelope: &Envelope) -> Result<KeyInfo, Odd> {
+    let row = Row(envelope.result());
+    let words = |node: &Node| node.items().iter().filter_map(Node::text).map(Cow::into_owned).collect::<Vec<_>>();
+    let read = || {
+        // Without the list of permissions nothing may be concluded from it: not even that withdrawing is off.
+        let Node::Map(permissions) = row.0.at("permissions") else { return Err("permissions") };
+        Ok(KeyInfo {
+            read_only: row.some_flag("readOnly")?.ok_or("readOnly")?,
+            permissions: permissions.iter().map(|(group, list)| (group.clone().into_owned(), words(list))).collect(),
+            ips: words(row.0.at("ips")),
+            expires: row.text("expiredAt"),
+            days_left: row.int("deadlineDay")?,
+            unified: row.flag("uta")?,
+            user_id: row.int("userID")?,
+            master: row.flag("isMaster")?,
+        })
+    };
+    read().map_err(|field| Odd::new("API key", field))
+}
+
+/// `GET /v5/account/user-setting-config`.
+pub fn user_settings(envelope: &Envelope) -> Result<UserSettings, Odd> {
+    let refuses_outside_band =
+        Row(envelope.result()).some_flag("lpaPerp").map_err(|field| Odd::new("user settings", field))?;
+    Ok(UserSettings { refuses_outside_band })
 }

@@ -1,7 +1,15 @@
 //! Answers of the market endpoints (contract 7).
 
+mod read;
+
 use crate::engine::market::book::Level;
 use crate::engine::num::{Money, Price, Qty, Rate};
+use crate::venue::bybit::parse::public::Ticker;
+
+pub use read::{
+    candles, funding_history, instruments, order_book, price_limit, recent_trades, risk_tiers, server_time_ns,
+    system_status, tickers,
+};
 
 /// An instrument as the venue describes it (contract 7.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +43,8 @@ pub struct InstrumentRow {
     pub min_qty: Qty,
     /// Largest quantity of a limit order, at most what [`Qty`] holds.
     pub max_qty: Qty,
-    /// Largest quantity of a market order, at most what [`Qty`] holds.
-    pub max_market_qty: Qty,
+    /// Largest quantity of a market order, at most what [`Qty`] holds; `None` where not sent.
+    pub max_market_qty: Option<Qty>,
     /// Smallest value in quote currency; orders that only reduce are probably exempt (contract 7.2).
     pub min_notional: Option<Money>,
     /// Smallest leverage.
@@ -95,7 +103,7 @@ pub struct TickerRow {
     /// Instrument.
     pub symbol: String,
     /// Its facts; `symbol` is empty here and `snapshot` is true.
-    pub ticker: super::super::public::Ticker<'static>,
+    pub ticker: Ticker<'static>,
 }
 
 /// An order book of `GET /v5/market/orderbook`; `u` counts like the 1000-level stream (contract 7.3).
