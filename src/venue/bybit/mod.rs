@@ -3,5 +3,9 @@
 //! "Contract" in the comments below is Bybit's public V5 documentation, by section of our reading of it.
 
 pub mod codes;
+pub mod credentials;
+pub mod hosts;
+pub mod limits;
 pub mod parse;
+pub mod rest;
 pub mod sign;

@@ -15,7 +15,7 @@ pub use outcome::{RestError, Stage, clean};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 pub use trade::Placement;
 
-use super::codes::{Next, Op, classify, classify_http};
+use super::codes::{Action, Next, Op, classify, classify_http};
 use super::credentials::Credentials;
 use super::limits::{Budget, Headers, Limits, Stop, Urgency};
 use super::parse::rest::Envelope;
@@ -79,9 +79,6 @@ struct Ask<'a> {
     urgency: Urgency,
     window_ms: u32,
 }
-
-/// An answer's body with the endpoint's place in it.
-struct Body(String);
 
 /// Chooses the TLS implementation for the whole process, once; a second choice, or another's earlier one, changes nothing.
 pub fn install_tls() {
@@ -190,19 +187,112 @@ impl Rest {
         if status != StatusCode::OK {
             return Err(RestError::status(ask.op, status, classify_http(ask.op, status.as_u16())));
         }
-        let body = body_of(response).await.map_err(|why| self.unread(ask.op, why))?;
-        let envelope = Envelope::read(&body.0).map_err(|odd| self.unread(ask.op, odd.to_string()))?;
-        if envelope.code == 0 {
-            return take(&envelope).map_err(|odd| self.unread(ask.op, odd.to_string()));
-        }
+        let body = body_of(response, ask.op).await?;
+        let envelope = Envelope::parse(&body).map_err(|odd| unread(ask.op, odd))?;
         let verdict = classify(ask.op, envelope.code, &envelope.message);
+        if verdict.action == Action::Ok {
+            return take(&envelope).map_err(|odd| unread(ask.op, odd));
+        }
         match verdict.next {
             Next::AwaitLimit => self.limits(|limits, now| limits.exhausted(now, ask.budget, headers.reset)),
             Next::Silence => {
-                self.limits(Limits::ban_at);
+                self.limits(|limits, now| limits.ban(now));
             }
             _ => {}
         }
         Err(RestError::refused(ask.op, envelope.code, verdict, &envelope.message))
     }
+
+    /// Waits for room in the budgets, and takes it.
+    async fn await_room(&self, ask: &Ask<'_>) -> Result<(), RestError> {
+        let longest = if ask.op == Op::Create && ask.urgency == Urgency::Ordinary { ROOM_OPENING } else { ROOM_MAX };
+        let give_up = self.now() + longest;
+        loop {
+            match self.limits(|limits, now| limits.take(now, ask.budget, ask.count, ask.urgency)) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Banned(until)) if ask.op == Op::Read => return Err(RestError::Banned { until }),
+                Err(Stop::Banned(until)) => {
+                    return Err(RestError::Unsent(format!("the exchange refuses this address until {}", until.clock())));
+                }
+                Err(Stop::Until(free)) if free > give_up => {
+                    return Err(RestError::Unsent("the exchange's rate limit has no room".into()));
+                }
+                Err(Stop::Until(free)) => {
+                    let wait = u64::try_from(free.since(self.now()).0).unwrap_or(0);
+                    tokio::time::sleep(Duration::from_nanos(wait)).await;
+                }
+            }
+        }
+    }
+
+    /// The request with its signature over exactly the bytes that are sent, stamped now.
+    fn build(&self, ask: &Ask<'_>) -> Result<Request, RestError> {
+        let bad = |why: &str| RestError::Unsent(format!("the request cannot be written: {why}"));
+        let text = match ask.query.as_str() {
+            "" => format!("{}{}", self.options.base, ask.path),
+            query => format!("{}{}?{query}", self.options.base, ask.path),
+        };
+        let url = Url::parse(&text).map_err(|_| bad("its address"))?;
+        // What is signed is the query as the URL will send it.
+        let query = url.query().unwrap_or_default().to_owned();
+        let mut builder = self.client.request(ask.method.clone(), url);
+        if let Some(body) = &ask.body {
+            builder = builder.header("Content-Type", "application/json").body(body.clone());
+        }
+        if ask.signed {
+            let credentials = self.options.credentials.as_ref().ok_or_else(|| bad("there is no API key"))?;
+            let payload = ask.body.as_deref().unwrap_or(&query);
+            let stamp = self.options.clock.stamp(self.now());
+            let signer = credentials.signer();
+            let signature = signer.sign_rest(stamp, credentials.key(), ask.window_ms, payload.as_bytes());
+            builder = builder
+                .header("X-BAPI-API-KEY", credentials.key())
+                .header("X-BAPI-TIMESTAMP", stamp)
+                .header("X-BAPI-RECV-WINDOW", ask.window_ms)
+                .header("X-BAPI-SIGN", signature.as_str());
+        }
+        builder.build().map_err(|_| bad("its headers"))
+    }
+
+    fn learn(&self, budget: Budget, response: &Response) -> Headers {
+        let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let reset = text("X-Bapi-Limit-Reset-Timestamp").and_then(|text| text.parse().ok());
+        let headers = Headers {
+            limit: text("X-Bapi-Limit").and_then(|text| text.parse().ok()),
+            left: text("X-Bapi-Limit-Status").and_then(|text| text.parse().ok()),
+            reset: reset.map(|ms| self.options.clock.local_time(Ts::from_ms(ms))),
+        };
+        self.limits(|limits, now| limits.learn(now, budget, headers));
+        headers
+    }
+}
+
+/// An answer that cannot be read: a read failed, for anything else nobody knows what was done.
+fn unread(op: Op, odd: Odd) -> RestError {
+    if op == Op::Read { RestError::Odd(odd) } else { RestError::Ambiguous(odd.to_string()) }
+}
+
+/// The body, at most [`LENGTH_MAX`] of it.
+async fn body_of(mut response: Response, op: Op) -> Result<Vec<u8>, RestError> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(RestError::transport(op, &error)),
+        }
+        if body.len() > LENGTH_MAX {
+            let detail = "the answer is too long".to_owned();
+            return Err(match op {
+                Op::Read => RestError::Unreachable { stage: Stage::Http, detail },
+                _ => RestError::Ambiguous(detail),
+            });
+        }
+    }
+}
+
+/// A query from pairs. Values are names and numbers of ours; a cursor goes back as the venue sent it (contract 0.39).
+fn query(pairs: &[(&str, &str)]) -> String {
+    let kept = pairs.iter().filter(|pair| !pair.1.is_empty());
+    kept.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&")
 }
