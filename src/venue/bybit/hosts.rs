@@ -138,9 +138,11 @@ impl PublicHosts {
     /// The hosts of a network and region, or what the configuration puts in their place.
     pub fn new(network: Network, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
         let (family, rest, stream) = match network {
-            Network::Mainnet => {
-                (MAINNET, format!("https://api.{}", region.domain()), format!("wss://stream.{}", region.stream_domain()))
-            }
+            Network::Mainnet => (
+                MAINNET,
+                format!("https://api.{}", region.domain()),
+                format!("wss://stream.{}", region.stream_domain()),
+            ),
             Network::Testnet => {
                 (TESTNET, "https://api-testnet.bybit.com".to_owned(), "wss://stream-testnet.bybit.com".to_owned())
             }
@@ -214,22 +216,23 @@ struct Family {
     regional: bool,
 }
 
-const MAINNET: Family =
-    Family { name: "Bybit's main network", hosts: &["api.bybit.com", "api.bytick.com", "stream.bybit.com"], regional: true };
+const MAINNET: Family = Family {
+    name: "Bybit's main network",
+    hosts: &["api.bybit.com", "api.bytick.com", "stream.bybit.com"],
+    regional: true,
+};
 const TESTNET: Family = Family {
     name: "Bybit's test network",
     hosts: &["api-testnet.bybit.com", "stream-testnet.bybit.com", "api-testnet.manepa.jp", "stream-testnet.manepa.jp"],
     regional: false,
 };
-const DEMO: Family = Family {
-    name: "Bybit's demo trading",
-    hosts: &["api-demo.bybit.com", "stream-demo.bybit.com"],
-    regional: false,
-};
+const DEMO: Family =
+    Family { name: "Bybit's demo trading", hosts: &["api-demo.bybit.com", "stream-demo.bybit.com"], regional: false };
 
 impl Family {
     fn has(&self, host: &str) -> bool {
-        let regional = |row: &(Region, &str, &str)| host == format!("api.{}", row.2) || host == format!("stream.{}", row.2);
+        let regional =
+            |row: &(Region, &str, &str)| host == format!("api.{}", row.2) || host == format!("stream.{}", row.2);
         self.hosts.contains(&host) || (self.regional && Region::TABLE.iter().any(regional))
     }
 
@@ -286,7 +289,10 @@ mod tests {
     fn defaults_follow_network_and_region() {
         let none = Overrides::default();
         let hosts = PublicHosts::new(Network::Mainnet, Region::Turkey, &none).unwrap();
-        assert_eq!((hosts.rest(), hosts.linear().as_str()), ("https://api.bybit.tr", "wss://stream.bybit.tr/v5/public/linear"));
+        assert_eq!(
+            (hosts.rest(), hosts.linear().as_str()),
+            ("https://api.bybit.tr", "wss://stream.bybit.tr/v5/public/linear")
+        );
         let hosts = PublicHosts::new(Network::Testnet, Region::Global, &none).unwrap();
         assert_eq!(hosts.status(), "wss://stream-testnet.bybit.com/v5/public/misc/status");
         assert!(!hosts.is_simulated());
@@ -309,7 +315,9 @@ mod tests {
     fn strangers_and_plain_text_are_refused() {
         assert!(public("https://api.bytick.com").is_ok());
         assert!(public("https://api.bybit.kz/").is_ok());
-        for host in ["https://api-testnet.bybit.com", "https://api.bybit.com.evil.example", "https://api.bybit.com:8443"] {
+        for host in
+            ["https://api-testnet.bybit.com", "https://api.bybit.com.evil.example", "https://api.bybit.com:8443"]
+        {
             assert!(matches!(public(host), Err(HostError::Stranger { .. })), "{host}");
         }
         assert!(matches!(public("http://api.bybit.com"), Err(HostError::Plain { .. })));
@@ -328,7 +336,10 @@ mod tests {
             ws_trade: url(8080, "/v5/trade"),
         };
         let hosts = PublicHosts::new(Network::Mainnet, Region::Global, &overrides).unwrap();
-        assert_eq!((hosts.rest(), hosts.linear().as_str()), ("http://[::1]:8080", "ws://127.0.0.1:8080/v5/public/linear"));
+        assert_eq!(
+            (hosts.rest(), hosts.linear().as_str()),
+            ("http://[::1]:8080", "ws://127.0.0.1:8080/v5/public/linear")
+        );
         assert!(hosts.is_simulated());
         let demo = Credentials::new(PrivateAccount::Demo, "key", "secret".to_owned().into()).unwrap();
         let hosts = PrivateHosts::new(&demo, &overrides).unwrap();

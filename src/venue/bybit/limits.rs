@@ -50,7 +50,9 @@ impl Budget {
     /// Requests a second of the default tier; `None` where only the address counts.
     const fn per_second(self) -> Option<usize> {
         match self {
-            Self::Create | Self::Amend | Self::Cancel | Self::CancelAll | Self::Batch | Self::PositionSettings => Some(10),
+            Self::Create | Self::Amend | Self::Cancel | Self::CancelAll | Self::Batch | Self::PositionSettings => {
+                Some(10)
+            }
             Self::Realtime | Self::History | Self::Executions | Self::Positions | Self::Wallet => Some(50),
             Self::Account => Some(5),
             Self::Market => None,
@@ -237,7 +239,10 @@ mod tests {
         assert_eq!(limits.take(T, Budget::Create, 1, Urgency::Reducing), Err(Stop::Until(next)));
         assert!(limits.take(next - Span(1), Budget::Create, 1, Urgency::Reducing).is_err());
         assert_eq!(count(&mut limits, next, Budget::Create, Urgency::Reducing), 10);
-        assert_eq!(limits.take(next, Budget::Create, 1, Urgency::Ordinary), Err(Stop::Until(next + Span::from_secs(1))));
+        assert_eq!(
+            limits.take(next, Budget::Create, 1, Urgency::Ordinary),
+            Err(Stop::Until(next + Span::from_secs(1)))
+        );
     }
 
     #[test]

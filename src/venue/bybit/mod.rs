@@ -7,5 +7,8 @@ pub mod credentials;
 pub mod hosts;
 pub mod limits;
 pub mod parse;
+mod proxy;
+pub mod public;
 pub mod rest;
 pub mod sign;
+mod socket;

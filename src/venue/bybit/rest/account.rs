@@ -6,7 +6,9 @@ use super::{Rest, RestError, query};
 use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::limits::{Budget, Urgency};
 use crate::venue::bybit::parse::Page;
-use crate::venue::bybit::parse::rest::account::{self as read, AccountInfo, FeeRow, KeyInfo, TransactionRow, UserSettings};
+use crate::venue::bybit::parse::rest::account::{
+    self as read, AccountInfo, FeeRow, KeyInfo, TransactionRow, UserSettings,
+};
 use crate::venue::bybit::parse::rows::{PositionRow, WalletRow};
 
 impl Rest {
@@ -100,8 +102,7 @@ impl Rest {
     /// Sets the leverage of one instrument, both sides alike. "Unchanged" is done.
     pub async fn set_leverage(&self, symbol: &str, leverage: u32) -> Result<(), RestError> {
         let leverage = leverage.to_string();
-        let body =
-            json!({ "category": "linear", "symbol": symbol, "buyLeverage": leverage, "sellLeverage": leverage });
+        let body = json!({ "category": "linear", "symbol": symbol, "buyLeverage": leverage, "sellLeverage": leverage });
         self.set("/v5/position/set-leverage", &body, Budget::PositionSettings).await
     }
 

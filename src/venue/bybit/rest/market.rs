@@ -44,7 +44,8 @@ impl Rest {
         let mut rows = Vec::new();
         let mut cursor = String::new();
         for _ in 0..PAGES_MAX {
-            let pairs = [("category", "linear"), ("symbol", symbol.unwrap_or("")), ("limit", "1000"), ("cursor", &cursor)];
+            let pairs =
+                [("category", "linear"), ("symbol", symbol.unwrap_or("")), ("limit", "1000"), ("cursor", &cursor)];
             let ask = Self::market("/v5/market/instruments-info", query(&pairs));
             let Page { rows: page, next } = self.read(&ask, read::instruments).await?;
             rows.extend(page.good);
@@ -123,7 +124,8 @@ impl Rest {
 /// The engine's instrument from the venue's row and tiers; `None` where it is not a perpetual settled in USDT, or has no
 /// tier: what margin it needs would be a guess.
 pub fn instrument(row: &InstrumentRow, tiers: &[RiskTier]) -> Option<Instrument> {
-    let ours = row.contract == ContractType::LinearPerpetual && row.quote == "USDT" && row.settle.as_deref() == Some("USDT");
+    let ours =
+        row.contract == ContractType::LinearPerpetual && row.quote == "USDT" && row.settle.as_deref() == Some("USDT");
     if !ours || tiers.is_empty() {
         return None;
     }

@@ -212,7 +212,10 @@ impl Rest {
                 Ok(()) => return Ok(()),
                 Err(Stop::Banned(until)) if ask.op == Op::Read => return Err(RestError::Banned { until }),
                 Err(Stop::Banned(until)) => {
-                    return Err(RestError::Unsent(format!("the exchange refuses this address until {}", until.clock())));
+                    return Err(RestError::Unsent(format!(
+                        "the exchange refuses this address until {}",
+                        until.clock()
+                    )));
                 }
                 Err(Stop::Until(free)) if free > give_up => {
                     return Err(RestError::Unsent("the exchange's rate limit has no room".into()));
