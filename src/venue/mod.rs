@@ -1,5 +1,6 @@
 //! Venues: where orders go and fills come from, and the markets behind them. A new venue is one folder here.
 
+pub mod bybit;
 pub mod line;
 pub mod paper;
 pub mod simulated;
