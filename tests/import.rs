@@ -219,6 +219,7 @@ impl Watched {
             MarketData::Gap => return Err(format!("a gap after {} updates", self.updates).into()),
             MarketData::Trade(_) => self.trades += 1,
             MarketData::Ticker(_) => {}
+            other => return Err(format!("an import does not say {other:?}").into()),
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ use desk::Desk;
 use effect::{Effect, Effects, Record};
 use event::{Event, Link, MarketData, ModelInfo, Restored};
 use ids::{Pair, RunId, Symbol};
-use market::instrument::Instrument;
+use market::instrument::{Instrument, InstrumentStatus};
 use notice::{Kind, Level, Notice};
 use num::{Money, Price};
 use orders::Orders;
@@ -77,6 +77,8 @@ pub struct Engine {
     versions: u64,
     /// Last time the loss baselines were written.
     baselines_written: Ts,
+    /// Why there is no market stream, while there is none.
+    feed_down: Option<String>,
     /// The venue's clock minus ours, as last measured.
     clock_offset: Option<Span>,
     /// Open orders at the venue that are not ours.
@@ -123,6 +125,7 @@ impl Engine {
             starting_balance: restored.balance,
             versions: 0,
             baselines_written: Ts(0),
+            feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
         }
@@ -173,11 +176,6 @@ impl Engine {
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
         let was = desk.book.state();
         desk.on_market(self.now, data, horizon);
-        if let MarketData::Rules(rules) = data
-            && let Some(kept) = self.instruments.get_mut(symbol.index())
-        {
-            kept.clone_from(rules);
-        }
         let is = desk.book.state();
         if was != is && is == market::book::BookState::Gapped {
             let name = desk.instrument.name.clone();
@@ -189,15 +187,29 @@ impl Engine {
                 out,
             );
         }
+        if let MarketData::Rules(rules) = data {
+            self.take_rules(symbol, rules);
+        }
         if !self.account.holding(symbol).is_flat() {
             self.observe_equity(out);
             self.run_exits(symbol, out);
         }
     }
 
+    /// The venue's rules of an instrument. Exits of a position that were rounded without them are set again.
+    fn take_rules(&mut self, symbol: Symbol, rules: &Instrument) {
+        let Some(kept) = self.instruments.get_mut(symbol.index()) else { return };
+        let was_unknown = kept.status == InstrumentStatus::Unknown;
+        kept.clone_from(rules);
+        if was_unknown && !self.account.holding(symbol).is_flat() {
+            self.protect(symbol);
+        }
+    }
+
     fn on_link(&mut self, link: &Link, out: &mut Effects) {
         match link {
             Link::MarketUp => {
+                self.feed_down = None;
                 self.feed = Some(self.now);
                 self.tell(Level::Info, Kind::Market, None, "market stream up".into(), out);
             }
@@ -205,6 +217,7 @@ impl Engine {
             Link::Clock(offset) => self.clock_offset = Some(*offset),
             Link::MarketDown(why) => {
                 self.feed = None;
+                self.feed_down = Some(why.clone());
                 let (now, horizon) = (self.now, Span::from_secs(i64::from(self.settings.horizon_s)));
                 for desk in &mut self.desks {
                     desk.on_market(now, &MarketData::Gap, horizon);

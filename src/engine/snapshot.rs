@@ -522,6 +522,8 @@ pub struct HealthView {
     pub models: Vec<ModelInfo>,
     /// Age of the market stream.
     pub feed_age: Option<Span>,
+    /// Why there is no market stream, while there is none.
+    pub feed_down: Option<String>,
     /// Events stepped in this run.
     pub events: u64,
     /// Events per second over the last second.

@@ -427,6 +427,7 @@ impl Engine {
             rows,
             models: self.models.clone(),
             feed_age: self.feed_age(),
+            feed_down: self.feed_down.clone(),
             events: self.events,
             ..HealthView::default()
         }

@@ -52,6 +52,14 @@ pub enum TapeError {
         /// Its version.
         found: u16,
     },
+    /// Written by an earlier tickdeck, whose events this one does not know.
+    #[error("{} is a tape of version {found}, this program reads version {VERSION}: import or record it again", path.display())]
+    Older {
+        /// File.
+        path: PathBuf,
+        /// Its version.
+        found: u16,
+    },
     /// Bytes are not what was written.
     #[error("{} is damaged at byte {offset}: {what}; the {sound} events before it are sound", path.display())]
     Damaged {

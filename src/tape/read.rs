@@ -259,6 +259,9 @@ fn read_header(file: &mut impl Read, path: &Path, len: u64) -> Result<(TapeHeade
     if version > VERSION {
         return Err(TapeError::Newer { path: path.to_owned(), found: version });
     }
+    if (1..VERSION).contains(&version) {
+        return Err(TapeError::Older { path: path.to_owned(), found: version });
+    }
     let declared = u32::from_le_bytes(declared) as usize;
     if version == 0 || declared > HEADER_MAX {
         return Err(damaged(MAGIC.len() as u64, Damage::HeaderLength));

@@ -1,7 +1,9 @@
 //! Venues: where orders go and fills come from, and the markets behind them. A new venue is one folder here.
 
+pub mod bybit;
 pub mod line;
 pub mod paper;
+pub mod sim;
 pub mod simulated;
 
 use crate::engine::effect::NewOrder;

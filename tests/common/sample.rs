@@ -421,6 +421,7 @@ fn health() -> HealthView {
             },
         ],
         feed_age: Some(Span::from_ms(14)),
+        feed_down: None,
         events: 1_204_518,
         event_rate: 312,
         decisions: "5d0c91e2ab77".to_owned(),

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use crate::tui::theme::Theme;
-use crate::tui::widgets::pen::{Pen, columns};
+use crate::tui::widgets::pen::{Pen, columns, wrap};
 
 /// Widest dialog: longer lines are hard to read.
 const WIDTH_MAX: u16 = 92;
@@ -168,28 +168,6 @@ fn centred(room: Rect, width: u16, height: u16) -> Rect {
     Rect { x: room.x + (room.width - width) / 2, y: room.y + (room.height - height) / 2, width, height }
 }
 
-/// Breaks a line at blanks; only a word wider than the whole line is cut.
-fn wrap(text: &str, width: u16) -> Vec<String> {
-    if columns(text) <= width || width == 0 {
-        return vec![text.to_owned()];
-    }
-    let indent: String = text.chars().take_while(|c| *c == ' ').take(usize::from(width / 2)).collect();
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_inclusive(' ') {
-        if !line.trim().is_empty() && columns(&line) + columns(word.trim_end()) > width {
-            lines.push(std::mem::replace(&mut line, indent.clone()));
-        }
-        for c in word.chars() {
-            if columns(&line) >= width && c != ' ' {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(c);
-        }
-    }
-    lines.push(line);
-    lines
-}
 
 #[cfg(test)]
 mod tests {

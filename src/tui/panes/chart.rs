@@ -14,6 +14,29 @@ use crate::tui::widgets::pen::Pen;
 /// The pane.
 pub struct Chart;
 
+/// The market has not been reached: why, what happens next, and what works meanwhile.
+fn draw_nothing_heard(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let theme = scene.theme;
+    let why = scene.snapshot.health.feed_down.as_deref().map_or("connecting", |why| why);
+    let session = &scene.snapshot.session;
+    let exchange = if session.simulated_venue { "the simulated exchange" } else { "Bybit" };
+    let mut lines = vec![(format!("no market data from {exchange} yet"), theme.bright), (why.to_owned(), theme.warn)];
+    if scene.snapshot.health.feed_down.is_some() {
+        lines.push(("it is tried again by itself, ever more slowly, for as long as this runs".to_owned(), theme.dim));
+        lines.push(("q, then `tickdeck demo`: a simulated market that needs no network".to_owned(), theme.dim));
+        lines.push(("`tickdeck doctor` says what stands in the way".to_owned(), theme.dim));
+    }
+    let mut pen = Pen::new(buffer, area);
+    let room = area.width.saturating_sub(2);
+    let mut y = 0;
+    for (text, style) in lines {
+        for part in crate::tui::widgets::pen::wrap(&text, room) {
+            pen.text(1, y, room, &part, style, theme.glyphs.ellipsis);
+            y += 1;
+        }
+    }
+}
+
 impl Pane for Chart {
     fn id(&self) -> PaneId {
         PaneId::Chart
@@ -44,6 +67,9 @@ impl Pane for Chart {
             Pen::new(buffer, area).put(1, 0, "no market in front", theme.dim);
             return;
         };
+        if focus.candles.is_empty() && scene.snapshot.health.feed_age.is_none() {
+            return draw_nothing_heard(scene, area, buffer);
+        }
         let mut lines = Vec::new();
         if let Some(last) = row.last.value() {
             let style = if row.last.fresh().is_some() { theme.bright } else { theme.dim };

@@ -108,6 +108,29 @@ pub fn shorten(text: &str, width: u16, ellipsis: char) -> String {
     kept
 }
 
+/// Breaks a line at blanks; only a word wider than the whole line is cut.
+pub fn wrap(text: &str, width: u16) -> Vec<String> {
+    if columns(text) <= width || width == 0 {
+        return vec![text.to_owned()];
+    }
+    let indent: String = text.chars().take_while(|c| *c == ' ').take(usize::from(width / 2)).collect();
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_inclusive(' ') {
+        if !line.trim().is_empty() && columns(&line) + columns(word.trim_end()) > width {
+            lines.push(std::mem::replace(&mut line, indent.clone()));
+        }
+        for c in word.chars() {
+            if columns(&line) >= width && c != ' ' {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(c);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

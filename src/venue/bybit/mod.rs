@@ -1,0 +1,14 @@
+//! Bybit V5, linear USDT perpetuals: what goes on the wire and what comes off it. Pure: no I/O, no clock.
+//!
+//! "Contract" in the comments below is Bybit's public V5 documentation, by section of our reading of it.
+
+pub mod codes;
+pub mod credentials;
+pub mod hosts;
+pub mod limits;
+pub mod parse;
+mod proxy;
+pub mod public;
+pub mod rest;
+pub mod sign;
+mod socket;

@@ -1,0 +1,215 @@
+//! Answers of the account and user endpoints (contract 6, 8.10).
+
+use std::borrow::Cow;
+
+use super::Envelope;
+use crate::engine::num::{Money, Qty, Rate, Side};
+use crate::venue::bybit::parse::rows::{self, PositionRow, WalletRow};
+use crate::venue::bybit::parse::tree::{Bad, Node, Row};
+use crate::venue::bybit::parse::{Odd, Page, Rows};
+
+/// A row of the transaction log: what changed the balance (contract 8.7). `change = cash_flow + funding − fee`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionRow {
+    /// The venue's id.
+    pub id: String,
+    /// Instrument; `None` on transfers.
+    pub symbol: Option<String>,
+    /// Coin of the amounts.
+    pub coin: String,
+    /// `TRADE`, `SETTLEMENT` (funding), `TRANSFER_IN`, ….
+    pub kind: String,
+    /// Side.
+    pub side: Option<Side>,
+    /// Quantity of base. `None` too when it is more than [`Qty`] holds, or negative.
+    pub qty: Option<Qty>,
+    /// Paid when positive.
+    pub fee: Option<Money>,
+    /// Received when positive: the opposite sign of an execution's fee.
+    pub funding: Option<Money>,
+    /// Realised by the trade.
+    pub cash_flow: Option<Money>,
+    /// Change of balance.
+    pub change: Money,
+    /// Balance afterwards.
+    pub balance: Option<Money>,
+    /// Our order.
+    pub link_id: Option<String>,
+    /// The venue's order.
+    pub order_id: Option<String>,
+    /// The execution it books.
+    pub trade_id: Option<String>,
+    /// When, ms since 1970.
+    pub time_ms: i64,
+}
+
+/// `GET /v5/account/info`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// 1 classic, 3 and 4 UTA 1.0, 5 and 6 UTA 2.0.
+    pub unified_status: i64,
+    /// How margin is reckoned.
+    pub margin_mode: MarginMode,
+    /// When it last changed, ms since 1970.
+    pub updated_ms: Option<i64>,
+}
+
+/// How margin is reckoned, account-wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarginMode {
+    /// `ISOLATED_MARGIN`.
+    Isolated,
+    /// `REGULAR_MARGIN`.
+    Cross,
+    /// `PORTFOLIO_MARGIN`.
+    Portfolio,
+    /// A word this version does not know.
+    Unknown,
+}
+
+/// Fees of one instrument, as fractions of value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeeRow {
+    /// Instrument; `None` where the row is for a whole category.
+    pub symbol: Option<String>,
+    /// What a taker pays.
+    pub taker: Rate,
+    /// What a maker pays; negative is a rebate.
+    pub maker: Rate,
+}
+
+/// `GET /v5/user/query-api`: what the key may do (contract 6). The secret is never in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// May it only read?
+    pub read_only: bool,
+    /// Permissions by group, `ContractTrade: Order, Position`.
+    pub permissions: Vec<(String, Vec<String>)>,
+    /// Addresses it is bound to; `*` is all of them.
+    pub ips: Vec<String>,
+    /// When it ends, as the venue writes it (ISO 8601); `None` where it does not end.
+    pub expires: Option<String>,
+    /// Days until it ends, of a key without an address; `None` where not sent.
+    pub days_left: Option<i64>,
+    /// Is the account unified?
+    pub unified: bool,
+    /// Account number.
+    pub user_id: Option<i64>,
+    /// Is it the master account?
+    pub master: bool,
+}
+
+impl KeyInfo {
+    /// May the key do `action` of `group`?
+    pub fn may(&self, group: &str, action: &str) -> bool {
+        self.permissions.iter().any(|(name, actions)| name == group && actions.iter().any(|a| a == action))
+    }
+    /// May it take money out? Such a key is refused.
+    pub fn may_withdraw(&self) -> bool {
+        self.may("Wallet", "Withdraw")
+    }
+    /// Is it bound to addresses?
+    pub fn is_bound(&self) -> bool {
+        !self.ips.is_empty() && !self.ips.iter().any(|ip| ip == "*")
+    }
+}
+
+/// `GET /v5/account/user-setting-config` (contract 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSettings {
+    /// Is a futures price outside the band refused (true) or moved to its edge (false)? `None` where not sent.
+    pub refuses_outside_band: Option<bool>,
+}
+
+/// `GET /v5/position/list`. With a symbol, flat rows come too (contract 8.8).
+pub fn positions(envelope: &Envelope) -> Result<Page<PositionRow>, Odd> {
+    envelope.result().page("position", rows::position)
+}
+
+/// `GET /v5/account/wallet-balance`.
+pub fn wallets(envelope: &Envelope) -> Result<Rows<WalletRow>, Odd> {
+    envelope.result().at("list").rows("wallet", rows::wallet)
+}
+
+/// `GET /v5/account/transaction-log`.
+pub fn transactions(envelope: &Envelope) -> Result<Page<TransactionRow>, Odd> {
+    envelope.result().page("transaction", transaction)
+}
+
+fn transaction(row: &Row) -> Result<TransactionRow, Bad> {
+    Ok(TransactionRow {
+        id: row.need_text("id")?,
+        symbol: row.text("symbol"),
+        coin: row.need_text("currency")?,
+        kind: row.need_text("type")?,
+        side: row.side("side")?,
+        qty: row.qty("qty").unwrap_or(None),
+        fee: row.money("fee")?,
+        funding: row.money("funding")?,
+        cash_flow: row.money("cashFlow")?,
+        change: row.need_money("change")?,
+        balance: row.money("cashBalance")?,
+        link_id: row.text("orderLinkId"),
+        order_id: row.text("orderId"),
+        trade_id: row.text("tradeId"),
+        time_ms: row.need_ms("transactionTime")?,
+    })
+}
+
+/// `GET /v5/account/info`.
+pub fn info(envelope: &Envelope) -> Result<AccountInfo, Odd> {
+    let row = Row(envelope.result());
+    let read = || {
+        Ok(AccountInfo {
+            unified_status: row.need_int("unifiedMarginStatus")?,
+            margin_mode: match row.word("marginMode") {
+                "ISOLATED_MARGIN" => MarginMode::Isolated,
+                "REGULAR_MARGIN" => MarginMode::Cross,
+                "PORTFOLIO_MARGIN" => MarginMode::Portfolio,
+                "" => return Err("marginMode"),
+                _ => MarginMode::Unknown,
+            },
+            updated_ms: row.ms("updatedTime")?,
+        })
+    };
+    read().map_err(|field| Odd::new("account", field))
+}
+
+/// `GET /v5/account/fee-rate`.
+pub fn fees(envelope: &Envelope) -> Result<Rows<FeeRow>, Odd> {
+    envelope.result().at("list").rows("fee rate", |row| {
+        Ok(FeeRow {
+            symbol: row.text("symbol"),
+            taker: row.need_rate("takerFeeRate")?,
+            maker: row.need_rate("makerFeeRate")?,
+        })
+    })
+}
+
+/// `GET /v5/user/query-api`.
+pub fn key_info(envelope: &Envelope) -> Result<KeyInfo, Odd> {
+    let row = Row(envelope.result());
+    let words = |node: &Node| node.items().iter().filter_map(Node::text).map(Cow::into_owned).collect::<Vec<_>>();
+    let read = || {
+        // Without the list of permissions nothing may be concluded from it: not even that withdrawing is off.
+        let Node::Map(permissions) = row.0.at("permissions") else { return Err("permissions") };
+        Ok(KeyInfo {
+            read_only: row.some_flag("readOnly")?.ok_or("readOnly")?,
+            permissions: permissions.iter().map(|(group, list)| (group.clone().into_owned(), words(list))).collect(),
+            ips: words(row.0.at("ips")),
+            expires: row.text("expiredAt"),
+            days_left: row.int("deadlineDay")?,
+            unified: row.flag("uta")?,
+            user_id: row.int("userID")?,
+            master: row.flag("isMaster")?,
+        })
+    };
+    read().map_err(|field| Odd::new("API key", field))
+}
+
+/// `GET /v5/account/user-setting-config`.
+pub fn user_settings(envelope: &Envelope) -> Result<UserSettings, Odd> {
+    let refuses_outside_band =
+        Row(envelope.result()).some_flag("lpaPerp").map_err(|field| Odd::new("user settings", field))?;
+    Ok(UserSettings { refuses_outside_band })
+}

@@ -1,0 +1,152 @@
+//! Account, position and key endpoints (contract 6, 8.8, 8.10, 9).
+
+use serde_json::json;
+
+use super::{Rest, RestError, query};
+use crate::venue::bybit::codes::Op;
+use crate::venue::bybit::limits::{Budget, Urgency};
+use crate::venue::bybit::parse::Page;
+use crate::venue::bybit::parse::rest::account::{
+    self as read, AccountInfo, FeeRow, KeyInfo, TransactionRow, UserSettings,
+};
+use crate::venue::bybit::parse::rows::{PositionRow, WalletRow};
+
+impl Rest {
+    /// Open positions settled in USDT. A row that cannot be read is an error: a position is all or nothing.
+    pub async fn positions(&self) -> Result<Vec<PositionRow>, RestError> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "200"), ("cursor", &cursor)];
+            let Whole { rows, next } = self.position_page(&pairs).await?;
+            let last = rows.is_empty();
+            all.extend(rows);
+            match next.filter(|next| *next != cursor && !last) {
+                Some(next) => cursor = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The rows of one instrument, flat ones included: two of them in hedge mode.
+    pub async fn positions_of(&self, symbol: &str) -> Result<Vec<PositionRow>, RestError> {
+        Ok(self.position_page(&[("category", "linear"), ("symbol", symbol)]).await?.rows)
+    }
+
+    async fn position_page(&self, pairs: &[(&str, &str)]) -> Result<Whole<PositionRow>, RestError> {
+        let ask = self.signed("/v5/position/list", query(pairs), Budget::Positions, Urgency::Reducing);
+        let Page { rows, next } = self.read(&ask, read::positions).await?;
+        match rows.odd.into_iter().next() {
+            Some(odd) => Err(RestError::Odd(odd)),
+            None => Ok(Whole { rows: rows.good, next }),
+        }
+    }
+
+    /// The unified wallet.
+    pub async fn wallet(&self) -> Result<WalletRow, RestError> {
+        let ask = self.signed(
+            "/v5/account/wallet-balance",
+            query(&[("accountType", "UNIFIED")]),
+            Budget::Wallet,
+            Urgency::Reducing,
+        );
+        let rows = self.read(&ask, read::wallets).await?;
+        match (rows.good.into_iter().next(), rows.odd.into_iter().next()) {
+            (Some(wallet), _) => Ok(wallet),
+            (None, Some(odd)) => Err(RestError::Odd(odd)),
+            // A new account without any coin has no row to show.
+            (None, None) => Ok(empty_wallet()),
+        }
+    }
+
+    /// What changed the balance since a moment on the venue's clock (ms), newest first, one page.
+    pub async fn transactions_since(&self, start_ms: i64) -> Result<Vec<TransactionRow>, RestError> {
+        let start = start_ms.to_string();
+        let pairs = [("accountType", "UNIFIED"), ("category", "linear"), ("startTime", &start), ("limit", "50")];
+        let ask = self.signed("/v5/account/transaction-log", query(&pairs), Budget::Account, Urgency::Ordinary);
+        Ok(self.read(&ask, read::transactions).await?.rows.good)
+    }
+
+    /// Kind of account and margin.
+    pub async fn account_info(&self) -> Result<AccountInfo, RestError> {
+        let ask = self.signed("/v5/account/info", String::new(), Budget::Account, Urgency::Ordinary);
+        self.read(&ask, read::info).await
+    }
+
+    /// What the key may do.
+    pub async fn key_info(&self) -> Result<KeyInfo, RestError> {
+        let ask = self.signed("/v5/user/query-api", String::new(), Budget::Account, Urgency::Ordinary);
+        self.read(&ask, read::key_info).await
+    }
+
+    /// Fees of one instrument. Not on the demo account.
+    pub async fn fees(&self, symbol: &str) -> Result<Vec<FeeRow>, RestError> {
+        let pairs = [("category", "linear"), ("symbol", symbol)];
+        let ask = self.signed("/v5/account/fee-rate", query(&pairs), Budget::Account, Urgency::Ordinary);
+        Ok(self.read(&ask, read::fees).await?.good)
+    }
+
+    /// Account settings. Not on the demo account.
+    pub async fn user_settings(&self) -> Result<UserSettings, RestError> {
+        let ask = self.signed("/v5/account/user-setting-config", String::new(), Budget::Account, Urgency::Ordinary);
+        self.read(&ask, read::user_settings).await
+    }
+
+    /// Has futures orders outside the price band refused instead of silently re-priced (contract 9). Not on the demo
+    /// account.
+    pub async fn refuse_outside_band(&self) -> Result<(), RestError> {
+        let body = json!({ "category": "linear", "modifyEnable": false });
+        self.set("/v5/account/set-limit-px-action", &body, Budget::Account).await
+    }
+
+    /// Sets the leverage of one instrument, both sides alike. "Unchanged" is done.
+    pub async fn set_leverage(&self, symbol: &str, leverage: u32) -> Result<(), RestError> {
+        let leverage = leverage.to_string();
+        let body = json!({ "category": "linear", "symbol": symbol, "buyLeverage": leverage, "sellLeverage": leverage });
+        self.set("/v5/position/set-leverage", &body, Budget::PositionSettings).await
+    }
+
+    /// Puts one instrument into one-way mode; refused while it has positions or orders.
+    pub async fn one_way(&self, symbol: &str) -> Result<(), RestError> {
+        let body = json!({ "category": "linear", "symbol": symbol, "mode": 0 });
+        self.set("/v5/position/switch-mode", &body, Budget::PositionSettings).await
+    }
+
+    /// Sets stop loss and take profit of a whole position; `"0"` removes one, an empty text leaves it.
+    pub async fn trading_stop(&self, symbol: &str, stop_loss: &str, take_profit: &str) -> Result<(), RestError> {
+        let mut body = json!({ "category": "linear", "symbol": symbol, "tpslMode": "Full", "positionIdx": 0 });
+        for (key, value) in [("stopLoss", stop_loss), ("takeProfit", take_profit)] {
+            if let (Some(fields), false) = (body.as_object_mut(), value.is_empty()) {
+                fields.insert(key.to_owned(), value.into());
+            }
+        }
+        self.set("/v5/position/trading-stop", &body, Budget::PositionSettings).await
+    }
+
+    /// A setting, sent once. A code that says "unchanged" is done.
+    async fn set(&self, path: &str, body: &serde_json::Value, budget: Budget) -> Result<(), RestError> {
+        self.once(&self.write(Op::Setting, path, body, budget), &|_| Ok(())).await
+    }
+}
+
+/// Rows of a page that could all be read.
+struct Whole<T> {
+    rows: Vec<T>,
+    next: Option<String>,
+}
+
+const fn empty_wallet() -> WalletRow {
+    WalletRow {
+        account_type: None,
+        equity: None,
+        balance: None,
+        margin_balance: None,
+        available: None,
+        unrealised: None,
+        initial_margin: None,
+        maintenance_margin: None,
+        initial_margin_rate: None,
+        maintenance_margin_rate: None,
+        coins: Vec::new(),
+    }
+}

@@ -1,0 +1,301 @@
+//! REST: one client, three ways to ask (public, signed read, signed write). What is signed is exactly what is sent, and a
+//! write is sent once: there is no retry in here, only reads may be asked again.
+
+mod account;
+mod clock;
+mod market;
+mod outcome;
+mod trade;
+
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
+
+pub use clock::{Offset, Probe, VenueClock, best};
+pub use outcome::{RestError, Stage, clean};
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+pub use trade::Placement;
+
+use super::codes::{Action, Next, Op, classify, classify_http};
+use super::credentials::Credentials;
+use super::limits::{Budget, Headers, Limits, Stop, Urgency};
+use super::parse::rest::Envelope;
+use super::parse::{LENGTH_MAX, Odd};
+use crate::engine::time::{Span, Ts};
+use crate::venue::line::Now;
+
+/// Longest wait for a whole answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// Tries of a read, and the pause before the second.
+const READ_TRIES: u32 = 3;
+const READ_PAUSE: Duration = Duration::from_millis(250);
+/// Longest wait for room in a budget; an opening order waits less, its price grows old.
+const ROOM_MAX: Span = Span::from_secs(5);
+const ROOM_OPENING: Span = Span::from_ms(300);
+
+/// Budgets that several clients share.
+pub type SharedLimits = Arc<Mutex<Limits>>;
+
+/// What a client is made of.
+#[derive(Clone)]
+pub struct RestOptions {
+    /// Base URL without a slash at the end.
+    pub base: String,
+    /// The key, for signed requests.
+    pub credentials: Option<Arc<Credentials>>,
+    /// How long a signed read stays valid, ms.
+    pub recv_window_ms: u32,
+    /// How long an order stays valid, ms: small, because it bounds how late a stuck one can still land.
+    pub create_recv_window_ms: u32,
+    /// A proxy's URL, for both transports.
+    pub proxy: Option<String>,
+    /// Budgets.
+    pub limits: SharedLimits,
+    /// The venue's clock.
+    pub clock: Arc<VenueClock>,
+    /// Local time.
+    pub now: Now,
+}
+
+/// The client.
+#[derive(Clone)]
+pub struct Rest {
+    client: Client,
+    options: RestOptions,
+}
+
+/// One request.
+struct Ask<'a> {
+    op: Op,
+    method: Method,
+    path: &'a str,
+    /// Query of a GET, without the question mark.
+    query: String,
+    /// Body of a POST.
+    body: Option<String>,
+    signed: bool,
+    budget: Budget,
+    count: usize,
+    urgency: Urgency,
+    window_ms: u32,
+}
+
+/// Chooses the TLS implementation for the whole process, once; a second choice, or another's earlier one, changes nothing.
+pub fn install_tls() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error says that one is installed already: that one serves.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+impl Rest {
+    /// A client. Fails only on an unusable proxy address or without any root certificates.
+    pub fn new(options: RestOptions) -> Result<Self, RestError> {
+        install_tls();
+        let unusable = |error: &reqwest::Error| RestError::transport(Op::Read, error);
+        let mut builder = Client::builder()
+            .user_agent(concat!("tickdeck/", env!("CARGO_PKG_VERSION")))
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_MAX)
+            .timeout(ANSWER_MAX)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy();
+        if let Some(proxy) = &options.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|error| unusable(&error))?);
+        }
+        let client = builder.build().map_err(|error| unusable(&error))?;
+        Ok(Self { client, options })
+    }
+
+    /// Local time.
+    pub fn now(&self) -> Ts {
+        (self.options.now)()
+    }
+    /// The venue's clock.
+    pub fn clock(&self) -> &VenueClock {
+        &self.options.clock
+    }
+    /// Until when the venue refuses this address.
+    pub fn banned(&self) -> Option<Ts> {
+        self.limits(|limits, now| limits.banned(now))
+    }
+
+    /// Measures the venue's clock: some probes, the quickest counts.
+    pub async fn sync_clock(&self) -> Result<Offset, RestError> {
+        let mut probes = Vec::new();
+        let mut failed = None;
+        for _ in 0..5 {
+            let sent = self.now();
+            match self.server_time().await {
+                Ok(venue) => probes.push(Probe { sent, venue, heard: self.now() }),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match (best(&probes), failed) {
+            (Some(offset), _) => {
+                self.options.clock.set(offset);
+                Ok(offset)
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(RestError::Unsent("the local clock ran backwards".into())),
+        }
+    }
+
+    fn limits<T>(&self, with: impl FnOnce(&mut Limits, Ts) -> T) -> T {
+        let now = self.now();
+        with(&mut self.options.limits.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
+    /// A read, asked again a few times where that may help.
+    async fn read<T>(&self, ask: &Ask<'_>, take: impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
+        let mut pause = READ_PAUSE;
+        for _ in 1..READ_TRIES {
+            match self.once(ask, &take).await {
+                Err(error) if error.may_pass() => {
+                    if error.next() == Next::SyncClock {
+                        Box::pin(self.sync_clock()).await.ok();
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause *= 3;
+                }
+                settled => return settled,
+            }
+        }
+        self.once(ask, &take).await
+    }
+
+    /// Sends a request exactly once and reads its answer.
+    async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
+        self.await_room(ask).await?;
+        let request = self.build(ask)?;
+        let sent = self.client.execute(request).await;
+        let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
+        let status = response.status();
+        let headers = self.learn(ask.budget, &response);
+        if status == StatusCode::FORBIDDEN {
+            let until = self.limits(|limits, now| limits.ban(now));
+            let verdict = classify_http(ask.op, status.as_u16());
+            return Err(match ask.op {
+                Op::Read => RestError::Banned { until },
+                _ => RestError::status(ask.op, status, verdict),
+            });
+        }
+        if status != StatusCode::OK {
+            return Err(RestError::status(ask.op, status, classify_http(ask.op, status.as_u16())));
+        }
+        let body = body_of(response, ask.op).await?;
+        let envelope = Envelope::parse(&body).map_err(|odd| unread(ask.op, odd))?;
+        let verdict = classify(ask.op, envelope.code, &envelope.message);
+        if verdict.action == Action::Ok {
+            return take(&envelope).map_err(|odd| unread(ask.op, odd));
+        }
+        match verdict.next {
+            Next::AwaitLimit => self.limits(|limits, now| limits.exhausted(now, ask.budget, headers.reset)),
+            Next::Silence => {
+                self.limits(|limits, now| limits.ban(now));
+            }
+            _ => {}
+        }
+        Err(RestError::refused(ask.op, envelope.code, verdict, &envelope.message))
+    }
+
+    /// Waits for room in the budgets, and takes it.
+    async fn await_room(&self, ask: &Ask<'_>) -> Result<(), RestError> {
+        let longest = if ask.op == Op::Create && ask.urgency == Urgency::Ordinary { ROOM_OPENING } else { ROOM_MAX };
+        let give_up = self.now() + longest;
+        loop {
+            match self.limits(|limits, now| limits.take(now, ask.budget, ask.count, ask.urgency)) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Banned(until)) if ask.op == Op::Read => return Err(RestError::Banned { until }),
+                Err(Stop::Banned(until)) => {
+                    return Err(RestError::Unsent(format!(
+                        "the exchange refuses this address until {}",
+                        until.clock()
+                    )));
+                }
+                Err(Stop::Until(free)) if free > give_up => {
+                    return Err(RestError::Unsent("the exchange's rate limit has no room".into()));
+                }
+                Err(Stop::Until(free)) => {
+                    let wait = u64::try_from(free.since(self.now()).0).unwrap_or(0);
+                    tokio::time::sleep(Duration::from_nanos(wait)).await;
+                }
+            }
+        }
+    }
+
+    /// The request with its signature over exactly the bytes that are sent, stamped now.
+    fn build(&self, ask: &Ask<'_>) -> Result<Request, RestError> {
+        let bad = |why: &str| RestError::Unsent(format!("the request cannot be written: {why}"));
+        let text = match ask.query.as_str() {
+            "" => format!("{}{}", self.options.base, ask.path),
+            query => format!("{}{}?{query}", self.options.base, ask.path),
+        };
+        let url = Url::parse(&text).map_err(|_| bad("its address"))?;
+        // What is signed is the query as the URL will send it.
+        let query = url.query().unwrap_or_default().to_owned();
+        let mut builder = self.client.request(ask.method.clone(), url);
+        if let Some(body) = &ask.body {
+            builder = builder.header("Content-Type", "application/json").body(body.clone());
+        }
+        if ask.signed {
+            let credentials = self.options.credentials.as_ref().ok_or_else(|| bad("there is no API key"))?;
+            let payload = ask.body.as_deref().unwrap_or(&query);
+            let stamp = self.options.clock.stamp(self.now());
+            let signer = credentials.signer();
+            let signature = signer.sign_rest(stamp, credentials.key(), ask.window_ms, payload.as_bytes());
+            builder = builder
+                .header("X-BAPI-API-KEY", credentials.key())
+                .header("X-BAPI-TIMESTAMP", stamp)
+                .header("X-BAPI-RECV-WINDOW", ask.window_ms)
+                .header("X-BAPI-SIGN", signature.as_str());
+        }
+        builder.build().map_err(|_| bad("its headers"))
+    }
+
+    fn learn(&self, budget: Budget, response: &Response) -> Headers {
+        let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let reset = text("X-Bapi-Limit-Reset-Timestamp").and_then(|text| text.parse().ok());
+        let headers = Headers {
+            limit: text("X-Bapi-Limit").and_then(|text| text.parse().ok()),
+            left: text("X-Bapi-Limit-Status").and_then(|text| text.parse().ok()),
+            reset: reset.map(|ms| self.options.clock.local_time(Ts::from_ms(ms))),
+        };
+        self.limits(|limits, now| limits.learn(now, budget, headers));
+        headers
+    }
+}
+
+/// An answer that cannot be read: a read failed, for anything else nobody knows what was done.
+fn unread(op: Op, odd: Odd) -> RestError {
+    if op == Op::Read { RestError::Odd(odd) } else { RestError::Ambiguous(odd.to_string()) }
+}
+
+/// The body, at most [`LENGTH_MAX`] of it.
+async fn body_of(mut response: Response, op: Op) -> Result<Vec<u8>, RestError> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(RestError::transport(op, &error)),
+        }
+        if body.len() > LENGTH_MAX {
+            let detail = "the answer is too long".to_owned();
+            return Err(match op {
+                Op::Read => RestError::Unreachable { stage: Stage::Http, detail },
+                _ => RestError::Ambiguous(detail),
+            });
+        }
+    }
+}
+
+/// A query from pairs. Values are names and numbers of ours; a cursor goes back as the venue sent it (contract 0.39).
+fn query(pairs: &[(&str, &str)]) -> String {
+    let kept = pairs.iter().filter(|pair| !pair.1.is_empty());
+    kept.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&")
+}

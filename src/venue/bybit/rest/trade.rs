@@ -1,0 +1,243 @@
+//! Order endpoints (contract 8.1 to 8.7).
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{Ask, Rest, RestError, query};
+use crate::engine::effect::{NewOrder, TimeInForce};
+use crate::engine::num::{Price, Qty, Side};
+use crate::venue::bybit::codes::Op;
+use crate::venue::bybit::limits::{Budget, Urgency};
+use crate::venue::bybit::parse::rest::orders::{self as read, BatchItem, CancelledAll, OrderRef};
+use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow};
+use crate::venue::bybit::parse::{Page, Rows};
+
+/// An order as it is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placement {
+    /// Instrument.
+    pub symbol: String,
+    /// Our id, durable before it is sent.
+    pub link_id: String,
+    /// Side.
+    pub side: Side,
+    /// Quantity of base.
+    pub qty: Qty,
+    /// Limit price: a taker order carries its bound too.
+    pub price: Price,
+    /// How it behaves on arrival.
+    pub tif: TimeInForce,
+    /// Can it only reduce?
+    pub reduce_only: bool,
+}
+
+impl Placement {
+    /// The order of an intent.
+    pub fn of(order: &NewOrder, symbol: &str, link_id: &str) -> Self {
+        Self {
+            symbol: symbol.to_owned(),
+            link_id: link_id.to_owned(),
+            side: order.side,
+            qty: order.qty,
+            price: order.price,
+            tif: order.tif,
+            reduce_only: order.reduce_only,
+        }
+    }
+
+    /// Urgency of its request.
+    pub const fn urgency(&self) -> Urgency {
+        if self.reduce_only { Urgency::Reducing } else { Urgency::Ordinary }
+    }
+
+    /// The fields of `order/create`. Always a limit order in one-way mode: its price is the bound that was approved.
+    pub fn body(&self) -> serde_json::Value {
+        json!({
+            "category": "linear",
+            "symbol": self.symbol,
+            "side": side_word(self.side),
+            "orderType": "Limit",
+            "qty": self.qty.to_string(),
+            "price": self.price.to_string(),
+            "timeInForce": match self.tif {
+                TimeInForce::ImmediateOrCancel => "IOC",
+                TimeInForce::PostOnly => "PostOnly",
+                TimeInForce::GoodTillCancel => "GTC",
+            },
+            "positionIdx": 0,
+            "orderLinkId": self.link_id,
+            "reduceOnly": self.reduce_only,
+        })
+    }
+}
+
+const fn side_word(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "Buy",
+        Side::Sell => "Sell",
+    }
+}
+
+impl Rest {
+    pub(super) fn write<'a>(&self, op: Op, path: &'a str, body: &serde_json::Value, budget: Budget) -> Ask<'a> {
+        let window_ms = if op == Op::Create { self.options.create_recv_window_ms } else { self.options.recv_window_ms };
+        Ask {
+            op,
+            method: Method::POST,
+            path,
+            query: String::new(),
+            body: Some(body.to_string()),
+            signed: true,
+            budget,
+            count: 1,
+            urgency: Urgency::Ordinary,
+            window_ms,
+        }
+    }
+
+    pub(super) fn signed<'a>(&self, path: &'a str, query: String, budget: Budget, urgency: Urgency) -> Ask<'a> {
+        Ask {
+            op: Op::Read,
+            method: Method::GET,
+            path,
+            query,
+            body: None,
+            signed: true,
+            budget,
+            count: 1,
+            urgency,
+            window_ms: self.options.recv_window_ms,
+        }
+    }
+
+    /// Sends an order: once, whatever happens. `Ok` means accepted for processing, not on the book (contract 0.1).
+    pub async fn create(&self, order: &Placement) -> Result<OrderRef, RestError> {
+        let ask = self.write(Op::Create, "/v5/order/create", &order.body(), Budget::Create);
+        self.once(&Ask { urgency: order.urgency(), ..ask }, &|envelope| Ok(read::accepted(envelope))).await
+    }
+
+    /// Changes price or total quantity of a resting order.
+    pub async fn amend(
+        &self,
+        symbol: &str,
+        link_id: &str,
+        price: Option<Price>,
+        qty: Option<Qty>,
+    ) -> Result<OrderRef, RestError> {
+        let mut body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
+        for (key, value) in [("price", price.map(|p| p.to_string())), ("qty", qty.map(|q| q.to_string()))] {
+            if let (Some(fields), Some(value)) = (body.as_object_mut(), value) {
+                fields.insert(key.to_owned(), value.into());
+            }
+        }
+        let ask = self.write(Op::Amend, "/v5/order/amend", &body, Budget::Amend);
+        self.once(&ask, &|envelope| Ok(read::accepted(envelope))).await
+    }
+
+    /// Asks for the end of an order of ours.
+    pub async fn cancel(&self, symbol: &str, link_id: &str) -> Result<OrderRef, RestError> {
+        let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
+        let ask = self.write(Op::Cancel, "/v5/order/cancel", &body, Budget::Cancel);
+        self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::accepted(envelope))).await
+    }
+
+    /// Asks for the end of every order of one instrument, conditional ones included, whoever made them. At most 500 at
+    /// random: ask until nothing is open (correction 8.6c).
+    pub async fn cancel_all(&self, symbol: &str) -> Result<CancelledAll, RestError> {
+        let body = json!({ "category": "linear", "symbol": symbol });
+        let ask = self.write(Op::Cancel, "/v5/order/cancel-all", &body, Budget::CancelAll);
+        self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::cancelled_all(envelope))).await
+    }
+
+    /// Asks for the end of at most ten orders at once. Items answer by their place; an empty answer says nothing of any.
+    pub async fn cancel_batch(&self, orders: &[(String, String)]) -> Result<Vec<BatchItem>, RestError> {
+        let items = orders.iter().map(|(symbol, link_id)| json!({ "symbol": symbol, "orderLinkId": link_id }));
+        let body = json!({ "category": "linear", "request": items.collect::<Vec<_>>() });
+        let ask = self.write(Op::Cancel, "/v5/order/cancel-batch", &body, Budget::Batch);
+        let ask = Ask { urgency: Urgency::Reducing, count: orders.len(), ..ask };
+        self.once(&ask, &|envelope| Ok(read::batch(envelope))).await
+    }
+
+    /// Open orders: all that are settled in USDT, newest first.
+    pub async fn open_orders(&self) -> Result<Rows<OrderRow>, RestError> {
+        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
+        let mut cursor = String::new();
+        loop {
+            let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "50"), ("cursor", &cursor)];
+            let ask = self.signed("/v5/order/realtime", query(&pairs), Budget::Realtime, Urgency::Reducing);
+            let Page { rows, next } = self.read(&ask, read::page).await?;
+            // A page of nothing ends the list whatever its cursor says.
+            let last = rows.good.is_empty() && rows.odd.is_empty();
+            all.good.extend(rows.good);
+            all.odd.extend(rows.odd);
+            match next.filter(|next| *next != cursor && !last) {
+                Some(next) => cursor = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// One order by our id among the open and the last closed ones.
+    pub async fn order_now(&self, symbol: &str, link_id: &str) -> Result<Option<OrderRow>, RestError> {
+        self.order_at("/v5/order/realtime", Budget::Realtime, symbol, link_id).await
+    }
+
+    /// One order by our id in the history, which lags.
+    pub async fn order_past(&self, symbol: &str, link_id: &str) -> Result<Option<OrderRow>, RestError> {
+        self.order_at("/v5/order/history", Budget::History, symbol, link_id).await
+    }
+
+    async fn order_at(
+        &self,
+        path: &str,
+        budget: Budget,
+        symbol: &str,
+        link_id: &str,
+    ) -> Result<Option<OrderRow>, RestError> {
+        let pairs = [("category", "linear"), ("symbol", symbol), ("orderLinkId", link_id)];
+        let ask = self.signed(path, query(&pairs), budget, Urgency::Reducing);
+        let Page { rows, .. } = self.read(&ask, read::page).await?;
+        let found = rows.good.into_iter().find(|row| row.link_id.as_deref() == Some(link_id));
+        match (found, rows.odd.into_iter().next()) {
+            // An unreadable row may be the very order: not the same as no order.
+            (None, Some(odd)) => Err(RestError::Odd(odd)),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Executions of one order of ours.
+    pub async fn executions_of(&self, symbol: &str, link_id: &str) -> Result<Vec<ExecutionRow>, RestError> {
+        let pairs = [("category", "linear"), ("symbol", symbol), ("orderLinkId", link_id), ("limit", "100")];
+        self.executions(&pairs).await
+    }
+
+    /// Executions of the account since a moment on the venue's clock (ms), every kind.
+    pub async fn executions_since(&self, start_ms: i64) -> Result<Vec<ExecutionRow>, RestError> {
+        let start = start_ms.to_string();
+        self.executions(&[("category", "linear"), ("startTime", &start), ("limit", "100")]).await
+    }
+
+    /// All pages, oldest first: so that fills are booked in the order in which they happened.
+    async fn executions(&self, pairs: &[(&str, &str)]) -> Result<Vec<ExecutionRow>, RestError> {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut with_cursor = pairs.to_vec();
+            with_cursor.push(("cursor", &cursor));
+            let ask = self.signed("/v5/execution/list", query(&with_cursor), Budget::Executions, Urgency::Reducing);
+            let Page { rows, next } = self.read(&ask, read::executions).await?;
+            if let Some(odd) = rows.odd.into_iter().next() {
+                return Err(RestError::Odd(odd));
+            }
+            let last = rows.good.is_empty();
+            all.extend(rows.good);
+            match next.filter(|next| *next != cursor && !last) {
+                Some(next) => cursor = next,
+                None => break,
+            }
+        }
+        all.reverse();
+        all.sort_by_key(|row| row.time_ms);
+        Ok(all)
+    }
+}
