@@ -7,6 +7,7 @@ mod bookkeeping;
 mod closing;
 pub mod command;
 pub mod control;
+pub mod danger;
 pub mod desk;
 pub mod effect;
 pub mod event;

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::danger::DangerRow;
 use super::event::ModelInfo;
 use super::ids::{OrderSeq, Pair, Symbol};
 use super::market::book::{BookState, Level};
@@ -118,6 +119,8 @@ pub struct Snapshot {
     pub signals: Vec<SignalRow>,
     /// Open positions.
     pub positions: Vec<PositionRow>,
+    /// What can hurt from outside: the instrument in front, open positions, the account; worst first.
+    pub danger: Vec<DangerRow>,
     /// Working orders, newest first, then the last few ended ones.
     pub orders: Vec<OrderRow>,
     /// Every limit with its use.

@@ -44,6 +44,7 @@ impl Engine {
             focus: self.desks.get(view.symbol.index()).map(|desk| self.focus_view(desk, view)),
             signals: self.desks.get(view.symbol.index()).map(|desk| self.signal_rows(desk)).unwrap_or_default(),
             positions: self.position_rows(),
+            danger: self.danger_rows(view.symbol),
             orders: self.order_rows(),
             limits: self.limit_rows(&account),
             account,
@@ -312,7 +313,7 @@ impl Engine {
             .collect()
     }
 
-    fn liquidation_price(&self, desk: &Desk) -> Option<Price> {
+    pub(super) fn liquidation_price(&self, desk: &Desk) -> Option<Price> {
         self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol))
     }
 

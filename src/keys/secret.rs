@@ -52,6 +52,10 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+    /// The text itself, to hand it on; it is wiped when whoever takes it drops it.
+    pub fn into_text(self) -> Zeroizing<String> {
+        self.0
+    }
     /// The end of an API key, by which a person knows it: `…MnOp`. Not for API secrets.
     pub fn tail(&self) -> String {
         let hidden = self.0.len().saturating_sub(TAIL);

@@ -8,7 +8,7 @@ use super::layout::{Class, bands, class, layout};
 use super::panes::{PANES, PaneId, Scene, markets};
 use super::widgets::frame::{self, Frame};
 use super::widgets::pen::{Pen, columns};
-use super::widgets::{banner, figures};
+use super::widgets::{banner, danger, figures};
 use crate::engine::ids::Account;
 use crate::engine::notice::Level;
 use crate::engine::num::UNIT;
@@ -21,6 +21,7 @@ pub fn draw_base(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     let bands = bands(area);
     buffer.set_style(area, scene.theme.ground);
     banner::draw(scene, bands.banner, buffer);
+    danger::draw(scene, bands.danger, buffer);
     let panes = layout(area, scene.ui);
     if panes.is_empty() {
         draw_strip(area, bands.body, buffer, scene);
@@ -124,6 +125,7 @@ fn draw_strip(area: Rect, body: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     for row in &snapshot.positions {
         lines.push(position_line(row, snapshot, scene));
     }
+    lines.extend(danger::worst_line(scene));
     lines.push((risk_line(snapshot), theme.text));
     for (text, style) in lines {
         pen.text(1, y, body.width.saturating_sub(1), &text, style, theme.glyphs.ellipsis);

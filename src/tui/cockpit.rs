@@ -104,6 +104,7 @@ impl Cockpit {
             frozen.session.clone_from(&live.session);
             frozen.state.clone_from(&live.state);
             frozen.account.clone_from(&live.account);
+            frozen.danger.clone_from(&live.danger);
             frozen.health.clone_from(&live.health);
             frozen.pending_notice.clone_from(&live.pending_notice);
         }
@@ -396,6 +397,7 @@ impl Cockpit {
                 }
             }
             Id::Details => self.open(details::Details::of(&self.ui, live), key, now_ms),
+            Id::Dangers => self.open(details::Details::dangers(), key, now_ms),
             Id::Filter => self.ui.filtering = true,
             Id::Palette => self.open(palette::Palette::default(), key, now_ms),
             Id::Help => self.open(help::Help::default(), key, now_ms),

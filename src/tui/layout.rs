@@ -3,6 +3,7 @@
 //! ```text
 //! wide, watch                          wide, pilot                         compact
 //! banner                               banner                              banner
+//! danger                               danger                              danger
 //! master  | markets                    ticker                              ticker
 //! pnl     | chart         | depth      chart          | depth | trades     chart          | depth
 //! limits  | positions                  signals | positions                 signals
@@ -73,6 +74,8 @@ pub const fn class(area: Rect) -> Class {
 pub struct Bands {
     /// Row 1, at every size.
     pub banner: Rect,
+    /// What can hurt from outside, worst first; row 2 wherever there are panes.
+    pub danger: Rect,
     /// Panes or the strip.
     pub body: Rect,
     /// The newest warning until it is acknowledged.
@@ -85,9 +88,10 @@ pub struct Bands {
 pub fn bands(area: Rect) -> Bands {
     let mut rest = area;
     let banner = top(&mut rest, 1);
+    let danger = top(&mut rest, u16::from(class(area) != Class::Strip));
     let footer = bottom(&mut rest, 1);
     let notice = bottom(&mut rest, u16::from(area.height >= 6));
-    Bands { banner, body: rest, notice, footer }
+    Bands { banner, danger, body: rest, notice, footer }
 }
 
 /// Every visible pane with its place. Places never overlap and never leave `area`, the whole screen.
@@ -274,10 +278,12 @@ mod tests {
                     let area = Rect::new(3, 2, width, height);
                     let panes = layout(area, &ui);
                     let all = bands(area);
-                    let mut covered: u32 = [all.banner, all.notice, all.footer].iter().map(|r| r.area()).sum();
+                    let mut covered: u32 =
+                        [all.banner, all.danger, all.notice, all.footer].iter().map(|r| r.area()).sum();
                     for (index, (id, rect)) in panes.iter().enumerate() {
                         assert_eq!(area.intersection(*rect), *rect, "{id:?} {area} {ui:?}");
-                        assert!(!rect.intersects(all.banner) && !rect.intersects(all.footer), "{id:?} {area}");
+                        let bands = [all.banner, all.danger, all.footer];
+                        assert!(bands.iter().all(|band| !rect.intersects(*band)), "{id:?} {area}");
                         for (other, place) in panes.iter().take(index) {
                             assert!(!rect.intersects(*place), "{id:?} {other:?} {area} {ui:?}");
                             assert!(id != other, "{id:?} twice {area}");

@@ -4,6 +4,7 @@
 // Not every test that includes this file uses every state; invented numbers that do not parse are a defect of the test.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use tickdeck::engine::danger::{Danger, DangerLevel, DangerRow};
 use tickdeck::engine::event::ModelInfo;
 use tickdeck::engine::ids::{OrderSeq, Pair, Symbol};
 use tickdeck::engine::market::book::{BookState, Level};
@@ -62,6 +63,7 @@ pub fn sample() -> Snapshot {
         focus: Some(focus()),
         signals: signals(),
         positions: positions(),
+        danger: danger(),
         orders: orders(),
         limits: limits(),
         notices: notices(),
@@ -292,6 +294,30 @@ fn positions() -> Vec<PositionRow> {
     ]
 }
 
+fn risk(symbol: u16, level: DangerLevel, danger: Danger) -> DangerRow {
+    let name = ["BTCUSDT", "ETHUSDT"][usize::from(symbol)].to_owned();
+    DangerRow { symbol: Some(Symbol(symbol)), name, level, danger }
+}
+
+fn liquidation(at: &str, distance: &str, estimate: bool) -> Danger {
+    let distance = Some(Rate::parse(distance).unwrap());
+    Danger::Liquidation { price: Some(price(at)), distance, estimate }
+}
+
+fn settlement(rate: &str, cost: Option<&str>) -> Danger {
+    let rate = Some(Rate::parse(rate).unwrap());
+    Danger::Funding { rate, left: Some(Span::from_secs(5_212)), cost: cost.map(money) }
+}
+
+fn danger() -> Vec<DangerRow> {
+    vec![
+        risk(0, DangerLevel::Warn, liquidation("58310", "0.0915", true)),
+        risk(0, DangerLevel::Ok, settlement("0.0001", Some("0.08"))),
+        risk(1, DangerLevel::Ok, liquidation("3540.1", "0.1014", true)),
+        risk(1, DangerLevel::Ok, settlement("0.000075", Some("-0.07"))),
+    ]
+}
+
 fn orders() -> Vec<OrderRow> {
     let row =
         |order: u64, symbol: u16, side, size: &str, filled: &str, at: &str, purpose: &str, state: &str| OrderRow {
@@ -420,6 +446,7 @@ pub fn killed() -> Snapshot {
     "UNIFIED …40117".clone_into(&mut snapshot.session.market_label);
     snapshot.session.weather = None;
     snapshot.state.word = StateWord::Killed;
+    snapshot.danger = venue_danger();
     snapshot.state.exiting = 0;
     snapshot.state.latch = Some(Latch { cause: LatchCause::Killed("key ^K".to_owned()), at: NOW });
     let notice = Notice {
@@ -436,6 +463,24 @@ pub fn killed() -> Snapshot {
     snapshot
 }
 
+/// What the venue states of both positions of a live account in a storm, and what it announced.
+fn venue_danger() -> Vec<DangerRow> {
+    let room = |text: &str| Some(Rate::parse(text).unwrap());
+    let everywhere = |level, danger| DangerRow { symbol: None, name: String::new(), level, danger };
+    let band = Danger::Band { above: room("0.031"), below: room("0.0072"), exit: Some(Side::Sell) };
+    let hold = Danger::Hold { code: "VENUE_MAINTENANCE".to_owned(), detail: "from 16:00Z for 2h".to_owned() };
+    vec![
+        risk(0, DangerLevel::Alarm, liquidation("61310", "0.0447", false)),
+        risk(0, DangerLevel::Warn, Danger::Deleveraging { rank: Some(4) }),
+        risk(0, DangerLevel::Warn, band),
+        risk(1, DangerLevel::Warn, Danger::Delisting { left: Span::from_secs(3 * 86_400) }),
+        everywhere(DangerLevel::Warn, hold),
+        everywhere(DangerLevel::Warn, Danger::Clock { offset: Some(Span::from_ms(312)) }),
+        risk(1, DangerLevel::Unknown, Danger::Liquidation { price: None, distance: None, estimate: false }),
+        risk(0, DangerLevel::Ok, settlement("0.0001", Some("0.08"))),
+    ]
+}
+
 /// Tripped by the daily loss limit and proven flat, Bybit's demo account.
 pub fn tripped() -> Snapshot {
     let mut snapshot = sample();
@@ -447,6 +492,7 @@ pub fn tripped() -> Snapshot {
     snapshot.state.open = 0;
     snapshot.state.flat_proven = Some(ago(-2_000));
     snapshot.positions.clear();
+    snapshot.danger = vec![risk(0, DangerLevel::Ok, settlement("0.0001", None))];
     snapshot.orders.clear();
     let trip =
         LossTrip { limit: "max_daily_loss".to_owned(), measured: "201.40".to_owned(), allowed: "200".to_owned() };
@@ -491,6 +537,13 @@ pub fn stale() -> Snapshot {
     for row in &mut snapshot.signals {
         row.probs = Freshness::Stale { value: (0.5, 0.3, 0.2), age };
     }
+    for row in &mut snapshot.danger {
+        row.level = DangerLevel::Unknown;
+        row.danger = match row.danger {
+            Danger::Funding { .. } => Danger::Funding { rate: None, left: None, cost: None },
+            _ => Danger::Liquidation { price: None, distance: None, estimate: true },
+        };
+    }
     snapshot.health.feed_age = Some(age);
     snapshot.account.equity = None;
     snapshot
@@ -502,6 +555,7 @@ pub fn empty() -> Snapshot {
     snapshot.session.practice = true;
     (snapshot.state.open, snapshot.state.exiting) = (0, 0);
     snapshot.positions.clear();
+    snapshot.danger = vec![risk(0, DangerLevel::Ok, settlement("0.0001", None))];
     snapshot.orders.clear();
     snapshot.notices.clear();
     for row in &mut snapshot.markets {
@@ -560,6 +614,7 @@ pub fn nothing_known() -> Snapshot {
         focus.trades.clear();
         focus.funding = None;
     }
+    snapshot.danger = vec![risk(0, DangerLevel::Unknown, Danger::Unlisted)];
     snapshot.account.equity = None;
     snapshot.account.day_pnl = None;
     snapshot.account.day_pnl_pct = None;

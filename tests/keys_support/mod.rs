@@ -156,6 +156,7 @@ pub fn calm() -> Snapshot {
         orders: Vec::new(),
         limits: limits(),
         notices: vec![notice(1, Level::Info, "started")],
+        danger: vec![],
         pending_notice: None,
         health: HealthView::default(),
     }

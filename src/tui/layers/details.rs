@@ -3,6 +3,7 @@
 use super::dialog::{Dialog, Tone};
 use super::flatten::position_line;
 use super::{Ctx, Layer, Outcome};
+use crate::engine::danger::DangerLevel;
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::Side;
 use crate::engine::risk::verdict::Denial;
@@ -10,7 +11,7 @@ use crate::engine::snapshot::{Freshness, MarketRow, Snapshot, Verdict};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::panes::PaneId;
 use crate::tui::state::{UiState, name_of};
-use crate::tui::widgets::figures;
+use crate::tui::widgets::{danger, figures};
 
 /// Events shown with an instrument.
 const EVENTS: usize = 8;
@@ -21,6 +22,7 @@ enum Subject {
     Market(Symbol),
     Order(OrderSeq),
     Notice(u64),
+    Dangers,
 }
 
 /// The layer.
@@ -29,6 +31,11 @@ pub struct Details {
 }
 
 impl Details {
+    /// For everything that can hurt from outside.
+    pub const fn dangers() -> Self {
+        Self { subject: Subject::Dangers }
+    }
+
     /// For what is selected in the focused pane, otherwise for the instrument in front.
     pub fn of(ui: &UiState, snapshot: &Snapshot) -> Self {
         let newest_first = || ui.visible_notices(snapshot).nth(ui.events_back).map(|n| Subject::Notice(n.id));
@@ -56,6 +63,7 @@ impl Layer for Details {
             Subject::Market(symbol) => market(symbol, ctx.snapshot),
             Subject::Order(order) => order_details(order, ctx.snapshot),
             Subject::Notice(id) => notice(id, ctx.snapshot),
+            Subject::Dangers => dangers(ctx.snapshot),
         }
     }
 }
@@ -92,6 +100,9 @@ fn market(symbol: Symbol, snapshot: &Snapshot) -> Dialog {
     if let Some(position) = snapshot.positions.iter().find(|p| p.symbol == symbol) {
         dialog.gap();
         dialog.row(position_line(position, snapshot), Tone::Bright);
+    }
+    for row in snapshot.danger.iter().filter(|row| row.symbol == Some(symbol)) {
+        dialog.row(danger::sentence(row, snapshot), tone(row.level));
     }
     dialog.gap();
     for notice in snapshot.notices.iter().rev().filter(|n| n.symbol == Some(symbol)).take(EVENTS) {
@@ -150,6 +161,27 @@ pub fn order_line(order: OrderSeq, snapshot: &Snapshot) -> String {
         Side::Sell => "SELL",
     };
     format!("{} {side} {} @ {} ({})", row.name, row.qty, row.price, row.purpose)
+}
+
+fn dangers(snapshot: &Snapshot) -> Dialog {
+    let mut dialog = Dialog::new("dangers");
+    if snapshot.danger.is_empty() {
+        dialog.row("nothing is held and nothing is announced", Tone::Dim);
+    }
+    for row in &snapshot.danger {
+        let whose = if row.name.is_empty() { "account" } else { &row.name };
+        dialog.row(format!("{whose:<11} {}", danger::sentence(row, snapshot)), tone(row.level));
+    }
+    dialog
+}
+
+const fn tone(level: DangerLevel) -> Tone {
+    match level {
+        DangerLevel::Ok => Tone::Plain,
+        DangerLevel::Unknown => Tone::Dim,
+        DangerLevel::Warn => Tone::Warn,
+        DangerLevel::Alarm => Tone::Danger,
+    }
 }
 
 fn notice(id: u64, snapshot: &Snapshot) -> Dialog {

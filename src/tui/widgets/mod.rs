@@ -4,6 +4,7 @@ pub mod banner;
 pub mod bars;
 pub mod candles;
 pub mod curve;
+pub mod danger;
 pub mod field;
 pub mod figures;
 pub mod frame;
