@@ -7,6 +7,7 @@ mod models;
 mod money;
 mod output;
 mod runs;
+mod sim;
 mod tapes;
 mod train;
 
@@ -48,6 +49,8 @@ enum Command {
     Backtest(BacktestOptions),
     /// Make a tape of market data that others recorded: Bybit's dumps, collectors' files, trades as CSV
     Import(tapes::Import),
+    /// A simulated Bybit on loopback, for tests and for trying things out without money
+    Sim(sim::SimArgs),
     /// Look at tapes
     #[command(subcommand)]
     Tape(tapes::TapeCommand),
@@ -206,6 +209,7 @@ impl Cli {
             Command::Run(options) => runs::headless(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),
+            Command::Sim(args) => sim::run(args),
             Command::Import(import) => tapes::import(&import),
             Command::Tape(command) => tapes::run(&command),
             Command::Train(asked) => train::run(&asked),

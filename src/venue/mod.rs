@@ -3,6 +3,7 @@
 pub mod bybit;
 pub mod line;
 pub mod paper;
+pub mod sim;
 pub mod simulated;
 
 use crate::engine::effect::NewOrder;
