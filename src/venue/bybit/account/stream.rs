@@ -64,7 +64,7 @@ pub async fn keep(options: StreamOptions, rest: Rest, heard: Sender<Heard>) {
 /// One connection, until it ends. `Ok` when nobody listens any more.
 async fn listen(options: &StreamOptions, rest: &Rest, heard: &Sender<Heard>) -> Result<(), Ended> {
     let mut socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
-    authenticate(&mut socket, &options.credentials, rest, "req_id").await?;
+    authenticate(&mut socket, &options.credentials, rest, "req_id", auth_answer).await?;
     socket.send(json!({ "req_id": "topics", "op": "subscribe", "args": TOPICS }).to_string()).await?;
     let asked = Instant::now();
     let mut subscribed = false;
@@ -112,6 +112,7 @@ pub async fn authenticate(
     credentials: &Credentials,
     rest: &Rest,
     request: &str,
+    read: fn(&str) -> Option<Result<(), String>>,
 ) -> Result<(), Ended> {
     let expires = rest.clock().venue_time(rest.now()).as_ms() + EXPIRES_MS;
     let signature = credentials.signer().sign_ws_auth(expires);
@@ -119,20 +120,26 @@ pub async fn authenticate(
     socket.send(text.to_string()).await?;
     let answer = timeout(ANSWER_WITHIN, async {
         loop {
-            let text = socket.next().await?;
-            match parse(&text) {
-                Ok(Private::Reply(reply)) if matches!(reply.asked, Asked::Auth | Asked::Other) => {
-                    return Ok(if reply.ok { None } else { Some(clean(&reply.message)) });
-                }
-                _ => {}
+            if let Some(answer) = read(&socket.next().await?) {
+                return Ok(answer);
             }
         }
     });
     match answer.await {
-        Ok(Ok(None)) => Ok(()),
-        Ok(Ok(Some(why))) => Err(refusal(why)),
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(why))) => Err(refusal(why)),
         Ok(Err(trouble)) => Err(Ended::Trouble(trouble)),
         Err(_) => Err(Trouble::new(Stage::Timeout, "the authentication was not answered").into()),
+    }
+}
+
+/// The answer to an authentication, if the frame is one.
+fn auth_answer(text: &str) -> Option<Result<(), String>> {
+    match parse(text) {
+        Ok(Private::Reply(reply)) if matches!(reply.asked, Asked::Auth | Asked::Other) => {
+            Some(if reply.ok { Ok(()) } else { Err(clean(&reply.message)) })
+        }
+        _ => None,
     }
 }
 

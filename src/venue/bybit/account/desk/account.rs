@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Desk, Request};
 use crate::engine::account::Holding;
-use crate::engine::event::{AccountUpdate, Event, Fill, Hold, Opening, Statement};
+use crate::engine::event::{AccountUpdate, Event, Fill, Opening, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Rate};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
+use crate::venue::bybit::holds::Holds;
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
 
 /// An order younger than this may be missing from a list that was read meanwhile.
@@ -27,8 +28,8 @@ pub struct Reading {
     pub positions: Vec<PositionRow>,
     /// Open orders, ours and others.
     pub open: Vec<OrderRow>,
-    /// Executions; read last, so that none of the positions' is missing.
-    pub executions: Vec<ExecutionRow>,
+    /// Executions, where they were asked for; read last, so that none of the positions' is missing.
+    pub executions: Option<Vec<ExecutionRow>>,
 }
 
 /// What has been told about the account.
@@ -36,7 +37,7 @@ pub struct Reading {
 pub struct Known {
     pub opened: bool,
     danger: BTreeMap<Symbol, (Option<Price>, u8)>,
-    holds: BTreeSet<(DenialCode, Symbol)>,
+    holds: Holds,
     /// Newest row of each leg, by the venue's sequence (contract O13).
     seqs: BTreeMap<(Symbol, i64), i64>,
     legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
@@ -50,7 +51,7 @@ impl Desk {
 
     /// The account as it is when we first hear of it. Its executions so far are part of it.
     pub fn open(&mut self, at: Ts, reading: &Reading, foreign_orders: u16) {
-        for row in &reading.executions {
+        for row in reading.executions.iter().flatten() {
             self.skip_execution(row);
         }
         self.told = self.signed(&reading.positions);
@@ -90,7 +91,7 @@ impl Desk {
 
     /// Takes over orders, executions and positions of a reading.
     pub fn take_reading(&mut self, at: Ts, reading: &Reading) {
-        for row in &reading.executions {
+        for row in reading.executions.iter().flatten() {
             self.on_execution(at, row);
         }
         for row in &reading.open {
@@ -215,7 +216,8 @@ impl Desk {
     /// A list names open positions only: what it leaves out is in no danger any more.
     fn forget_flat(&mut self, reading: &Reading) {
         let held: BTreeSet<Symbol> = reading.positions.iter().filter_map(|row| self.symbol(&row.symbol)).collect();
-        let flat = self.account.danger.iter().filter(|(symbol, danger)| !held.contains(symbol) && **danger != (None, 0));
+        let flat =
+            self.account.danger.iter().filter(|(symbol, danger)| !held.contains(symbol) && **danger != (None, 0));
         for symbol in flat.map(|(symbol, _)| *symbol).collect::<Vec<_>>() {
             self.account.danger.insert(symbol, (None, 0));
             self.events.push(Event::Account(AccountUpdate::Danger { symbol, liquidation: None, adl: 0 }));
@@ -242,17 +244,7 @@ impl Desk {
         self.hold(DenialCode::PositionModeHedge, symbol, detail);
     }
 
-    /// Sets or lifts a hold of an instrument; lifted only where it was set.
     fn hold(&mut self, code: DenialCode, symbol: Symbol, detail: Option<String>) {
-        let changed = match &detail {
-            Some(_) => {
-                self.account.holds.insert((code, symbol));
-                true
-            }
-            None => self.account.holds.remove(&(code, symbol)),
-        };
-        if changed {
-            self.events.push(Event::Hold(Hold { code, symbol: Some(symbol), detail }));
-        }
+        self.events.extend(self.account.holds.set(code, Some(symbol), detail));
     }
 }
