@@ -42,6 +42,7 @@ fn hash(seed: u64, weather: Weather, events: usize) -> u64 {
                 fold(ticker.price_24h_ago.map_or(0, Price::raw));
             }
             MarketData::Gap => fold(-1),
+            other => panic!("not of a simulated market: {other:?}"),
         }
     }
     hash
@@ -159,7 +160,7 @@ fn books_are_never_crossed_never_empty_and_trades_take_what_rested() {
                     taken.push((side, trade.price, rested.saturating_sub(trade.qty)));
                 }
                 MarketData::Ticker(_) => {}
-                MarketData::Gap => panic!("a simulated market has no gaps"),
+                other => panic!("not of a simulated market: {other:?}"),
             }
         }
     }

@@ -85,7 +85,11 @@ impl Oracle {
             MarketData::Book(update) => place.book(update),
             MarketData::Gap => place.gap(),
             MarketData::Ticker(ticker) => place.ticker_mark = ticker.mark.or(place.ticker_mark),
-            MarketData::Trade(_) => {}
+            MarketData::Trade(_)
+            | MarketData::Rules(_)
+            | MarketData::Bar(_)
+            | MarketData::Band { .. }
+            | MarketData::Liquidation { .. } => {}
         }
     }
 
@@ -115,6 +119,9 @@ impl Oracle {
                     self.liquidated(*symbol, *side, fill);
                 }
                 VenueReport::Account(AccountUpdate::Statement(statement)) => self.agrees(statement),
+                VenueReport::Account(news @ (AccountUpdate::Opening(_) | AccountUpdate::Danger { .. })) => {
+                    panic!("the paper venue knows its account from the start: {news:?}")
+                }
             }
         }
         if let Some((symbol, trade)) = print {
