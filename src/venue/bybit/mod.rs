@@ -2,8 +2,10 @@
 //!
 //! "Contract" in the comments below is Bybit's public V5 documentation, by section of our reading of it.
 
+pub mod account;
 pub mod codes;
 pub mod credentials;
+mod holds;
 pub mod hosts;
 pub mod limits;
 pub mod parse;
@@ -11,4 +13,5 @@ mod proxy;
 pub mod public;
 pub mod rest;
 pub mod sign;
-mod socket;
+pub mod socket;
+pub mod trade;
