@@ -2,6 +2,7 @@
 
 use tickdeck::engine::num::{Money, Price, Qty, Rate, Side};
 use tickdeck::engine::time::Ts;
+use tickdeck::venue::bybit::codes::{Action, Next, Op, classify};
 use tickdeck::venue::bybit::parse::private::{self, Private};
 use tickdeck::venue::bybit::parse::public::{self, Book, Public, Room, Ticker};
 use tickdeck::venue::bybit::parse::reply::{Asked, Reply};
@@ -13,7 +14,10 @@ use tickdeck::venue::bybit::parse::rows::{
 use tickdeck::venue::bybit::parse::trade::{self, TradeAsked, TradeData, TradeReply};
 
 /// A payload and what must be in it.
-pub const CHECKS: &[(&str, fn(&str))] = &[
+pub type Check = (&'static str, fn(&str));
+
+/// All that is looked at.
+pub const CHECKS: &[Check] = &[
     ("ws/docs__websocket__public__orderbook__snapshot.json", |text| {
         with_book(text, |book| {
             assert_eq!((book.symbol, book.depth, book.snapshot), ("BTCUSDT", 50, true));
@@ -306,7 +310,35 @@ pub const CHECKS: &[(&str, fn(&str))] = &[
         let envelope = answer(text);
         assert_eq!(envelope.code, 10002);
         assert!(envelope.message.contains("req_timestamp"));
+        check_refusal(text, Op::Create, Action::Wait, Next::SyncClock);
     }),
+    ("rest/issue__err_10000_server_timeout.json", |text| {
+        check_refusal(text, Op::Create, Action::Ambiguous, Next::ReadOrder)
+    }),
+    ("rest/issue__err_10001_market_no_liquidity.json", |text| {
+        check_refusal(text, Op::Create, Action::Wait, Next::Nothing)
+    }),
+    ("rest/issue__err_10001_orderlinkid_too_long.json", |text| {
+        check_refusal(text, Op::Create, Action::Fix, Next::Nothing)
+    }),
+    ("rest/issue__err_10003_key_invalid.json", |text| check_refusal(text, Op::Create, Action::Halt, Next::Nothing)),
+    ("rest/issue__err_10005_permission.json", |text| check_refusal(text, Op::Read, Action::Halt, Next::Nothing)),
+    ("rest/issue__err_10006_too_many_visits.json", |text| {
+        check_refusal(text, Op::Create, Action::Wait, Next::AwaitLimit)
+    }),
+    ("rest/issue__err_10010_unmatched_ip.json", |text| check_refusal(text, Op::Create, Action::Halt, Next::Nothing)),
+    ("rest/issue__err_110001_not_exists.json", |text| {
+        check_refusal(text, Op::Cancel, Action::Ambiguous, Next::ReadOrder)
+    }),
+    ("rest/issue__err_110017_position_zero.json", |text| check_refusal(text, Op::Create, Action::Fix, Next::Reconcile)),
+    ("rest/issue__err_110043_leverage_not_modified.json", |text| {
+        check_refusal(text, Op::Setting, Action::Ok, Next::Nothing)
+    }),
+    ("rest/issue__err_110094_min_value.json", |text| check_refusal(text, Op::Create, Action::Fix, Next::Resize)),
+    ("rest/ccxt__err_110007.json", |text| check_refusal(text, Op::Create, Action::Fix, Next::Resize)),
+    ("rest/ccxt__err_10016.json", |text| check_refusal(text, Op::Create, Action::Ambiguous, Next::ReadOrder)),
+    ("rest/ccxt__err_12201.json", |text| check_refusal(text, Op::Create, Action::Ambiguous, Next::ReadOrder)),
+    ("rest/ccxt__err_7001.json", |text| check_refusal(text, Op::Read, Action::Fix, Next::Nothing)),
 ];
 
 fn px(text: &str) -> Price {
@@ -362,4 +394,10 @@ fn answer(text: &str) -> Envelope<'_> {
 fn check_wallet(row: &WalletRow, equity: &str, available: &str, btc: &str) {
     assert_eq!((row.equity, row.available), (Some(money(equity)), Some(money(available))));
     assert_eq!((row.coins[0].coin.as_str(), row.coins[0].balance), ("BTC", money(btc)));
+}
+
+fn check_refusal(text: &str, op: Op, action: Action, next: Next) {
+    let envelope = answer(text);
+    let verdict = classify(op, envelope.code, &envelope.message);
+    assert_eq!((verdict.action, verdict.next), (action, next), "{}: {}", envelope.code, envelope.message);
 }

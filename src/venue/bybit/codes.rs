@@ -233,6 +233,7 @@ const TABLE: &[(&[i64], Class, &str)] = &[
     (&[110_017], No(Next::Reconcile), "there is no position to reduce, or a smaller one"),
     (&[110_024, 110_028], No(Next::CancelSome), "open positions or orders block the change of position mode"),
     (&[110_025, 110_026, 110_043, 110_027], Unchanged, "already as wanted"),
+    (&[20001], Unchanged, "already authenticated"),
     // Either unchanged or a parameter is missing: only reading tells (correction 0.28).
     (&[34040], Unclear(Next::ReadBack), "not modified, or a parameter is missing"),
     (&[110_029, 110_030], No(Next::Nothing), "hedge mode is not supported here"),

@@ -3,5 +3,6 @@
 //! "Contract" in the comments below is Bybit's public V5 documentation, by section of our reading of it.
 
 pub mod codes;
+mod decode;
 pub mod parse;
 pub mod sign;
