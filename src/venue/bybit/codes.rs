@@ -107,6 +107,7 @@ impl Class {
             Self::Unchanged if op == Op::Setting => (Action::Ok, Next::Nothing),
             Self::Unclear(next) if op == Op::Read => (Action::Wait, next),
             Self::Unclear(Next::ReadOrder) if op == Op::Setting => (Action::Ambiguous, Next::ReadBack),
+            Self::Unclear(Next::ReadBack) if op.is_order() => (Action::Ambiguous, Next::ReadOrder),
             Self::Unclear(next) => (Action::Ambiguous, next),
             // About a setting, but no setting was asked for: as good as undocumented.
             Self::Unchanged => return undocumented(op),

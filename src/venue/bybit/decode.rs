@@ -9,11 +9,15 @@ use crate::engine::market::book::Level;
 use crate::engine::num::{Price, Qty, Rate, Side};
 use crate::engine::time::Ts;
 
+use super::parse::LENGTH_MAX;
 use super::parse::public::{Book, Public, Room, Ticker, Trade, TradeId, Trades};
 
 /// Reads a book, trades or a ticker. Levels and trades are put into `room`; the slices of the result are empty, for the
 /// caller to point them there.
 pub(super) fn frame<'a>(text: &'a str, room: &mut Room) -> Option<Public<'a>> {
+    if text.len() > LENGTH_MAX {
+        return None;
+    }
     let mut cursor = Cursor { rest: text.as_bytes() };
     cursor.expect(b"{\"topic\":\"")?;
     if cursor.take(b"orderbook.") {

@@ -92,6 +92,7 @@ fn not_modified_is_success_for_a_setting_only() {
     }
     let verdict = classify(Op::Setting, 34040, "not modified");
     assert_eq!((verdict.action, verdict.next), (Action::Ambiguous, Next::ReadBack));
+    assert_eq!(classify(Op::Amend, 34040, "not modified").next, Next::ReadOrder);
 }
 
 #[test]
