@@ -25,7 +25,7 @@ fn main() {
 
 fn trials(folder: Option<&Path>) -> Vec<Trial> {
     let Some(folder) = folder else {
-        let names = ["read", "value", "sign"];
+        let names = ["read", "value", "refusal", "sign"];
         return names.iter().map(|name| ignored(name)).collect();
     };
     let mut trials = Vec::new();
@@ -36,6 +36,13 @@ fn trials(folder: Option<&Path>) -> Vec<Trial> {
         let text = read(&folder.join(file));
         trials.push(Trial::test(format!("value::{file}"), move || {
             check(&text);
+            Ok(())
+        }));
+    }
+    for (file, op, action, next) in values::REFUSALS {
+        let text = read(&folder.join(file));
+        trials.push(Trial::test(format!("refusal::{file}"), move || {
+            values::check_refusal(&text, *op, *action, *next);
             Ok(())
         }));
     }

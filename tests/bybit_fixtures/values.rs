@@ -310,36 +310,35 @@ pub const CHECKS: &[Check] = &[
         let envelope = answer(text);
         assert_eq!(envelope.code, 10002);
         assert!(envelope.message.contains("req_timestamp"));
-        check_refusal(text, Op::Create, Action::Wait, Next::SyncClock);
     }),
-    ("rest/issue__err_10000_server_timeout.json", |text| {
-        check_refusal(text, Op::Create, Action::Ambiguous, Next::ReadOrder)
-    }),
-    ("rest/issue__err_10001_market_no_liquidity.json", |text| {
-        check_refusal(text, Op::Create, Action::Wait, Next::Nothing)
-    }),
-    ("rest/issue__err_10001_orderlinkid_too_long.json", |text| {
-        check_refusal(text, Op::Create, Action::Fix, Next::Nothing)
-    }),
-    ("rest/issue__err_10003_key_invalid.json", |text| check_refusal(text, Op::Create, Action::Halt, Next::Nothing)),
-    ("rest/issue__err_10005_permission.json", |text| check_refusal(text, Op::Read, Action::Halt, Next::Nothing)),
-    ("rest/issue__err_10006_too_many_visits.json", |text| {
-        check_refusal(text, Op::Create, Action::Wait, Next::AwaitLimit)
-    }),
-    ("rest/issue__err_10010_unmatched_ip.json", |text| check_refusal(text, Op::Create, Action::Halt, Next::Nothing)),
-    ("rest/issue__err_110001_not_exists.json", |text| {
-        check_refusal(text, Op::Cancel, Action::Ambiguous, Next::ReadOrder)
-    }),
-    ("rest/issue__err_110017_position_zero.json", |text| check_refusal(text, Op::Create, Action::Fix, Next::Reconcile)),
-    ("rest/issue__err_110043_leverage_not_modified.json", |text| {
-        check_refusal(text, Op::Setting, Action::Ok, Next::Nothing)
-    }),
-    ("rest/issue__err_110094_min_value.json", |text| check_refusal(text, Op::Create, Action::Fix, Next::Resize)),
-    ("rest/ccxt__err_110007.json", |text| check_refusal(text, Op::Create, Action::Fix, Next::Resize)),
-    ("rest/ccxt__err_10016.json", |text| check_refusal(text, Op::Create, Action::Ambiguous, Next::ReadOrder)),
-    ("rest/ccxt__err_12201.json", |text| check_refusal(text, Op::Create, Action::Ambiguous, Next::ReadOrder)),
-    ("rest/ccxt__err_7001.json", |text| check_refusal(text, Op::Read, Action::Fix, Next::Nothing)),
 ];
+
+/// A refusal, what was asked, and what it means.
+pub const REFUSALS: &[(&str, Op, Action, Next)] = &[
+    ("rest/issue__err_10000_server_timeout.json", Op::Create, Action::Ambiguous, Next::ReadOrder),
+    ("rest/issue__err_10001_market_no_liquidity.json", Op::Create, Action::Wait, Next::Nothing),
+    ("rest/issue__err_10001_orderlinkid_too_long.json", Op::Create, Action::Fix, Next::Nothing),
+    ("rest/issue__err_10003_key_invalid.json", Op::Create, Action::Halt, Next::Nothing),
+    ("rest/issue__err_10005_permission.json", Op::Read, Action::Halt, Next::Nothing),
+    ("rest/issue__err_10006_too_many_visits.json", Op::Create, Action::Wait, Next::AwaitLimit),
+    ("rest/issue__err_10010_unmatched_ip.json", Op::Create, Action::Halt, Next::Nothing),
+    ("rest/issue__err_110001_not_exists.json", Op::Cancel, Action::Ambiguous, Next::ReadOrder),
+    ("rest/issue__err_110017_position_zero.json", Op::Create, Action::Fix, Next::Reconcile),
+    ("rest/issue__err_110043_leverage_not_modified.json", Op::Setting, Action::Ok, Next::Nothing),
+    ("rest/issue__err_110094_min_value.json", Op::Create, Action::Fix, Next::Resize),
+    ("rest/ccxt__err_110007.json", Op::Create, Action::Fix, Next::Resize),
+    ("rest/ccxt__err_10016.json", Op::Create, Action::Ambiguous, Next::ReadOrder),
+    ("rest/ccxt__err_12201.json", Op::Create, Action::Ambiguous, Next::ReadOrder),
+    ("rest/ccxt__err_7001.json", Op::Read, Action::Fix, Next::Nothing),
+    ("rest/issue__err_10002_clock_ahead.json", Op::Create, Action::Wait, Next::SyncClock),
+];
+
+/// Holds one of [`REFUSALS`].
+pub fn check_refusal(text: &str, op: Op, action: Action, next: Next) {
+    let envelope = answer(text);
+    let verdict = classify(op, envelope.code, &envelope.message);
+    assert_eq!((verdict.action, verdict.next), (action, next), "{}: {}", envelope.code, envelope.message);
+}
 
 fn px(text: &str) -> Price {
     Price::parse(text).unwrap()
@@ -394,10 +393,4 @@ fn answer(text: &str) -> Envelope<'_> {
 fn check_wallet(row: &WalletRow, equity: &str, available: &str, btc: &str) {
     assert_eq!((row.equity, row.available), (Some(money(equity)), Some(money(available))));
     assert_eq!((row.coins[0].coin.as_str(), row.coins[0].balance), ("BTC", money(btc)));
-}
-
-fn check_refusal(text: &str, op: Op, action: Action, next: Next) {
-    let envelope = answer(text);
-    let verdict = classify(op, envelope.code, &envelope.message);
-    assert_eq!((verdict.action, verdict.next), (action, next), "{}: {}", envelope.code, envelope.message);
 }
