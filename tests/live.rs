@@ -143,8 +143,9 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
         }
     }
     tmux.shows(&["FILL", "taker"])?;
-    tmux.insist("F", "FLAT")?;
-    tmux.keys(&["-l", "FLAT"])?;
+    tmux.insist("F", "type FLAT")?;
+    tmux.insist("F", "go on: F_")?;
+    tmux.keys(&["-l", "LAT"])?;
     tmux.insist("Enter", "FLAT (proven")?;
     tmux.shows(&["SAFE"])?;
     let state = exchange.state()?;
