@@ -11,4 +11,4 @@ mod proxy;
 pub mod public;
 pub mod rest;
 pub mod sign;
-mod socket;
+pub mod socket;
