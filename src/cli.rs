@@ -23,13 +23,8 @@ pub use global::{Front, Global, Mode};
 
 use crate::config::parse_span;
 use crate::engine::time::Span;
-use crate::run::exit::{Exit, Failure};
+use crate::run::exit::Failure;
 use crate::venue::simulated::Weather;
-
-const NO_EXCHANGE: &str = "\
-tickdeck trades on Bybit's live data, but this build has no exchange connection yet: there is no market to show.
-`tickdeck demo` opens the cockpit on a built-in simulated market with a paper account, without keys and network;
-`tickdeck replay FILE` plays a tape, `tickdeck help` lists the rest";
 
 /// A terminal trading cockpit: prices, model signals, risk gate, paper fills, kill switch.
 #[derive(Parser, Debug)]
@@ -37,6 +32,9 @@ tickdeck trades on Bybit's live data, but this build has no exchange connection 
 pub struct Cli {
     #[command(flatten)]
     global: Global,
+    /// Practice profile: edge gate off, so that an armed autotrader trades soon. It loses money on average
+    #[arg(long)]
+    practice: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -53,6 +51,8 @@ enum Command {
     Backtest(BacktestOptions),
     /// Make a tape of market data that others recorded: Bybit's dumps, collectors' files, trades as CSV
     Import(tapes::Import),
+    /// Write a tape of Bybit's live public data, within the quota of `[tape]`. Nothing is traded
+    Record(RecordOptions),
     /// A simulated Bybit on loopback, for tests and for trying things out without money
     Sim(sim::SimArgs),
     /// Look at tapes
@@ -144,6 +144,28 @@ pub struct HeadlessOptions {
     pub yes: bool,
 }
 
+/// What a recording is asked for.
+#[derive(clap::Args, Debug, Clone, PartialEq)]
+pub struct RecordOptions {
+    /// Stop by itself after this long: 60s, 15m, 8h
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    pub stop_after: Option<Span>,
+}
+
+impl HeadlessOptions {
+    /// Bybit's market in lines of text, for as long as it runs.
+    const fn lines(practice: bool) -> Self {
+        Self {
+            demo: false,
+            market: DemoOptions { weather: Weather::Calm, seed: None, practice },
+            stop_after: None,
+            format: LineFormat::Text,
+            arm: false,
+            yes: false,
+        }
+    }
+}
+
 /// How a run without a screen prints.
 #[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LineFormat {
@@ -203,16 +225,19 @@ impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<(), Failure> {
         let global = &self.global;
-        global.refuse_impossible_mode(matches!(
-            self.command,
-            Some(Command::Demo(_) | Command::Run(_) | Command::Replay(_) | Command::Backtest(_))
-        ))?;
+        let own_market = match &self.command {
+            Some(Command::Demo(_) | Command::Replay(_) | Command::Backtest(_)) => true,
+            Some(Command::Run(options)) => options.demo,
+            _ => false,
+        };
+        global.refuse_impossible_mode(own_market)?;
         let Some(command) = self.command else {
-            return Err(Failure::new(Exit::Error, NO_EXCHANGE));
+            return live::cockpit(global, self.practice);
         };
         match command {
             Command::Demo(options) => runs::demo(global, &options),
             Command::Run(options) => runs::headless(global, &options),
+            Command::Record(options) => live::record(global, &options),
             Command::Replay(options) => runs::replay(global, &options),
             Command::Backtest(options) => runs::backtest(global, &options),
             Command::Sim(args) => sim::run(args),

@@ -113,24 +113,19 @@ impl Global {
         Theme::named(&loaded.config.ui.theme, depth, glyphs).unwrap_or_default()
     }
 
-    /// Refuses accounts that do not exist here: no account of an exchange without an exchange, and never one on a market
-    /// that is not its own.
+    /// Refuses an account of the exchange on a market that is not its own.
     pub fn refuse_impossible_mode(&self, own_market: bool) -> Result<(), Failure> {
-        let Some(mode) = self.mode.filter(|mode| *mode != Mode::Paper) else { return Ok(()) };
+        let Some(mode) = self.mode.filter(|mode| own_market && *mode != Mode::Paper) else { return Ok(()) };
         let word = match mode {
             Mode::Paper => "paper",
             Mode::DemoAccount => "demo-account",
             Mode::Testnet => "testnet",
             Mode::Live => "live",
         };
-        let why = if own_market {
-            format!(
-                "the simulated market and tapes have the paper account and no other: no order of the {word} account is \
-                     ever priced from a market that is not its own"
-            )
-        } else {
-            format!("this build has no exchange connection, so the {word} account cannot be used; nothing was started")
-        };
+        let why = format!(
+            "the simulated market and tapes have the paper account and no other: no order of the {word} account is ever \
+             priced from a market that is not its own"
+        );
         Err(Failure::new(Exit::Configuration, format!("--mode {word}: {why}")))
     }
 }

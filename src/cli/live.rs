@@ -1,13 +1,115 @@
-//! `tickdeck` and `tickdeck run` on Bybit's live market.
+//! `tickdeck`, `tickdeck run` and `tickdeck record` on Bybit's market: whose account, which hosts, which symbols.
 
-use super::global::Global;
-use super::runs::Place;
-use crate::engine::ids::Pair;
+use super::global::{Front, Global, Mode};
+use super::lines::{Lines, finish_lines};
+use super::output::note;
+use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
+use super::{HeadlessOptions, LineFormat, RecordOptions};
+use crate::config::BybitConfig;
+use crate::engine::ids::{Account, Pair};
 use crate::run::assemble::Shown;
+use crate::run::cockpit as screen;
 use crate::run::exit::{Exit, Failure};
+use crate::run::live::{LiveOptions, session as live_session};
 use crate::run::session::Session;
 use crate::tui::link::CockpitEnd;
+use crate::venue::bybit::hosts::{HostError, Network, Overrides, PublicHosts, Region};
+use crate::venue::bybit::public::{PublicOptions, Timing};
+use crate::venue::bybit::rest::SharedLimits;
 
-pub(super) fn session(_: &Global, _: &Place, _: bool, _: Shown) -> Result<(Session, CockpitEnd, Pair), Failure> {
-    Err(Failure::new(Exit::Error, "not yet"))
+const NO_LIVE: &str = "--mode live: this version does not trade real money. It will once it is proven that every intent \
+                       becomes one order at most under every fault, and that flat is verified; until then --mode testnet \
+                       and --mode demo-account trade play money. Nothing was started";
+
+/// `tickdeck` without a command.
+pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
+    if global.front == Front::Lines {
+        return headless(global, &HeadlessOptions::lines(practice));
+    }
+    refuse_live(global)?;
+    needs_terminal("tickdeck run")?;
+    let place = Place::find(global)?;
+    let (session, end, pair) = session(global, &place, practice, place.on_screen())?;
+    conclude(screen::run(session, end, place.ui(global), Some((place.files.ledger(pair), pair))))
+}
+
+/// `tickdeck record`.
+pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Failure> {
+    if account(global) != Account::Paper {
+        return Err(Failure::new(Exit::Usage, "a recording takes public data and has no account: leave --mode out"));
+    }
+    let place = Place::find(global)?;
+    let mut setup = place.setup()?;
+    setup.tape = Some(place.quota());
+    setup.models.clear();
+    let lines = Lines::new(LineFormat::Text, None);
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
+    let wanted = LiveOptions { recording: true, ..wanted(global, &place, false)? };
+    let (session, _cockpit) = live_session(setup, wanted, shown).map_err(start_failure)?;
+    let tape = place.files.tape(session.driver.run_id());
+    note(&format!("recording to {} until interrupted", tape.display()));
+    let ended = screen::run_without_screen(session, None);
+    finish_lines();
+    note(&format!("recorded {}; `tickdeck tape info` says what is in it", tape.display()));
+    conclude(Ok(ended))
+}
+
+/// A session on Bybit's market with the account of `--mode`.
+pub(super) fn session(
+    global: &Global,
+    place: &Place,
+    practice: bool,
+    shown: Shown,
+) -> Result<(Session, CockpitEnd, Pair), Failure> {
+    let wanted = wanted(global, place, practice)?;
+    let (session, end) = live_session(place.setup()?, wanted, shown).map_err(start_failure)?;
+    Ok((session, end, Pair::bybit(account(global))))
+}
+
+/// The account of `--mode`.
+pub(super) fn account(global: &Global) -> Account {
+    match global.mode.unwrap_or(Mode::Paper) {
+        Mode::Paper => Account::Paper,
+        Mode::DemoAccount => Account::DemoAccount,
+        Mode::Testnet => Account::Testnet,
+        Mode::Live => Account::Live,
+    }
+}
+
+/// Real money is refused before anything is looked at.
+pub(super) fn refuse_live(global: &Global) -> Result<(), Failure> {
+    if account(global) == Account::Live { Err(Failure::configuration(NO_LIVE)) } else { Ok(()) }
+}
+
+fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions, Failure> {
+    refuse_live(global)?;
+    let config = &place.loaded.config;
+    let network = if account(global) == Account::Testnet { Network::Testnet } else { Network::Mainnet };
+    let unusable = |error: HostError| Failure::configuration(format!("bybit.{error}; nothing was started"));
+    let region = Region::parse(&config.bybit.region).map_err(unusable)?;
+    let hosts = PublicHosts::new(network, region, &overrides(&config.bybit)).map_err(unusable)?;
+    let label = if account(global) == Account::Testnet { "test network's prices" } else { "" };
+    let public = PublicOptions {
+        hosts,
+        symbols: config.symbols.clone(),
+        depth: u16::try_from(config.bybit.book_depth).unwrap_or(50),
+        proxy: given(&config.bybit.proxy),
+        limits: SharedLimits::default(),
+        timing: Timing::default(),
+    };
+    Ok(LiveOptions { public, label: label.to_owned(), recording: false, practice })
+}
+
+fn overrides(config: &BybitConfig) -> Overrides {
+    Overrides {
+        rest: given(&config.rest_url),
+        ws_public: given(&config.ws_public_url),
+        ws_private: given(&config.ws_private_url),
+        ws_trade: given(&config.ws_trade_url),
+    }
+}
+
+/// Empty means the default.
+fn given(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
-use super::{BacktestOptions, DemoOptions, HeadlessOptions, LineFormat, ReplayOptions, live};
+use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, live};
 use crate::config::Loaded;
 use crate::engine::ids::Pair;
 use crate::engine::snapshot::StateWord;
@@ -46,19 +46,24 @@ impl Place {
     /// Settings, limits, models and places of a run.
     pub fn setup(&self) -> Result<Setup, Failure> {
         let config = &self.loaded.config;
-        let quota = Quota {
-            max_bytes_total: u64::from(config.tape.max_gib) * GIB,
-            min_free_bytes: u64::from(config.tape.min_free_gib) * GIB,
-            keep: config.tape.keep,
-        };
         Ok(Setup {
             settings: config.settings(wall()),
             limits: config.limits().map_err(Failure::configuration)?,
             balance: config.paper.balance,
             models: self.models()?,
             data_dir: self.files.data_dir().to_owned(),
-            tape: (config.tape.record != "off").then_some(quota),
+            tape: (config.tape.record != "off").then(|| self.quota()),
         })
+    }
+
+    /// How much disk the tapes may take.
+    pub fn quota(&self) -> Quota {
+        let tape = &self.loaded.config.tape;
+        Quota {
+            max_bytes_total: u64::from(tape.max_gib) * GIB,
+            min_free_bytes: u64::from(tape.min_free_gib) * GIB,
+            keep: tape.keep,
+        }
     }
 
     /// The sound models, or the ones that are configured. A configured model that is missing or unsound stops the start:
@@ -114,14 +119,7 @@ impl Place {
 
 pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure> {
     if global.front == Front::Lines {
-        let options = HeadlessOptions {
-            demo: true,
-            market: options.clone(),
-            stop_after: None,
-            format: LineFormat::Text,
-            arm: false,
-            yes: false,
-        };
+        let options = HeadlessOptions { demo: true, market: options.clone(), ..HeadlessOptions::lines(false) };
         return headless(global, &options);
     }
     needs_terminal("tickdeck run --demo")?;

@@ -129,6 +129,10 @@ impl Driver {
         driver
     }
 
+    /// This run.
+    pub const fn run_id(&self) -> &RunId {
+        &self.run
+    }
     /// Event time of the run.
     pub const fn now(&self) -> Ts {
         self.now

@@ -1,8 +1,11 @@
 //! Where market events come from: the built-in market or a tape. Both give events in event time.
 
+use tokio::runtime::Runtime;
+
 use crate::engine::event::Event;
 use crate::engine::time::Ts;
 use crate::tape::{TapeError, TapeReader};
+use crate::venue::bybit::public::PublicStream;
 use crate::venue::line::Inlet;
 use crate::venue::simulated::SimulatedMarket;
 
@@ -13,7 +16,30 @@ pub enum Feed {
     /// A tape.
     Tape(Box<TapeFeed>),
     /// Sockets of a venue; never ends.
-    Live(Inlet),
+    Live(Box<LiveFeed>),
+}
+
+/// What the sockets of a venue hear, and everything that keeps them open.
+pub struct LiveFeed {
+    inlet: Inlet,
+    _stream: PublicStream,
+    runtime: Option<Runtime>,
+}
+
+impl LiveFeed {
+    /// Events from `inlet` for as long as `stream` and `runtime` live here.
+    pub const fn new(inlet: Inlet, stream: PublicStream, runtime: Runtime) -> Self {
+        Self { inlet, _stream: stream, runtime: Some(runtime) }
+    }
+}
+
+impl Drop for LiveFeed {
+    fn drop(&mut self) {
+        // A socket that hangs does not hold up the end of a run.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// How a tape is read.
@@ -94,13 +120,13 @@ impl Feed {
         match self {
             Self::Simulated(market) => Some(market.next_at()),
             Self::Tape(tape) => tape.next.as_ref().map(|next| next.0),
-            Self::Live(inlet) => inlet.next_at(),
+            Self::Live(live) => live.inlet.next_at(),
         }
     }
     /// Takes in what sockets have heard.
     pub fn collect(&mut self) {
-        if let Self::Live(inlet) = self {
-            inlet.collect();
+        if let Self::Live(live) = self {
+            live.inlet.collect();
         }
     }
     /// May more come although nothing is waiting?
@@ -119,7 +145,7 @@ impl Feed {
                 tape.fill();
                 next
             }
-            Self::Live(inlet) => inlet.pop(),
+            Self::Live(live) => live.inlet.pop(),
         }
     }
 }

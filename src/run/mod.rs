@@ -1,6 +1,6 @@
 //! Composition: the only place that knows concrete types on both sides of the engine.
 //!
-//! [`driver`] is the one loop of events and effects; [`session`] paces it by a clock; [`demo`] and [`replay`]
+//! [`driver`] is the one loop of events and effects; [`session`] paces it by a clock; [`demo`], [`live`] and [`replay`]
 //! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
 pub mod assemble;
@@ -14,6 +14,7 @@ pub mod exit;
 pub mod feed;
 pub mod files;
 pub mod inference;
+pub mod live;
 pub mod replay;
 pub mod session;
 pub mod signals;

@@ -54,6 +54,9 @@ pub enum StartError {
     /// A thread could not be started, or the system refused signals.
     #[error("the system refused a thread or signals: {0}")]
     System(#[from] std::io::Error),
+    /// The exchange client could not even be made.
+    #[error(transparent)]
+    Exchange(#[from] crate::venue::bybit::rest::RestError),
     /// The screen.
     #[error(transparent)]
     Screen(#[from] crate::tui::UiError),

@@ -168,7 +168,6 @@ fn centred(room: Rect, width: u16, height: u16) -> Rect {
     Rect { x: room.x + (room.width - width) / 2, y: room.y + (room.height - height) / 2, width, height }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

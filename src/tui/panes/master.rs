@@ -71,7 +71,7 @@ fn money(scene: &Scene<'_>) -> String {
 fn market(scene: &Scene<'_>) -> String {
     let session = &scene.snapshot.session;
     let word = match session.pair.market() {
-        Market::Bybit if session.simulated_venue => "SIMULATED exchange on this machine",
+        Market::Bybit if session.simulated_venue => "SIMULATED exchange",
         Market::Bybit => "Bybit",
         Market::Simulated => "simulated",
         Market::Tape => "tape",

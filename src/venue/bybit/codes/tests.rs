@@ -1,3 +1,5 @@
+//! The table against the contract, written out a second time.
+
 use super::*;
 
 const ORDERS: [Op; 3] = [Op::Create, Op::Amend, Op::Cancel];

@@ -51,3 +51,6 @@ pub struct Page<T> {
     /// `nextPageCursor` as sent, percent signs and all (contract 0.39); `None` on the last page.
     pub next: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,6 +139,7 @@ impl Market {
                 self.print(at, trade, ids);
                 return Some(trade);
             }
+            MarketData::Rules(_) | MarketData::Bar(_) | MarketData::Band { .. } | MarketData::Liquidation { .. } => {}
         }
         None
     }

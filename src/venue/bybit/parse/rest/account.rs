@@ -11,8 +11,8 @@ use crate::venue::bybit::parse::{Odd, Page, Rows};
 /// A row of the transaction log: what changed the balance (contract 8.7). `change = cash_flow + funding − fee`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionRow {
-    /// The venue's id.
-    pub id: String,
+    /// The venue's id; `None` in old rows.
+    pub id: Option<String>,
     /// Instrument; `None` on transfers.
     pub symbol: Option<String>,
     /// Coin of the amounts.
@@ -138,7 +138,7 @@ pub fn transactions(envelope: &Envelope) -> Result<Page<TransactionRow>, Odd> {
 
 fn transaction(row: &Row) -> Result<TransactionRow, Bad> {
     Ok(TransactionRow {
-        id: row.need_text("id")?,
+        id: row.text("id"),
         symbol: row.text("symbol"),
         coin: row.need_text("currency")?,
         kind: row.need_text("type")?,
@@ -197,8 +197,9 @@ pub fn key_info(envelope: &Envelope) -> Result<KeyInfo, Odd> {
             read_only: row.some_flag("readOnly")?.ok_or("readOnly")?,
             permissions: permissions.iter().map(|(group, list)| (group.clone().into_owned(), words(list))).collect(),
             ips: words(row.0.at("ips")),
-            expires: row.text("expiredAt"),
-            days_left: row.int("deadlineDay")?,
+            // A key that does not end says so with the year 1970 and with a negative number of days.
+            expires: row.text("expiredAt").filter(|at| !at.starts_with("1970-")),
+            days_left: row.int("deadlineDay")?.filter(|days| *days >= 0),
             unified: row.flag("uta")?,
             user_id: row.int("userID")?,
             master: row.flag("isMaster")?,
