@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::global::Global;
+use super::live;
 use super::output::print;
 use crate::config::{Config, Loaded};
-use crate::engine::ids::Account as Whose;
 use crate::engine::snapshot::Health;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::run::clock::wall;
@@ -67,7 +67,7 @@ fn machine(global: &Global, files: &Files, config: &Config) -> Vec<Finding> {
 
 /// Everything about the exchange, and the fixes that were agreed to.
 fn exchange(global: &Global, loaded: &Loaded, asked: &Doctor) -> Result<Vec<Finding>, Failure> {
-    let (config, whose) = (&loaded.config, global.mode.map_or(Whose::Paper, Whose::from));
+    let (config, whose) = (&loaded.config, live::account(global));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(format!("the network cannot be used: {error}")))?;
     let (mut found, answered) = runtime.block_on(doctor::public(&config.bybit, whose));

@@ -91,6 +91,16 @@ pub struct Credentials {
 /// The accounts that have keys.
 pub const ACCOUNTS: [Account; 3] = [Account::DemoAccount, Account::Testnet, Account::Live];
 
+/// How an account is called in a sentence.
+pub const fn title(account: Account) -> &'static str {
+    match account {
+        Account::Paper => "paper account",
+        Account::DemoAccount => "demo account",
+        Account::Testnet => "testnet account",
+        Account::Live => "live account",
+    }
+}
+
 /// The environment variable of a text; the paper account has none.
 pub const fn variable(account: Account, part: Part) -> Option<&'static str> {
     Some(match (account, part) {

@@ -4,7 +4,7 @@ use super::network::{client, stream};
 use super::{Finding, overrides, unanswered};
 use crate::config::Config;
 use crate::engine::ids::Account as Whose;
-use crate::keys::{self, KeysError, Part};
+use crate::keys::{self, KeysError, Part, title};
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
 use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode, UserSettings};
@@ -36,9 +36,10 @@ pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<keys::Creden
     let Some(places) = config.keys.of(whose) else {
         return (vec![Finding::skip("API key", "the paper account needs none; --mode names another account")], None);
     };
-    let told = |error: &KeysError| Finding::fail("API key", error.to_string(), "`tickdeck keys show` names every source");
-    let found = keys::find(whose, Part::ApiKey, places)
-        .and_then(|key| Ok((key, keys::find(whose, Part::Secret, places)?)));
+    let told =
+        |error: &KeysError| Finding::fail("API key", error.to_string(), "`tickdeck keys show` names every source");
+    let found =
+        keys::find(whose, Part::ApiKey, places).and_then(|key| Ok((key, keys::find(whose, Part::Secret, places)?)));
     match found {
         Ok(((api_key, key_from), (secret, secret_from))) => {
             let detail = format!("{} from {key_from}; secret from {secret_from}", api_key.tail());
@@ -57,7 +58,7 @@ impl Account {
             Whose::Paper | Whose::Live => {
                 return Err(Finding::skip(
                     "account",
-                    format!("this version sends nothing to a {} account: it is not asked", whose.word()),
+                    format!("this version sends nothing to the {}: it is not asked", title(whose)),
                 ));
             }
         };
@@ -91,11 +92,11 @@ impl Account {
 
     /// What a fix would change, as a question.
     pub fn question(&self, fix: &Fix) -> String {
-        let account = self.whose.word();
+        let account = title(self.whose);
         match fix {
-            Fix::OneWay(symbol) => format!("{account} account: switch {symbol} from hedge mode to one-way mode?"),
+            Fix::OneWay(symbol) => format!("{account}: switch {symbol} from hedge mode to one-way mode?"),
             Fix::RefuseOutsideBand => format!(
-                "{account} account: have every futures order outside Bybit's price band refused instead of moved to its \
+                "{account}: have every futures order outside Bybit's price band refused instead of moved to its \
                  edge (set-limit-px-action, for the whole account)?"
             ),
         }
@@ -110,7 +111,9 @@ impl Account {
         if let Err(error) = changed {
             let refused = unanswered(&check, &error);
             let todo = match fix {
-                Fix::OneWay(symbol) => format!("close positions and cancel orders of {symbol} first, or switch it on Bybit's page"),
+                Fix::OneWay(symbol) => {
+                    format!("close positions and cancel orders of {symbol} first, or switch it on Bybit's page")
+                }
                 Fix::RefuseOutsideBand => refused.todo,
             };
             return Finding::fail(check, format!("not changed: {error}"), todo);
@@ -145,15 +148,20 @@ fn mode_check(symbol: &str) -> String {
     format!("position mode {symbol}")
 }
 
+/// `retCode` of a signature that does not fit (contract 4).
+const SIGNATURE: i64 = 10_004;
+
 fn refused_key(error: &RestError) -> Finding {
-    match error {
-        RestError::Refused { .. } => Finding::fail(
-            "API key accepted",
-            error.to_string(),
-            "keys of the main network, demo trading and testnet are three different things: was it made for this account?",
-        ),
-        error => unanswered("API key accepted", error),
-    }
+    let todo = match error {
+        RestError::Refused { code: SIGNATURE, .. } => {
+            "the secret does not belong to this key: `tickdeck keys set` stores both anew"
+        }
+        RestError::Refused { .. } => {
+            "keys of the main network, demo trading and testnet are three different things: was it made for this account?"
+        }
+        error => return unanswered("API key accepted", error),
+    };
+    Finding::fail("API key accepted", error.to_string(), todo)
 }
 
 /// What the key may do, where from and how long.
@@ -167,15 +175,21 @@ fn judge_key(info: &KeyInfo, whose: Whose) -> Vec<Finding> {
     };
     let withdraw = match (info.may_withdraw(), whose) {
         (false, _) => Finding::ok("API key withdrawals", "not allowed"),
-        (true, Whose::Live) => {
-            Finding::fail("API key withdrawals", "it may withdraw", "make a key without that permission, remove this one")
-        }
+        (true, Whose::Live) => Finding::fail(
+            "API key withdrawals",
+            "it may withdraw",
+            "make a key without that permission, remove this one",
+        ),
         (true, _) => Finding::warn("API key withdrawals", "it may withdraw", "a trading key should not"),
     };
     let bound = if info.is_bound() {
         Finding::ok("API key addresses", info.ips.join(", "))
     } else {
-        Finding::warn("API key addresses", "it works from every address", "bind it to yours; Bybit ends unbound keys after 90 days")
+        Finding::warn(
+            "API key addresses",
+            "it works from every address",
+            "bind it to yours; Bybit ends unbound keys after 90 days",
+        )
     };
     vec![Finding::ok("API key accepted", "yes"), permissions, withdraw, bound, judge_expiry(info)]
 }

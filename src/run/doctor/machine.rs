@@ -108,8 +108,14 @@ fn keeps(dir: &Path) -> Finding {
     });
     let removed = std::fs::remove_dir_all(&folder);
     match (tried, removed) {
-        (Err(why), _) => Finding::fail(check, why, "tickdeck keeps no money's record there: make it writable, or name another --data-dir"),
-        (Ok(()), Err(error)) => Finding::warn(check, format!("{} cannot be removed: {error}", folder.display()), "remove it"),
+        (Err(why), _) => Finding::fail(
+            check,
+            why,
+            "tickdeck keeps no money's record there: make it writable, or name another --data-dir",
+        ),
+        (Ok(()), Err(error)) => {
+            Finding::warn(check, format!("{} cannot be removed: {error}", folder.display()), "remove it")
+        }
         (Ok(()), Ok(())) => Finding::ok(check, "a ledger can be made, locked and synced"),
     }
 }
@@ -131,7 +137,9 @@ fn ledger(path: &Path) -> Finding {
             format!("{} since {}: nothing opens", latch.cause, latch.at),
             "find out why, then reset it with R in its cockpit",
         ),
-        Err(error) => Finding::fail(check, format!("{error}; such an account counts as killed"), "restore it from a copy"),
+        Err(error) => {
+            Finding::fail(check, format!("{error}; such an account counts as killed"), "restore it from a copy")
+        }
     }
 }
 
@@ -154,12 +162,18 @@ pub fn terminal(of: &Terminal<'_>) -> Vec<Finding> {
     let (least_width, least_height) = COMPACT;
     let size = format!("{width}x{height}");
     let mut found = vec![if width < least_width || height < least_height {
-        Finding::warn("terminal", size, format!("the cockpit needs {least_width}x{least_height}; below it shows a strip"))
+        Finding::warn(
+            "terminal",
+            size,
+            format!("the cockpit needs {least_width}x{least_height}; below it shows a strip"),
+        )
     } else {
         Finding::ok("terminal", if set("TMUX").is_some() { format!("{size}, in tmux") } else { size })
     }];
     found.push(match ColorDepth::detect(ColorChoice::Auto, |name| set(name)) {
-        ColorDepth::Mono => Finding::warn("colours", "none", "set TERM, or keep it so: the cockpit marks states without colour"),
+        ColorDepth::Mono => {
+            Finding::warn("colours", "none", "set TERM, or keep it so: the cockpit marks states without colour")
+        }
         ColorDepth::Ansi16 => Finding::ok("colours", "16"),
         ColorDepth::Ansi256 => Finding::ok("colours", "256"),
         ColorDepth::True => Finding::ok("colours", "24 bit"),

@@ -5,8 +5,6 @@ mod account;
 mod machine;
 mod network;
 
-use serde::Serialize;
-
 pub use account::{Account, Fix, keys};
 pub use machine::{Terminal, config, data_dir, ledgers, models, terminal};
 pub use network::public;
@@ -17,7 +15,7 @@ use crate::venue::bybit::hosts::{HostError, Overrides, Region};
 use crate::venue::bybit::rest::{RestError, Stage};
 
 /// What one check found.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Finding {
     /// What was checked.
     pub check: String,
@@ -28,7 +26,6 @@ pub struct Finding {
     /// What to do about it; empty where there is nothing to do.
     pub todo: String,
     /// What `--fix` would do about it.
-    #[serde(skip)]
     pub fix: Option<Fix>,
 }
 
