@@ -79,7 +79,9 @@ impl Layer for Arm {
             if ready.is_none() { "Enter arm   Esc stay disarmed" } else { "Space acknowledge   Esc stay disarmed" };
         let mut dialog = Dialog::new(format!("ARM THE AUTOTRADER - {}", account_line(snapshot))).grave().foot(foot);
         dialog.pair("account", account_line(snapshot));
-        dialog.pair("market", &snapshot.session.market_label);
+        if !snapshot.session.market_label.is_empty() {
+            dialog.pair("market", &snapshot.session.market_label);
+        }
         let names: Vec<&str> = snapshot.markets.iter().map(|m| m.name.as_str()).collect();
         dialog.pair("symbols", names.join(", "));
         dialog.pair("limits", limits_line(snapshot));
@@ -115,6 +117,9 @@ pub fn account_line(snapshot: &Snapshot) -> String {
     match pair.market() {
         Market::Simulated => "paper account on a SIMULATED MARKET".to_owned(),
         Market::Tape => "paper account on a TAPE".to_owned(),
+        Market::Bybit if snapshot.session.simulated_venue => {
+            format!("{} account on a SIMULATED EXCHANGE", pair.account().word())
+        }
         Market::Bybit => format!("{} account on Bybit", pair.account().word()),
     }
 }
