@@ -3,6 +3,7 @@
 use tokio::runtime::Runtime;
 
 use crate::engine::event::Event;
+use crate::engine::snapshot::{Health, HealthRow};
 use crate::engine::time::Ts;
 use crate::tape::{TapeError, TapeReader};
 use crate::venue::bybit::public::PublicStream;
@@ -22,14 +23,25 @@ pub enum Feed {
 /// What the sockets of a venue hear, and everything that keeps them open.
 pub struct LiveFeed {
     inlet: Inlet,
-    _stream: PublicStream,
+    stream: PublicStream,
     runtime: Option<Runtime>,
 }
 
 impl LiveFeed {
     /// Events from `inlet` for as long as `stream` and `runtime` live here.
     pub const fn new(inlet: Inlet, stream: PublicStream, runtime: Runtime) -> Self {
-        Self { inlet, _stream: stream, runtime: Some(runtime) }
+        Self { inlet, stream, runtime: Some(runtime) }
+    }
+
+    /// Connections, and what went wrong on them so far.
+    pub fn health(&self) -> HealthRow {
+        let counts = self.stream.counts();
+        let (lost, anew, odd) = (counts.reconnects, counts.resyncs, counts.odd);
+        HealthRow {
+            name: "streams".to_owned(),
+            health: if counts.connected > 0 && odd == 0 { Health::Ok } else { Health::Warn },
+            detail: format!("{} up · lost {lost} · books anew {anew} · odd {odd}", counts.connected),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ use crate::tui::link::{EngineEnd, PlaybackRequest, QuitChoice, Request};
 const BATCH: usize = 256;
 /// Longest sleep: signals and threads wake the run earlier.
 const NAP_MAX: Duration = Duration::from_millis(100);
+/// How long a run that ends waits for the venue to answer its cancels.
+const ANSWERS_TAKE: Span = Span::from_secs(3);
 /// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
 /// instead of racing through it.
 const BEHIND_MAX: Span = Span::from_secs(5);
@@ -141,9 +143,8 @@ impl Session {
                 break outcome;
             }
         };
-        // What was cancelled on leaving is still answered: two ways to the venue and back.
-        if self.driver.engine().working_orders() > 0 && matches!(self.pace, Pace::Clock) {
-            self.driver.advance(self.driver.now() + Span::from_secs(1), usize::MAX >> 1);
+        if matches!(self.pace, Pace::Clock) {
+            self.hear_the_answers();
         }
         self.publish(&mut state);
         let word = match &outcome {
@@ -155,6 +156,23 @@ impl Session {
         let finished = self.driver.finish(word);
         self.end.end();
         (outcome, finished)
+    }
+
+    /// What was cancelled on leaving is still answered, as far as the venue answers in time. A market of our own needs no
+    /// real time for it.
+    fn hear_the_answers(&mut self) {
+        if !self.driver.feed().may_go_on() {
+            if self.driver.engine().working_orders() > 0 {
+                self.driver.advance(self.driver.now() + Span::from_secs(1), usize::MAX >> 1);
+            }
+            return;
+        }
+        let until = self.clock.now() + ANSWERS_TAKE;
+        while self.driver.engine().working_orders() > 0 && self.clock.now() < until {
+            self.driver.collect();
+            self.driver.advance(self.clock.now(), usize::MAX >> 1);
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
     }
 
     /// One turn of the loop.
@@ -412,6 +430,9 @@ impl Session {
         snapshot.session.simulated_venue = self.simulated_venue;
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());
+        }
+        if let Feed::Live(live) = self.driver.feed() {
+            snapshot.health.rows.push(live.health());
         }
         if let (Some(kind), Pace::Replay { speed, .. }, Feed::Tape(tape)) =
             (self.replay, &self.pace, self.driver.feed())

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
+use crate::engine::ids::Market;
 use crate::engine::snapshot::Freshness;
 use crate::tui::widgets::candles::{self, Line};
 use crate::tui::widgets::figures;
@@ -19,8 +20,12 @@ fn draw_nothing_heard(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let theme = scene.theme;
     let why = scene.snapshot.health.feed_down.as_deref().map_or("connecting", |why| why);
     let session = &scene.snapshot.session;
-    let exchange = if session.simulated_venue { "the simulated exchange" } else { "Bybit" };
-    let mut lines = vec![(format!("no market data from {exchange} yet"), theme.bright), (why.to_owned(), theme.warn)];
+    let from = match session.pair.market() {
+        Market::Bybit if session.simulated_venue => " from the simulated exchange",
+        Market::Bybit => " from Bybit",
+        Market::Simulated | Market::Tape => "",
+    };
+    let mut lines = vec![(format!("no market data{from} yet"), theme.bright), (why.to_owned(), theme.warn)];
     if scene.snapshot.health.feed_down.is_some() {
         lines.push(("it is tried again by itself, ever more slowly, for as long as this runs".to_owned(), theme.dim));
         lines.push(("q, then `tickdeck demo`: a simulated market that needs no network".to_owned(), theme.dim));

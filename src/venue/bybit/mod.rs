@@ -2,8 +2,10 @@
 //!
 //! "Contract" in the comments below is Bybit's public V5 documentation, by section of our reading of it.
 
+pub mod account;
 pub mod codes;
 pub mod credentials;
+mod holds;
 pub mod hosts;
 pub mod limits;
 pub mod parse;
@@ -12,3 +14,4 @@ pub mod public;
 pub mod rest;
 pub mod sign;
 pub mod socket;
+pub mod trade;

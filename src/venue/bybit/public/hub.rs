@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::PublicOptions;
-use crate::engine::event::{Event, Hold, Link, MarketData};
+use crate::engine::event::{Event, Link, MarketData};
 use crate::engine::ids::Symbol;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
+use crate::venue::bybit::holds::Holds;
 use crate::venue::bybit::rest::Rest;
 use crate::venue::line::Outlet;
 
@@ -47,7 +48,7 @@ pub struct Hub {
     symbols: BTreeMap<String, Symbol>,
     link: Mutex<LinkState>,
     doubts: Mutex<BTreeMap<(Symbol, Doubter), String>>,
-    holds: Mutex<BTreeMap<(DenialCode, Option<Symbol>), String>>,
+    holds: Mutex<Holds>,
     spoke: AtomicI64,
     reconnects: AtomicU64,
     resyncs: AtomicU64,
@@ -141,15 +142,9 @@ impl Hub {
 
     /// Sets (`Some`) or lifts a hold; told only when it changes.
     pub(super) async fn hold(&self, code: DenialCode, symbol: Option<Symbol>, detail: Option<String>) {
-        let changed = {
-            let mut holds = lock(&self.holds);
-            match &detail {
-                Some(detail) => holds.insert((code, symbol), detail.clone()).as_ref() != Some(detail),
-                None => holds.remove(&(code, symbol)).is_some(),
-            }
-        };
-        if changed {
-            self.say(Event::Hold(Hold { code, symbol, detail })).await;
+        let told = lock(&self.holds).set(code, symbol, detail);
+        if let Some(event) = told {
+            self.say(event).await;
         }
     }
     /// An instrument that nobody doubts any more may open again.

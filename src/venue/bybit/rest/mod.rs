@@ -145,7 +145,16 @@ impl Rest {
         }
     }
 
-    fn limits<T>(&self, with: impl FnOnce(&mut Limits, Ts) -> T) -> T {
+    /// How long an order stays valid at the venue, ms.
+    pub const fn create_window_ms(&self) -> u32 {
+        self.options.create_recv_window_ms
+    }
+    /// How long anything else stays valid, ms.
+    pub const fn window_ms(&self) -> u32 {
+        self.options.recv_window_ms
+    }
+
+    pub(super) fn limits<T>(&self, with: impl FnOnce(&mut Limits, Ts) -> T) -> T {
         let now = self.now();
         with(&mut self.options.limits.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
@@ -170,7 +179,7 @@ impl Rest {
 
     /// Sends a request exactly once and reads its answer.
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
-        self.await_room(ask).await?;
+        self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
         let request = self.build(ask)?;
         let sent = self.client.execute(request).await;
         let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
@@ -204,13 +213,19 @@ impl Rest {
     }
 
     /// Waits for room in the budgets, and takes it.
-    async fn await_room(&self, ask: &Ask<'_>) -> Result<(), RestError> {
-        let longest = if ask.op == Op::Create && ask.urgency == Urgency::Ordinary { ROOM_OPENING } else { ROOM_MAX };
+    pub(super) async fn await_room(
+        &self,
+        op: Op,
+        budget: Budget,
+        count: usize,
+        urgency: Urgency,
+    ) -> Result<(), RestError> {
+        let longest = if op == Op::Create && urgency == Urgency::Ordinary { ROOM_OPENING } else { ROOM_MAX };
         let give_up = self.now() + longest;
         loop {
-            match self.limits(|limits, now| limits.take(now, ask.budget, ask.count, ask.urgency)) {
+            match self.limits(|limits, now| limits.take(now, budget, count, urgency)) {
                 Ok(()) => return Ok(()),
-                Err(Stop::Banned(until)) if ask.op == Op::Read => return Err(RestError::Banned { until }),
+                Err(Stop::Banned(until)) if op == Op::Read => return Err(RestError::Banned { until }),
                 Err(Stop::Banned(until)) => {
                     return Err(RestError::Unsent(format!(
                         "the exchange refuses this address until {}",

@@ -94,7 +94,7 @@ impl fmt::Display for Said<'_> {
 
 impl RestError {
     /// From a code that is not success. An unclear one about an order or a setting is [`Self::Ambiguous`].
-    pub(super) fn refused(op: Op, code: i64, verdict: Verdict, message: &str) -> Self {
+    pub(in crate::venue::bybit) fn refused(op: Op, code: i64, verdict: Verdict, message: &str) -> Self {
         // 10004 echoes what was signed, the key in it.
         let message = if code == 10_004 { String::new() } else { clean(message) };
         let said = Self::Refused { code, verdict, message };

@@ -1,0 +1,250 @@
+//! The account behind the orders: how it opens, what a statement may say, funding, forced closes, danger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Desk, Request};
+use crate::engine::account::Holding;
+use crate::engine::event::{AccountUpdate, Event, Fill, Opening, Statement};
+use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::num::{Money, Price, Rate};
+use crate::engine::risk::verdict::DenialCode;
+use crate::engine::time::{Span, Ts};
+use crate::venue::bybit::holds::Holds;
+use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
+
+/// An order younger than this may be missing from a list that was read meanwhile.
+const LISTED_WITHIN: Span = Span::from_secs(2);
+
+/// What the venue said about the account, read as one.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// When the reading began, local time.
+    pub began: Ts,
+    /// [`Desk::version`] when it began.
+    pub version: u64,
+    /// Wallet balance of the settlement coin.
+    pub balance: Money,
+    /// Positions.
+    pub positions: Vec<PositionRow>,
+    /// Open orders, ours and others.
+    pub open: Vec<OrderRow>,
+    /// Executions, where they were asked for; read last, so that none of the positions' is missing.
+    pub executions: Option<Vec<ExecutionRow>>,
+}
+
+/// What has been told about the account.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub opened: bool,
+    danger: BTreeMap<Symbol, (Option<Price>, u8)>,
+    holds: Holds,
+    /// Newest row of each leg, by the venue's sequence (contract O13).
+    seqs: BTreeMap<(Symbol, i64), i64>,
+    legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
+}
+
+impl Desk {
+    /// Has the account been opened?
+    pub const fn is_open(&self) -> bool {
+        self.account.opened
+    }
+
+    /// The account as it is when we first hear of it. Its executions so far are part of it.
+    pub fn open(&mut self, at: Ts, reading: &Reading, foreign_orders: u16) {
+        for row in reading.executions.iter().flatten() {
+            self.skip_execution(row);
+        }
+        self.told = self.signed(&reading.positions);
+        self.version += 1;
+        self.account.opened = true;
+        let holdings = reading.positions.iter().filter_map(|row| self.holding(at, row)).collect();
+        let opening = Opening { balance: reading.balance, holdings, foreign_orders };
+        self.events.push(Event::Account(AccountUpdate::Opening(opening)));
+        for row in &reading.positions {
+            self.on_position(row);
+        }
+    }
+
+    /// A position at the venue's average price. Its value is exact where the venue sends one.
+    fn holding(&self, at: Ts, row: &PositionRow) -> Option<Holding> {
+        let (symbol, side) = (self.symbol(&row.symbol)?, row.side?);
+        if row.size.is_zero() {
+            return None;
+        }
+        let cost = row.value.or_else(|| row.entry.map(|entry| entry * row.size))?;
+        let signed = side.sign().saturating_mul(row.size.raw());
+        Some(Holding { signed, cost, opened: at, ..Holding::flat(symbol) })
+    }
+
+    /// Signed sums per instrument of this run.
+    fn signed(&self, rows: &[PositionRow]) -> BTreeMap<Symbol, i64> {
+        let mut sums: BTreeMap<Symbol, i64> = BTreeMap::new();
+        for row in rows {
+            if let (Some(symbol), Some(side)) = (self.symbol(&row.symbol), row.side) {
+                let sum = sums.entry(symbol).or_default();
+                *sum = sum.saturating_add(side.sign().saturating_mul(row.size.raw()));
+            }
+        }
+        sums.retain(|_, signed| *signed != 0);
+        sums
+    }
+
+    /// Takes over orders, executions and positions of a reading.
+    pub fn take_reading(&mut self, at: Ts, reading: &Reading) {
+        for row in reading.executions.iter().flatten() {
+            self.on_execution(at, row);
+        }
+        for row in &reading.open {
+            self.on_order(at, row);
+        }
+        for row in &reading.positions {
+            self.on_position(row);
+        }
+        self.forget_flat(reading);
+        let listed: BTreeSet<OrderSeq> = self.listed(reading).collect();
+        for (order, own) in &mut self.orders {
+            let old = reading.began.since(own.sent) > LISTED_WITHIN;
+            if own.over.is_some() || !own.accepted || !old || listed.contains(order) {
+                continue;
+            }
+            own.unlisted = own.unlisted.saturating_add(1);
+            if own.unlisted >= 2 {
+                own.look_in(at, Span(0));
+            }
+        }
+    }
+
+    /// Does the reading say what the engine was told, with nothing in between?
+    pub fn agrees(&self, reading: &Reading) -> bool {
+        let mut told = self.told.clone();
+        told.retain(|_, signed| *signed != 0);
+        reading.version == self.version && self.signed(&reading.positions) == told
+    }
+
+    /// Tells the reading as the venue's statement.
+    pub fn state(&mut self, reading: &Reading) {
+        let statement = Statement {
+            balance: reading.balance,
+            positions: self.signed(&reading.positions).into_iter().collect(),
+            working: self.listed(reading).collect(),
+        };
+        self.events.push(Event::Account(AccountUpdate::Statement(statement)));
+    }
+
+    fn listed<'a>(&'a self, reading: &'a Reading) -> impl Iterator<Item = OrderSeq> + 'a {
+        let open = reading.open.iter().filter(|row| row.status.is_open());
+        open.filter_map(|row| self.links.get(row.link_id.as_ref()?).copied())
+    }
+
+    /// An execution that no order of this run explains.
+    pub(super) fn on_foreign(&mut self, symbol: Symbol, row: &ExecutionRow) {
+        let by = row.side.sign().saturating_mul(row.qty.raw());
+        match row.kind {
+            ExecKind::Funding => {
+                // Paid when positive (contract 0.24): the balance moves the other way.
+                let (rate, amount) = (row.fee_rate.unwrap_or(Rate::ZERO), -Self::fee_of(row));
+                self.version += 1;
+                self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
+            }
+            ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
+                let why = match row.kind {
+                    ExecKind::Adl => "auto-deleveraging took (part of) the position",
+                    ExecKind::Bust => "the exchange liquidated (part of) the position",
+                    _ => "the contract was settled",
+                };
+                self.tell(format!("{}: {why}", row.symbol));
+                self.move_told(symbol, by);
+                let (fill, side) = (self.fill_of(row), row.side);
+                self.events.push(Event::Account(AccountUpdate::Liquidated { symbol, fill, side }));
+            }
+            ExecKind::Trade | ExecKind::Beside | ExecKind::Unknown => {
+                self.version += 1;
+                self.tell(format!(
+                    "{}: {} {} @ {} was traded by an order that is not of this run",
+                    row.symbol,
+                    row.side.word(),
+                    row.qty,
+                    row.price
+                ));
+                self.requests.push(Request::Reconcile);
+            }
+        }
+    }
+
+    pub(super) fn fill_of(&mut self, row: &ExecutionRow) -> Fill {
+        if let Some(coin) = row.fee_coin.as_deref().filter(|coin| *coin != "USDT") {
+            self.tell(format!("{}: a fee of {} {coin} was taken from that coin, not from USDT", row.symbol, row.fee));
+        }
+        Fill {
+            exec_id: row.exec_id.clone(),
+            price: row.price,
+            qty: row.qty,
+            fee: Self::fee_of(row),
+            maker: row.maker.unwrap_or(false),
+        }
+    }
+
+    /// A state of a position, pushed or read: what endangers it, and what forbids opening. Its size is told by
+    /// executions only.
+    pub fn on_position(&mut self, row: &PositionRow) {
+        let Some(symbol) = self.symbol(&row.symbol) else { return };
+        let key = (symbol, row.position_idx);
+        let seq = row.seq.unwrap_or(-1);
+        if self.account.seqs.get(&key).is_some_and(|newest| seq < *newest) {
+            return;
+        }
+        self.account.seqs.insert(key, seq);
+        self.watch_mode(symbol, row);
+        let danger = if row.size.is_zero() {
+            (None, 0)
+        } else {
+            (row.liquidation, u8::try_from(row.adl_rank.unwrap_or(0).clamp(0, 5)).unwrap_or(0))
+        };
+        if self.account.danger.insert(symbol, danger).unwrap_or_default() != danger {
+            let (liquidation, adl) = danger;
+            self.events.push(Event::Account(AccountUpdate::Danger { symbol, liquidation, adl }));
+        }
+        let forbidden = match (row.status, row.reduce_only) {
+            (PositionStatus::Liquidating, _) => Some("the exchange is liquidating the position: check margin now"),
+            (PositionStatus::Deleveraging, _) => Some("auto-deleveraging is taking the position"),
+            (_, true) => Some("after a cut of the risk limit only reducing orders pass: lower the position"),
+            _ => None,
+        };
+        self.hold(DenialCode::VenueRefused, symbol, forbidden.map(|why| format!("{}: {why}", row.symbol)));
+    }
+
+    /// A list names open positions only: what it leaves out is in no danger any more.
+    fn forget_flat(&mut self, reading: &Reading) {
+        let held: BTreeSet<Symbol> = reading.positions.iter().filter_map(|row| self.symbol(&row.symbol)).collect();
+        let flat =
+            self.account.danger.iter().filter(|(symbol, danger)| !held.contains(symbol) && **danger != (None, 0));
+        for symbol in flat.map(|(symbol, _)| *symbol).collect::<Vec<_>>() {
+            self.account.danger.insert(symbol, (None, 0));
+            self.events.push(Event::Account(AccountUpdate::Danger { symbol, liquidation: None, adl: 0 }));
+            self.hold(DenialCode::VenueRefused, symbol, None);
+        }
+    }
+
+    /// Hedge mode shows as legs numbered 1 and 2; only one-way mode is traded.
+    fn watch_mode(&mut self, symbol: Symbol, row: &PositionRow) {
+        let legs = self.account.legs.entry(symbol).or_default();
+        if row.position_idx == 0 {
+            legs.clear();
+        } else {
+            let side = if row.position_idx == 1 { "long" } else { "short" };
+            legs.insert(row.position_idx, format!("{side} {}", row.size));
+        }
+        let both = legs.values().cloned().collect::<Vec<_>>().join(", ");
+        let detail = (!both.is_empty()).then(|| {
+            format!(
+                "{} is in hedge mode ({both}): close both legs, then Bybit > Derivatives > Position Mode > One-Way",
+                row.symbol
+            )
+        });
+        self.hold(DenialCode::PositionModeHedge, symbol, detail);
+    }
+
+    fn hold(&mut self, code: DenialCode, symbol: Symbol, detail: Option<String>) {
+        self.events.extend(self.account.holds.set(code, Some(symbol), detail));
+    }
+}

@@ -1,0 +1,453 @@
+//! The bookkeeper of our orders at the venue: takes what was asked for, answered, pushed and read, in any order, and says
+//! what the engine hears and what must be asked next. Pure: no I/O, time is an argument.
+//!
+//! Executions are the truth for fills; an order's end is told only when its executions add up to what the venue says was
+//! filled; an unclear outcome is settled by asking and by nothing else. Nothing in here asks for a create twice: the one
+//! request is made where the order is taken up.
+
+mod account;
+mod own;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use account::Reading;
+use own::{End, EndKind, Own};
+
+use crate::engine::effect::NewOrder;
+use crate::engine::event::{Event, OrderNews, OrderUpdate};
+use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::num::{Money, Qty};
+use crate::engine::time::{Span, Ts};
+use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow};
+use crate::venue::bybit::rest::Placement;
+
+/// Nothing may have been found for this long before an order counts as never accepted (contract 8.9).
+const VERDICT_AFTER: Span = Span::from_secs(60);
+/// An ended order is remembered this long: what comes late is still recognised as ours.
+const REMEMBERED: Span = Span::from_secs(86_400);
+/// Execution ids remembered.
+const SEEN_MAX: usize = 50_000;
+/// An accepted request that is followed by no push is asked for after this long.
+const PUSH_WITHIN: Span = Span::from_secs(2);
+/// Executions that are missing are asked for after this long.
+const FILLS_WITHIN: Span = Span::from_secs(1);
+/// The first look after an unclear answer.
+const LOOK_FIRST: Span = Span::from_ms(300);
+
+/// What the bookkeeper wants asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Send this order, once.
+    Create {
+        /// Our order.
+        order: OrderSeq,
+        /// As it is sent.
+        placement: Placement,
+    },
+    /// Ask for its end.
+    Cancel {
+        /// Our order.
+        order: OrderSeq,
+        /// Instrument.
+        symbol: String,
+        /// Our id of it.
+        link_id: String,
+    },
+    /// Read it by its id: open orders, history, executions.
+    LookUp {
+        /// Our order.
+        order: OrderSeq,
+        /// Instrument.
+        symbol: String,
+        /// Our id of it.
+        link_id: String,
+    },
+    /// Read the account: something moved that we cannot explain.
+    Reconcile,
+}
+
+/// What became of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Accepted for processing.
+    Accepted,
+    /// A documented refusal.
+    Refused(String),
+    /// Nobody knows.
+    Unclear(String),
+    /// It never left.
+    Unsent(String),
+}
+
+/// What a look-up found.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Found {
+    /// The order.
+    Row(Box<OrderRow>),
+    /// Neither open, nor in the history, nor executed: every read succeeded. Not a verdict by itself.
+    Nothing,
+    /// A read failed.
+    Unknown,
+}
+
+/// The bookkeeper.
+#[derive(Debug)]
+pub struct Desk {
+    symbols: Vec<String>,
+    links: BTreeMap<String, OrderSeq>,
+    orders: BTreeMap<OrderSeq, Own>,
+    /// Executions told, by instrument and id.
+    seen: BTreeSet<(String, String)>,
+    seen_order: VecDeque<(String, String)>,
+    /// Signed positions as the engine was told of them.
+    told: BTreeMap<Symbol, i64>,
+    /// Executions and the opening: a reading that saw this number change may be older than what was told.
+    version: u64,
+    account: account::Known,
+    /// Newest execution, ms on the venue's clock.
+    newest_ms: i64,
+    window: Span,
+    events: Vec<Event>,
+    requests: Vec<Request>,
+}
+
+impl Desk {
+    /// A bookkeeper for these instruments, in the run's order. `window` is how long a create stays valid at the venue.
+    pub fn new(symbols: Vec<String>, window: Span) -> Self {
+        Self {
+            symbols,
+            links: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            seen_order: VecDeque::new(),
+            told: BTreeMap::new(),
+            version: 0,
+            account: account::Known::default(),
+            newest_ms: 0,
+            window,
+            events: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// What the engine hears, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+    /// What must be asked.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+    /// Changes with everything that moves a position we told of.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+    /// The newest execution that was heard, ms on the venue's clock; 0 before the first.
+    pub const fn newest_ms(&self) -> i64 {
+        self.newest_ms
+    }
+    /// Is this order's outcome unclear, or its end not told yet?
+    pub fn is_settled(&self, order: OrderSeq) -> bool {
+        self.orders.get(&order).is_none_or(|own| own.over.is_some())
+    }
+
+    fn symbol(&self, name: &str) -> Option<Symbol> {
+        self.symbols.iter().position(|known| known == name).and_then(|place| u16::try_from(place).ok()).map(Symbol)
+    }
+    fn name(&self, symbol: Symbol) -> String {
+        self.symbols.get(symbol.index()).cloned().unwrap_or_default()
+    }
+    fn say(&mut self, order: OrderSeq, what: OrderNews) {
+        self.events.push(Event::Order(OrderUpdate { order, what }));
+    }
+    fn tell(&mut self, text: String) {
+        self.events.push(Event::Told(text));
+    }
+
+    /// Takes up an order: the only place that asks for a create.
+    pub fn submit(&mut self, at: Ts, order: NewOrder, link_id: &str) {
+        if self.orders.contains_key(&order.seq) || self.links.contains_key(link_id) {
+            return;
+        }
+        let placement = Placement::of(&order, &self.name(order.symbol), link_id);
+        self.links.insert(link_id.to_owned(), order.seq);
+        self.orders.insert(order.seq, Own::new(at, order, link_id));
+        self.requests.push(Request::Create { order: order.seq, placement });
+    }
+
+    /// Asks for an order's end. One request at a time; an order that is over needs none.
+    pub fn cancel(&mut self, order: OrderSeq) {
+        let Some(own) = self.orders.get_mut(&order) else { return };
+        // It may overtake the create: then it finds nothing, and is repeated once the order is there.
+        own.cancel_early |= !own.accepted;
+        self.request_cancel(order);
+    }
+
+    fn request_cancel(&mut self, order: OrderSeq) {
+        let Some(own) = self.orders.get_mut(&order).filter(|own| !own.cancelling) else { return };
+        if own.over.is_some() && !own.verdict {
+            return;
+        }
+        own.cancelling = true;
+        let (symbol, link_id) = (own.order.symbol, own.link_id.clone());
+        let symbol = self.name(symbol);
+        self.requests.push(Request::Cancel { order, symbol, link_id });
+    }
+
+    /// The answer to the create.
+    pub fn on_created(&mut self, at: Ts, order: OrderSeq, answer: Answer) {
+        let Some(own) = self.orders.get_mut(&order).filter(|own| own.over.is_none()) else { return };
+        match answer {
+            Answer::Accepted => {
+                if !own.seen {
+                    own.look_in(at, PUSH_WITHIN);
+                }
+            }
+            // A push may have overtaken the answer, and it knows better.
+            Answer::Refused(_) | Answer::Unsent(_) if own.seen => own.look_in(at, LOOK_FIRST),
+            Answer::Refused(why) => self.end(at, order, OrderNews::Rejected(why)),
+            Answer::Unsent(why) => self.end(at, order, OrderNews::Unsent(why)),
+            Answer::Unclear(_) if own.accepted || own.end.is_some() => own.look_in(at, LOOK_FIRST),
+            Answer::Unclear(why) => {
+                own.look_in(at, LOOK_FIRST);
+                self.say(order, OrderNews::Uncertain(why));
+            }
+        }
+    }
+
+    /// The answer to a cancel.
+    pub fn on_cancelled(&mut self, at: Ts, order: OrderSeq, answer: Answer) {
+        let Some(own) = self.orders.get_mut(&order) else { return };
+        own.cancelling = false;
+        if own.over.is_some() {
+            return;
+        }
+        match answer {
+            Answer::Accepted => own.look_in(at, PUSH_WITHIN),
+            // "No such order, or too late" proves nothing (contract 4): its end is read.
+            Answer::Unclear(_) => own.look_in(at, LOOK_FIRST),
+            Answer::Refused(why) => {
+                own.look_in(at, LOOK_FIRST);
+                self.say(order, OrderNews::CancelRejected(why));
+            }
+            Answer::Unsent(why) => self.say(order, OrderNews::CancelRejected(format!("not sent: {why}"))),
+        }
+    }
+
+    /// A state of an order, pushed or read.
+    pub fn on_order(&mut self, at: Ts, row: &OrderRow) {
+        let Some(order) = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied() else { return };
+        let Some(own) = self.orders.get_mut(&order) else { return };
+        own.seen = true;
+        own.unlisted = 0;
+        if row.status.is_closed() {
+            let end = End::of(row, &own.order);
+            match &mut own.end {
+                // A fill may still beat a cancel that was reported first (contract 0.14).
+                Some(old) if old.filled >= end.filled => {}
+                old => *old = Some(end),
+            }
+            self.settle(at, order);
+        } else if row.status.is_open() {
+            self.on_open(at, order, row);
+        } else {
+            own.look_in(at, LOOK_FIRST);
+        }
+    }
+
+    fn on_open(&mut self, at: Ts, order: OrderSeq, row: &OrderRow) {
+        let Some(own) = self.orders.get_mut(&order) else { return };
+        if own.over.is_some() || own.end.is_some() {
+            // Late news of an order that has ended; but one that counted as never accepted must not go on working.
+            if own.verdict && !own.cancelling {
+                self.tell(format!("order {} works at the exchange after all: it is cancelled", row.order_id));
+                self.request_cancel(order);
+            }
+            return;
+        }
+        if row.filled > own.filled {
+            own.look_in(at, FILLS_WITHIN);
+        } else {
+            own.look = None;
+        }
+        let moved = row.price.filter(|price| *price != own.order.price && !own.price_told);
+        own.price_told |= moved.is_some();
+        let ours = own.order.price;
+        let cancel = own.cancel_early;
+        if !std::mem::replace(&mut own.accepted, true) {
+            own.cancel_early = false;
+            self.say(order, OrderNews::Accepted);
+            if cancel {
+                self.request_cancel(order);
+            }
+        }
+        if let Some(price) = moved {
+            self.tell(format!("{}: the exchange moved the price of our order from {ours} to {price}", row.symbol));
+        }
+    }
+
+    /// An execution, pushed or read. Told once.
+    pub fn on_execution(&mut self, at: Ts, row: &ExecutionRow) {
+        if !self.remember(row) {
+            return;
+        }
+        self.newest_ms = self.newest_ms.max(row.time_ms);
+        let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
+        match (order, self.symbol(&row.symbol)) {
+            (Some(order), Some(_)) if !matches!(row.kind, ExecKind::Funding) => self.on_fill(at, order, row),
+            (_, Some(symbol)) => self.on_foreign(symbol, row),
+            (_, None) => self.tell(format!("{}: something was traded or paid that is not of this run", row.symbol)),
+        }
+    }
+
+    /// An execution of before the opening: it is in the account already.
+    pub fn skip_execution(&mut self, row: &ExecutionRow) {
+        self.remember(row);
+        self.newest_ms = self.newest_ms.max(row.time_ms);
+    }
+
+    /// By id alone: the fills of one match share their sequence and may be alike in price and quantity, so nothing else
+    /// tells a repeat from another fill.
+    fn remember(&mut self, row: &ExecutionRow) -> bool {
+        let key = (row.symbol.clone(), row.exec_id.clone());
+        if !self.seen.insert(key.clone()) {
+            return false;
+        }
+        self.seen_order.push_back(key);
+        while self.seen_order.len() > SEEN_MAX {
+            if let Some(old) = self.seen_order.pop_front() {
+                self.seen.remove(&old);
+            }
+        }
+        true
+    }
+
+    fn on_fill(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow) {
+        let Some(own) = self.orders.get_mut(&order) else { return };
+        own.seen = true;
+        own.accepted = true;
+        own.filled += row.qty;
+        let (symbol, side) = (own.order.symbol, own.order.side);
+        let full = own.filled >= own.order.qty;
+        let cancel = std::mem::take(&mut own.cancel_early) && !full;
+        self.move_told(symbol, side.sign().saturating_mul(row.qty.raw()));
+        let fill = self.fill_of(row);
+        self.say(order, OrderNews::Filled(fill));
+        if full {
+            // The engine ends it by its own count.
+            self.close(at, order);
+        }
+        if cancel {
+            self.request_cancel(order);
+        }
+        self.settle(at, order);
+    }
+
+    fn move_told(&mut self, symbol: Symbol, by: i64) {
+        self.version += 1;
+        let told = self.told.entry(symbol).or_default();
+        *told = told.saturating_add(by);
+    }
+
+    /// Tells an end once its executions have arrived; asks for them where they are late.
+    fn settle(&mut self, at: Ts, order: OrderSeq) {
+        let Some(own) = self.orders.get_mut(&order).filter(|own| own.over.is_none()) else { return };
+        let Some(end) = own.end.clone() else { return };
+        if own.filled < end.filled {
+            own.look_in(at, FILLS_WITHIN);
+            return;
+        }
+        let news = match end.kind {
+            EndKind::Rejected if own.filled.is_zero() => OrderNews::Rejected(end.why),
+            EndKind::Rejected | EndKind::Cancelled => OrderNews::Cancelled(end.why),
+        };
+        self.end(at, order, news);
+    }
+
+    fn end(&mut self, at: Ts, order: OrderSeq, news: OrderNews) {
+        self.close(at, order);
+        self.say(order, news);
+    }
+
+    fn close(&mut self, at: Ts, order: OrderSeq) {
+        if let Some(own) = self.orders.get_mut(&order) {
+            own.over.get_or_insert(at);
+            own.look = None;
+        }
+    }
+
+    /// What a look-up found: its executions first, so that no end is told before its fills.
+    pub fn on_looked_up(&mut self, at: Ts, order: OrderSeq, executions: &[ExecutionRow], found: &Found) {
+        let tries = self.orders.get_mut(&order).map_or(0, Own::looked);
+        for row in executions {
+            self.on_execution(at, row);
+        }
+        if let Found::Row(row) = found {
+            self.on_order(at, row);
+        }
+        let Some(own) = self.orders.get_mut(&order).filter(|own| own.over.is_none()) else { return };
+        if matches!(found, Found::Row(row) if row.status.is_open() && row.filled <= own.filled) {
+            return;
+        }
+        let age = at.since(own.sent);
+        let never = *found == Found::Nothing && !own.seen && own.end.is_none();
+        if never && age >= VERDICT_AFTER && age > self.window + Span::from_secs(1) {
+            own.verdict = true;
+            let why = format!("never accepted: nothing of it at the exchange after {age}");
+            self.end(at, order, OrderNews::Rejected(why));
+            // Should it turn up all the same, it does not live.
+            self.request_cancel(order);
+            return;
+        }
+        own.look_again(at, tries);
+        if tries == own::TRIES_TOLD {
+            let text = format!("order {}: the exchange does not tell its end; it is asked on and on", own.link_id);
+            self.tell(text);
+        }
+    }
+
+    /// Asks what is due to be asked.
+    pub fn tick(&mut self, at: Ts) {
+        let due = self.orders.iter_mut().filter_map(|(order, own)| own.start_look(at).then_some(*order));
+        let due: Vec<OrderSeq> = due.collect();
+        for order in due {
+            let Some(own) = self.orders.get(&order) else { continue };
+            let (symbol, link_id) = (self.name(own.order.symbol), own.link_id.clone());
+            self.requests.push(Request::LookUp { order, symbol, link_id });
+        }
+        let links = &mut self.links;
+        self.orders.retain(|_, own| {
+            let keep = own.over.is_none_or(|over| at.since(over) < REMEMBERED);
+            if !keep {
+                links.remove(&own.link_id);
+            }
+            keep
+        });
+    }
+
+    /// When [`Self::tick`] has something to ask.
+    pub fn next_due(&self) -> Option<Ts> {
+        self.orders.values().filter_map(Own::due).min()
+    }
+
+    /// Looks every working order up: the streams were away.
+    pub fn look_at_all(&mut self, at: Ts) {
+        for own in self.orders.values_mut().filter(|own| own.over.is_none()) {
+            own.look_in(at, Span(0));
+        }
+    }
+
+    /// Fee in the settlement coin. One in another coin does not touch the balance we keep.
+    fn fee_of(row: &ExecutionRow) -> Money {
+        let own = |coin: &str| coin.is_empty() || coin == "USDT";
+        let fee = if own(row.fee_coin.as_deref().unwrap_or("")) { row.fee } else { Money::ZERO };
+        fee + row.extra_fees.iter().filter(|(coin, _)| own(coin)).map(|(_, amount)| *amount).sum()
+    }
+}
+
+/// Filled so far, for statements about an order.
+fn of_total(filled: Qty, qty: Qty) -> String {
+    if filled.is_zero() { String::new() } else { format!(" after {filled} of {qty}") }
+}

@@ -1,0 +1,139 @@
+//! One of our orders as it stands between us and the venue.
+
+use super::{LOOK_FIRST, of_total};
+use crate::engine::effect::NewOrder;
+use crate::engine::num::Qty;
+use crate::engine::time::{Span, Ts};
+use crate::venue::bybit::parse::rows::{OrderRow, OrderStatus};
+use crate::venue::bybit::rest::clean;
+
+/// Pauses between looks (contract 8.9); the last one repeats.
+const PAUSES_MS: &[i64] = &[300, 1_000, 2_000, 4_000, 8_000, 15_000];
+/// After so many looks the person is told.
+pub const TRIES_TOLD: usize = 9;
+
+/// What we know of it.
+#[derive(Debug, Clone)]
+pub struct Own {
+    pub order: NewOrder,
+    pub link_id: String,
+    pub sent: Ts,
+    /// The venue showed it: a row or an execution.
+    pub seen: bool,
+    /// Told as accepted, or traded.
+    pub accepted: bool,
+    /// Executions told.
+    pub filled: Qty,
+    /// The venue's end, held back until the executions add up.
+    pub end: Option<End>,
+    /// When its end was told.
+    pub over: Option<Ts>,
+    /// It ended because nothing of it was found.
+    pub verdict: bool,
+    /// A cancel is on its way.
+    pub cancelling: bool,
+    /// A cancel was asked for before the order was there.
+    pub cancel_early: bool,
+    /// A price other than ours was told.
+    pub price_told: bool,
+    /// Statements in a row that did not list it.
+    pub unlisted: u8,
+    pub look: Option<Look>,
+}
+
+/// A look-up that is due or under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    due: Ts,
+    tries: usize,
+    under_way: bool,
+}
+
+/// How it ended, by the venue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub kind: EndKind,
+    /// Filled in all.
+    pub filled: Qty,
+    /// Why, for the person.
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndKind {
+    Cancelled,
+    Rejected,
+}
+
+impl End {
+    /// Decided by status and filled quantity; the reason only explains (contract O3).
+    pub fn of(row: &OrderRow, order: &NewOrder) -> Self {
+        let kind = if row.status == OrderStatus::Rejected { EndKind::Rejected } else { EndKind::Cancelled };
+        let reason = match (row.reject_reason.as_deref(), row.cancel_type.as_deref()) {
+            (Some("EC_PerCancelRequest"), _) | (None, Some("CancelByUser")) => "cancelled on request".to_owned(),
+            (Some("EC_PostOnlyWillTakeLiquidity"), _) => "post-only would have taken".to_owned(),
+            (Some("EC_NoImmediateQtyToFill"), _) => "nothing to take at this price".to_owned(),
+            (Some(reason), _) => clean(reason),
+            (None, Some(kind)) if kind != "UNKNOWN" => clean(kind),
+            (None, _) => "ended by the exchange".to_owned(),
+        };
+        Self { kind, filled: row.filled, why: format!("{reason}{}", of_total(row.filled, order.qty)) }
+    }
+}
+
+impl Own {
+    pub fn new(sent: Ts, order: NewOrder, link_id: &str) -> Self {
+        Self {
+            order,
+            link_id: link_id.to_owned(),
+            sent,
+            seen: false,
+            accepted: false,
+            filled: Qty::ZERO,
+            end: None,
+            over: None,
+            verdict: false,
+            cancelling: false,
+            cancel_early: false,
+            price_told: false,
+            unlisted: 0,
+            look: None,
+        }
+    }
+
+    /// A look after `span`, or earlier where one is due earlier.
+    pub fn look_in(&mut self, at: Ts, span: Span) {
+        let due = at + span;
+        match &mut self.look {
+            Some(look) => look.due = look.due.min(due),
+            None => self.look = Some(Look { due, tries: 0, under_way: false }),
+        }
+    }
+
+    /// A look has come back: how many there were.
+    pub fn looked(&mut self) -> usize {
+        let Some(look) = &mut self.look else { return 0 };
+        look.under_way = false;
+        look.tries += 1;
+        look.tries
+    }
+
+    /// The next look after `tries` of them.
+    pub fn look_again(&mut self, at: Ts, tries: usize) {
+        let pause = PAUSES_MS.get(tries).or(PAUSES_MS.last()).map_or(LOOK_FIRST, |ms| Span::from_ms(*ms));
+        self.look = Some(Look { due: at + pause, tries, under_way: false });
+    }
+
+    /// Is a look due? It then counts as under way.
+    pub fn start_look(&mut self, at: Ts) -> bool {
+        let Some(look) = &mut self.look else { return false };
+        let due = !look.under_way && look.due <= at;
+        look.under_way |= due;
+        due
+    }
+
+    /// When the next look is due.
+    pub fn due(&self) -> Option<Ts> {
+        self.look.filter(|look| !look.under_way).map(|look| look.due)
+    }
+}

@@ -1,0 +1,249 @@
+//! Orders by the trade socket (contract 12): the second way to send them, and the only one while REST refuses this
+//! address. Every request has an id of its own, and whatever cannot be told apart is unknown, never refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::account::stream::{Ended, authenticate};
+use super::codes::{Op, classify};
+use super::credentials::Credentials;
+use super::limits::{Budget, Headers, Urgency};
+use super::parse::rest::orders::OrderRef;
+use super::parse::trade::{TradeAsked, TradeData, TradeReply, parse};
+use super::rest::{Placement, Rest, RestError, clean};
+use super::socket::{Backoff, Heartbeat, Socket, Trouble, chance};
+use crate::engine::time::Ts;
+
+/// A request that is not answered for this long is unknown.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A refused key, or too many sessions: not again at once.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// Requests that may wait for the socket.
+const WAITING_MAX: usize = 256;
+
+/// What the socket is made of.
+pub struct TradeOptions {
+    /// URL.
+    pub url: String,
+    /// A proxy's URL.
+    pub proxy: Option<String>,
+    /// The key.
+    pub credentials: Arc<Credentials>,
+    /// Signs of life.
+    pub heartbeat: Heartbeat,
+}
+
+/// The near end of the trade socket. Dropping the last one ends it.
+#[derive(Clone)]
+pub struct TradeSocket {
+    asks: mpsc::Sender<Ask>,
+    open: Arc<AtomicBool>,
+    rest: Rest,
+}
+
+type Answer = Result<OrderRef, RestError>;
+
+struct Ask {
+    op: Op,
+    budget: Budget,
+    body: Value,
+    window_ms: u32,
+    answer: oneshot::Sender<Answer>,
+}
+
+struct Flight {
+    op: Op,
+    budget: Budget,
+    since: Instant,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl TradeSocket {
+    /// Starts the socket on the current runtime.
+    pub fn start(options: TradeOptions, rest: Rest) -> Self {
+        let (asks, asked) = mpsc::channel(WAITING_MAX);
+        let open = Arc::new(AtomicBool::new(false));
+        tokio::spawn(keep(options, rest.clone(), asked, open.clone()));
+        Self { asks, open, rest }
+    }
+
+    /// Is it connected and authenticated?
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Sends an order: once, whatever happens.
+    pub async fn create(&self, order: &Placement) -> Answer {
+        let window_ms = self.rest.create_window_ms();
+        self.ask(Op::Create, Budget::Create, order.urgency(), order.body(), window_ms).await
+    }
+
+    /// Asks for the end of an order of ours.
+    pub async fn cancel(&self, symbol: &str, link_id: &str) -> Answer {
+        let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
+        self.ask(Op::Cancel, Budget::Cancel, Urgency::Reducing, body, self.rest.window_ms()).await
+    }
+
+    async fn ask(&self, op: Op, budget: Budget, urgency: Urgency, body: Value, window_ms: u32) -> Answer {
+        // A refused address is no reason here: sockets that are open stay open.
+        if self.rest.banned().is_none() {
+            self.rest.await_room(op, budget, 1, urgency).await?;
+        }
+        let (answer, answered) = oneshot::channel();
+        let gone = || RestError::Unsent("the trade socket is closed".into());
+        self.asks.send(Ask { op, budget, body, window_ms, answer }).await.map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(RestError::Ambiguous("the trade socket ended".into())))
+    }
+}
+
+/// Keeps the socket up until nobody asks any more.
+async fn keep(options: TradeOptions, rest: Rest, mut asked: mpsc::Receiver<Ask>, open: Arc<AtomicBool>) {
+    let mut backoff = Backoff::default();
+    // Ids of one run of the program never meet those of another (a repeated one is refused, contract O11).
+    let mut ids = Ids { prefix: format!("t{:08x}{:08x}", chance(), chance()), last: 0 };
+    loop {
+        let began = Instant::now();
+        let mut flights = BTreeMap::new();
+        let ended = serve(&options, &rest, &mut asked, &open, &mut flights, &mut ids).await;
+        open.store(false, Ordering::Release);
+        let (why, pause) = match ended {
+            Ok(()) => return,
+            Err(Ended::Trouble(trouble)) => (trouble.to_string(), Duration::ZERO),
+            Err(Ended::Refused(why)) => (why, REFUSED_PAUSE),
+        };
+        unknown(&mut flights, &why);
+        let again = Instant::now() + backoff.next(began.elapsed(), chance()).max(pause);
+        if !refuse_until(again, &mut asked, &why).await {
+            return;
+        }
+    }
+}
+
+struct Ids {
+    prefix: String,
+    last: u64,
+}
+
+/// One connection, until it ends. `Ok` when nobody asks any more.
+async fn serve(
+    options: &TradeOptions,
+    rest: &Rest,
+    asked: &mut mpsc::Receiver<Ask>,
+    open: &AtomicBool,
+    flights: &mut BTreeMap<String, Flight>,
+    ids: &mut Ids,
+) -> Result<(), Ended> {
+    let mut socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
+    // Nothing is sent before the answer to the authentication.
+    authenticate(&mut socket, &options.credentials, rest, "reqId", auth_answer).await?;
+    open.store(true, Ordering::Release);
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            frame = socket.next() => on_frame(&frame?, rest, flights),
+            ask = asked.recv() => {
+                let Some(ask) = ask else { return Ok(()) };
+                send(&mut socket, rest, ask, flights, ids).await?;
+            }
+            _ = look.tick() => {
+                if flights.values().any(|flight| flight.since.elapsed() >= ANSWER_WITHIN) {
+                    // One silence makes everything on this socket doubtful: a new one is better.
+                    return Err(Trouble::new(super::rest::Stage::Timeout, "the trade socket did not answer").into());
+                }
+            }
+        }
+    }
+}
+
+fn auth_answer(text: &str) -> Option<Result<(), String>> {
+    match parse(text) {
+        Ok(reply) if matches!(reply.asked, TradeAsked::Auth | TradeAsked::Other) => {
+            Some(if reply.ok { Ok(()) } else { Err(clean(&reply.message)) })
+        }
+        _ => None,
+    }
+}
+
+async fn send(
+    socket: &mut Socket,
+    rest: &Rest,
+    ask: Ask,
+    flights: &mut BTreeMap<String, Flight>,
+    ids: &mut Ids,
+) -> Result<(), Trouble> {
+    let op = match ask.op {
+        Op::Create => "order.create",
+        _ => "order.cancel",
+    };
+    ids.last += 1;
+    let id = format!("{}-{}", ids.prefix, ids.last);
+    let text = json!({
+        "reqId": id,
+        "header": {
+            "X-BAPI-TIMESTAMP": rest.clock().stamp(rest.now()).to_string(),
+            "X-BAPI-RECV-WINDOW": ask.window_ms.to_string(),
+        },
+        "op": op,
+        "args": [ask.body],
+    });
+    flights.insert(id, Flight { op: ask.op, budget: ask.budget, since: Instant::now(), answer: ask.answer });
+    socket.send(text.to_string()).await
+}
+
+fn on_frame(text: &str, rest: &Rest, flights: &mut BTreeMap<String, Flight>) {
+    match parse(text) {
+        Ok(reply) if reply.asked == TradeAsked::Ping => {}
+        Ok(reply) => match reply.request.as_deref().and_then(|id| flights.remove(id)) {
+            Some(flight) => settle(rest, flight, reply),
+            // A refusal that names no request could be any of them (contract O11).
+            None if !reply.ok => unknown(flights, &format!("a refusal without a name: {}", clean(&reply.message))),
+            None => {}
+        },
+        Err(odd) => unknown(flights, &odd.to_string()),
+    }
+}
+
+fn settle(rest: &Rest, flight: Flight, reply: TradeReply<'_>) {
+    let reset = reply.limit.reset_ms.map(|ms| rest.clock().local_time(Ts::from_ms(ms)));
+    let headers = Headers { limit: reply.limit.limit, left: reply.limit.left, reset };
+    rest.limits(|limits, now| limits.learn(now, flight.budget, headers));
+    let answer = match (reply.ok, reply.code, reply.data) {
+        (true, _, TradeData::Order(order)) => Ok(order),
+        (true, ..) => Ok(OrderRef { order_id: None, link_id: None }),
+        (false, Some(code), _) => {
+            let verdict = classify(flight.op, code, &reply.message);
+            if verdict.next == super::codes::Next::AwaitLimit {
+                rest.limits(|limits, now| limits.exhausted(now, flight.budget, reset));
+            }
+            Err(RestError::refused(flight.op, code, verdict, &reply.message))
+        }
+        (false, None, _) => Err(RestError::Ambiguous(clean(&reply.message))),
+    };
+    // Nobody may wait for it any more.
+    drop(flight.answer.send(answer));
+}
+
+fn unknown(flights: &mut BTreeMap<String, Flight>, why: &str) {
+    for (_, flight) in std::mem::take(flights) {
+        drop(flight.answer.send(Err(RestError::Ambiguous(why.to_owned()))));
+    }
+}
+
+/// While there is no socket, what is asked never leaves. `false` when nobody asks any more.
+async fn refuse_until(again: Instant, asked: &mut mpsc::Receiver<Ask>, why: &str) -> bool {
+    loop {
+        match tokio::time::timeout_at(again, asked.recv()).await {
+            Ok(Some(ask)) => drop(ask.answer.send(Err(RestError::Unsent(format!("no trade socket: {why}"))))),
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
+    }
+}
