@@ -180,7 +180,7 @@ impl Engine {
         }
         rows.extend(self.holds());
         rows.extend(self.clock().map(|(level, danger)| DangerRow { symbol: None, name: String::new(), level, danger }));
-        rows.sort_by(|a, b| b.level.cmp(&a.level));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.level));
         rows
     }
 

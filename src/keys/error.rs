@@ -67,11 +67,10 @@ pub(super) const fn section(account: Account) -> &'static str {
 }
 
 fn way(account: Account, part: Part, keyring: Option<&KeyringError>) -> String {
-    match keyring {
-        None => format!("`tickdeck keys set {}` stores it in the keyring", account.word()),
-        Some(_) => {
-            let (section, name) = (section(account), part.name());
-            format!("Put it into a file of mode 0600 and name the file in keys.{section}.{name}_file")
-        }
+    let (section, name) = (section(account), part.name());
+    if keyring.is_some() {
+        format!("Put it into a file of mode 0600 and name the file in keys.{section}.{name}_file")
+    } else {
+        format!("`tickdeck keys set {}` stores it in the keyring", account.word())
     }
 }
