@@ -25,7 +25,7 @@ fn main() {
 
 fn trials(folder: Option<&Path>) -> Vec<Trial> {
     let Some(folder) = folder else {
-        let names = ["read", "value", "sign"];
+        let names = ["read", "value", "refusal", "sign"];
         return names.iter().map(|name| ignored(name)).collect();
     };
     let mut trials = Vec::new();
@@ -36,6 +36,13 @@ fn trials(folder: Option<&Path>) -> Vec<Trial> {
         let text = read(&folder.join(file));
         trials.push(Trial::test(format!("value::{file}"), move || {
             check(&text);
+            Ok(())
+        }));
+    }
+    for (file, op, action, next) in values::REFUSALS {
+        let text = read(&folder.join(file));
+        trials.push(Trial::test(format!("refusal::{file}"), move || {
+            values::check_refusal(&text, *op, *action, *next);
             Ok(())
         }));
     }
@@ -152,6 +159,10 @@ impl Payload {
     }
 
     fn public(&self) -> Result<Vec<Odd>, Odd> {
+        // As it is on the wire, without the spaces of the file: both ways of reading it agree.
+        let dense = dense(&self.text);
+        let (mut room, mut other) = (Room::default(), Room::default());
+        assert_eq!(public::parse(&dense, &mut room), public::parse_tolerantly(&dense, &mut other));
         Ok(match public::parse(&self.text, &mut Room::default())? {
             Public::Trades(trades) => trades.odd,
             Public::Candles { rows, .. } => rows.odd,
@@ -230,6 +241,22 @@ impl Payload {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// Without the white space between values.
+fn dense(text: &str) -> String {
+    let mut dense = String::with_capacity(text.len());
+    let (mut in_text, mut escaped) = (false, false);
+    for c in text.chars() {
+        if in_text || !c.is_ascii_whitespace() {
+            dense.push(c);
+        }
+        if c == '"' && !escaped {
+            in_text = !in_text;
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    dense
 }
 
 fn page<T>(page: Result<Page<T>, Odd>) -> Result<Vec<Odd>, Odd> {

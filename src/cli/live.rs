@@ -7,19 +7,27 @@ use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
 use super::{HeadlessOptions, LineFormat, RecordOptions};
 use crate::config::BybitConfig;
 use crate::engine::ids::{Account, Pair};
+use crate::engine::time::Span;
+use crate::keys;
 use crate::run::assemble::Shown;
 use crate::run::cockpit as screen;
 use crate::run::exit::{Exit, Failure};
-use crate::run::live::{LiveOptions, session as live_session};
+use crate::run::live::{LiveOptions, PrivateAccess, session as live_session};
 use crate::run::session::Session;
 use crate::tui::link::CockpitEnd;
-use crate::venue::bybit::hosts::{HostError, Network, Overrides, PublicHosts, Region};
+use crate::venue::bybit::account::Transport;
+use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
+use crate::venue::bybit::hosts::{HostError, Network, Overrides, PrivateHosts, PublicHosts, Region};
 use crate::venue::bybit::public::{PublicOptions, Timing};
 use crate::venue::bybit::rest::SharedLimits;
 
 const NO_LIVE: &str = "--mode live: this version does not trade real money. It will once it is proven that every intent \
                        becomes one order at most under every fault, and that flat is verified; until then --mode testnet \
                        and --mode demo-account trade play money. Nothing was started";
+
+const MIXED: &str = "bybit.ws_public_url and the account's addresses lie in different places, one of them on this machine: \
+                     an order is never priced from another market's book. Set all four addresses or none; nothing was \
+                     started";
 
 /// `tickdeck` without a command.
 pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
@@ -97,7 +105,39 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
         limits: SharedLimits::default(),
         timing: Timing::default(),
     };
-    Ok(LiveOptions { public, label: label.to_owned(), recording: false, practice })
+    let private = access(global, place)?;
+    if let Some(private) = &private
+        && private.hosts.is_simulated() != public.hosts.is_simulated()
+    {
+        return Err(Failure::configuration(MIXED));
+    }
+    Ok(LiveOptions { public, private, label: label.to_owned(), recording: false, practice })
+}
+
+/// The way to the account of `--mode`; `None` for paper, which has no key and names no private host.
+fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
+    let account = account(global);
+    let whose = match account {
+        Account::Paper | Account::Live => return Ok(None),
+        Account::DemoAccount => PrivateAccount::Demo,
+        Account::Testnet => PrivateAccount::Testnet,
+    };
+    let config = &place.loaded.config;
+    let Some(places) = config.keys.of(account) else { return Ok(None) };
+    let found = keys::credentials(account, places).map_err(Failure::configuration)?;
+    let credentials = Credentials::new(whose, found.api_key.expose(), found.secret.into_text())
+        .map_err(|error| Failure::configuration(format!("{}: {error}; nothing was started", account.word())))?;
+    let hosts = PrivateHosts::new(&credentials, &overrides(&config.bybit))
+        .map_err(|error| Failure::configuration(format!("bybit.{error}; nothing was started")))?;
+    let millis = |span: Span| u32::try_from(span.as_ms()).unwrap_or(u32::MAX);
+    Ok(Some(PrivateAccess {
+        account,
+        hosts,
+        credentials,
+        transport: if config.bybit.order_transport == "ws" { Transport::Socket } else { Transport::Rest },
+        recv_window_ms: millis(config.bybit.recv_window),
+        create_recv_window_ms: millis(config.bybit.create_recv_window),
+    }))
 }
 
 fn overrides(config: &BybitConfig) -> Overrides {

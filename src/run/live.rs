@@ -7,21 +7,31 @@ use super::clock::Clock;
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
 use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
-use crate::engine::ids::{Account, Pair};
+use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
+use crate::engine::num::Money;
 use crate::engine::time::Ts;
 use crate::ledger::Ledger;
 use crate::tui::link::{CockpitEnd, link};
+use crate::venue::Venue;
+use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
+use crate::venue::bybit::credentials::Credentials;
+use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::public::{PublicOptions, PublicStream};
 use crate::venue::line::{Now, Wake, line};
 
 /// Events that may wait between the sockets and the engine: a second of a busy market.
 const MARKET_EVENTS_MAX: usize = 8192;
 
+/// A venue rounds its balance in its own way: what it states may lie this far from our exact figures.
+const BALANCE_TOLERANCE: Money = Money::from_raw(10_000_000_000_000_000);
+
 /// What a live run is asked for.
 pub struct LiveOptions {
     /// Public hosts, instruments, and what to read there.
     pub public: PublicOptions,
+    /// The account at the venue; `None` is our own paper account.
+    pub private: Option<PrivateAccess>,
     /// Market label for the banner.
     pub label: String,
     /// Record market data only: nothing is traded, no ledger is kept.
@@ -30,13 +40,33 @@ pub struct LiveOptions {
     pub practice: bool,
 }
 
+/// The way to an account at the venue.
+pub struct PrivateAccess {
+    /// Whose money.
+    pub account: Account,
+    /// Where it is reached.
+    pub hosts: PrivateHosts,
+    /// Its key.
+    pub credentials: Credentials,
+    /// How orders are sent.
+    pub transport: Transport,
+    /// How old a request may be when it arrives, in milliseconds.
+    pub recv_window_ms: u32,
+    /// The same for new orders.
+    pub create_recv_window_ms: u32,
+}
+
 /// A session on Bybit's market, ready to run, and the cockpit's end of its line.
 pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(Session, CockpitEnd), StartError> {
     private_folder(&setup.data_dir)?;
     if options.practice {
         setup.settings = super::demo::practice(setup.settings);
     }
-    let pair = Pair::bybit(Account::Paper);
+    let account = options.private.as_ref().map_or(Account::Paper, |private| private.account);
+    if account != Account::Paper {
+        setup.settings.balance_tolerance = BALANCE_TOLERANCE;
+    }
+    let pair = Pair::bybit(account);
     let clock = Clock::start();
     let at = clock.now();
     let mut public = options.public;
@@ -48,12 +78,19 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     let (cockpit, end) = link();
     let waker = cockpit.clone();
     let (now, wake): (Now, Wake) = (Arc::new(clock.reader()), Arc::new(move || waker.wake()));
-    let (outlet, inlet) = line(MARKET_EVENTS_MAX, now, wake);
+    let (outlet, inlet) = line(MARKET_EVENTS_MAX, now.clone(), wake.clone());
     let source = format!("bybit {}", public.hosts.linear());
     let simulated_venue = public.hosts.is_simulated();
+    let venue: Box<dyn Venue> = match options.private {
+        None => paper_venue(&opening.restored),
+        Some(access) => {
+            let options = account_options(access, &public, opening.restored.run.clone());
+            Box::new(BybitVenue::start(runtime.handle(), options, now, wake)?)
+        }
+    };
     let stream = PublicStream::start(runtime.handle(), public, outlet)?;
     super::assemble::session(Plan {
-        venue: paper_venue(&opening.restored),
+        venue,
         opening,
         begins: at,
         clock,
@@ -68,6 +105,22 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
         ledger_in_memory: options.recording,
         shown,
     })
+}
+
+fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
+    AccountOptions {
+        hosts: access.hosts,
+        credentials: Arc::new(access.credentials),
+        account: access.account,
+        run,
+        symbols: public.symbols.clone(),
+        transport: access.transport,
+        recv_window_ms: access.recv_window_ms,
+        create_recv_window_ms: access.create_recv_window_ms,
+        proxy: public.proxy.clone(),
+        limits: public.limits.clone(),
+        heartbeat: public.timing.heartbeat,
+    }
 }
 
 /// Instruments in which the ledger holds a position belong to the run: what is open is always looked after.

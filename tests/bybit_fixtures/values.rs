@@ -2,6 +2,7 @@
 
 use tickdeck::engine::num::{Money, Price, Qty, Rate, Side};
 use tickdeck::engine::time::Ts;
+use tickdeck::venue::bybit::codes::{Action, Next, Op, classify};
 use tickdeck::venue::bybit::parse::private::{self, Private};
 use tickdeck::venue::bybit::parse::public::{self, Book, Public, Room, Ticker};
 use tickdeck::venue::bybit::parse::reply::{Asked, Reply};
@@ -13,7 +14,10 @@ use tickdeck::venue::bybit::parse::rows::{
 use tickdeck::venue::bybit::parse::trade::{self, TradeAsked, TradeData, TradeReply};
 
 /// A payload and what must be in it.
-pub const CHECKS: &[(&str, fn(&str))] = &[
+pub type Check = (&'static str, fn(&str));
+
+/// All that is looked at.
+pub const CHECKS: &[Check] = &[
     ("ws/docs__websocket__public__orderbook__snapshot.json", |text| {
         with_book(text, |book| {
             assert_eq!((book.symbol, book.depth, book.snapshot), ("BTCUSDT", 50, true));
@@ -308,6 +312,33 @@ pub const CHECKS: &[(&str, fn(&str))] = &[
         assert!(envelope.message.contains("req_timestamp"));
     }),
 ];
+
+/// A refusal, what was asked, and what it means.
+pub const REFUSALS: &[(&str, Op, Action, Next)] = &[
+    ("rest/issue__err_10000_server_timeout.json", Op::Create, Action::Ambiguous, Next::ReadOrder),
+    ("rest/issue__err_10001_market_no_liquidity.json", Op::Create, Action::Wait, Next::Nothing),
+    ("rest/issue__err_10001_orderlinkid_too_long.json", Op::Create, Action::Fix, Next::Nothing),
+    ("rest/issue__err_10003_key_invalid.json", Op::Create, Action::Halt, Next::Nothing),
+    ("rest/issue__err_10005_permission.json", Op::Read, Action::Halt, Next::Nothing),
+    ("rest/issue__err_10006_too_many_visits.json", Op::Create, Action::Wait, Next::AwaitLimit),
+    ("rest/issue__err_10010_unmatched_ip.json", Op::Create, Action::Halt, Next::Nothing),
+    ("rest/issue__err_110001_not_exists.json", Op::Cancel, Action::Ambiguous, Next::ReadOrder),
+    ("rest/issue__err_110017_position_zero.json", Op::Create, Action::Fix, Next::Reconcile),
+    ("rest/issue__err_110043_leverage_not_modified.json", Op::Setting, Action::Ok, Next::Nothing),
+    ("rest/issue__err_110094_min_value.json", Op::Create, Action::Fix, Next::Resize),
+    ("rest/ccxt__err_110007.json", Op::Create, Action::Fix, Next::Resize),
+    ("rest/ccxt__err_10016.json", Op::Create, Action::Ambiguous, Next::ReadOrder),
+    ("rest/ccxt__err_12201.json", Op::Create, Action::Ambiguous, Next::ReadOrder),
+    ("rest/ccxt__err_7001.json", Op::Read, Action::Fix, Next::Nothing),
+    ("rest/issue__err_10002_clock_ahead.json", Op::Create, Action::Wait, Next::SyncClock),
+];
+
+/// Holds one of [`REFUSALS`].
+pub fn check_refusal(text: &str, op: Op, action: Action, next: Next) {
+    let envelope = answer(text);
+    let verdict = classify(op, envelope.code, &envelope.message);
+    assert_eq!((verdict.action, verdict.next), (action, next), "{}: {}", envelope.code, envelope.message);
+}
 
 fn px(text: &str) -> Price {
     Price::parse(text).unwrap()

@@ -107,6 +107,7 @@ impl Class {
             Self::Unchanged if op == Op::Setting => (Action::Ok, Next::Nothing),
             Self::Unclear(next) if op == Op::Read => (Action::Wait, next),
             Self::Unclear(Next::ReadOrder) if op == Op::Setting => (Action::Ambiguous, Next::ReadBack),
+            Self::Unclear(Next::ReadBack) if op.is_order() => (Action::Ambiguous, Next::ReadOrder),
             Self::Unclear(next) => (Action::Ambiguous, next),
             // About a setting, but no setting was asked for: as good as undocumented.
             Self::Unchanged => return undocumented(op),
@@ -233,6 +234,7 @@ const TABLE: &[(&[i64], Class, &str)] = &[
     (&[110_017], No(Next::Reconcile), "there is no position to reduce, or a smaller one"),
     (&[110_024, 110_028], No(Next::CancelSome), "open positions or orders block the change of position mode"),
     (&[110_025, 110_026, 110_043, 110_027], Unchanged, "already as wanted"),
+    (&[20001], Unchanged, "already authenticated"),
     // Either unchanged or a parameter is missing: only reading tells (correction 0.28).
     (&[34040], Unclear(Next::ReadBack), "not modified, or a parameter is missing"),
     (&[110_029, 110_030], No(Next::Nothing), "hedge mode is not supported here"),

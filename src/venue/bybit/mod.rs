@@ -1,10 +1,12 @@
-//! Bybit V5, linear USDT perpetuals: what goes on the wire and what comes off it. Pure: no I/O, no clock.
+//! Bybit V5, linear USDT perpetuals. `sign`, `codes`, `limits`, `parse` and `decode` are pure: what goes on the wire and
+//! what comes off it; `rest`, `public`, `account` and `trade` are the connections.
 //!
 //! "Contract" in the comments below is Bybit's public V5 documentation, by section of our reading of it.
 
 pub mod account;
 pub mod codes;
 pub mod credentials;
+mod decode;
 mod holds;
 pub mod hosts;
 pub mod limits;

@@ -19,14 +19,13 @@ impl Signer {
     /// From the bytes of the API secret. An empty secret signs too; the venue refuses it with 10004.
     pub fn new(secret: &[u8]) -> Self {
         let mut key = [0; 64];
-        match key.get_mut(..secret.len()) {
-            Some(start) => start.copy_from_slice(secret),
+        if let Some(start) = key.get_mut(..secret.len()) {
+            start.copy_from_slice(secret);
+        } else {
             // Longer than a block: HMAC keys are hashed first (RFC 2104).
-            None => {
-                let mut hash = <Sha256 as sha2::Digest>::digest(secret);
-                key[..32].copy_from_slice(&hash);
-                hash.as_mut_slice().zeroize();
-            }
+            let mut hash = <Sha256 as sha2::Digest>::digest(secret);
+            key[..32].copy_from_slice(&hash);
+            hash.as_mut_slice().zeroize();
         }
         let signer = Self(Hmac::new(&key.into()));
         key.zeroize();

@@ -54,7 +54,7 @@ fn every_code_of_the_contract_has_its_action() {
 fn the_table_names_each_code_once_and_no_other() {
     let mut listed: Vec<i64> = TABLE.iter().flat_map(|(codes, ..)| codes.iter().copied()).collect();
     let mut known: Vec<i64> = FOR_CREATE.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
-    known.extend([110_025, 110_026, 110_027, 110_043]);
+    known.extend([110_025, 110_026, 110_027, 110_043, 20001]);
     known.retain(|code| *code != 0);
     listed.sort_unstable();
     known.sort_unstable();
@@ -86,12 +86,13 @@ fn only_zero_is_success_for_an_order() {
 
 #[test]
 fn not_modified_is_success_for_a_setting_only() {
-    for code in [110_025, 110_026, 110_027, 110_043] {
+    for code in [110_025, 110_026, 110_027, 110_043, 20001] {
         assert_eq!(classify(Op::Setting, code, "leverage not modified").action, Action::Ok);
         assert_eq!(classify(Op::Create, code, "").action, Action::Ambiguous);
     }
     let verdict = classify(Op::Setting, 34040, "not modified");
     assert_eq!((verdict.action, verdict.next), (Action::Ambiguous, Next::ReadBack));
+    assert_eq!(classify(Op::Amend, 34040, "not modified").next, Next::ReadOrder);
 }
 
 #[test]

@@ -10,11 +10,12 @@ use crate::engine::num::{Price, Qty, Rate, Side};
 use super::reply::Reply;
 use super::{Odd, Rows};
 
-pub use read::parse;
+pub use read::{parse, parse_tolerantly};
 pub(super) use read::{price_limit, status, ticker};
 
 /// A frame of a public socket. Names borrow from the frame's text, hot rows from [`Room`].
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a boxed ticker would be an allocation for each one read")]
 pub enum Public<'a> {
     /// `orderbook.{depth}.{symbol}`.
     Book(Book<'a>),
@@ -130,6 +131,13 @@ impl TradeId {
         let mut bytes = [0; Self::LENGTH_MAX];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         Some(Self { bytes, length: text.len() as u8 })
+    }
+
+    /// `None` where it is not hex digits and dashes.
+    pub(in crate::venue::bybit) fn of_uuid(bytes: &[u8; Self::LENGTH_MAX]) -> Option<Self> {
+        // Counted, not ended early, so that all bytes are looked at together.
+        let plain = bytes.iter().filter(|byte| byte.is_ascii_hexdigit() || **byte == b'-').count();
+        (plain == bytes.len()).then_some(Self { bytes: *bytes, length: Self::LENGTH_MAX as u8 })
     }
 
     /// The id.

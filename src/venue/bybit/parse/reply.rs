@@ -1,4 +1,4 @@
-//! Answers to `auth`, `subscribe`, `unsubscribe` and `ping` on public and private sockets (contract 10.3, 10.4).
+//! Answers to `auth`, `subscribe`, `unsubscribe` and `ping` in any of the documented shapes (contract 2, 10.3, 10.4).
 
 use std::borrow::Cow;
 
@@ -46,7 +46,7 @@ impl<'a> Reply<'a> {
     /// From a frame without a topic, in any of the documented shapes.
     pub(super) fn read(frame: &Node<'a>) -> Result<Self, Odd> {
         let row = Row(frame);
-        let message = frame.at("ret_msg").text().unwrap_or_default();
+        let message = frame.at("ret_msg").text().or_else(|| frame.at("retMsg").text()).unwrap_or_default();
         // Old refusals repeat the request instead of its `op` (correction 2.9).
         let op =
             if row.word("op").is_empty() { row.at("request").word("op").to_owned() } else { row.word("op").to_owned() };
@@ -58,13 +58,14 @@ impl<'a> Reply<'a> {
             _ if row.word("type") == "COMMAND_RESP" => Asked::Subscribe,
             _ => Asked::Other,
         };
-        let success = frame.at("success").flag();
+        // The trade socket says `retCode` instead.
+        let success = frame.at("success").flag().or_else(|| frame.at("retCode").int().map(|code| code == 0));
         if asked == Asked::Other && success.is_none() {
             return Err(Odd::new("answer", "neither `op` nor `success`"));
         }
         let failed = !frame.at("data").at("failTopics").items().is_empty();
         let ok = success.unwrap_or(asked == Asked::Ping) && !failed;
-        Ok(Self { asked, ok, message, request: frame.at("req_id").text() })
+        Ok(Self { asked, ok, message, request: frame.at("req_id").text().or_else(|| frame.at("reqId").text()) })
     }
 }
 
@@ -78,11 +79,12 @@ mod tests {
     }
 
     #[test]
-    fn pongs_of_the_public_and_the_private_socket() {
+    fn pongs_in_four_shapes() {
         for text in [
             r#"{"success":true,"ret_msg":"pong","conn_id":"c","req_id":"","op":"ping"}"#,
             r#"{"args":["1672916271846"],"op":"pong"}"#,
             r#"{"req_id":"test","op":"pong","args":["1675418560633"],"conn_id":"c"}"#,
+            r#"{"retCode":0,"retMsg":"OK","op":"pong","data":["1711002002529"],"connId":"c"}"#,
         ] {
             let reply = read(text);
             assert!(reply.ok && reply.asked == Asked::Ping, "{text}");
@@ -118,6 +120,9 @@ mod tests {
         assert_eq!((auth.asked, auth.ok), (Asked::Auth, false));
         let old = read(r#"{"success":false,"ret_msg":"error:request expired","request":{"op":"auth","args":[]}}"#);
         assert_eq!((old.asked, old.ok), (Asked::Auth, false));
+        let trade = read(r#"{"retCode":10004,"retMsg":"Invalid sign","op":"auth","reqId":"r","connId":"c"}"#);
+        assert_eq!((trade.asked, trade.ok, &*trade.message), (Asked::Auth, false, "Invalid sign"));
+        assert_eq!(trade.request.as_deref(), Some("r"));
         assert_eq!(read(r#"{"success":false,"ret_msg":"x"}"#).asked, Asked::Other);
         assert!(!read(r#"{"op":"auth"}"#).ok, "an auth that does not say success is none");
     }

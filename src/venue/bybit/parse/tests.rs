@@ -174,6 +174,9 @@ fn what_is_no_answer_is_an_error() {
 fn what_is_too_long_or_too_deep_is_refused() {
     let long = format!("{{\"topic\":\"{}\"}}", "x".repeat(LENGTH_MAX));
     assert!(super::public::parse(&long, &mut Room::default()).is_err());
+    let levels = vec![r#"["29999.90","0"]"#; LENGTH_MAX / 16].join(",");
+    let book = BOOK.replace(r#"["29999.90","0"]"#, &levels);
+    assert!(super::public::parse(&book, &mut Room::default()).is_err());
     assert!(super::private::parse(&long).is_err() && trade::parse(&long).is_err());
     assert!(Envelope::parse(long.as_bytes()).is_err());
     let deep = format!("{{\"topic\":\"order\",\"data\":{}", "[".repeat(100_000));

@@ -85,16 +85,8 @@ impl Oracle {
             MarketData::Book(update) => place.book(update),
             MarketData::Gap => place.gap(),
             MarketData::Ticker(ticker) => place.ticker_mark = ticker.mark.or(place.ticker_mark),
-<<<<<<< HEAD
             MarketData::Trade(_) => {}
             other => panic!("no story tells {other:?}"),
-=======
-            MarketData::Trade(_)
-            | MarketData::Rules(_)
-            | MarketData::Bar(_)
-            | MarketData::Band { .. }
-            | MarketData::Liquidation { .. } => {}
->>>>>>> 54aa6006fb5ed0e6888662ac2c41a4bd51e6b77d
         }
     }
 
@@ -124,13 +116,7 @@ impl Oracle {
                     self.liquidated(*symbol, *side, fill);
                 }
                 VenueReport::Account(AccountUpdate::Statement(statement)) => self.agrees(statement),
-<<<<<<< HEAD
                 other => panic!("a paper venue does not say {other:?}"),
-=======
-                VenueReport::Account(news @ (AccountUpdate::Opening(_) | AccountUpdate::Danger { .. })) => {
-                    panic!("the paper venue knows its account from the start: {news:?}")
-                }
->>>>>>> 54aa6006fb5ed0e6888662ac2c41a4bd51e6b77d
             }
         }
         if let Some((symbol, trade)) = print {

@@ -117,10 +117,6 @@ pub(super) fn words(report: &VenueReport) -> String {
             let working: Vec<u64> = s.working.iter().map(|o| o.0).collect();
             format!("statement {} {:?} {working:?}", s.balance, s.positions)
         }
-<<<<<<< HEAD
         other => panic!("a paper venue does not say {other:?}"),
-=======
-        VenueReport::Account(other) => format!("{other:?}"),
->>>>>>> 54aa6006fb5ed0e6888662ac2c41a4bd51e6b77d
     }
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::engine::market::book::Level;
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::time::Ts;
+use crate::venue::bybit::decode;
 use crate::venue::bybit::parse::reply::Reply;
 use crate::venue::bybit::parse::tree::{self, Bad, Node, Row};
 use crate::venue::bybit::parse::{LENGTH_MAX, Odd};
@@ -16,6 +17,16 @@ use crate::venue::bybit::parse::{LENGTH_MAX, Odd};
 ///
 /// An error means that this frame cannot be used. For a book that is a gap.
 pub fn parse<'a>(text: &'a str, room: &'a mut Room) -> Result<Public<'a>, Odd> {
+    match decode::frame(text, room) {
+        Some(Public::Book(book)) => Ok(Public::Book(Book { bids: &room.bids, asks: &room.asks, ..book })),
+        Some(Public::Trades(trades)) => Ok(Public::Trades(Trades { rows: &room.trades, ..trades })),
+        Some(other) => Ok(other),
+        None => parse_tolerantly(text, room),
+    }
+}
+
+/// As [`parse`], but without its fast path for frames in the documented order: what every other frame goes through.
+pub fn parse_tolerantly<'a>(text: &'a str, room: &'a mut Room) -> Result<Public<'a>, Odd> {
     if text.len() > LENGTH_MAX {
         return Err(Odd::new("frame", "it is too long"));
     }
