@@ -32,7 +32,7 @@ impl Clinic {
         let mut config = String::new();
         for line in BufReader::new(exchange.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
-            config.push_str(&format!("{line}\n"));
+            config = config + &line + "\n";
             if line.contains("SECRET") {
                 break;
             }

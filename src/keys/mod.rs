@@ -180,9 +180,6 @@ mod tests {
 
     const KEY: &str = "AbCdEfGhIjKlMnOpQr";
 
-    fn nothing(_: Account, _: Part) -> Result<Option<Secret>, KeyringError> {
-        Ok(None)
-    }
     fn printing(text: &str) -> Place {
         Place { file: None, command: vec!["printf".into(), text.into()] }
     }
@@ -210,7 +207,7 @@ mod tests {
         assert_eq!(asked(&unset, &places), ("from-the-file".into(), Source::File(path)));
         places.api_key.file = None;
         assert_eq!(asked(&unset, &places), ("from-the-keyring".into(), Source::Keyring));
-        let unset = System { environment: &empty, keyring: &nothing };
+        let unset = System { environment: &empty, keyring: &|_, _| Ok(None) };
         assert_eq!(asked(&unset, &places), ("from-the-program".into(), Source::Program("printf".into())));
     }
 

@@ -1,7 +1,7 @@
 //! Checks of one account with its own key, and the two changes that `--fix` may make there.
 
 use super::network::{client, stream};
-use super::{Finding, overrides, unanswered};
+use super::{Finding, unanswered};
 use crate::config::Config;
 use crate::engine::ids::Account as Whose;
 use crate::keys::{self, KeysError, Part, title};
@@ -64,7 +64,7 @@ impl Account {
         };
         let credentials = Credentials::new(private, found.api_key.expose(), found.secret.into_text())
             .map_err(|error| Finding::fail("API key", error.to_string(), "store it anew: `tickdeck keys set`"))?;
-        let hosts = PrivateHosts::new(&credentials, &overrides(&config.bybit))
+        let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())
             .map_err(|error| Finding::fail("addresses", error.to_string(), "correct it in [bybit]"))?;
         let rest = client(&config.bybit, hosts.rest(), Some(credentials)).map_err(|e| unanswered("account", &e))?;
         Ok(Self { rest, whose, stream: hosts.stream(), symbols: config.symbols.clone() })

@@ -9,9 +9,7 @@ pub use account::{Account, Fix, keys};
 pub use machine::{Terminal, config, data_dir, ledgers, models, terminal};
 pub use network::public;
 
-use crate::config::BybitConfig;
 use crate::engine::snapshot::Health;
-use crate::venue::bybit::hosts::{HostError, Overrides, Region};
 use crate::venue::bybit::rest::{RestError, Stage};
 
 /// What one check found.
@@ -50,21 +48,6 @@ impl Finding {
     fn fixed_by(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
     }
-}
-
-/// Addresses of the configuration; an empty one keeps the default.
-fn overrides(config: &BybitConfig) -> Overrides {
-    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    Overrides {
-        rest: given(&config.rest_url),
-        ws_public: given(&config.ws_public_url),
-        ws_private: given(&config.ws_private_url),
-        ws_trade: given(&config.ws_trade_url),
-    }
-}
-
-fn region(config: &BybitConfig) -> Result<Region, HostError> {
-    Region::parse(&config.region)
 }
 
 /// A request that got no useful answer.

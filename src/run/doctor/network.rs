@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{Finding, overrides, region, stage_todo, unanswered};
+use super::{Finding, stage_todo, unanswered};
 use crate::config::BybitConfig;
 use crate::engine::ids::Account;
 use crate::engine::time::Ts;
 use crate::run::clock::wall;
 use crate::venue::bybit::credentials::Credentials;
-use crate::venue::bybit::hosts::{Network, PublicHosts};
+use crate::venue::bybit::hosts::{Network, PublicHosts, Region};
 use crate::venue::bybit::limits::Limits;
 use crate::venue::bybit::parse::public::SystemStatus;
 use crate::venue::bybit::rest::{Offset, Rest, RestError, RestOptions, VenueClock};
@@ -21,7 +21,8 @@ const CLOCK_FAIL_MS: i64 = 1000;
 /// REST host, clock, maintenance and public stream of the account's network. The flag: did REST answer?
 pub async fn public(config: &BybitConfig, account: Account) -> (Vec<Finding>, bool) {
     let network = if account == Account::Testnet { Network::Testnet } else { Network::Mainnet };
-    let hosts = match region(config).and_then(|region| PublicHosts::new(network, region, &overrides(config))) {
+    let region = Region::parse(&config.region);
+    let hosts = match region.and_then(|region| PublicHosts::new(network, region, &config.overrides())) {
         Ok(hosts) => hosts,
         Err(error) => return (vec![Finding::fail("addresses", error.to_string(), "correct it in [bybit]")], false),
     };
@@ -55,15 +56,11 @@ pub(super) fn client(config: &BybitConfig, base: &str, credentials: Option<Crede
         credentials: credentials.map(Arc::new),
         recv_window_ms: window(config.recv_window),
         create_recv_window_ms: window(config.create_recv_window),
-        proxy: proxy(config).map(str::to_owned),
+        proxy: config.proxy(),
         limits: Arc::new(Mutex::new(Limits::new())),
         clock: Arc::new(VenueClock::default()),
         now: Arc::new(wall),
     })
-}
-
-fn proxy(config: &BybitConfig) -> Option<&str> {
-    Some(config.proxy.as_str()).filter(|proxy| !proxy.is_empty())
 }
 
 fn clock(offset: Offset) -> Finding {
@@ -106,7 +103,7 @@ fn maintenance(rows: &[SystemStatus], now: Ts) -> Finding {
 
 /// Can a stream be opened?
 pub(super) async fn stream(check: &str, url: &str, config: &BybitConfig) -> Finding {
-    match Socket::dial(url, proxy(config), Heartbeat::default()).await {
+    match Socket::dial(url, config.proxy().as_deref(), Heartbeat::default()).await {
         Ok(_) => Finding::ok(check, format!("{url} opens")),
         Err(trouble) => Finding::fail(check, format!("{url}: {trouble}"), stage_todo(trouble.stage)),
     }
