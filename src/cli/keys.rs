@@ -140,6 +140,8 @@ fn piped() -> Result<(Secret, Secret), Failure> {
 }
 
 fn asked(account: Account) -> Result<(Secret, Secret), Failure> {
+    // Nobody should type a secret for nothing.
+    keyring::check().map_err(|error| unstored(account, &error))?;
     let ask = |part: Part| {
         let text = hidden_line(&format!("{part} of the {} (not shown): ", title(account)))?;
         checked(part, &text)
