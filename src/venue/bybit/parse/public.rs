@@ -135,9 +135,9 @@ impl TradeId {
 
     /// `None` where it is not hex digits and dashes.
     pub(in crate::venue::bybit) fn of_uuid(bytes: &[u8; Self::LENGTH_MAX]) -> Option<Self> {
-        // Counted, not ended early, so that all bytes are looked at together.
-        let plain = bytes.iter().filter(|byte| byte.is_ascii_hexdigit() || **byte == b'-').count();
-        (plain == bytes.len()).then_some(Self { bytes: *bytes, length: Self::LENGTH_MAX as u8 })
+        // Without an early end, so that all bytes are looked at together.
+        let odd = bytes.iter().fold(0, |odd, byte| odd | u8::from(!byte.is_ascii_hexdigit() && *byte != b'-'));
+        (odd == 0).then_some(Self { bytes: *bytes, length: Self::LENGTH_MAX as u8 })
     }
 
     /// The id.
