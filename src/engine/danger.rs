@@ -195,14 +195,20 @@ impl Engine {
         desk.mark().filter(|_| self.feed_age().is_some_and(|age| age <= oldest))
     }
 
+    /// Where a position is liquidated: the venue's figure, for the paper account our own estimate. The outer `None`: it is
+    /// not known; the inner: no price does it.
+    pub(super) fn stated_liquidation(&self, desk: &Desk) -> Option<Option<Price>> {
+        if self.is_venue_account() {
+            return stated(desk).map(|(price, _)| price);
+        }
+        let known = self.fresh_mark(desk).and(self.equity_now());
+        known.map(|_| self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol)))
+    }
+
     fn liquidation(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
         let side = held.side()?;
         let (mark, estimate) = (self.fresh_mark(desk), !self.is_venue_account());
-        let stated = if estimate {
-            mark.and(self.equity_now()).map(|_| self.liquidation_price(desk))
-        } else {
-            desk.danger.map(|(price, _)| price)
-        };
+        let stated = self.stated_liquidation(desk);
         let price = stated.flatten();
         let distance = price.zip(mark).and_then(|(price, mark)| {
             let room = i128::from(mark.raw()) - i128::from(price.raw());
@@ -219,7 +225,7 @@ impl Engine {
     /// Only a venue's account stands in the queue.
     fn deleveraging(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
         held.side().filter(|_| self.is_venue_account())?;
-        let rank = desk.danger.map(|(_, rank)| rank);
+        let rank = stated(desk).map(|(_, rank)| rank);
         let level = rank.map_or(DangerLevel::Unknown, |rank| ADL.reached(i64::from(rank)));
         Some((level, Danger::Deleveraging { rank }))
     }
@@ -304,6 +310,12 @@ impl Engine {
         };
         Some((level, Danger::Clock { offset: self.clock_offset }))
     }
+}
+
+/// What the venue says of the position that is held. No price and no place is what it says of no position: it does not
+/// describe one that has just been opened.
+fn stated(desk: &Desk) -> Option<(Option<Price>, u8)> {
+    desk.danger.filter(|stated| *stated != (None, 0))
 }
 
 /// A difference of prices as a part of a price.
