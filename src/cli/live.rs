@@ -96,7 +96,6 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
     let unusable = |error: HostError| Failure::configuration(format!("bybit.{error}; nothing was started"));
     let region = Region::parse(&config.bybit.region).map_err(unusable)?;
     let hosts = PublicHosts::new(network, region, &overrides(&config.bybit)).map_err(unusable)?;
-    let label = if account(global) == Account::Testnet { "test network's prices" } else { "" };
     let public = PublicOptions {
         hosts,
         symbols: config.symbols.clone(),
@@ -111,7 +110,7 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
     {
         return Err(Failure::configuration(MIXED));
     }
-    Ok(LiveOptions { public, private, label: label.to_owned(), recording: false, practice })
+    Ok(LiveOptions { public, private, label: String::new(), recording: false, practice })
 }
 
 /// The way to the account of `--mode`; `None` for paper, which has no key and names no private host.

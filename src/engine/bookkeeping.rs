@@ -1,6 +1,7 @@
 //! What the venue says: order news, fills, funding, liquidations, statements - booked exactly, recorded, told.
 
 use super::Engine;
+use super::account::Holding;
 use super::desk::Exits;
 use super::effect::{Effect, Effects, Record};
 use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
@@ -147,9 +148,14 @@ impl Engine {
                 strange.push((desk.symbol, ours, theirs));
             }
         }
-        self.account.open_with(opening.balance, &opening.holdings);
-        let holdings = Some(opening.holdings.clone());
-        out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings }));
+        // A position that is as we left it keeps what we know of it: its exact cost, and since when it is open.
+        let as_we_left_it = |theirs: &Holding| {
+            let ours = self.account.holding(theirs.symbol);
+            if ours.signed == theirs.signed { ours } else { theirs.clone() }
+        };
+        let holdings: Vec<Holding> = opening.holdings.iter().map(as_we_left_it).collect();
+        self.account.open_with(opening.balance, &holdings);
+        out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
         self.foreign_orders = opening.foreign_orders;
         for (symbol, ours, theirs) in strange {

@@ -45,8 +45,8 @@ pub fn arm(snapshot: &Snapshot, _: &UiState) -> Validity {
         let word = if latch.is_kill() { "KILLED" } else { "TRIPPED" };
         return Validity::No(format!("{word}: reset first (R)").into());
     }
-    if snapshot.session.pair.account() != Account::Paper {
-        return Validity::No("arming an account at the venue takes its tail, which is not asked for here".into());
+    if snapshot.session.pair.account() == Account::Live {
+        return Validity::No("arming real money takes the account's tail, which is not asked for here".into());
     }
     match &state.arming_refused {
         Some(why) => Validity::No(why.clone().into()),

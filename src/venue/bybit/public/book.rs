@@ -141,7 +141,9 @@ impl Mirror {
         self.tops.push_back((seq, top));
     }
 
-    /// Compares the best prices with REST's answer at the same sequence, which orders books of every depth.
+    /// Compares the best prices with REST's answer by the sequence, which orders books of every depth. Pushes are some
+    /// milliseconds apart and REST may have looked between two of them: then what either push shows is agreement, and
+    /// anything else says nothing. Only at one and the same sequence a difference is a contradiction.
     pub fn compare(&self, rest: &BookAnswer) -> Compared {
         match (self.tops.front(), self.tops.back()) {
             (Some((oldest, _)), _) if rest.seq == 0 || *oldest > rest.seq => return Compared::Unknown,
@@ -149,9 +151,15 @@ impl Mirror {
             (None, _) => return Compared::Unknown,
             _ => {}
         }
-        let at = self.tops.iter().rev().find(|(seq, _)| *seq <= rest.seq).map(|(_, top)| *top);
         let theirs = (rest.bids.first().copied(), rest.asks.first().copied());
-        if at == Some(theirs) { Compared::Same } else { Compared::Different }
+        let before = self.tops.iter().rev().find(|(seq, _)| *seq <= rest.seq);
+        let after = self.tops.iter().find(|(seq, _)| *seq > rest.seq);
+        match (before, after) {
+            (Some((seq, top)), _) if *seq == rest.seq && *top != theirs => Compared::Different,
+            (Some((_, top)), _) | (_, Some((_, top))) if *top == theirs => Compared::Same,
+            (_, Some((_, top))) if *top == theirs => Compared::Same,
+            _ => Compared::Unknown,
+        }
     }
 }
 

@@ -1,0 +1,222 @@
+//! The real binary in a real terminal against a simulated Bybit in another process: live data for the paper account, an
+//! account at the venue that trades what the exchange's own books show, an exchange that goes away, and a secret that is
+//! found nowhere afterwards. Listed as ignored where tmux is missing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
+
+mod tmux;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command as Process, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use tmux::{Tmux, is_installed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tickdeck");
+const SECRET: &str = "s3cretOfTheSimulatedAccount";
+
+fn main() -> ExitCode {
+    let has_tmux = is_installed();
+    let trial = |name: &'static str, size: (u16, u16), body: fn(&Tmux) -> Result<(), String>| {
+        Trial::test(name, move || Tmux::start(name, size.0, size.1).and_then(|tmux| body(&tmux)).map_err(Failed::from))
+            .with_ignored_flag(!has_tmux)
+            .with_kind(if has_tmux { "tmux" } else { "no tmux here" })
+    };
+    let trials = vec![
+        trial("the_exchange_goes_away_and_comes_back", (160, 45), goes_away_and_comes_back),
+        trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),
+        trial("an_exchange_that_is_not_there_says_so", (80, 24), not_there),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// A simulated exchange in a process of its own.
+struct Exchange {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Exchange {
+    fn start(listen: &str) -> Result<Self, String> {
+        let mut process = Process::new(BINARY)
+            .args(["sim", "--listen", listen, "--seed", "7", "--key", "simKey01", "--secret", SECRET])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let lines = BufReader::new(process.stdout.take().ok_or("no stdout")?).lines();
+        let url = lines.map_while(Result::ok).find_map(|line| {
+            let url = line.strip_prefix("rest_url = \"http://")?;
+            Some(url.trim_end_matches('"').to_owned())
+        });
+        let address = url.ok_or("the exchange did not say where it listens")?.parse().map_err(|_| "not an address")?;
+        Ok(Self { process, address })
+    }
+
+    /// What the exchange itself knows.
+    fn state(&self) -> Result<Value, String> {
+        let mut stream = TcpStream::connect(self.address).map_err(|e| e.to_string())?;
+        let request = format!("GET /sim/state HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).map_err(|e| e.to_string())?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        serde_json::from_str(body).map_err(|e| format!("{e}: {body}"))
+    }
+
+    /// Options and environment that lead the program here.
+    fn tickdeck(&self) -> String {
+        let (at, models) = (self.address, env!("CARGO_MANIFEST_DIR"));
+        format!(
+            "TICKDECK__MODEL__DIR={models}/models BYBIT_TESTNET_API_KEY=simKey01 BYBIT_TESTNET_API_SECRET={SECRET} \
+             {BINARY} --data-dir data --set bybit.rest_url=http://{at} \
+             --set bybit.ws_public_url=ws://{at}/v5/public/linear --set bybit.ws_private_url=ws://{at}/v5/private \
+             --set bybit.ws_trade_url=ws://{at}/v5/trade"
+        )
+    }
+
+    /// Puts the command into a script, so that no screen shows its environment.
+    fn script(&self, tmux: &Tmux, rest: &str) -> Result<(), String> {
+        let text = format!("exec env {} {rest}\n", self.tickdeck());
+        std::fs::write(tmux.dir.path().join("go.sh"), text).map_err(|e| e.to_string())?;
+        tmux.line("sh go.sh; echo ended $?")
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn goes_away_and_comes_back(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let address = exchange.address;
+    exchange.script(tmux, "")?;
+    let screen = tmux.shows(&["SIM EXCHANGE", "PAPER", "BTCUSDT", "market stream up", "3 of 3 valid"])?;
+    if screen.contains("LIVE") || screen.contains("TESTNET") {
+        return Err(format!("paper looks like something else:\n{screen}"));
+    }
+    drop(exchange);
+    tmux.shows(&["market stream down", "STALE", "0 of 3 valid"])?;
+    let again = Exchange::start(&address.to_string())?;
+    tmux.shows(&["3 of 3 valid", "market stream up"])?;
+    tmux.keys(&["C-k"])?;
+    tmux.shows(&["KILLED"])?;
+    tmux.leave("resets the latch")?;
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 7"])?;
+    tmux.line("clear")?;
+    again.script(tmux, "")?;
+    tmux.shows(&["SIM EXCHANGE", "KILLED"])?;
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 7"])?;
+    tmux.is_given_back()
+}
+
+fn not_there(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let script = format!("exec env {}\n", exchange.tickdeck());
+    drop(exchange);
+    std::fs::write(tmux.dir.path().join("go.sh"), script).map_err(|e| e.to_string())?;
+    tmux.line("sh go.sh; echo ended $?")?;
+    tmux.shows(&["no market data", "refused", "tickdeck demo"])?;
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 0"])?;
+    tmux.is_given_back()
+}
+
+fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    exchange.script(tmux, "--mode testnet --practice")?;
+    tmux.shows(&["SIM EXCHANGE", "BYBIT TESTNET", "PRACTICE", "balance 10000.00, 0 position(s)"])?;
+    tmux.insist("A", "Esc stay disarmed")?;
+    tmux.insist("Enter", "● ARMED")?;
+    // The models need more than a minute of market before they answer.
+    for _ in 0..3 {
+        if tmux.shows(&["FILL"]).is_ok() {
+            break;
+        }
+    }
+    tmux.shows(&["FILL", "taker"])?;
+    tmux.insist("F", "FLAT")?;
+    tmux.keys(&["-l", "FLAT"])?;
+    tmux.insist("Enter", "FLAT (proven")?;
+    tmux.shows(&["SAFE"])?;
+    let state = exchange.state()?;
+    let flat = state["positions"].as_array().is_some_and(|rows| rows.iter().all(|row| row["size"] == "0"));
+    if !flat {
+        return Err(format!("proven flat, and the exchange holds {}", state["positions"]));
+    }
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 0"])?;
+    let fills = query(tmux, &["fills", "--limit", "1000"])?;
+    same_executions(&fills, &state)?;
+    same_balance(&fills, &state)?;
+    no_secret_in(tmux.dir.path())?;
+    tmux.is_given_back()
+}
+
+fn query(tmux: &Tmux, words: &[&str]) -> Result<Vec<Value>, String> {
+    let output = Process::new(BINARY)
+        .args(["--data-dir", "data", "--mode", "testnet"])
+        .args(words)
+        .args(["--format", "json"])
+        .current_dir(tmux.dir.path())
+        .output()
+        .map_err(|e| e.to_string())?;
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The ledger's executions are the exchange's, one by one.
+fn same_executions(fills: &[Value], state: &Value) -> Result<(), String> {
+    let theirs = state["executions"].as_array().ok_or("no executions")?;
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    for fill in fills {
+        let same = theirs.iter().find(|row| row["execId"] == fill["exec_id"]);
+        let row = same.ok_or_else(|| format!("the exchange knows nothing of {fill}"))?;
+        let agrees = row["symbol"] == fill["symbol"]
+            && (number(&row["execPrice"]) - number(&fill["price"])).abs() < 1e-9
+            && (number(&row["execQty"]) - number(&fill["qty"])).abs() < 1e-9;
+        if !agrees {
+            return Err(format!("{fill} is not {row}"));
+        }
+    }
+    if fills.is_empty() || fills.len() != theirs.len() {
+        return Err(format!("{} executions in the ledger, {} at the exchange", fills.len(), theirs.len()));
+    }
+    Ok(())
+}
+
+/// The newest balance of the ledger is the exchange's wallet, but for its rounding.
+fn same_balance(fills: &[Value], state: &Value) -> Result<(), String> {
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    let ours = number(&fills[0]["balance"]);
+    let theirs = number(&state["wallet"]["coin"][0]["walletBalance"]);
+    if (ours - theirs).abs() < 0.01 { Ok(()) } else { Err(format!("balance {ours}, at the exchange {theirs}")) }
+}
+
+/// Ledger, tape, reports: the secret is in none of them.
+fn no_secret_in(folder: &Path) -> Result<(), String> {
+    let mut folders = vec![folder.join("data")];
+    let mut looked = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|e| e.to_string())? {
+            let path = entry.map_err(|e| e.to_string())?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).map_err(|e| e.to_string())?;
+            looked += 1;
+            if bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
+                return Err(format!("the secret is in {}", path.display()));
+            }
+        }
+    }
+    if looked < 2 { Err("no ledger and no tape were found to look through".to_owned()) } else { Ok(()) }
+}
