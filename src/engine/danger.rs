@@ -31,8 +31,11 @@ const FUNDING: Steps = Steps { warn: PERCENT / 20, alarm: 3 * PERCENT / 10 };
 const BAND: Steps = Steps { warn: PERCENT, alarm: PERCENT / 10 };
 /// Time left to the end of a contract, in milliseconds: a week to leave in calm, a day to leave at all.
 const DELISTING: Steps = Steps { warn: 7 * 86_400_000, alarm: 86_400_000 };
-/// Distance of the clocks in milliseconds: a quarter of what the venue takes, and what it refuses (contract 2).
-const CLOCK: Steps = Steps { warn: 250, alarm: 1000 };
+/// Distance of the clocks in milliseconds that is a quarter of what the venue takes (contract 2).
+pub const CLOCK_WARN_MS: i64 = 250;
+/// Distance of the clocks in milliseconds at which the venue refuses requests (contract 2).
+pub const CLOCK_ALARM_MS: i64 = 1000;
+const CLOCK: Steps = Steps { warn: CLOCK_WARN_MS, alarm: CLOCK_ALARM_MS };
 
 /// Where a measure begins to matter.
 #[derive(Clone, Copy)]

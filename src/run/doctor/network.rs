@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Finding, stage_todo, unanswered};
 use crate::config::BybitConfig;
+use crate::engine::danger::{CLOCK_ALARM_MS, CLOCK_WARN_MS};
 use crate::engine::ids::Account;
 use crate::engine::time::Ts;
 use crate::run::clock::wall;
@@ -13,10 +14,6 @@ use crate::venue::bybit::limits::Limits;
 use crate::venue::bybit::parse::public::SystemStatus;
 use crate::venue::bybit::rest::{Offset, Rest, RestError, RestOptions, VenueClock};
 use crate::venue::bybit::socket::{Heartbeat, Socket};
-
-/// Distances of the clocks in milliseconds: those of the cockpit's danger strip.
-const CLOCK_WARN_MS: i64 = 250;
-const CLOCK_FAIL_MS: i64 = 1000;
 
 /// REST host, clock, maintenance and public stream of the account's network. The flag: did REST answer?
 pub async fn public(config: &BybitConfig, account: Account) -> (Vec<Finding>, bool) {
@@ -68,7 +65,7 @@ fn clock(offset: Offset) -> Finding {
     let detail = format!("Bybit's clock is {ms:+} ms from ours, known to {within} ms");
     let todo = "let this machine's clock follow NTP (chrony, systemd-timesyncd)";
     match ms.saturating_abs() {
-        off if off > CLOCK_FAIL_MS => Finding::fail("clock", detail, todo),
+        off if off > CLOCK_ALARM_MS => Finding::fail("clock", detail, todo),
         off if off > CLOCK_WARN_MS => Finding::warn("clock", detail, todo),
         _ => Finding::ok("clock", detail),
     }
