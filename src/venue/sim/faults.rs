@@ -63,6 +63,10 @@ pub struct Faults {
     pub double_filled: u32,
     /// Part of the displayed size that an order may take, in percent.
     pub fill_percent: u8,
+    /// A new order is in no list for this long.
+    pub hide_new_ms: i64,
+    /// An execution is in no list for this long.
+    pub hide_executions_ms: i64,
     /// An order that ended is in no list for this long.
     pub hide_ended_ms: i64,
     /// History shows an order only this long after it ended.
@@ -102,6 +106,8 @@ impl Default for Faults {
             repeat_pushes: 0,
             double_filled: 0,
             fill_percent: 100,
+            hide_new_ms: 0,
+            hide_executions_ms: 0,
             hide_ended_ms: 0,
             history_lag_ms: 0,
             forget_closed: false,

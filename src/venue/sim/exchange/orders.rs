@@ -1,6 +1,6 @@
 //! Every order of the account, found by number, id or the client's own id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Order, OrderNo};
 use crate::engine::ids::Symbol;
@@ -20,6 +20,7 @@ pub struct Orders {
     all: BTreeMap<OrderNo, Order>,
     by_id: BTreeMap<String, OrderNo>,
     by_link: BTreeMap<String, OrderNo>,
+    open: BTreeSet<OrderNo>,
     last: OrderNo,
 }
 
@@ -29,7 +30,13 @@ impl Orders {
         self.last
     }
 
+    /// Adds an order, or puts its new state in place of the old one.
     pub(super) fn add(&mut self, order: Order) {
+        if order.status.is_open() {
+            self.open.insert(order.no);
+        } else {
+            self.open.remove(&order.no);
+        }
         self.by_id.insert(order.id.clone(), order.no);
         if !order.ask.link.is_empty() {
             self.by_link.insert(order.ask.link.clone(), order.no);
@@ -53,6 +60,7 @@ impl Orders {
         self.all.get(&no)
     }
 
+    /// For changes that do not end the order; one that ends is added again.
     pub(super) fn get_mut(&mut self, no: OrderNo) -> Option<&mut Order> {
         self.all.get_mut(&no)
     }
@@ -64,7 +72,7 @@ impl Orders {
 
     /// Open ones, oldest first.
     pub fn open(&self) -> impl DoubleEndedIterator<Item = &Order> {
-        self.all.values().filter(|order| order.status.is_open())
+        self.open.iter().filter_map(|no| self.all.get(no)).filter(|order| order.status.is_open())
     }
 
     pub(super) fn open_numbers(&self) -> Vec<OrderNo> {

@@ -43,6 +43,8 @@ impl Exchange {
             ask.tif = Tif::Ioc;
         }
         self.check_names(&ask)?;
+        // In hedge mode an order against its own side only closes.
+        ask.reduce_only |= matches!((ask.slot.idx, ask.side), (1, Side::Sell) | (2, Side::Buy));
         self.check_reduce_only(&mut ask)?;
         self.check_quantity(&ask)?;
         let price = self.working_price(&ask)?;

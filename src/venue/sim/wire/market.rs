@@ -226,7 +226,7 @@ fn recent_trades(exchange: &Exchange, params: &Params) -> Answer {
         json!({
             "execId": print.id, "symbol": market.rules.name, "price": px(&market.rules, print.trade.price),
             "size": qx(&market.rules, print.trade.qty), "side": side_word(print.trade.taker), "time": ms(print.at),
-            "isBlockTrade": false, "isRPITrade": false, "seq": print.seq.to_string(),
+            "isBlockTrade": false, "isRPITrade": print.rpi, "seq": print.seq.to_string(),
         })
     };
     let rows: Vec<Value> = market.prints.iter().rev().take(limit).map(row).collect();

@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn the_window_is_open_behind_and_nearly_shut_ahead() {
-        let at = |ms| check(&keys(), &request(QUERY, SIGN), Ts::from_ms(1_700_000_000_000 + ms)).map_err(|r| r.code);
+        let at =
+            |ms: i64| check(&keys(), &request(QUERY, SIGN), Ts::from_ms(1_700_000_000_000 + ms)).map_err(|r| r.code);
         assert_eq!(at(5_000), Ok(()));
         assert_eq!(at(5_001), Err(10_002));
         assert_eq!(at(-999), Ok(()));

@@ -169,7 +169,8 @@ impl Session {
             if !knows(topic) {
                 return Err(format!("error:handler not found,topic:{topic}"));
             }
-            if self.topics.contains(topic) || !seen.insert(topic) {
+            let both = self.kind == Kind::Private && seen.iter().any(|other: &&String| plain(other) == plain(topic));
+            if both || self.topics.contains(topic) || !seen.insert(topic) {
                 return Err(format!("error:already subscribed,topic:{topic}"));
             }
         }
@@ -206,6 +207,11 @@ impl Session {
         let header = Params::of_json(frame.get("header").unwrap_or(&Value::Null));
         (header.text("X-BAPI-TIMESTAMP").to_owned(), header.text("X-BAPI-RECV-WINDOW").to_owned())
     }
+}
+
+/// A private topic without its category: `order` and `order.linear` must not share a request (contract 10.4).
+fn plain(topic: &str) -> &str {
+    topic.strip_suffix(".linear").unwrap_or(topic)
 }
 
 #[cfg(test)]

@@ -260,15 +260,16 @@ pub fn read(exchange: &Exchange, faults: &Faults, path: &str, params: &Params, n
     Some(match path {
         "order/realtime" => realtime(exchange, faults, params, now),
         "order/history" => history(exchange, faults, params, now),
-        "execution/list" => executions(exchange, params, now),
+        "execution/list" => executions(exchange, faults, params, now),
         "position/closed-pnl" => closed_pnl(exchange, params),
         _ => return None,
     })
 }
 
-/// Whether a fault keeps an ended order out of every list.
+/// Whether a fault keeps an order out of every list.
 fn hidden(order: &Order, faults: &Faults, now: Ts) -> bool {
-    !order.status.is_open() && now.since(order.updated) < Span::from_ms(faults.hide_ended_ms)
+    let fresh = now.since(order.created) < Span::from_ms(faults.hide_new_ms);
+    fresh || (!order.status.is_open() && now.since(order.updated) < Span::from_ms(faults.hide_ended_ms))
 }
 
 fn realtime(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> Answer {
@@ -286,7 +287,7 @@ fn realtime(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> A
         let ended = exchange.orders.all().rev().filter(|order| !order.status.is_open()).take(CLOSED_MAX);
         ended.filter(visible).filter(|order| scope(order) && filter(order)).collect()
     } else {
-        exchange.orders.open().rev().filter(|order| scope(order) && filter(order)).collect()
+        exchange.orders.open().rev().filter(visible).filter(|order| scope(order) && filter(order)).collect()
     };
     page(exchange, params, rows, 20, 50)
 }
@@ -348,13 +349,14 @@ fn history(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> An
     page(exchange, params, rows, 20, 50)
 }
 
-fn executions(exchange: &Exchange, params: &Params, now: Ts) -> Answer {
+fn executions(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> Answer {
     linear(params)?;
     let name = name_of(params);
     let symbol = params.given("symbol").map(|_| asked_symbol(exchange, params)).transpose()?;
     let (from, to) = between(params, now)?;
     let kind = params.given("execType");
     let rows: Vec<Value> = (exchange.executions.iter().rev())
+        .filter(|execution| now.since(execution.at) >= Span::from_ms(faults.hide_executions_ms))
         .filter(|execution| {
             if !name.id.is_empty() {
                 return execution.order_id == name.id;
