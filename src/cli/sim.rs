@@ -63,14 +63,13 @@ pub(super) fn run(args: SimArgs) -> Result<(), Failure> {
             Scenario::parse(&text).map_err(|error| failed(&error))?
         }
     };
-    let (instruments, market, source) = match &args.tape {
-        Some(file) => tape(file)?,
-        None => {
-            let mut market = SimulatedMarket::new(seed, args.weather, now - PRELUDE);
-            let source = format!("simulated market, seed {seed}, weather {}", args.weather);
-            let events: Market = Box::new(std::iter::from_fn(move || Some(market.next_event())));
-            (SimulatedMarket::instruments(), events, source)
-        }
+    let (instruments, market, source) = if let Some(file) = &args.tape {
+        tape(file)?
+    } else {
+        let mut market = SimulatedMarket::new(seed, args.weather, now - PRELUDE);
+        let source = format!("simulated market, seed {seed}, weather {}", args.weather);
+        let events: Market = Box::new(std::iter::from_fn(move || Some(market.next_event())));
+        (SimulatedMarket::instruments(), events, source)
     };
     let secret = Zeroizing::new(args.secret);
     let signals = signals::listen(|| {}).map_err(Failure::error)?;

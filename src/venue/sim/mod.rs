@@ -149,3 +149,6 @@ impl Drop for Sim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ impl Exchange {
         let base = self.mark_of(slot.symbol).unwrap_or_default();
         let live = |leg: Option<Leg>| leg.filter(|leg| leg.price > Price::ZERO);
         let mode = asked.mode;
-        self.check_protection(side, base, &Protection { mode, take: live(asked.take), stop: live(asked.stop) })?;
+        Self::check_protection(side, base, &Protection { mode, take: live(asked.take), stop: live(asked.stop) })?;
         if mode == TpslMode::Partial {
             let size = asked.size.unwrap_or(position.size).min(position.size);
             if live(asked.take).is_none() && live(asked.stop).is_none() {

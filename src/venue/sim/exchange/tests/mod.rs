@@ -145,6 +145,7 @@ pub(super) fn reducing(ask: NewOrder) -> NewOrder {
     NewOrder { reduce_only: true, ..ask }
 }
 
-pub(super) fn linked(ask: NewOrder, link: &str) -> NewOrder {
-    NewOrder { link: link.to_owned(), ..ask }
+pub(super) fn linked(mut ask: NewOrder, link: &str) -> NewOrder {
+    link.clone_into(&mut ask.link);
+    ask
 }

@@ -4,13 +4,13 @@ use super::*;
 use crate::venue::sim::exchange::model::{Leg, TpslMode, TriggerBy};
 use crate::venue::sim::exchange::protect::TradingStop;
 
-fn leg(text: &str) -> Option<Leg> {
-    Some(Leg { price: price(text), by: TriggerBy::Last, limit: None })
+fn leg(text: &str) -> Leg {
+    Leg { price: price(text), by: TriggerBy::Last, limit: None }
 }
 
 fn protected(mode: TpslMode) -> (Desk, OrderName) {
     let mut desk = Desk::open();
-    let protection = Protection { mode, take: leg("103"), stop: leg("98") };
+    let protection = Protection { mode, take: Some(leg("103")), stop: Some(leg("98")) };
     let entry = desk.create(linked(NewOrder { protection, ..market(Side::Buy, "1") }, "entry")).unwrap();
     (desk, entry)
 }
@@ -66,7 +66,7 @@ fn full_protection_grows_with_the_position_and_ends_with_it() {
 #[test]
 fn trading_stop_sets_changes_and_removes() {
     let mut desk = Desk::open();
-    let stop = |leg| TradingStop { stop: leg, ..TradingStop::default() };
+    let stop = |leg| TradingStop { stop: Some(leg), ..TradingStop::default() };
     assert_eq!(desk.on.trading_stop(ONE_WAY, &stop(leg("98"))).unwrap_err().code, 10_001, "no position");
     let mut desk = Desk::holding("1");
     desk.on.trading_stop(ONE_WAY, &stop(leg("98"))).unwrap();
@@ -83,8 +83,8 @@ fn a_partial_trading_stop_adds_a_pair_without_a_parent() {
     let mut desk = Desk::holding("2");
     let pair = TradingStop {
         mode: TpslMode::Partial,
-        take: leg("103"),
-        stop: leg("98"),
+        take: Some(leg("103")),
+        stop: Some(leg("98")),
         size: Some(qty("1")),
         ..TradingStop::default()
     };
