@@ -73,6 +73,10 @@ pub struct Faults {
     pub history_lag_ms: i64,
     /// `realtime` has forgotten every closed order, as after a restart.
     pub forget_closed: bool,
+    /// Numbers below one come without the zero before the point, `.5`, on everything signed or private.
+    pub bare_points: bool,
+    /// More authenticated trade sockets than this are refused with 10003; 0 is no bound.
+    pub trade_sessions_max: u32,
     /// Refusals on the trade socket come in the private shape and without an id.
     pub odd_refusals: bool,
 }
@@ -111,6 +115,8 @@ impl Default for Faults {
             hide_ended_ms: 0,
             history_lag_ms: 0,
             forget_closed: false,
+            bare_points: false,
+            trade_sessions_max: 0,
             odd_refusals: false,
         }
     }
@@ -141,6 +147,11 @@ impl Faults {
             all[key.as_str()] = value.clone();
         }
         Ok(serde_json::from_value(all)?)
+    }
+
+    /// Text as it leaves, without leading zeros where that is asked for.
+    pub(super) fn spelled(&self, text: String) -> String {
+        if self.bare_points { text.replace("\"0.", "\".") } else { text }
     }
 
     /// What happens to a request of this path, in the order of the fields; counts one down.

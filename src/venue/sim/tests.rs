@@ -1,5 +1,9 @@
 //! The exchange as its clients meet it, without a network: signed requests, sockets, faults.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use zeroize::Zeroizing;
@@ -11,13 +15,14 @@ use super::wire::route::{Outcome, rest};
 use super::wire::sign::{Keys, signature};
 use super::wire::socket::Kind;
 use super::world::{Out, World};
+use super::{Clock, Sim, SimError, SimOptions};
 use crate::engine::event::{MarketData, Ticker, Trade};
 use crate::engine::ids::Symbol;
 use crate::engine::market::book::{BookUpdate, Level};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::time::{Span, Ts};
-use crate::venue::simulated::SimulatedMarket;
+use crate::venue::simulated::{SimulatedMarket, Weather};
 
 const START: Ts = Ts::from_ms(1_700_000_000_000);
 
@@ -407,7 +412,7 @@ fn a_scenario_plays_by_the_clock_and_the_back_door_says_what_it_did() {
 #[test]
 fn a_feed_is_played_from_before_the_opening_to_now() {
     let keys = Keys { key: "k".to_owned(), secret: Zeroizing::new("s".to_owned()) };
-    let mut market = SimulatedMarket::new(1, crate::venue::simulated::Weather::Calm, Ts(0));
+    let mut market = SimulatedMarket::new(1, Weather::Calm, Ts(0));
     let feed = Box::new(std::iter::from_fn(move || Some(market.next_event())));
     let exchange = Exchange::new(SimulatedMarket::instruments(), crate::engine::num::Money::from_units(1), 1);
     let mut world = World::open(exchange, keys, feed, Span::from_secs(2), Scenario::default(), START);
@@ -416,4 +421,54 @@ fn a_feed_is_played_from_before_the_opening_to_now() {
     world.pump(START + Span::from_secs(1));
     assert!(world.exchange.markets[0].seq > played);
     assert!(world.exchange.now() <= START + Span::from_secs(1));
+}
+
+#[test]
+fn small_numbers_may_lose_their_zero_and_trade_sockets_their_room() {
+    let mut client = Client::open();
+    client.faults(&json!({"bare_points": true}));
+    client.create("a");
+    assert_eq!(client.listed("/v5/order/realtime", "a")[0]["qty"], ".10");
+    client.faults(&json!({"trade_sessions_max": 1}));
+    client.login(Kind::Trade);
+    let mut second = client.socket(Kind::Trade);
+    let expires = (client.now.as_ms() + 10_000).to_string();
+    let sign = signature("s", format!("GET/realtime{expires}").as_bytes());
+    client.say(&second, &json!({"op": "auth", "args": ["k", expires, sign]}));
+    assert_eq!(code(&second.next().unwrap()), 10_003);
+}
+
+/// What comes back for one HTTP request over the network; nothing where the connection just closes.
+fn over_the_network(sim: &Sim, request: &str) -> String {
+    let mut stream = TcpStream::connect(sim.addr).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // A connection that breaks is what some requests ask for.
+    drop(stream.read_to_string(&mut answer));
+    answer
+}
+
+#[test]
+fn it_serves_on_loopback_only_and_ends_when_dropped() {
+    let clock: Clock = Arc::new(|| START);
+    let options = || SimOptions { prelude: Span(0), ..SimOptions::simulated(1, Weather::Calm, clock.clone()) };
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    assert!(matches!(Sim::start(SimOptions { listen: everywhere, ..options() }), Err(SimError::NotLoopback(_))));
+    let sim = Sim::start(options()).unwrap();
+    let time = over_the_network(&sim, "GET /v5/market/time HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(time.starts_with("HTTP/1.1 200") && time.contains("\"timeSecond\":\"1700000000\""), "{time}");
+    sim.set_faults(&json!({"lose_requests": 1, "path": "/v5/account"})).unwrap();
+    let sign = signature("sim_secret", b"1700000000000sim_key5000");
+    let signed = format!(
+        "GET /v5/account/info HTTP/1.1\r\nHost: x\r\nX-BAPI-API-KEY: sim_key\r\nx-bapi-timestamp: 1700000000000\r\n\
+         X-Bapi-Recv-Window: 5000\r\nX-BAPI-SIGN: {sign}\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(over_the_network(&sim, &signed), "");
+    assert!(over_the_network(&sim, &signed).contains("\"retCode\":0"));
+    assert_eq!(sim.state()["faults"]["lose_requests"], 0);
+    sim.act(&json!({"deposit": {"amount": "1"}})).unwrap();
+    assert_eq!(sim.state()["wallet"]["totalWalletBalance"], "10001");
+    let addr = sim.addr;
+    drop(sim);
+    assert!(TcpStream::connect(addr).is_err());
 }

@@ -87,6 +87,7 @@ fn signed(world: &mut World, request: &Request, path: &str, now: Ts) -> Outcome 
         (Strike::Fake, _) => Some(finish(&Err(fake(world)), standing, clock)),
         (Strike::None, answer) => answer.map(|answer| finish(&answer, standing, clock)),
     };
+    let reply = reply.map(|reply| Reply { body: world.faults.spelled(reply.body.clone()), ..reply });
     let late = request.path.contains(&world.faults.path);
     Outcome { reply, delay: Span::from_ms(if late { world.faults.ack_delay_ms } else { 0 }) }
 }

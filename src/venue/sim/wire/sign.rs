@@ -93,6 +93,8 @@ pub enum AuthFailure {
     Key,
     /// Another signature.
     Sign,
+    /// Too many sockets of one user (C 4.10003).
+    Crowded,
 }
 
 /// Checks the arguments of a socket's `auth`: key, expiry (number or text), signature.

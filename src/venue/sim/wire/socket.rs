@@ -131,6 +131,7 @@ impl Session {
                 Err(AuthFailure::Params) => (10_001, "Params Error"),
                 Err(AuthFailure::Key) => (10_003, "API key is invalid."),
                 Err(AuthFailure::Sign) => (10_004, "Invalid sign"),
+                Err(AuthFailure::Crowded) => (10_003, "Too many sessions under the same UID."),
             };
             self.authed |= checked.is_ok();
             let mut reply = json!({"retCode": code, "retMsg": text, "op": "auth", "connId": self.conn_id});
@@ -145,6 +146,7 @@ impl Session {
             Err(AuthFailure::Params) => "Params Error",
             Err(AuthFailure::Key) => "API key is invalid.",
             Err(AuthFailure::Sign) => "error sign",
+            Err(AuthFailure::Crowded) => "Too many sessions under the same UID.",
         };
         let mut reply = json!({"success": checked.is_ok(), "ret_msg": text, "op": "auth", "conn_id": self.conn_id});
         if let Some(id) = frame.get("req_id") {
