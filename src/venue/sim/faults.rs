@@ -61,6 +61,8 @@ pub struct Faults {
     pub repeat_pushes: u32,
     /// Filled orders that are told a second time, as if a cancel had lost the race.
     pub double_filled: u32,
+    /// New orders that are accepted and then rejected.
+    pub late_rejects: u32,
     /// Part of the displayed size that an order may take, in percent.
     pub fill_percent: u8,
     /// A new order is in no list for this long.
@@ -109,6 +111,7 @@ impl Default for Faults {
             skip_pushes: 0,
             repeat_pushes: 0,
             double_filled: 0,
+            late_rejects: 0,
             fill_percent: 100,
             hide_new_ms: 0,
             hide_executions_ms: 0,

@@ -175,6 +175,7 @@ fn what_is_asked_wrongly_has_its_code() {
     assert_eq!(code(&client.get("/v5/market/funding/history", "category=linear&symbol=BTCUSDT&startTime=1")), 10_001);
     assert_eq!(client.send("PUT", "/v5/order/create", "", "").reply.unwrap().status, 400);
     assert_eq!(client.send("GET", "/v4/time", "", "").reply.unwrap().status, 404);
+    assert_eq!(client.send("GET", "/v5/account/info", "", "{}").reply.unwrap().status, 403);
 }
 
 #[test]
@@ -252,6 +253,17 @@ fn made_up_codes_bans_and_bare_refusals() {
     client.faults(&json!({"banned": true}));
     let reply = client.send("GET", "/v5/market/time", "", "").reply.unwrap();
     assert_eq!((reply.status, reply.content_type), (403, "text/html"));
+}
+
+#[test]
+fn an_accepted_order_may_be_rejected_late() {
+    let mut client = Client::open();
+    client.faults(&json!({"late_rejects": 1}));
+    client.later(1);
+    assert_eq!(code(&client.post("/v5/order/create", &order("a"))), 0);
+    assert_eq!(client.listed("/v5/order/history", "a")[0]["orderStatus"], "Rejected");
+    assert_eq!(code(&client.post("/v5/order/create", &order("b"))), 0);
+    assert_eq!(client.listed("/v5/order/realtime", "b")[0]["orderStatus"], "New");
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl World {
             }
         }
         self.exchange.fill_percent = self.faults.fill_percent;
+        self.exchange.late_rejects += std::mem::take(&mut self.faults.late_rejects);
         self.exchange.advance(now);
         self.tell_news(now);
         self.publish(now);

@@ -16,6 +16,8 @@ pub const MAKER_FEE: Rate = Rate::from_raw(200_000);
 const LEVERAGE: Rate = Rate::from_raw(10 * UNIT);
 /// Money is counted in 1e-8, as the venue counts it.
 const CENT: i128 = 10_000_000_000;
+/// Executions that are kept.
+const EXECUTIONS_MAX: usize = 50_000;
 /// Lines of the transaction log that are kept.
 const LOG_MAX: usize = 10_000;
 
@@ -152,6 +154,9 @@ impl Exchange {
         self.account.realised += change;
         let id = format!("{}_{}", self.account.uid, execution.id);
         self.account.write(id, Some(execution.clone()), change, execution.at);
+        if self.executions.len() >= EXECUTIONS_MAX {
+            self.executions.pop_front();
+        }
         self.executions.push_back(execution.clone());
         self.news.push(News::Execution(Box::new(execution)));
         self.news.push(News::Wallet);

@@ -44,6 +44,8 @@ pub struct Exchange {
     pub executions: VecDeque<Execution>,
     /// Largest part of the displayed size that one order may take, in whole percent; below 100 makes partial fills.
     pub fill_percent: u8,
+    /// So many of the next orders are accepted and then rejected.
+    pub late_rejects: u32,
     news: Vec<News>,
     ids: Ids,
     now: Ts,
@@ -58,6 +60,7 @@ impl Exchange {
             orders: Orders::default(),
             executions: VecDeque::new(),
             fill_percent: 100,
+            late_rejects: 0,
             news: Vec::new(),
             ids: Ids::new(seed),
             now: Ts(0),

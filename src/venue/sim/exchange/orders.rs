@@ -14,6 +14,9 @@ pub struct OrderName {
     pub link: String,
 }
 
+/// Orders that are kept; the oldest closed ones go first. Their client ids stay taken.
+const KEPT_MAX: usize = 20_000;
+
 /// Orders by number; numbers rise with time.
 #[derive(Debug, Default)]
 pub struct Orders {
@@ -42,6 +45,12 @@ impl Orders {
             self.by_link.insert(order.ask.link.clone(), order.no);
         }
         self.all.insert(order.no, order);
+        if self.all.len() > KEPT_MAX
+            && let Some(oldest) = self.all.keys().find(|no| !self.open.contains(no)).copied()
+            && let Some(gone) = self.all.remove(&oldest)
+        {
+            self.by_id.remove(&gone.id);
+        }
     }
 
     /// Was this client's id ever registered?
@@ -81,5 +90,27 @@ impl Orders {
 
     pub(super) fn open_of(&self, symbol: Symbol) -> Vec<OrderNo> {
         self.open().filter(|order| order.ask.slot.symbol == symbol).map(|order| order.no).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Desk, limit, linked};
+    use super::*;
+    use crate::engine::num::Side;
+
+    #[test]
+    fn the_oldest_closed_orders_are_forgotten_and_their_ids_stay_taken() {
+        let mut desk = Desk::open();
+        let open = desk.create(linked(limit(Side::Buy, "99", "1"), "open")).unwrap();
+        for n in 0..KEPT_MAX {
+            let name = desk.create(linked(limit(Side::Buy, "99", "1"), &format!("n{n}"))).unwrap();
+            desk.cancel(&name).unwrap();
+            desk.on.take_news();
+        }
+        assert_eq!(desk.on.orders.all.len(), KEPT_MAX);
+        assert!(desk.on.orders.find(&open).is_some());
+        assert!(desk.on.orders.has_link("n0"));
+        assert!(desk.on.orders.find(&OrderName { link: "n0".to_owned(), ..OrderName::default() }).is_none());
     }
 }

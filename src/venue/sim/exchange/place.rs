@@ -60,7 +60,14 @@ impl Exchange {
         }
         let order = self.draft(ask, price, "CreateByUser");
         let placed = OrderName { id: order.id.clone(), link: order.ask.link.clone() };
-        self.admit(order);
+        if self.late_rejects > 0 {
+            self.late_rejects -= 1;
+            let no = order.no;
+            self.orders.add(order);
+            self.end(no, Status::Rejected, "UNKNOWN", "EC_Others");
+        } else {
+            self.admit(order);
+        }
         Ok(placed)
     }
 

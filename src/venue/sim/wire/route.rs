@@ -32,6 +32,10 @@ pub fn rest(world: &mut World, request: &Request, now: Ts) -> Outcome {
     if let Some(action) = request.path.strip_prefix("/sim/") {
         return Outcome::at_once(control::answer(world, action, request, now));
     }
+    // A GET with a body is refused by the venue's gateway (contract 3).
+    if request.method == "GET" && !request.body.is_empty() {
+        return Outcome::at_once(Reply::html(403, "Forbidden"));
+    }
     if world.faults.banned || !world.limits.admit_address(now) {
         return Outcome::at_once(Reply::html(403, "access too frequent"));
     }
