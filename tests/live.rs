@@ -155,7 +155,7 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     }
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 0"])?;
-    let fills = query(tmux, &["fills", "--limit", "1000"])?;
+    let fills = query(tmux, &["fills", "--max", "1000"])?;
     same_executions(&fills, &state)?;
     same_balance(&fills, &state)?;
     no_secret_in(tmux.dir.path())?;
