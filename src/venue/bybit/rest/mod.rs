@@ -189,7 +189,7 @@ impl Rest {
         let status = response.status();
         let headers = self.learn(ask.budget, &response);
         if status == StatusCode::FORBIDDEN {
-            let until = self.limits(|limits, now| limits.ban(now));
+            let until = self.limits(Limits::ban);
             let verdict = classify_http(ask.op, status.as_u16());
             return Err(match ask.op {
                 Op::Read => RestError::Banned { until },
@@ -208,7 +208,7 @@ impl Rest {
         match verdict.next {
             Next::AwaitLimit => self.limits(|limits, now| limits.exhausted(now, ask.budget, headers.reset)),
             Next::Silence => {
-                self.limits(|limits, now| limits.ban(now));
+                self.limits(Limits::ban);
             }
             _ => {}
         }
