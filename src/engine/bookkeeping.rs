@@ -7,7 +7,7 @@ use super::effect::{Effect, Effects, Record};
 use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
-use super::num::{Money, Qty, Side};
+use super::num::{Money, Qty, Rate, Side};
 use super::orders::{Order, OrderState, Outcome};
 use super::risk::limits::LimitKey;
 use super::risk::state::ReduceCause;
@@ -31,8 +31,8 @@ impl Engine {
             filled: order.filled,
             reason: order.reason.clone(),
         }));
-        // An order that was never sent is tried again at the next boundary, not at once: its cause may last.
-        let over = order.state.is_terminal() && order.state != OrderState::Unsent;
+        // An order that was never sent or was refused is tried again at the next boundary, not at once: its cause may last.
+        let over = order.state.is_terminal() && !matches!(order.state, OrderState::Unsent | OrderState::Rejected);
         if over && self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol)) {
             self.run_close(out);
             self.ask(out);
@@ -124,7 +124,9 @@ impl Engine {
                 let text = format!("{} LIQUIDATED: margin ran out", self.name(*symbol));
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
             }
+            AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
             AccountUpdate::Statement(statement) => {
+                self.foreign_orders = statement.foreign_orders;
                 self.reconcile(statement, out);
                 self.prove_flat(statement, out);
             }
@@ -134,6 +136,25 @@ impl Engine {
                     desk.danger = Some((*liquidation, *adl));
                 }
             }
+        }
+    }
+
+    /// An execution of somebody else. A position that it opens or turns round belongs to the person.
+    fn book_foreign(&mut self, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
+        if symbol.index() >= self.desks.len() {
+            return;
+        }
+        let before = self.account.holding(symbol).signed;
+        self.book_fill(None, symbol, side, fill, out);
+        let after = self.account.holding(symbol).signed;
+        let name = self.name(symbol).to_owned();
+        let text = format!("{name} {} {} @ {}: traded outside tickdeck", side.word(), fill.qty, fill.price);
+        self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
+        let theirs_now = after != 0 && (before == 0 || before.signum() != after.signum());
+        if theirs_now && self.control.released.insert(symbol) {
+            out.push(Effect::Record(Record::Released { symbol, released: true }));
+            let text = format!("{name}: the position is yours: shown, counted, not touched (adopt takes it over)");
+            self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
         }
     }
 
@@ -151,7 +172,9 @@ impl Engine {
         // A position that is as we left it keeps what we know of it: its exact cost, and since when it is open.
         let as_we_left_it = |theirs: &Holding| {
             let ours = self.account.holding(theirs.symbol);
-            if ours.signed == theirs.signed { ours } else { theirs.clone() }
+            let apart = (ours.cost - theirs.cost).abs();
+            let same = ours.signed == theirs.signed && apart <= theirs.cost.abs().times(COST_ROUNDS);
+            if same { ours } else { theirs.clone() }
         };
         let holdings: Vec<Holding> = opening.holdings.iter().map(as_we_left_it).collect();
         self.account.open_with(opening.balance, &holdings);
@@ -214,24 +237,62 @@ impl Engine {
             causes.push(ReduceCause::Mismatch(differences.join(", ")));
         }
         // The venue rounds in its own way: what is within the tolerance is rounding, and its figure is the truth.
-        let apart = (statement.balance - self.account.balance()).abs();
-        if apart <= self.settings.balance_tolerance {
-            if apart != Money::ZERO {
-                self.account.adopt_balance(statement.balance);
-                out.push(Effect::Record(Record::Adopted { balance: statement.balance, holdings: None }));
+        let apart = statement.balance - self.account.balance();
+        if apart.abs() <= self.settings.balance_tolerance {
+            self.control.outside = None;
+            self.adopt_balance(statement.balance, out);
+        } else if differences.is_empty() && self.is_said_again(statement.balance) {
+            self.control.outside = None;
+            self.adopt_balance(statement.balance, out);
+            if !apart.is_negative() {
+                self.equity.deposited(apart);
             }
+            let text = format!(
+                "the venue's balance is {:.2} and nothing we know explains {:.2} of it: taken over{}",
+                statement.balance,
+                Signed(apart),
+                if apart.is_negative() { ", counted as a loss" } else { " as a deposit" }
+            );
+            self.tell(Level::Alarm, Kind::Account, None, text, out);
         } else {
             causes.push(ReduceCause::ExternalEquity);
         }
         for cause in old.iter().filter(|cause| !causes.contains(cause)) {
             self.stop_reducing(cause, out);
         }
-        self.control.reconciled = causes.is_empty() || self.control.reconciled;
+        self.control.reconciled = true;
         for cause in causes {
             self.start_reducing(&cause, out);
         }
     }
 }
+
+impl Engine {
+    /// Takes over the venue's figure, as a row of its own.
+    fn adopt_balance(&mut self, balance: Money, out: &mut Effects) {
+        if self.account.adopt_balance(balance) != Money::ZERO {
+            out.push(Effect::Record(Record::Adopted { balance, holdings: None }));
+        }
+    }
+
+    /// Has the venue said this balance often enough to believe it? Only where it has a wallet of its own.
+    fn is_said_again(&mut self, balance: Money) -> bool {
+        if self.settings.balance_tolerance == Money::ZERO {
+            return false;
+        }
+        let times = match self.control.outside {
+            Some((said, times)) if said == balance => times.saturating_add(1),
+            _ => 1,
+        };
+        self.control.outside = Some((balance, times));
+        times >= SAID_OFTEN
+    }
+}
+
+/// Statements in a row, some seconds apart, after which an unexplained balance is the truth.
+const SAID_OFTEN: u8 = 3;
+/// A venue's average price is rounded: costs this near are the same.
+const COST_ROUNDS: Rate = Rate::from_raw(100_000);
 
 /// A signed position in raw [`Qty`] units, as text.
 struct Position(i64);

@@ -41,7 +41,7 @@ impl Engine {
         let Some(close) = self.control.close.clone() else { return };
         for symbol in close.scope {
             let held = self.account.holding(symbol);
-            if held.is_flat() || self.orders.reducing_works(symbol) {
+            if held.is_flat() || self.orders.reducing_works(symbol, self.now) {
                 continue;
             }
             let tries = close.tries.get(&symbol).copied().unwrap_or(0);
@@ -117,17 +117,29 @@ impl Engine {
             self.ask(out);
             return;
         }
-        let names: Vec<&str> = scope.iter().map(|symbol| self.name(*symbol)).collect();
+        let names: Vec<String> = scope.iter().map(|symbol| self.name(*symbol).to_owned()).collect();
         let whose = if scope.len() == self.desks.len() { String::new() } else { format!("{} ", names.join(", ")) };
-        // The whole account is flat only when the venue lists no position at all.
-        let account_flat = statement.positions.iter().all(|(_, qty)| *qty == 0);
+        // The whole account is flat only when the venue lists no position and no order at all, also outside this run.
+        let outside = usize::from(statement.unlisted) + usize::from(statement.foreign_orders);
+        let account_flat = statement.positions.iter().all(|(_, qty)| *qty == 0) && outside == 0;
         self.control.close = None;
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
         self.settle_notice();
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
-        self.tell(Level::Info, Kind::State, None, format!("{whose}FLAT (proven {})", self.now.clock()), out);
+        let text = if outside == 0 {
+            format!("{whose}FLAT (proven {})", self.now.clock())
+        } else {
+            format!(
+                "{} flat (proven {}); outside this run the account has {} position(s) and {} order(s)",
+                names.join(", "),
+                self.now.clock(),
+                statement.unlisted,
+                statement.foreign_orders
+            )
+        };
+        self.tell(Level::Info, Kind::State, None, text, out);
     }
 }
 

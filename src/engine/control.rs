@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::Symbol;
+use super::num::Money;
 use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::time::Ts;
 
@@ -28,8 +29,12 @@ pub struct Control {
     pub close_proven: bool,
     /// Steps of the running or last close loop.
     pub receipt: Vec<String>,
-    /// Our books agree with the venue's statement.
+    /// Our books have been compared with the venue's statement; what differs is a reason to reduce.
     pub reconciled: bool,
+    /// A balance that nothing explains, and in how many statements in a row the venue has said it.
+    pub outside: Option<(Money, u8)>,
+    /// Since when the way to the venue's account is cut.
+    pub unreachable_since: Option<Ts>,
     /// When the venue was last asked for a statement.
     pub asked: Option<Ts>,
     /// Since when equity has been unknown.
@@ -87,6 +92,8 @@ impl Default for Control {
             close_proven: false,
             receipt: Vec::new(),
             reconciled: false,
+            outside: None,
+            unreachable_since: None,
             asked: None,
             unknown_since: None,
             present: Ts(0),

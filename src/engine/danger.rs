@@ -223,7 +223,8 @@ impl Engine {
     pub(super) fn stated_liquidation(&self, desk: &Desk) -> LiquidationAt {
         let at = |price: Option<Price>| price.map_or(LiquidationAt::NoPrice, LiquidationAt::Price);
         if self.is_venue_account() {
-            return stated(desk).map_or(LiquidationAt::Unknown, |(price, _)| at(price));
+            let heard = stated(desk).filter(|_| self.control.unreachable_since.is_none());
+            return heard.map_or(LiquidationAt::Unknown, |(price, _)| at(price));
         }
         if self.fresh_mark(desk).and(self.equity_now()).is_none() {
             return LiquidationAt::Unknown;
@@ -251,7 +252,8 @@ impl Engine {
     /// Only a venue's account stands in the queue.
     fn deleveraging(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
         held.side().filter(|_| self.is_venue_account())?;
-        let rank = stated(desk).map(|(_, rank)| rank);
+        let heard = stated(desk).filter(|_| self.control.unreachable_since.is_none());
+        let rank = heard.map(|(_, rank)| rank);
         let level = rank.map_or(DangerLevel::Unknown, |rank| ADL.reached(i64::from(rank)));
         Some((level, Danger::Deleveraging { rank }))
     }

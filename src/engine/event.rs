@@ -245,6 +245,15 @@ pub enum AccountUpdate {
         /// Side of the closing execution.
         side: Side,
     },
+    /// Somebody else traded on the account (the person on the phone, another program): money moves as in any execution.
+    Foreign {
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+    },
     /// The venue's own statement: balance, positions, working orders. The truth that reconcile compares with.
     Statement(Statement),
     /// What the venue's account holds when we first hear of it in a run: it replaces what our ledger remembered.
@@ -291,6 +300,10 @@ pub struct Statement {
     pub positions: Vec<(Symbol, i64)>,
     /// Our orders that still work.
     pub working: Vec<OrderSeq>,
+    /// Open positions that `positions` cannot say: in instruments outside this run, or long and short at once.
+    pub unlisted: u16,
+    /// Open orders that are not ours.
+    pub foreign_orders: u16,
 }
 
 /// A model's output for one instrument.

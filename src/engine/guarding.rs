@@ -23,6 +23,7 @@ impl Engine {
     pub(super) fn guard(&mut self, out: &mut Effects) {
         self.lapse(out);
         self.watch_unknown(out);
+        self.watch_reach(out);
         self.watch_losses(out);
         self.watch_limits(out);
         let window = Span::from_secs(10);
@@ -51,6 +52,14 @@ impl Engine {
         let since = *self.control.unknown_since.get_or_insert(self.now);
         if self.control.is_armed() && self.now.since(since) >= UNKNOWN_DISARMS_AFTER {
             self.disarm("equity unknown for too long", out);
+        }
+    }
+
+    /// After a long absence from the account a person looks before anything opens.
+    fn watch_reach(&mut self, out: &mut Effects) {
+        let Some(since) = self.control.unreachable_since else { return };
+        if self.control.is_armed() && self.now.since(since) >= UNKNOWN_DISARMS_AFTER {
+            self.disarm("the account was out of reach for too long", out);
         }
     }
 
@@ -208,6 +217,10 @@ impl Engine {
         if let Some(cause) = new {
             self.start_reducing(&cause, out);
         }
+        if hold.code == DenialCode::VenueUnreachable && hold.symbol.is_none() {
+            let since = self.control.unreachable_since.unwrap_or(self.now);
+            self.control.unreachable_since = hold.detail.is_some().then_some(since);
+        }
     }
 
     /// The lights of the arming checklist; a `fail` refuses arming.
@@ -232,8 +245,12 @@ impl Engine {
             warn("books", books == self.desks.len(), format!("{books} of {} valid", self.desks.len())),
             light(
                 "reconciled",
-                self.control.reconciled,
-                if self.control.reconciled { "books agree" } else { "waiting for the venue's statement" }.into(),
+                self.control.reconciled && self.differences().is_none(),
+                match self.differences() {
+                    _ if !self.control.reconciled => "waiting for the venue's statement".into(),
+                    Some(cause) => cause,
+                    None => "books agree".into(),
+                },
             ),
             light(
                 "close loop",
@@ -268,6 +285,12 @@ impl Engine {
             });
         }
         checks
+    }
+
+    /// What the venue's statement and our books do not agree on.
+    fn differences(&self) -> Option<String> {
+        let differs = |cause: &&ReduceCause| matches!(cause, ReduceCause::Mismatch(_) | ReduceCause::ExternalEquity);
+        self.control.reducing.iter().find(differs).map(ToString::to_string)
     }
 
     /// Arming stays refused after a loss trip was reset, until the day turns or the limit is loosened.

@@ -91,7 +91,7 @@ impl Engine {
     fn holding_verdict(&self, symbol: Symbol) -> Verdict {
         match self.account.holding(symbol).side() {
             None => Verdict::Flat,
-            Some(side) if self.orders.reducing_works(symbol) => Verdict::Exiting(side),
+            Some(side) if self.orders.reducing_works(symbol, self.now) => Verdict::Exiting(side),
             Some(side) => Verdict::Holding(side),
         }
     }
@@ -225,7 +225,7 @@ impl Engine {
             ExitsAllowed::StopOnly => purpose == Purpose::Stop,
             ExitsAllowed::None => false,
         };
-        if !allowed || self.orders.reducing_works(symbol) {
+        if !allowed || self.orders.reducing_works(symbol, self.now) {
             return;
         }
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };

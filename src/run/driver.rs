@@ -83,6 +83,8 @@ pub struct Driver {
     run: RunId,
     seq: u64,
     now: Ts,
+    /// The clock, where the run follows one: event time may lag behind it.
+    wall: Ts,
     interval: Span,
     next_tick: Ts,
     /// Orders whose intent is not durable yet.
@@ -117,6 +119,7 @@ impl Driver {
             run: restored.run.clone(),
             seq: 0,
             now: at,
+            wall: Ts(i64::MIN),
             interval,
             next_tick: at.floor_to(interval) + interval,
             pending: BTreeMap::new(),
@@ -136,6 +139,10 @@ impl Driver {
     /// Event time of the run.
     pub const fn now(&self) -> Ts {
         self.now
+    }
+    /// Tells the time, for a run that follows the clock: an order is as old as the clock says.
+    pub const fn look_at_clock(&mut self, wall: Ts) {
+        self.wall = wall;
     }
     /// The engine, to look at.
     pub const fn engine(&self) -> &Engine {
@@ -402,7 +409,7 @@ impl Driver {
     fn release(&mut self, order: OrderSeq) {
         let Some(approved) = self.pending.remove(&order) else { return };
         let Some(venue) = &mut self.venue else { return };
-        let what = match self.engine.may_send(approved.get(), self.now) {
+        let what = match self.engine.may_send(approved.get(), self.now.max(self.wall)) {
             Ok(()) => {
                 let link_id = order_link_id(self.account, &self.run, order);
                 venue.submit(self.now, approved, &link_id);

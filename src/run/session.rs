@@ -194,6 +194,9 @@ impl Session {
         {
             self.driver.fault(Fault::ClockJump(jump));
         }
+        if matches!(self.pace, Pace::Clock) {
+            self.driver.look_at_clock(self.clock.now());
+        }
         self.driver.collect();
         let target = self.target(state);
         if self.must_let_the_tape_catch_up(target) {

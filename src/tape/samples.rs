@@ -187,10 +187,13 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             amount: Money::from_units(-2),
         }),
         Event::Account(AccountUpdate::Liquidated { symbol: Symbol(0), fill: fill(), side: Side::Buy }),
+        Event::Account(AccountUpdate::Foreign { symbol: Symbol(0), side: Side::Sell, fill: fill() }),
         Event::Account(AccountUpdate::Statement(Statement {
             balance: Money::from_units(3),
             positions: vec![(Symbol(1), -4)],
             working: vec![OrderSeq(2)],
+            unlisted: 6,
+            foreign_orders: 7,
         })),
         Event::Predicted(Prediction {
             symbol: Symbol(0),

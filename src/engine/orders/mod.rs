@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 pub use life::{Order, OrderState, Outcome};
 
-use super::effect::{NewOrder, Purpose};
+use super::effect::{NewOrder, Purpose, TimeInForce};
 use super::event::OrderNews;
 use super::ids::{OrderSeq, Symbol};
 use super::num::{Qty, Side};
-use super::time::Ts;
+use super::time::{Span, Ts};
 
+/// An order that has not reached the venue by then is refused there: it carries the time until which it is good.
+const ARRIVES_WITHIN: Span = Span::from_secs(4);
 /// Ended orders kept for the screen.
 const ENDED_MAX: usize = 50;
 
@@ -45,8 +47,9 @@ impl Orders {
             && let Some(order) = self.working.remove(&seq)
         {
             self.ended.insert(seq, order);
-            while self.ended.len() > ENDED_MAX {
-                self.ended.pop_first();
+            if self.ended.len() > ENDED_MAX {
+                let oldest = self.ended.iter().min_by_key(|(seq, order)| (order.ended, **seq)).map(|(seq, _)| *seq);
+                oldest.and_then(|seq| self.ended.remove(&seq));
             }
         }
         Some((copy, outcome))
@@ -81,9 +84,16 @@ impl Orders {
     pub fn opening_qty(&self, symbol: Symbol, side: Side) -> Qty {
         self.working_of(symbol).filter(|o| o.opens() && o.intent.side == side).map(Order::left).sum()
     }
-    /// Is a reducing order of this instrument on its way or resting?
-    pub fn reducing_works(&self, symbol: Symbol) -> bool {
-        self.working_of(symbol).any(|o| o.intent.reduce_only)
+    /// Is a reducing order of this instrument on its way or resting? One whose outcome nobody knows stands in the way of
+    /// the next only for as long as it could still arrive: both can only reduce, so a second one closes at most what is
+    /// left, and a position that waits for a stop is worse.
+    pub fn reducing_works(&self, symbol: Symbol, now: Ts) -> bool {
+        let lost = |o: &Order| {
+            o.state == OrderState::Unknown
+                && o.intent.tif == TimeInForce::ImmediateOrCancel
+                && now.since(o.intent.decided) > ARRIVES_WITHIN
+        };
+        self.working_of(symbol).any(|o| o.intent.reduce_only && !lost(o))
     }
     /// Is an entry of this instrument on its way or resting?
     pub fn entry_works(&self, symbol: Symbol) -> bool {

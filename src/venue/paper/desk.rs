@@ -95,7 +95,13 @@ impl Desk {
             self.markets.iter().flat_map(|m| m.resting.iter().map(|r| r.order.seq)).collect();
         working.sort_unstable();
         let open = self.holdings.iter().filter(|h| !h.is_flat());
-        Statement { balance: self.balance, positions: open.map(|h| (h.symbol, h.signed)).collect(), working }
+        Statement {
+            balance: self.balance,
+            positions: open.map(|h| (h.symbol, h.signed)).collect(),
+            working,
+            unlisted: 0,
+            foreign_orders: 0,
+        }
     }
 
     /// Answers a request for the statement.

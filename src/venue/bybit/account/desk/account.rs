@@ -126,6 +126,8 @@ impl Desk {
     /// Tells the reading as the venue's statement.
     pub fn state(&mut self, reading: &Reading) {
         let statement = Statement {
+            unlisted: 0,
+            foreign_orders: 0,
             balance: reading.balance,
             positions: self.signed(&reading.positions).into_iter().collect(),
             working: self.listed(reading).collect(),
