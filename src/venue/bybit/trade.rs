@@ -81,6 +81,13 @@ impl TradeSocket {
         Self { asks, open, rest }
     }
 
+    /// One that counts as open and takes what is asked only when the other end says so.
+    #[cfg(test)]
+    pub(super) fn stuck(rest: Rest) -> (Self, impl Sized) {
+        let (asks, asked) = mpsc::channel(WAITING_MAX);
+        (Self { asks, open: Arc::new(AtomicBool::new(true)), rest }, asked)
+    }
+
     /// Is it connected and authenticated?
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire) && !self.asks.is_closed()

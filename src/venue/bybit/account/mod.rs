@@ -3,7 +3,7 @@
 
 pub mod desk;
 mod opening;
-mod requests;
+pub(super) mod requests;
 mod runner;
 pub(super) mod stream;
 

@@ -381,6 +381,8 @@ impl Runner {
             Heard::KeyRefused(why) => {
                 self.up = false;
                 self.fall_behind();
+                // Until it is up again and the books are compared.
+                self.unreachable(Some("the account's stream is refused".into())).await;
                 self.key_refused(Source::Stream, &why).await;
             }
             Heard::Orders(rows) => {

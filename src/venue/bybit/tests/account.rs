@@ -10,8 +10,10 @@ use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::venue::Venue;
+use crate::venue::bybit::account::requests::cancel;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, VenueClock};
+use crate::venue::bybit::trade::TradeSocket;
 
 /// Nothing stands in the way of this order.
 fn leave() -> Leave {
@@ -535,4 +537,41 @@ fn without_the_accounts_task_nothing_is_silent() {
     let order = talk.buy(&rig, ONE_LOT);
     talk.until("not sent", |talk| talk.has(order, |n| matches!(n, OrderNews::Unsent(_))));
     assert_eq!(rig.creates(), 0);
+}
+
+#[test]
+fn a_key_that_may_only_read_stays_held_when_the_stream_comes_up() {
+    let rig = Rig::new();
+    rig.faults(&json!({ "read_only_key": true }));
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    assert!(talk.held(DenialCode::VenueKeyRefused).is_some());
+    rig.act(&json!({ "drop": "private" }));
+    talk.until("the outage", |talk| talk.held(DenialCode::VenueUnreachable).is_some());
+    talk.until("the account again", |talk| talk.held(DenialCode::VenueUnreachable).is_none());
+    assert!(
+        talk.held(DenialCode::VenueKeyRefused).is_some_and(|hold| hold.detail.as_ref().unwrap().contains("only read"))
+    );
+    // The person allowed more meanwhile: read anew with the next connection.
+    rig.faults(&json!({ "read_only_key": false }));
+    rig.act(&json!({ "drop": "private" }));
+    talk.until("the key", |talk| talk.held(DenialCode::VenueKeyRefused).is_none());
+}
+
+#[test]
+fn a_cancel_that_the_trade_socket_does_not_take_goes_by_rest() {
+    let rig = Rig::new();
+    let rest = client(&rig);
+    let resting = Placement {
+        symbol: "BTCUSDT".into(),
+        link_id: "tt-x-000001".into(),
+        side: Side::Buy,
+        qty: Qty::parse(ONE_LOT).unwrap(),
+        price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
+        tif: TimeInForce::GoodTillCancel,
+        reduce_only: false,
+    };
+    rig.runtime.block_on(rest.create(&resting, &leave())).unwrap();
+    let (trade, _asked) = TradeSocket::stuck(rest.clone());
+    rig.runtime.block_on(cancel(&rest, Some(trade), "BTCUSDT", &resting.link_id)).unwrap();
+    assert_eq!(rig.runtime.block_on(rest.open_orders()).unwrap().good, []);
 }
