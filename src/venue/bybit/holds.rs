@@ -25,9 +25,12 @@ pub(super) enum Source {
     Cost,
 }
 
-/// What has been told: of each hold whoever says so, and why, the newest last.
+/// What has been told, by name and instrument.
 #[derive(Debug, Default)]
-pub(super) struct Holds(BTreeMap<(DenialCode, Option<Symbol>), Vec<(Source, String)>>);
+pub(super) struct Holds(BTreeMap<(DenialCode, Option<Symbol>), Reasons>);
+
+/// Whoever says that it holds, and why, the newest last.
+type Reasons = Vec<(Source, String)>;
 
 impl Holds {
     /// Sets (`Some`) or lifts what `source` says of a hold. The event where that changes what is told: the newest reason

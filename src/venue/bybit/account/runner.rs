@@ -144,13 +144,13 @@ impl Runner {
                     Some(command) => self.on_command(command),
                     None => return,
                 },
-                news = heard.recv() => match news {
-                    Some(news) => self.on_heard(news).await,
-                    None => {
-                        self.on_heard(Heard::Down("what listens to it has ended".into())).await;
+                news = heard.recv() => {
+                    let ended = news.is_none();
+                    self.on_heard(news.unwrap_or_else(|| Heard::Down("what listens to it has ended".into()))).await;
+                    if ended {
                         heard = self.listen(ANEW_PAUSE);
                     }
-                },
+                }
                 Some(done) = doing.recv() => self.on_done(done).await,
                 () = tokio::time::sleep(due) => {}
             }
