@@ -308,6 +308,7 @@ async fn refuse_until(again: Instant, asked: &mut mpsc::Receiver<Ask>, why: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venue::bybit::credentials::PrivateAccount;
     use crate::venue::bybit::rest::{RestOptions, SharedLimits, VenueClock};
 
     fn rest() -> Rest {
@@ -322,6 +323,23 @@ mod tests {
             now: Arc::new(|| Ts(1)),
         })
         .unwrap()
+    }
+
+    #[test]
+    fn what_is_asked_while_it_connects_never_leaves() {
+        // Somebody who accepts and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let credentials = Credentials::new(PrivateAccount::Testnet, "key", "secret".to_owned().into()).unwrap();
+        let options = TradeOptions {
+            url: format!("ws://{}", silent.local_addr().unwrap()),
+            proxy: None,
+            credentials: Arc::new(credentials),
+            heartbeat: Heartbeat::default(),
+        };
+        let answer =
+            runtime.block_on(async { TradeSocket::start(options, rest()).cancel("BTCUSDT", "td-run-1").await });
+        assert!(matches!(&answer, Err(RestError::Unsent(why)) if why.contains("being connected")), "{answer:?}");
     }
 
     #[test]

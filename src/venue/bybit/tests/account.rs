@@ -1,6 +1,7 @@
 //! The account: every order is sent once, and its truth is found whatever is lost.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
@@ -574,4 +575,28 @@ fn a_cancel_that_the_trade_socket_does_not_take_goes_by_rest() {
     let (trade, _asked) = TradeSocket::stuck(rest.clone());
     rig.runtime.block_on(cancel(&rest, Some(trade), "BTCUSDT", &resting.link_id)).unwrap();
     assert_eq!(rig.runtime.block_on(rest.open_orders()).unwrap().good, []);
+}
+
+#[test]
+fn a_ban_that_was_renewed_is_not_lifted() {
+    let rig = Rig::new();
+    let later = Arc::new(AtomicI64::new(0));
+    let clock = {
+        let later = later.clone();
+        Arc::new(move || wall() + Span(later.load(Ordering::SeqCst)))
+    };
+    let mut talk = Talk::new(rig.venue_at(Transport::Rest, SECRET, clock));
+    talk.until("the account", |talk| talk.events.iter().any(is_lift));
+    rig.faults(&json!({ "banned": true }));
+    talk.venue.ask(wall());
+    talk.until("the ban", |talk| talk.held(DenialCode::VenueBanned).is_some());
+    let first = talk.held(DenialCode::VenueBanned).cloned();
+    // Somebody else on this address was refused five minutes later; then the first ban is over.
+    rig.limits.lock().unwrap().ban(wall() + Span::from_secs(300));
+    later.store(Span::from_secs(610).0, Ordering::SeqCst);
+    talk.venue.ask(wall());
+    talk.until("the new ban", |talk| talk.held(DenialCode::VenueBanned) != first.as_ref());
+    let lifted =
+        |e: &Event| matches!(e, Event::Hold(hold) if hold.code == DenialCode::VenueBanned && hold.detail.is_none());
+    assert_eq!(place(&talk.events, lifted), None);
 }
