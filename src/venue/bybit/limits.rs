@@ -187,7 +187,9 @@ impl Limits {
             bucket.take(now, gone.saturating_sub(bucket.taken.len()));
         }
         if headers.left == Some(0) {
-            bucket.closed_until = headers.reset.filter(|reset| reset.since(now) <= RESET_MAX);
+            // Never earlier than what is known: an old reset, or none, says nothing.
+            let told = headers.reset.filter(|reset| *reset > now && reset.since(now) <= RESET_MAX);
+            bucket.closed_until = bucket.closed_until.max(told);
         }
     }
 
@@ -268,6 +270,11 @@ mod tests {
         limits.exhausted(T, Budget::Cancel, None);
         assert_eq!(count(&mut limits, T + Span::from_ms(1_000), Budget::Cancel, Urgency::Reducing), 0);
         assert!(limits.take(T + Span::from_ms(1_200), Budget::Cancel, 1, Urgency::Reducing).is_ok());
+        // An answer without a reset, or with an old one, does not open it earlier.
+        limits.exhausted(T, Budget::History, None);
+        limits.learn(T, Budget::History, Headers { limit: None, left: Some(0), reset: None });
+        limits.learn(T, Budget::History, Headers { limit: None, left: Some(0), reset: Some(T - Span(1)) });
+        assert_eq!(count(&mut limits, T + Span::from_ms(1_050), Budget::History, Urgency::Reducing), 0);
         // A reset that lies absurdly far ahead is not believed.
         limits.exhausted(T, Budget::Amend, Some(T + Span::from_secs(86_400)));
         assert!(limits.take(T + Span::from_secs(2), Budget::Amend, 1, Urgency::Reducing).is_ok());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::account::stream::{Ended, authenticate};
 use super::codes::{Op, classify};
@@ -23,6 +23,8 @@ use crate::engine::time::Ts;
 
 /// A request that is not answered for this long is unknown.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A request that the socket has not taken by then does not leave.
+const TAKEN_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A refused key, or too many sessions: not again at once.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
@@ -58,6 +60,8 @@ struct Ask {
     window_ms: u32,
     /// Asked right before the bytes are written.
     leave: Option<Leave>,
+    /// Whoever sets it first decides: the socket sends it, or the asker has given up on it.
+    taken: Arc<AtomicBool>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -77,9 +81,16 @@ impl TradeSocket {
         Self { asks, open, rest }
     }
 
+    /// One that counts as open and takes what is asked only when the other end says so.
+    #[cfg(test)]
+    pub(super) fn stuck(rest: Rest) -> (Self, impl Sized) {
+        let (asks, asked) = mpsc::channel(WAITING_MAX);
+        (Self { asks, open: Arc::new(AtomicBool::new(true)), rest }, asked)
+    }
+
     /// Is it connected and authenticated?
     pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        self.open.load(Ordering::Acquire) && !self.asks.is_closed()
     }
 
     /// Sends an order: once, whatever happens. `leave` has the last word.
@@ -87,7 +98,7 @@ impl TradeSocket {
         let (answer, answered) = oneshot::channel();
         let window_ms = self.rest.create_window_ms();
         let (body, leave) = (order.body(), Some(leave.clone()));
-        let ask = Ask { op: Op::Create, budget: Budget::Create, body, window_ms, leave, answer };
+        let ask = Ask { op: Op::Create, budget: Budget::Create, body, window_ms, leave, taken: Arc::default(), answer };
         self.ask(ask, order.urgency(), answered).await
     }
 
@@ -96,18 +107,29 @@ impl TradeSocket {
         let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
         let (answer, answered) = oneshot::channel();
         let window_ms = self.rest.window_ms();
-        let ask = Ask { op: Op::Cancel, budget: Budget::Cancel, body, window_ms, leave: None, answer };
+        let ask =
+            Ask { op: Op::Cancel, budget: Budget::Cancel, body, window_ms, leave: None, taken: Arc::default(), answer };
         self.ask(ask, Urgency::Reducing, answered).await
     }
 
-    async fn ask(&self, ask: Ask, urgency: Urgency, answered: oneshot::Receiver<Answer>) -> Answer {
+    async fn ask(&self, ask: Ask, urgency: Urgency, mut answered: oneshot::Receiver<Answer>) -> Answer {
         // A refused address is no reason here: sockets that are open stay open.
         if self.rest.banned().is_none() {
             self.rest.await_room(ask.op, ask.budget, 1, urgency).await?;
         }
-        let gone = || RestError::Unsent("the trade socket is closed".into());
-        self.asks.send(ask).await.map_err(|_| gone())?;
-        answered.await.unwrap_or_else(|_| Err(RestError::Ambiguous("the trade socket ended".into())))
+        let taken = ask.taken.clone();
+        self.asks.try_send(ask).map_err(|_| RestError::Unsent("the trade socket takes no requests".into()))?;
+        let ended = |_| Err(RestError::Ambiguous("the trade socket ended".into()));
+        if let Ok(answer) = timeout(TAKEN_WITHIN, &mut answered).await {
+            return answer.unwrap_or_else(ended);
+        }
+        if !taken.swap(true, Ordering::AcqRel) {
+            return Err(RestError::Unsent("the trade socket did not take it in time".into()));
+        }
+        match timeout(ANSWER_WITHIN, answered).await {
+            Ok(answer) => answer.unwrap_or_else(ended),
+            Err(_) => Err(RestError::Ambiguous("the trade socket did not answer".into())),
+        }
     }
 }
 
@@ -148,9 +170,17 @@ async fn serve(
     flights: &mut BTreeMap<String, Flight>,
     ids: &mut Ids,
 ) -> Result<(), Ended> {
-    let mut socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
-    // Nothing is sent before the answer to the authentication.
-    authenticate(&mut socket, &options.credentials, rest, "reqId", auth_answer).await?;
+    let connecting = connect(options, rest);
+    tokio::pin!(connecting);
+    let mut socket = loop {
+        tokio::select! {
+            socket = &mut connecting => break socket?,
+            ask = asked.recv() => match ask {
+                Some(ask) => refuse(ask, "it is being connected"),
+                None => return Ok(()),
+            },
+        }
+    };
     open.store(true, Ordering::Release);
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -171,6 +201,13 @@ async fn serve(
     }
 }
 
+/// Nothing is sent before the answer to the authentication.
+async fn connect(options: &TradeOptions, rest: &Rest) -> Result<Socket, Ended> {
+    let mut socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
+    authenticate(&mut socket, &options.credentials, rest, "reqId", auth_answer).await?;
+    Ok(socket)
+}
+
 fn auth_answer(text: &str) -> Option<Result<(), String>> {
     match parse(text) {
         Ok(reply) if matches!(reply.asked, TradeAsked::Auth | TradeAsked::Other) => {
@@ -187,6 +224,9 @@ async fn send(
     flights: &mut BTreeMap<String, Flight>,
     ids: &mut Ids,
 ) -> Result<(), Trouble> {
+    if ask.taken.swap(true, Ordering::AcqRel) {
+        return Ok(());
+    }
     if let Some(why) = ask.leave.as_ref().and_then(Leave::refusal) {
         drop(ask.answer.send(Err(RestError::Unsent(why.into()))));
         return Ok(());
@@ -249,13 +289,70 @@ fn unknown(flights: &mut BTreeMap<String, Flight>, why: &str) {
     }
 }
 
+fn refuse(ask: Ask, why: &str) {
+    // Nobody may wait for it any more.
+    drop(ask.answer.send(Err(RestError::Unsent(format!("no trade socket: {why}")))));
+}
+
 /// While there is no socket, what is asked never leaves. `false` when nobody asks any more.
 async fn refuse_until(again: Instant, asked: &mut mpsc::Receiver<Ask>, why: &str) -> bool {
     loop {
         match tokio::time::timeout_at(again, asked.recv()).await {
-            Ok(Some(ask)) => drop(ask.answer.send(Err(RestError::Unsent(format!("no trade socket: {why}"))))),
+            Ok(Some(ask)) => refuse(ask, why),
             Ok(None) => return false,
             Err(_) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::bybit::credentials::PrivateAccount;
+    use crate::venue::bybit::rest::{RestOptions, SharedLimits, VenueClock};
+
+    fn rest() -> Rest {
+        Rest::new(RestOptions {
+            base: "http://127.0.0.1:1".into(),
+            credentials: None,
+            recv_window_ms: 5_000,
+            create_recv_window_ms: 2_500,
+            proxy: None,
+            limits: SharedLimits::default(),
+            clock: Arc::new(VenueClock::default()),
+            now: Arc::new(|| Ts(1)),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_asked_while_it_connects_never_leaves() {
+        // Somebody who accepts and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let credentials = Credentials::new(PrivateAccount::Testnet, "key", "secret".to_owned().into()).unwrap();
+        let options = TradeOptions {
+            url: format!("ws://{}", silent.local_addr().unwrap()),
+            proxy: None,
+            credentials: Arc::new(credentials),
+            heartbeat: Heartbeat::default(),
+        };
+        let answer =
+            runtime.block_on(async { TradeSocket::start(options, rest()).cancel("BTCUSDT", "td-run-1").await });
+        assert!(matches!(&answer, Err(RestError::Unsent(why)) if why.contains("being connected")), "{answer:?}");
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_in_time_is_not_sent_later() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (asks, mut asked) = mpsc::channel(4);
+        let trade = TradeSocket { asks, open: Arc::new(AtomicBool::new(true)), rest: rest() };
+        let answer = runtime.block_on(trade.cancel("BTCUSDT", "td-run-000001"));
+        assert!(matches!(answer, Err(RestError::Unsent(_))), "{answer:?}");
+        // The socket comes to it afterwards and sees that it is not wanted any more.
+        let late = asked.try_recv().unwrap();
+        assert!(late.taken.load(Ordering::Acquire));
+        drop(asked);
+        assert!(!trade.is_open(), "a socket whose task has ended is not open");
     }
 }

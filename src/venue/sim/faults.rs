@@ -81,6 +81,8 @@ pub struct Faults {
     pub trade_sessions_max: u32,
     /// Refusals on the trade socket come in the private shape and without an id.
     pub odd_refusals: bool,
+    /// The key says that it may only read.
+    pub read_only_key: bool,
 }
 
 impl Default for Faults {
@@ -121,6 +123,7 @@ impl Default for Faults {
             bare_points: false,
             trade_sessions_max: 0,
             odd_refusals: false,
+            read_only_key: false,
         }
     }
 }

@@ -3,9 +3,11 @@
 
 pub mod desk;
 mod opening;
+pub(super) mod requests;
 mod runner;
 pub(super) mod stream;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -20,15 +22,19 @@ use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, MarketData};
+use crate::engine::event::{Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::Ts;
 use crate::venue::Venue;
 use crate::venue::line::{Inlet, Now, Wake, line};
 
 /// Events that may wait between the account's task and the run.
 const LINE_MAX: usize = 1_024;
+
+/// Said where the task is gone.
+const ENDED: &str = "tickdeck's connection to the account has ended by a fault of its own";
 
 /// How orders are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -72,6 +78,11 @@ pub struct BybitVenue {
     inlet: Inlet,
     withdrawn: Withdrawn,
     task: JoinHandle<()>,
+    now: Now,
+    /// The task has ended, which was told.
+    over: bool,
+    /// What is said where no task is left to say it.
+    last_words: VecDeque<(Ts, Event)>,
 }
 
 impl BybitVenue {
@@ -88,44 +99,74 @@ impl BybitVenue {
             clock: Arc::new(VenueClock::default()),
             now: now.clone(),
         })?;
-        let (outlet, inlet) = line(LINE_MAX, now, wake);
+        let (outlet, inlet) = line(LINE_MAX, now.clone(), wake);
         let (commands, taken) = unbounded_channel();
         let withdrawn = Withdrawn::default();
         let runner = Runner::new(options, rest, outlet, withdrawn.clone());
         let task = handle.spawn(runner.run(taken));
-        Ok(Self { commands, inlet, withdrawn, task })
+        Ok(Self { commands, inlet, withdrawn, task, now, over: false, last_words: VecDeque::new() })
     }
 
-    /// The task is gone only when the run is over: then there is nobody to tell.
-    fn command(&self, command: Command) {
-        drop(self.commands.send(command));
+    /// `false` where the task has ended: nothing is done any more.
+    fn command(&self, command: Command) -> bool {
+        self.commands.send(command).is_ok()
+    }
+    fn say(&mut self, event: Event) {
+        let at = (self.now)();
+        self.last_words.push_back((at, event));
+    }
+    fn say_of(&mut self, order: OrderSeq, what: OrderNews) {
+        self.say(Event::Order(OrderUpdate { order, what }));
+    }
+
+    /// The account's task ends, as if it had failed.
+    #[cfg(test)]
+    pub(super) fn end_task(&self) {
+        self.task.abort();
+    }
+    /// What listens to the private stream ends, as if it had failed.
+    #[cfg(test)]
+    pub(super) fn end_stream(&self) {
+        assert!(self.command(Command::EndStream));
     }
 }
 
 impl Venue for BybitVenue {
     fn on_market(&mut self, _: Ts, _: Symbol, _: &MarketData) {}
     fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str) {
-        self.command(Command::Submit { order, link_id: link_id.to_owned() });
+        let seq = order.get().seq;
+        if !self.command(Command::Submit { order, link_id: link_id.to_owned() }) {
+            self.say_of(seq, OrderNews::Unsent(ENDED.into()));
+        }
     }
     fn cancel(&mut self, _: Ts, order: OrderSeq) {
         // At once and for whoever is about to write it, before the cancel takes its way through the task.
         self.withdrawn.withdraw(order);
-        self.command(Command::Cancel(order));
+        if !self.command(Command::Cancel(order)) {
+            self.say_of(order, OrderNews::CancelRejected(ENDED.into()));
+        }
     }
     fn ask(&mut self, _: Ts) {
-        self.command(Command::Ask);
+        // Without a task there is no answer, and the hold below says why.
+        let _asked = self.command(Command::Ask);
     }
     fn collect(&mut self) {
         self.inlet.collect();
+        if !self.over && self.task.is_finished() {
+            self.over = true;
+            let detail = Some(format!("{ENDED}: start tickdeck anew; until then close at the exchange"));
+            self.say(Event::Hold(Hold { code: DenialCode::VenueUnreachable, symbol: None, detail }));
+        }
     }
     fn next_due(&self) -> Option<Ts> {
-        self.inlet.next_at()
+        self.inlet.next_at().or_else(|| self.last_words.front().map(|(at, _)| *at))
     }
     fn pop_due(&mut self, now: Ts) -> Option<(Ts, Event)> {
-        if self.inlet.next_at()? > now {
+        if self.next_due()? > now {
             return None;
         }
-        self.inlet.pop()
+        // What the task said comes before what is said in its place.
+        self.inlet.pop().or_else(|| self.last_words.pop_front())
     }
 }
 

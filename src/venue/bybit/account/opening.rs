@@ -7,15 +7,17 @@ use super::desk::Reading;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::parse::Odd;
 use crate::venue::bybit::parse::rest::account::{KeyInfo, MarginMode};
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
+use crate::venue::bybit::parse::{Odd, Rows};
 use crate::venue::bybit::rest::{Rest, RestError};
 
 /// Executions of this long before the opening are known as part of it.
 const BEFORE: Span = Span::from_secs(600);
-/// Executions are read again from this long before the newest one known.
+/// Executions are read again from this long before the last whole reading began: the venue's list lags.
 const OVERLAP: Span = Span::from_secs(60);
+/// One reading covers at most seven days of executions (contract 8.7), less some room.
+const LISTED_FOR: Span = Span::from_secs(7 * 86_400 - 600);
 /// Rounds of cancelling what earlier runs left, and of reading until nothing moves.
 const ROUNDS: usize = 10;
 const ROUND_PAUSE: Duration = Duration::from_millis(400);
@@ -23,38 +25,62 @@ const ROUND_PAUSE: Duration = Duration::from_millis(400);
 /// The account as it was found.
 pub struct Opened {
     pub reading: Reading,
-    /// Rows of every instrument of the run, flat ones included: they tell the position mode.
-    pub modes: Vec<PositionRow>,
-    /// Open orders that are not ours.
-    pub foreign_orders: u16,
     /// What the person should know.
     pub notes: Vec<String>,
     /// Why the key cannot trade, if so.
     pub cannot_trade: Option<String>,
 }
 
+/// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
+#[derive(Clone, Debug)]
+pub struct Names {
+    ours: String,
+    this_run: String,
+}
+
+impl Names {
+    /// Of this account and run.
+    pub fn new(account: Account, run: &RunId) -> Self {
+        let ours = format!("t{}-", account.letter());
+        Self { this_run: format!("{ours}{run}-"), ours }
+    }
+    fn are_ours(&self, row: &OrderRow) -> bool {
+        row.link_id.as_deref().is_some_and(|link| link.starts_with(&self.ours))
+    }
+    /// Is it an order of ours of another run?
+    pub fn are_earlier(&self, row: &OrderRow) -> bool {
+        self.are_ours(row) && !row.link_id.as_deref().is_some_and(|link| link.starts_with(&self.this_run))
+    }
+}
+
+/// What a reading is to read.
+pub struct Scope {
+    /// [`super::desk::Desk::version`] now.
+    pub version: u64,
+    /// Executions from here, ms on the venue's clock.
+    pub since_ms: i64,
+    /// While the balance is this, executions may be left out.
+    pub unchanged: Option<Money>,
+    /// Instruments whose flat rows are wanted too: they tell the position mode.
+    pub watched: Vec<String>,
+    /// Ours and others'.
+    pub names: Names,
+}
+
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &Rest, account: Account, run: &RunId, symbols: &[String]) -> Result<Opened, RestError> {
+pub async fn open(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Opened, RestError> {
     rest.sync_clock().await?;
     let mut notes = Vec::new();
     let cannot_trade = check_key(&rest.key_info().await?, &mut notes);
     note_margin(rest, &mut notes).await;
-    let mut modes = Vec::new();
-    for symbol in symbols {
-        modes.extend(rest.positions_of(symbol).await?);
-    }
-    let ours = format!("t{}-", account.letter());
-    let this_run = format!("{ours}{run}-");
-    let open = cancel_earlier(rest, &ours, &this_run, &mut notes).await?;
-    let foreign = open.iter().filter(|row| !row.link_id.as_deref().is_some_and(|link| link.starts_with(&ours)));
-    let foreign_orders = u16::try_from(foreign.count()).unwrap_or(u16::MAX);
-    let reading = read_still(rest).await?;
-    check_positions(&reading, symbols, &mut notes)?;
-    Ok(Opened { reading, modes, foreign_orders, notes, cannot_trade })
+    cancel_earlier(rest, names, &mut notes).await?;
+    let reading = read_still(rest, names, symbols).await?;
+    note_positions(&reading, symbols, &mut notes);
+    Ok(Opened { reading, notes, cannot_trade })
 }
 
 /// What the key may do: a key that cannot trade holds, one that could withdraw is warned about.
-fn check_key(key: &KeyInfo, notes: &mut Vec<String>) -> Option<String> {
+pub fn check_key(key: &KeyInfo, notes: &mut Vec<String>) -> Option<String> {
     if key.may_withdraw() {
         notes.push("the API key may WITHDRAW money: make one that may only trade, and delete this one".into());
     }
@@ -95,35 +121,22 @@ async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
     }
 }
 
-/// A position whose cost is not told cannot be taken over: its profit would be a guess. One of another instrument is
-/// left to the person.
-fn check_positions(reading: &Reading, symbols: &[String], notes: &mut Vec<String>) -> Result<(), RestError> {
-    for row in reading.positions.iter().filter(|row| !row.size.is_zero()) {
-        if !symbols.contains(&row.symbol) {
-            notes.push(format!(
-                "{}: a position of {} is not of this run; no limit here counts it",
-                row.symbol, row.size
-            ));
-        } else if row.value.is_none() && row.entry.is_none() {
-            return Err(RestError::Odd(Odd { what: "position", field: "its entry price is missing".into() }));
-        }
-    }
-    Ok(())
+/// A position of another instrument is left to the person.
+fn note_positions(reading: &Reading, symbols: &[String], notes: &mut Vec<String>) {
+    let others = reading.positions.iter().filter(|row| !row.size.is_zero() && !symbols.contains(&row.symbol));
+    notes.extend(
+        others.map(|row| {
+            format!("{}: a position of {} is not of this run; no limit here counts it", row.symbol, row.size)
+        }),
+    );
 }
 
-/// Orders of ours from earlier runs end; returns what is open afterwards.
-async fn cancel_earlier(
-    rest: &Rest,
-    ours: &str,
-    this_run: &str,
-    notes: &mut Vec<String>,
-) -> Result<Vec<OrderRow>, RestError> {
-    let earlier =
-        |row: &OrderRow| row.link_id.as_deref().is_some_and(|l| l.starts_with(ours) && !l.starts_with(this_run));
+/// Orders of ours from earlier runs end.
+async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> Result<(), RestError> {
     let mut cancelled = BTreeSet::new();
     let mut open = rest.open_orders().await?.good;
     for _ in 0..ROUNDS {
-        let left: Vec<&OrderRow> = open.iter().filter(|row| earlier(row)).collect();
+        let left: Vec<&OrderRow> = open.iter().filter(|row| names.are_earlier(row)).collect();
         if left.is_empty() {
             break;
         }
@@ -140,45 +153,71 @@ async fn cancel_earlier(
     if !cancelled.is_empty() {
         notes.push(format!("{} resting order(s) of an earlier run were cancelled", cancelled.len()));
     }
-    let left = open.iter().filter(|row| earlier(row)).count();
+    let left = open.iter().filter(|row| names.are_earlier(row)).count();
     if left > 0 {
         notes.push(format!("{left} order(s) of an earlier run could not be cancelled: cancel them at the exchange"));
     }
-    Ok(open)
+    Ok(())
 }
 
 /// Reads until no execution came in between: then balance and positions belong together.
-async fn read_still(rest: &Rest) -> Result<Reading, RestError> {
-    let since = (rest.clock().venue_time(rest.now()) - BEFORE).as_ms();
-    let mut before = Some(rest.executions_since(since).await?);
-    let mut reading = read(rest, 0, Some(since)).await?;
+async fn read_still(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Reading, RestError> {
+    let since_ms = (rest.clock().venue_time(rest.now()) - BEFORE).as_ms();
+    let scope = Scope { version: 0, since_ms, unchanged: None, watched: symbols.to_vec(), names: names.clone() };
+    let mut before = Some(rest.executions_since(since_ms).await?.good);
+    let mut reading = read(rest, &scope).await?;
     for _ in 1..ROUNDS {
         if reading.executions == before {
             break;
         }
         before = reading.executions.take();
-        reading = read(rest, 0, Some(since)).await?;
+        reading = read(rest, &scope).await?;
     }
     Ok(reading)
 }
 
-/// Where to read executions from, so that none is missed: the newest known one with some overlap.
-pub fn since_ms(rest: &Rest, newest_ms: i64) -> i64 {
-    let newest = if newest_ms > 0 { Ts::from_ms(newest_ms) } else { rest.clock().venue_time(rest.now()) - BEFORE };
-    (newest - OVERLAP).as_ms()
+/// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the
+/// venue's clock. What was pushed since says nothing about what was not.
+pub fn since_ms(now: Ts, read_to: Ts) -> i64 {
+    (read_to - OVERLAP).max(now - LISTED_FOR).as_ms()
 }
 
 /// Balance, positions and open orders; executions last, so that none of the positions' is missing.
-pub async fn read(rest: &Rest, version: u64, since: Option<i64>) -> Result<Reading, RestError> {
+pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
     let began = rest.now();
+    let began_at = rest.clock().venue_time(began);
     let balance = balance_of(&rest.wallet().await?);
-    let positions = rest.positions().await?;
-    let open = rest.open_orders().await?.good;
-    let executions = match since {
-        Some(since) => Some(rest.executions_since(since).await?),
-        None => None,
+    let Rows { good: positions, mut odd } = rest.positions().await?;
+    let modes = modes_of(rest, &scope.watched, &mut odd).await?;
+    let orders = rest.open_orders().await?;
+    let executions = if scope.unchanged == Some(balance) {
+        None
+    } else {
+        let rows = rest.executions_since(scope.since_ms).await?;
+        odd.extend(rows.odd);
+        Some(rows.good)
     };
-    Ok(Reading { began, version, balance, positions, open, executions })
+    // Nobody knows whose it is: the account is not known then.
+    if let Some(odd) = odd.iter().find(|odd| odd.symbol.is_none()) {
+        return Err(RestError::Odd(odd.clone()));
+    }
+    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row)).count();
+    let foreign_orders = u16::try_from(foreign + orders.odd.len()).unwrap_or(u16::MAX);
+    let (version, open) = (scope.version, orders.good);
+    Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions })
+}
+
+/// Every row of some instruments.
+async fn modes_of(rest: &Rest, symbols: &[String], odd: &mut Vec<Odd>) -> Result<Vec<PositionRow>, RestError> {
+    let mut modes = Vec::new();
+    for symbol in symbols {
+        match rest.positions_of(symbol).await {
+            Ok(rows) => modes.extend(rows),
+            Err(RestError::Odd(unread)) => odd.push(Odd { symbol: Some(symbol.clone()), ..unread }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(modes)
 }
 
 /// The settlement coin's wallet balance; a coin of which there is nothing is left out by the venue.
@@ -189,6 +228,14 @@ fn balance_of(wallet: &WalletRow) -> Money {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn executions_are_read_from_before_the_last_whole_reading_on() {
+        let now = Ts::from_ms(2_000_000_000_000);
+        let an_hour_ago = now - Span::from_secs(3_600);
+        assert_eq!(since_ms(now, an_hour_ago), (an_hour_ago - Span::from_secs(60)).as_ms());
+        assert_eq!(since_ms(now, Ts(0)), (now - Span::from_secs(7 * 86_400 - 600)).as_ms());
+    }
 
     #[test]
     fn a_key_that_cannot_trade_is_named_and_one_that_can_withdraw_is_warned_about() {

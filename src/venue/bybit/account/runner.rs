@@ -1,29 +1,30 @@
 //! The account's task: passes on what is asked, answered and heard to the bookkeeper, and what the bookkeeper says to the
 //! run and to the venue. It decides when the account counts as reached, and when a statement may be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::desk::{Answer, Desk, Found, Reading, Request};
-use super::opening::{self, Opened};
+use super::desk::{Desk, Found, Reading, Request};
+use super::opening::{self, Names, Opened, Scope, check_key};
+use super::requests::{Done, Owed, answer_of, cancel, create, look_up, lost_read, lost_write};
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
 use crate::engine::event::Event;
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::num::Money;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next};
-use crate::venue::bybit::holds::Holds;
+use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
-use crate::venue::bybit::rest::{Placement, Rest, RestError};
+use crate::venue::bybit::rest::{Rest, RestError};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
 use crate::venue::line::Outlet;
 
@@ -34,6 +35,8 @@ const READ_AGAIN: Span = Span::from_ms(300);
 const READ_PAUSE: Span = Span::from_secs(1);
 /// A key that was refused is not tried again at once.
 const REFUSED_PAUSE: Span = Span::from_secs(30);
+/// Before the private stream is made anew, where its task ended.
+const ANEW_PAUSE: Duration = Duration::from_secs(1);
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Span = Span::from_secs(60);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
@@ -43,9 +46,15 @@ const HEARD_MAX: usize = 1_024;
 
 /// What the run asks for.
 pub enum Command {
-    Submit { order: Approved<NewOrder>, link_id: String },
+    Submit {
+        order: Approved<NewOrder>,
+        link_id: String,
+    },
     Cancel(OrderSeq),
     Ask,
+    /// The private stream's task ends, as if it had failed.
+    #[cfg(test)]
+    EndStream,
 }
 
 /// What the private stream says.
@@ -59,22 +68,15 @@ pub enum Heard {
     Odd,
 }
 
-/// What requests came back with.
-enum Done {
-    Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
-    Cancelled(OrderSeq, Result<OrderRef, RestError>),
-    LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
-    Read(Result<Reading, RestError>),
-    Opened(Box<Result<Opened, RestError>>),
-}
-
 pub struct Runner {
     options: AccountOptions,
     rest: Rest,
     outlet: Outlet,
     desk: Desk,
     withdrawn: Withdrawn,
-    holds: Holds,
+    names: Names,
+    /// Orders of earlier runs that turned up, by id.
+    earlier: BTreeSet<String>,
     trade: Option<TradeSocket>,
     done: UnboundedSender<Done>,
     doing: Option<UnboundedReceiver<Done>>,
@@ -88,6 +90,10 @@ pub struct Runner {
     /// Since when a statement is asked for.
     asked: Option<Ts>,
     read_at: Option<Ts>,
+    /// When the last whole reading began, on the venue's clock: executions are known up to then, whatever was pushed since.
+    read_to: Ts,
+    /// The balance as it was last told.
+    balance: Option<Money>,
     clock_at: Ts,
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
@@ -96,6 +102,7 @@ pub struct Runner {
 impl Runner {
     pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
+        let names = Names::new(options.account, &options.run);
         let desk = Desk::new(options.symbols.clone(), window);
         let (done, doing) = unbounded_channel();
         let clock_at = outlet.now() + CLOCK_EVERY;
@@ -105,7 +112,8 @@ impl Runner {
             outlet,
             desk,
             withdrawn,
-            holds: Holds::default(),
+            names,
+            earlier: BTreeSet::new(),
             trade: None,
             done,
             doing: Some(doing),
@@ -115,6 +123,8 @@ impl Runner {
             behind: Some(Ts(0)),
             asked: None,
             read_at: None,
+            read_to: Ts(0),
+            balance: None,
             clock_at,
             lifts: BTreeMap::new(),
         }
@@ -123,7 +133,8 @@ impl Runner {
     /// Runs until nobody commands any more.
     pub async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         let Some(mut doing) = self.doing.take() else { return };
-        let mut heard = self.connect();
+        let mut heard = self.listen(Duration::ZERO);
+        self.trade = self.start_trade();
         self.unreachable(Some("connecting to the account".into())).await;
         loop {
             self.flush().await;
@@ -133,7 +144,13 @@ impl Runner {
                     Some(command) => self.on_command(command),
                     None => return,
                 },
-                Some(heard) = heard.recv() => self.on_heard(heard).await,
+                news = heard.recv() => {
+                    let ended = news.is_none();
+                    self.on_heard(news.unwrap_or_else(|| Heard::Down("what listens to it has ended".into()))).await;
+                    if ended {
+                        heard = self.listen(ANEW_PAUSE);
+                    }
+                }
                 Some(done) = doing.recv() => self.on_done(done).await,
                 () = tokio::time::sleep(due) => {}
             }
@@ -141,22 +158,31 @@ impl Runner {
         }
     }
 
-    fn connect(&mut self) -> Receiver<Heard> {
+    /// Starts to listen to the private stream after a pause, in place of whatever listened before.
+    fn listen(&mut self, pause: Duration) -> Receiver<Heard> {
         let (says, heard) = channel(HEARD_MAX);
-        let (options, rest) = (&self.options, &self.rest);
-        let (credentials, proxy) = (options.credentials.clone(), options.proxy.clone());
+        let options = &self.options;
         let stream = StreamOptions {
             url: options.hosts.stream(),
-            proxy: proxy.clone(),
-            credentials: credentials.clone(),
+            proxy: options.proxy.clone(),
+            credentials: options.credentials.clone(),
             heartbeat: options.heartbeat,
         };
-        self.side.spawn(stream::keep(stream, rest.clone(), says));
-        if let (Transport::Socket, Some(url)) = (options.transport, options.hosts.trade()) {
-            let trade = TradeOptions { url, proxy, credentials, heartbeat: options.heartbeat };
-            self.trade = Some(TradeSocket::start(trade, rest.clone()));
-        }
+        let rest = self.rest.clone();
+        self.side = JoinSet::new();
+        self.side.spawn(async move {
+            tokio::time::sleep(pause).await;
+            stream::keep(stream, rest, says).await;
+        });
         heard
+    }
+
+    fn start_trade(&self) -> Option<TradeSocket> {
+        let options = &self.options;
+        let url = options.hosts.trade().filter(|_| options.transport == Transport::Socket)?;
+        let (proxy, credentials) = (options.proxy.clone(), options.credentials.clone());
+        let trade = TradeOptions { url, proxy, credentials, heartbeat: options.heartbeat };
+        Some(TradeSocket::start(trade, self.rest.clone()))
     }
 
     /// Passes on what the bookkeeper says and asks.
@@ -169,19 +195,18 @@ impl Runner {
         }
     }
 
-    async fn hold(&mut self, code: DenialCode, symbol: Option<Symbol>, detail: Option<String>) {
-        if let Some(event) = self.holds.set(code, symbol, detail) {
-            self.outlet.say(event).await;
-        }
+    async fn hold(&mut self, code: DenialCode, symbol: Option<Symbol>, source: Source, detail: Option<String>) {
+        self.desk.hold(code, symbol, source, detail);
+        self.flush().await;
     }
     async fn unreachable(&mut self, why: Option<String>) {
         let detail = why.map(|why| format!("{why}; nothing opens until the account has been read again"));
-        self.hold(DenialCode::VenueUnreachable, None, detail).await;
+        self.hold(DenialCode::VenueUnreachable, None, Source::Reading, detail).await;
     }
-    async fn key_refused(&mut self, why: &str) {
+    async fn key_refused(&mut self, source: Source, why: &str) {
         let detail =
             format!("{why}: check key, secret, address and environment, then start anew; close at the exchange");
-        self.hold(DenialCode::VenueKeyRefused, None, Some(detail)).await;
+        self.hold(DenialCode::VenueKeyRefused, None, source, Some(detail)).await;
     }
 
     fn due(&self) -> Duration {
@@ -205,7 +230,12 @@ impl Runner {
         let over: Vec<_> = self.lifts.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
         for key in over {
             self.lifts.remove(&key);
-            self.hold(key.0, key.1, None).await;
+            if key.0 == DenialCode::VenueBanned && self.rest.banned().is_some() {
+                // Refused anew meanwhile.
+                self.note_ban().await;
+            } else {
+                self.hold(key.0, key.1, Source::Request, None).await;
+            }
         }
     }
 
@@ -226,11 +256,16 @@ impl Runner {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);
             }
+            #[cfg(test)]
+            Command::EndStream => self.side.abort_all(),
         }
     }
 
+    /// Something may have been missed: the books are compared with the account before it counts as reached.
     fn fall_behind(&mut self) {
-        self.behind = Some(self.outlet.now());
+        let now = self.outlet.now();
+        self.behind = Some(now);
+        self.asked.get_or_insert(now);
     }
 
     fn read_soon(&mut self, at: Ts) {
@@ -244,25 +279,25 @@ impl Runner {
                 let trade = self.transport(placement.reduce_only);
                 let symbol = self.symbol(&placement.symbol);
                 let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
+                let owed = Owed::new(done, Done::Created(order, symbol, Err(lost_write())));
                 tokio::spawn(async move {
                     let answer = create(&rest, trade, &placement, &leave).await;
-                    drop(done.send(Done::Created(order, symbol, answer)));
+                    owed.pay(Done::Created(order, symbol, answer));
                 });
             }
             Request::Cancel { order, symbol, link_id } => {
                 let trade = self.transport(true);
+                let owed = Owed::new(done, Done::Cancelled(order, Err(lost_write())));
                 tokio::spawn(async move {
-                    let answer = match trade {
-                        Some(trade) => trade.cancel(&symbol, &link_id).await,
-                        None => rest.cancel(&symbol, &link_id).await,
-                    };
-                    drop(done.send(Done::Cancelled(order, answer)));
+                    let answer = cancel(&rest, trade, &symbol, &link_id).await;
+                    owed.pay(Done::Cancelled(order, answer));
                 });
             }
             Request::LookUp { order, symbol, link_id } => {
+                let owed = Owed::new(done, Done::LookedUp(order, Vec::new(), Found::Unknown));
                 tokio::spawn(async move {
                     let (executions, found) = look_up(&rest, &symbol, &link_id).await;
-                    drop(done.send(Done::LookedUp(order, executions, found)));
+                    owed.pay(Done::LookedUp(order, executions, found));
                 });
             }
             Request::Reconcile => {
@@ -287,23 +322,41 @@ impl Runner {
     fn start_reading(&mut self) {
         let (rest, done) = (self.rest.clone(), self.done.clone());
         self.reading = true;
+        let names = self.names.clone();
         if !self.desk.is_open() {
-            let (account, run) = (self.options.account, self.options.run.clone());
             let symbols = self.options.symbols.clone();
+            let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
             tokio::spawn(async move {
-                let opened = opening::open(&rest, account, &run, &symbols).await;
-                drop(done.send(Done::Opened(Box::new(opened))));
+                let opened = opening::open(&rest, &names, &symbols).await;
+                owed.pay(Done::Opened(Box::new(opened)));
             });
             return;
         }
-        // A first answer to a question is short; one that disagreed, or came after an absence, reads executions too.
-        let doubtful =
-            self.behind.is_some() || self.asked.is_some_and(|asked| self.outlet.now().since(asked) >= READ_AGAIN);
-        let since = doubtful.then(|| opening::since_ms(&rest, self.desk.newest_ms()));
-        let version = self.desk.version();
+        // A first answer to a question may be short while the balance is as it was told; one after another answer that
+        // disagreed, or after an absence, reads executions too.
+        let now = self.outlet.now();
+        let doubtful = self.behind.is_some() || self.asked.is_some_and(|asked| now.since(asked) >= READ_AGAIN);
+        let scope = Scope {
+            version: self.desk.version(),
+            since_ms: opening::since_ms(rest.clock().venue_time(now), self.read_to),
+            unchanged: self.balance.filter(|_| !doubtful),
+            watched: self.desk.watched(),
+            names,
+        };
+        let owed = Owed::new(done, Done::Read(Err(lost_read())));
         tokio::spawn(async move {
-            let reading = opening::read(&rest, version, since).await;
-            drop(done.send(Done::Read(reading)));
+            let reading = opening::read(&rest, &scope).await;
+            owed.pay(Done::Read(reading));
+        });
+    }
+
+    /// What the key may do now.
+    fn read_key(&self) {
+        let rest = self.rest.clone();
+        let owed = Owed::new(self.done.clone(), Done::Key(Err(lost_read())));
+        tokio::spawn(async move {
+            let key = rest.key_info().await;
+            owed.pay(Done::Key(key));
         });
     }
 
@@ -312,9 +365,12 @@ impl Runner {
         match heard {
             Heard::Up => {
                 self.up = true;
+                // What disagreed during the absence had no chance to agree.
+                self.asked = None;
                 self.fall_behind();
                 self.desk.look_at_all(now);
-                self.hold(DenialCode::VenueKeyRefused, None, None).await;
+                self.hold(DenialCode::VenueKeyRefused, None, Source::Stream, None).await;
+                self.read_key();
                 self.read_soon(now);
             }
             Heard::Down(why) => {
@@ -325,7 +381,9 @@ impl Runner {
             Heard::KeyRefused(why) => {
                 self.up = false;
                 self.fall_behind();
-                self.key_refused(&why).await;
+                // Until it is up again and the books are compared.
+                self.unreachable(Some("the account's stream is refused".into())).await;
+                self.key_refused(Source::Stream, &why).await;
             }
             Heard::Orders(rows) => {
                 self.note_odd(rows.odd.len());
@@ -370,6 +428,12 @@ impl Runner {
                 self.on_trouble(None, None).await;
                 self.desk.on_looked_up(now, order, &executions, &found);
             }
+            Done::Key(Ok(key)) => {
+                self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None).await;
+                let cannot = check_key(&key, &mut Vec::new());
+                self.hold(DenialCode::VenueKeyRefused, None, Source::Key, cannot).await;
+            }
+            Done::Key(Err(error)) => self.on_trouble(Some(&error), None).await,
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {
@@ -391,11 +455,10 @@ impl Runner {
         for note in opened.notes {
             self.outlet.say(Event::Told(note)).await;
         }
-        self.hold(DenialCode::VenueKeyRefused, None, opened.cannot_trade).await;
-        self.desk.open(now, &opened.reading, opened.foreign_orders);
-        for row in &opened.modes {
-            self.desk.on_position(row);
-        }
+        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, opened.cannot_trade).await;
+        self.desk.open(now, &opened.reading);
+        self.read_to = opened.reading.began_at;
+        self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
         self.fall_behind();
         self.flush().await;
@@ -403,21 +466,48 @@ impl Runner {
     }
 
     async fn on_reading(&mut self, now: Ts, reading: &Reading) {
-        let whole = reading.executions.is_some() && self.behind.is_none_or(|since| reading.began >= since);
         self.desk.take_reading(now, reading);
+        if reading.executions.is_some() {
+            self.read_to = reading.began_at;
+        }
+        self.cancel_earlier(reading).await;
+        // What the reading explains comes before any statement.
         self.flush().await;
-        if self.up && whole {
-            self.behind = None;
+        let Some(asked) = self.asked else { return };
+        // A reading that began before the question may be older than what it asks about; a short one says nothing of what
+        // was missed.
+        let missed = self.behind.is_some_and(|since| reading.executions.is_none() || reading.began < since);
+        let fresh = reading.began >= asked && !missed;
+        if !fresh || !(self.desk.agrees(reading) || now.since(asked) >= DISAGREE_MAX) {
+            self.read_soon(now + READ_AGAIN);
+            return;
+        }
+        self.asked = None;
+        self.behind = None;
+        self.balance = Some(reading.balance);
+        self.desk.state(reading);
+        self.flush().await;
+        // Last: nothing opens on books that were not compared.
+        if self.up {
             self.unreachable(None).await;
         }
-        let Some(asked) = self.asked else { return };
-        // A reading that began before the question may be older than what it asks about.
-        let fresh = reading.began >= asked;
-        if fresh && (self.desk.agrees(reading) || now.since(asked) >= DISAGREE_MAX) {
-            self.asked = None;
-            self.desk.state(reading);
-        } else {
-            self.read_soon(now + READ_AGAIN);
+    }
+
+    /// Orders of ours of an earlier run that turn up late end like those that the opening found.
+    async fn cancel_earlier(&mut self, reading: &Reading) {
+        let open = reading.open.iter().filter(|row| row.status.is_open() && self.names.are_earlier(row));
+        let mut turned_up = Vec::new();
+        for row in open {
+            let link_id = row.link_id.clone().unwrap_or_default();
+            let (rest, symbol, link) = (self.rest.clone(), row.symbol.clone(), link_id.clone());
+            // Whatever it answers, the next reading shows what is left.
+            tokio::spawn(async move { rest.cancel(&symbol, &link).await.ok() });
+            if self.earlier.insert(link_id) {
+                turned_up.push(format!("{}: an order of an earlier run turned up and is cancelled", row.symbol));
+            }
+        }
+        for text in turned_up {
+            self.outlet.say(Event::Told(text)).await;
         }
     }
 
@@ -434,20 +524,23 @@ impl Runner {
         self.read_soon(now + pause);
     }
 
+    async fn note_ban(&mut self) {
+        let Some(until) = self.rest.banned() else { return };
+        let detail = format!(
+            "until {} the exchange refuses this address: close from the phone: Bybit app > Derivatives > Positions",
+            until.clock()
+        );
+        self.hold(DenialCode::VenueBanned, None, Source::Request, Some(detail)).await;
+        self.lifts.insert((DenialCode::VenueBanned, None), until);
+    }
+
     /// Refusals that concern more than their own request.
     async fn on_trouble(&mut self, error: Option<&RestError>, symbol: Option<Symbol>) {
         let now = self.outlet.now();
-        if let Some(until) = self.rest.banned() {
-            let detail = format!(
-                "until {} the exchange refuses this address: close from the phone: Bybit app > Derivatives > Positions",
-                until.clock()
-            );
-            self.hold(DenialCode::VenueBanned, None, Some(detail)).await;
-            self.lifts.insert((DenialCode::VenueBanned, None), until);
-        }
+        self.note_ban().await;
         let Some(RestError::Refused { code, verdict, .. }) = error else { return };
         match (verdict.action, verdict.next) {
-            (Action::Halt, _) if is_about_the_key(*code) => self.key_refused(verdict.meaning).await,
+            (Action::Halt, _) if is_about_the_key(*code) => self.key_refused(Source::Request, verdict.meaning).await,
             (Action::Halt, _) => self.refused_for_a_while(None, verdict.meaning, now).await,
             (_, Next::LeaveSymbol) => self.refused_for_a_while(symbol, verdict.meaning, now).await,
             (_, Next::SyncClock) => self.sync_clock(now),
@@ -461,7 +554,8 @@ impl Runner {
 
     async fn refused_for_a_while(&mut self, symbol: Option<Symbol>, why: &str, now: Ts) {
         let again = now + REFUSAL_HOLDS;
-        self.hold(DenialCode::VenueRefused, symbol, Some(format!("{why}; tried again at {}", again.clock()))).await;
+        let detail = format!("{why}; tried again at {}", again.clock());
+        self.hold(DenialCode::VenueRefused, symbol, Source::Request, Some(detail)).await;
         self.lifts.insert((DenialCode::VenueRefused, symbol), again);
     }
 }
@@ -469,42 +563,4 @@ impl Runner {
 /// Codes that say that the key, not the account, is refused (contract 4).
 const fn is_about_the_key(code: i64) -> bool {
     matches!(code, 10_003 | 10_004 | 10_005 | 10_007 | 10_010 | -2015 | 33_004)
-}
-
-async fn create(
-    rest: &Rest,
-    trade: Option<TradeSocket>,
-    order: &Placement,
-    leave: &Leave,
-) -> Result<OrderRef, RestError> {
-    match trade {
-        Some(trade) => trade.create(order, leave).await,
-        None => rest.create(order, leave).await,
-    }
-}
-
-fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
-    match answer {
-        Ok(_) => Answer::Accepted,
-        Err(error @ RestError::Refused { .. }) => Answer::Refused(error.to_string()),
-        Err(RestError::Unsent(why)) => Answer::Unsent(why),
-        // Only a documented refusal is one (contract O1).
-        Err(error) => Answer::Unclear(error.to_string()),
-    }
-}
-
-/// One order by its id, wherever it is (contract 8.9).
-async fn look_up(rest: &Rest, symbol: &str, link_id: &str) -> (Vec<ExecutionRow>, Found) {
-    let now = rest.order_now(symbol, link_id).await;
-    let row = match now {
-        Ok(None) => rest.order_past(symbol, link_id).await,
-        found => found,
-    };
-    // Last: none of the fills that the row counts is missing.
-    let executions = rest.executions_of(symbol, link_id).await;
-    match (row, executions) {
-        (Ok(Some(row)), executions) => (executions.unwrap_or_default(), Found::Row(Box::new(row))),
-        (Ok(None), Ok(executions)) if executions.is_empty() => (executions, Found::Nothing),
-        (_, executions) => (executions.unwrap_or_default(), Found::Unknown),
-    }
 }

@@ -26,11 +26,13 @@ pub struct Odd {
     pub what: &'static str,
     /// The field that is missing or unreadable, or why the whole could not be read. Never a value that was sent.
     pub field: Cow<'static, str>,
+    /// Whose row it is, where that can be read and is a name.
+    pub symbol: Option<String>,
 }
 
 impl Odd {
     const fn new(what: &'static str, field: &'static str) -> Self {
-        Self { what, field: Cow::Borrowed(field) }
+        Self { what, field: Cow::Borrowed(field), symbol: None }
     }
 }
 

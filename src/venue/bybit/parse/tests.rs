@@ -138,7 +138,12 @@ fn an_instrument_that_ends_and_one_too_large_to_count() {
     assert_eq!((row.delivery_ms, row.max_qty), (Some(1_795_000_000_000), Qty::from_raw(i64::MAX)));
     assert_eq!((page.rows.odd.len(), page.next.as_deref()), (2, Some("a%3Db")));
     let text = INSTRUMENTS.replace("25000000000", "a lot");
-    assert_eq!(market::instruments(&answer(&text)).unwrap().rows.odd[0].field, "maxOrderQty");
+    let odd = &market::instruments(&answer(&text)).unwrap().rows.odd[0];
+    assert_eq!(odd.field, "maxOrderQty");
+    assert!(odd.symbol.as_ref().is_some_and(|name| text.contains(name)), "{odd:?}");
+    // What is no plain name is not repeated to anybody.
+    let text = text.replace(odd.symbol.as_ref().unwrap(), "<b>");
+    assert_eq!(market::instruments(&answer(&text)).unwrap().rows.odd[0].symbol, None);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl<'a> Node<'a> {
         for item in items {
             match read(&Row(item)) {
                 Ok(row) => rows.good.push(row),
-                Err(field) => rows.odd.push(Odd::new(what, field)),
+                Err(field) => rows.odd.push(Odd { symbol: name_of(item), ..Odd::new(what, field) }),
             }
         }
         Ok(rows)
@@ -136,6 +136,14 @@ impl<'a> Node<'a> {
         let next = self.at("nextPageCursor").text().map(Cow::into_owned);
         Ok(Page { rows: self.at("list").rows(what, read)?, next })
     }
+}
+
+/// The instrument of a row that could not be read, where that is a plain name.
+fn name_of(row: &Node<'_>) -> Option<String> {
+    let plain = |name: &str| {
+        !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    row.at("symbol").text().filter(|name| plain(name)).map(Cow::into_owned)
 }
 
 /// A plain decimal as a float; words such as `nan` are none.

@@ -9,7 +9,7 @@ use crate::engine::event::{Event, Link, MarketData};
 use crate::engine::ids::Symbol;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::holds::Holds;
+use crate::venue::bybit::holds::{Holds, Source};
 use crate::venue::bybit::rest::Rest;
 use crate::venue::line::Outlet;
 
@@ -142,7 +142,7 @@ impl Hub {
 
     /// Sets (`Some`) or lifts a hold; told only when it changes.
     pub(super) async fn hold(&self, code: DenialCode, symbol: Option<Symbol>, detail: Option<String>) {
-        let told = lock(&self.holds).set(code, symbol, detail);
+        let told = lock(&self.holds).set(code, symbol, Source::Stream, detail);
         if let Some(event) = told {
             self.say(event).await;
         }

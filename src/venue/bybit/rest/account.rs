@@ -5,22 +5,23 @@ use serde_json::json;
 use super::{Rest, RestError, query};
 use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::limits::{Budget, Urgency};
-use crate::venue::bybit::parse::Page;
 use crate::venue::bybit::parse::rest::account::{
     self as read, AccountInfo, FeeRow, KeyInfo, TransactionRow, UserSettings,
 };
 use crate::venue::bybit::parse::rows::{PositionRow, WalletRow};
+use crate::venue::bybit::parse::{Page, Rows};
 
 impl Rest {
-    /// Open positions settled in USDT. A row that cannot be read is an error: a position is all or nothing.
-    pub async fn positions(&self) -> Result<Vec<PositionRow>, RestError> {
-        let mut all = Vec::new();
+    /// Open positions settled in USDT, and what of them cannot be read: a position is all or nothing.
+    pub async fn positions(&self) -> Result<Rows<PositionRow>, RestError> {
+        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
         let mut cursor = String::new();
         loop {
             let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "200"), ("cursor", &cursor)];
-            let Whole { rows, next } = self.position_page(&pairs).await?;
-            let last = rows.is_empty();
-            all.extend(rows);
+            let Page { rows, next } = self.position_page(&pairs).await?;
+            let last = rows.good.is_empty() && rows.odd.is_empty();
+            all.good.extend(rows.good);
+            all.odd.extend(rows.odd);
             match next.filter(|next| *next != cursor && !last) {
                 Some(next) => cursor = next,
                 None => return Ok(all),
@@ -28,18 +29,15 @@ impl Rest {
         }
     }
 
-    /// The rows of one instrument, flat ones included: two of them in hedge mode.
+    /// The rows of one instrument, flat ones included: two of them in hedge mode. One that cannot be read is an error.
     pub async fn positions_of(&self, symbol: &str) -> Result<Vec<PositionRow>, RestError> {
-        Ok(self.position_page(&[("category", "linear"), ("symbol", symbol)]).await?.rows)
+        let rows = self.position_page(&[("category", "linear"), ("symbol", symbol)]).await?.rows;
+        rows.odd.into_iter().next().map_or(Ok(rows.good), |odd| Err(RestError::Odd(odd)))
     }
 
-    async fn position_page(&self, pairs: &[(&str, &str)]) -> Result<Whole<PositionRow>, RestError> {
+    async fn position_page(&self, pairs: &[(&str, &str)]) -> Result<Page<PositionRow>, RestError> {
         let ask = self.signed("/v5/position/list", query(pairs), Budget::Positions, Urgency::Reducing);
-        let Page { rows, next } = self.read(&ask, read::positions).await?;
-        match rows.odd.into_iter().next() {
-            Some(odd) => Err(RestError::Odd(odd)),
-            None => Ok(Whole { rows: rows.good, next }),
-        }
+        self.read(&ask, read::positions).await
     }
 
     /// The unified wallet.
@@ -127,12 +125,6 @@ impl Rest {
     async fn set(&self, path: &str, body: &serde_json::Value, budget: Budget) -> Result<(), RestError> {
         self.once(&self.write(Op::Setting, path, body, budget), &|_| Ok(())).await
     }
-}
-
-/// Rows of a page that could all be read.
-struct Whole<T> {
-    rows: Vec<T>,
-    next: Option<String>,
 }
 
 const fn empty_wallet() -> WalletRow {

@@ -212,39 +212,39 @@ impl Rest {
         }
     }
 
-    /// Executions of one order of ours.
+    /// Executions of one order of ours. One that cannot be read is an error: its fills would not add up.
     pub async fn executions_of(&self, symbol: &str, link_id: &str) -> Result<Vec<ExecutionRow>, RestError> {
         let pairs = [("category", "linear"), ("symbol", symbol), ("orderLinkId", link_id), ("limit", "100")];
-        self.executions(&pairs).await
+        let rows = self.executions(&pairs).await?;
+        rows.odd.into_iter().next().map_or(Ok(rows.good), |odd| Err(RestError::Odd(odd)))
     }
 
-    /// Executions of the account since a moment on the venue's clock (ms), every kind.
-    pub async fn executions_since(&self, start_ms: i64) -> Result<Vec<ExecutionRow>, RestError> {
+    /// Executions of the account since a moment on the venue's clock (ms), every kind, and what of them
+    /// cannot be read.
+    pub async fn executions_since(&self, start_ms: i64) -> Result<Rows<ExecutionRow>, RestError> {
         let start = start_ms.to_string();
         self.executions(&[("category", "linear"), ("startTime", &start), ("limit", "100")]).await
     }
 
     /// All pages, oldest first: so that fills are booked in the order in which they happened.
-    async fn executions(&self, pairs: &[(&str, &str)]) -> Result<Vec<ExecutionRow>, RestError> {
-        let mut all = Vec::new();
+    async fn executions(&self, pairs: &[(&str, &str)]) -> Result<Rows<ExecutionRow>, RestError> {
+        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
         let mut cursor = String::new();
         loop {
             let mut with_cursor = pairs.to_vec();
             with_cursor.push(("cursor", &cursor));
             let ask = self.signed("/v5/execution/list", query(&with_cursor), Budget::Executions, Urgency::Reducing);
             let Page { rows, next } = self.read(&ask, read::executions).await?;
-            if let Some(odd) = rows.odd.into_iter().next() {
-                return Err(RestError::Odd(odd));
-            }
-            let last = rows.good.is_empty();
-            all.extend(rows.good);
+            let last = rows.good.is_empty() && rows.odd.is_empty();
+            all.good.extend(rows.good);
+            all.odd.extend(rows.odd);
             match next.filter(|next| *next != cursor && !last) {
                 Some(next) => cursor = next,
                 None => break,
             }
         }
-        all.reverse();
-        all.sort_by_key(|row| row.time_ms);
+        all.good.reverse();
+        all.good.sort_by_key(|row| row.time_ms);
         Ok(all)
     }
 }

@@ -1,6 +1,7 @@
 //! The account: every order is sent once, and its truth is found whatever is lost.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
@@ -10,8 +11,10 @@ use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::venue::Venue;
+use crate::venue::bybit::account::requests::cancel;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, VenueClock};
+use crate::venue::bybit::trade::TradeSocket;
 
 /// Nothing stands in the way of this order.
 fn leave() -> Leave {
@@ -431,4 +434,169 @@ fn what_is_cancelled_before_it_is_written_never_leaves() {
         talk.until("the other order", |talk| !talk.filled(other).is_zero());
         assert_eq!((rig.creates() - before, talk.filled(order)), (1, Qty::ZERO));
     }
+}
+
+/// Where an event stands in what was said.
+fn place(events: &[Event], what: impl Fn(&Event) -> bool) -> Option<usize> {
+    events.iter().position(what)
+}
+
+fn is_lift(event: &Event) -> bool {
+    matches!(event, Event::Hold(hold) if hold.code == DenialCode::VenueUnreachable && hold.detail.is_none())
+}
+
+fn is_statement(event: &Event) -> bool {
+    matches!(event, Event::Account(AccountUpdate::Statement(_)))
+}
+
+#[test]
+fn after_an_outage_the_statement_comes_before_the_account_counts_as_reached() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    assert!(place(&talk.events, is_statement) < place(&talk.events, is_lift), "at the start, too");
+    let rests = talk.rest(&rig, ONE_LOT);
+    talk.until("it rests", |talk| talk.has(rests, |n| *n == OrderNews::Accepted));
+    let before = talk.events.len();
+    // Filled while nobody listened, and no list shows the execution: the books disagree.
+    rig.faults(&json!({ "hide_executions_ms": 600_000 }));
+    rig.act(&json!({ "drop": "private" }));
+    rig.act(&json!({ "displace": { "symbol": "BTCUSDT", "rate": "-0.05" } }));
+    talk.until("the outage", |talk| talk.held(DenialCode::VenueUnreachable).is_some());
+    talk.until("the account again", |talk| talk.held(DenialCode::VenueUnreachable).is_none());
+    let since = &talk.events[before..];
+    let (stated, lifted) = (place(since, is_statement), place(since, is_lift));
+    assert!(stated.is_some() && stated < lifted, "{since:?}");
+    let held = Qty::parse(ONE_LOT).unwrap().raw();
+    let Event::Account(AccountUpdate::Statement(statement)) = &since[stated.unwrap()] else { panic!() };
+    assert_eq!(statement.positions, [(Symbol(0), held)]);
+}
+
+#[test]
+fn funding_whose_push_was_lost_comes_before_the_statement_that_shows_it() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let bought = talk.buy(&rig, ONE_LOT);
+    talk.until("the fill", |talk| talk.filled(bought) == Qty::parse(ONE_LOT).unwrap());
+    talk.statement();
+    rig.faults(&json!({ "skip_pushes": 20 }));
+    rig.act(&json!({ "funding": { "symbol": "BTCUSDT" } }));
+    let before = talk.events.len();
+    talk.statement();
+    let since = &talk.events[before..];
+    let funding = place(since, |e| matches!(e, Event::Account(AccountUpdate::Funding { .. })));
+    assert!(funding.is_some() && funding < place(since, is_statement), "{since:?}");
+}
+
+#[test]
+fn an_order_of_an_earlier_run_that_turns_up_late_is_cancelled() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let rest = client(&rig);
+    let late = Placement {
+        symbol: "BTCUSDT".into(),
+        link_id: "tt-earlierrun-000009".into(),
+        side: Side::Buy,
+        qty: Qty::parse(ONE_LOT).unwrap(),
+        price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
+        tif: TimeInForce::GoodTillCancel,
+        reduce_only: false,
+    };
+    rig.runtime.block_on(rest.create(&late, &leave())).unwrap();
+    talk.statement();
+    talk.until("the news of it", |talk| talk.told("an earlier run turned up"));
+    wait("its end", || rig.runtime.block_on(rest.open_orders()).unwrap().good.is_empty().then_some(()));
+}
+
+#[test]
+fn hedge_mode_that_was_switched_off_holds_no_longer() {
+    let rig = Rig::new();
+    rig.act(&json!({ "hedge": { "symbol": "BTCUSDT", "on": true } }));
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    talk.until("the hold", |talk| talk.held(DenialCode::PositionModeHedge).is_some());
+    rig.act(&json!({ "hedge": { "symbol": "BTCUSDT", "on": false } }));
+    talk.statement();
+    talk.until("its end", |talk| talk.held(DenialCode::PositionModeHedge).is_none());
+}
+
+#[test]
+fn a_stream_task_that_ends_is_noticed_and_made_anew() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    talk.venue.end_stream();
+    talk.until("the outage", |talk| talk.held(DenialCode::VenueUnreachable).is_some());
+    talk.until("the account again", |talk| talk.held(DenialCode::VenueUnreachable).is_none());
+    let bought = talk.buy(&rig, ONE_LOT);
+    talk.until("the fill", |talk| talk.filled(bought) == Qty::parse(ONE_LOT).unwrap());
+}
+
+#[test]
+fn without_the_accounts_task_nothing_is_silent() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    talk.venue.end_task();
+    talk.until("the hold", |talk| talk.held(DenialCode::VenueUnreachable).is_some());
+    let order = talk.buy(&rig, ONE_LOT);
+    talk.until("not sent", |talk| talk.has(order, |n| matches!(n, OrderNews::Unsent(_))));
+    assert_eq!(rig.creates(), 0);
+}
+
+#[test]
+fn a_key_that_may_only_read_stays_held_when_the_stream_comes_up() {
+    let rig = Rig::new();
+    rig.faults(&json!({ "read_only_key": true }));
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    assert!(talk.held(DenialCode::VenueKeyRefused).is_some());
+    rig.act(&json!({ "drop": "private" }));
+    talk.until("the outage", |talk| talk.held(DenialCode::VenueUnreachable).is_some());
+    talk.until("the account again", |talk| talk.held(DenialCode::VenueUnreachable).is_none());
+    assert!(
+        talk.held(DenialCode::VenueKeyRefused).is_some_and(|hold| hold.detail.as_ref().unwrap().contains("only read"))
+    );
+    // The person allowed more meanwhile: read anew with the next connection.
+    rig.faults(&json!({ "read_only_key": false }));
+    rig.act(&json!({ "drop": "private" }));
+    talk.until("the key", |talk| talk.held(DenialCode::VenueKeyRefused).is_none());
+}
+
+#[test]
+fn a_cancel_that_the_trade_socket_does_not_take_goes_by_rest() {
+    let rig = Rig::new();
+    let rest = client(&rig);
+    let resting = Placement {
+        symbol: "BTCUSDT".into(),
+        link_id: "tt-x-000001".into(),
+        side: Side::Buy,
+        qty: Qty::parse(ONE_LOT).unwrap(),
+        price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
+        tif: TimeInForce::GoodTillCancel,
+        reduce_only: false,
+    };
+    rig.runtime.block_on(rest.create(&resting, &leave())).unwrap();
+    let (trade, _asked) = TradeSocket::stuck(rest.clone());
+    rig.runtime.block_on(cancel(&rest, Some(trade), "BTCUSDT", &resting.link_id)).unwrap();
+    assert_eq!(rig.runtime.block_on(rest.open_orders()).unwrap().good, []);
+}
+
+#[test]
+fn a_ban_that_was_renewed_is_not_lifted() {
+    let rig = Rig::new();
+    let later = Arc::new(AtomicI64::new(0));
+    let clock = {
+        let later = later.clone();
+        Arc::new(move || wall() + Span(later.load(Ordering::SeqCst)))
+    };
+    let mut talk = Talk::new(rig.venue_at(Transport::Rest, SECRET, clock));
+    talk.until("the account", |talk| talk.events.iter().any(is_lift));
+    rig.faults(&json!({ "banned": true }));
+    talk.venue.ask(wall());
+    talk.until("the ban", |talk| talk.held(DenialCode::VenueBanned).is_some());
+    let first = talk.held(DenialCode::VenueBanned).cloned();
+    // Somebody else on this address was refused five minutes later; then the first ban is over.
+    rig.limits.lock().unwrap().ban(wall() + Span::from_secs(300));
+    later.store(Span::from_secs(610).0, Ordering::SeqCst);
+    talk.venue.ask(wall());
+    talk.until("the new ban", |talk| talk.held(DenialCode::VenueBanned) != first.as_ref());
+    let lifted =
+        |e: &Event| matches!(e, Event::Hold(hold) if hold.code == DenialCode::VenueBanned && hold.detail.is_none());
+    assert_eq!(place(&talk.events, lifted), None);
 }

@@ -105,6 +105,11 @@ impl Rig {
     }
 
     fn venue_with(&self, transport: Transport, secret: &str) -> BybitVenue {
+        self.venue_at(transport, secret, now())
+    }
+
+    /// By a clock of its own.
+    fn venue_at(&self, transport: Transport, secret: &str, now: Now) -> BybitVenue {
         let credentials = Self::credentials(secret);
         let options = AccountOptions {
             hosts: PrivateHosts::new(&credentials, &self.overrides()).unwrap(),
@@ -119,7 +124,7 @@ impl Rig {
             limits: self.limits.clone(),
             heartbeat: Heartbeat::default(),
         };
-        BybitVenue::start(self.runtime.handle(), options, now(), Arc::new(|| ())).unwrap()
+        BybitVenue::start(self.runtime.handle(), options, now, Arc::new(|| ())).unwrap()
     }
 
     fn faults(&self, change: &Value) {

@@ -15,12 +15,13 @@ use crate::venue::sim::exchange::Exchange;
 use crate::venue::sim::exchange::account::{MAKER_FEE, TAKER_FEE};
 use crate::venue::sim::exchange::model::{Refusal, Slot};
 use crate::venue::sim::exchange::protect::TradingStop;
+use crate::venue::sim::faults::Faults;
 
 /// Most that one request for demo money gives (contract 1).
 const APPLY_MAX: Money = Money::from_units(100_000);
 
 /// Answers a signed read; `None` for a path that does not exist.
-pub fn read(exchange: &Exchange, keys: &Keys, path: &str, params: &Params, now: Ts) -> Option<Answer> {
+pub fn read(exchange: &Exchange, keys: &Keys, faults: &Faults, path: &str, params: &Params, now: Ts) -> Option<Answer> {
     Some(match path {
         "position/list" => positions(exchange, params),
         "account/wallet-balance" => wallet(exchange, params),
@@ -36,7 +37,7 @@ pub fn read(exchange: &Exchange, keys: &Keys, path: &str, params: &Params, now: 
         "account/instruments-info" => return super::market::answer(exchange, "instruments-info", params, now),
         "account/query-dcp-info" => Ok(Success::ok(json!({"dcpInfos": []}))),
         "account/collateral-info" => Ok(Success::ok(json!({"list": []}))),
-        "user/query-api" => Ok(key_info(exchange, keys)),
+        "user/query-api" => Ok(key_info(exchange, keys, faults)),
         "asset/coin/query-info" => Ok(Success::ok(json!({"rows": []}))),
         _ => return None,
     })
@@ -85,9 +86,9 @@ fn fee_rates(exchange: &Exchange, params: &Params) -> Success {
     Success::ok(json!({"list": rows}))
 }
 
-fn key_info(exchange: &Exchange, keys: &Keys) -> Success {
+fn key_info(exchange: &Exchange, keys: &Keys, faults: &Faults) -> Success {
     Success::ok(json!({
-        "id": "1", "note": "simulated exchange", "apiKey": keys.key, "readOnly": 0, "secret": "",
+        "id": "1", "note": "simulated exchange", "apiKey": keys.key, "readOnly": i64::from(faults.read_only_key), "secret": "",
         "permissions": {
             "ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": [], "Options": [],
             "Derivatives": ["DerivativesTrade"], "CopyTrading": [], "BlockTrade": [], "Exchange": [], "NFT": [],

@@ -118,7 +118,7 @@ fn endpoint(world: &mut World, request: &Request, path: &str, body: &Value, gran
     if request.method == "GET" {
         let params = Params::of_query(&request.query);
         let found = trade::read(&world.exchange, &world.faults, path, &params, now)
-            .or_else(|| account::read(&world.exchange, &world.keys, path, &params, now));
+            .or_else(|| account::read(&world.exchange, &world.keys, &world.faults, path, &params, now));
         return found.unwrap_or_else(no_route);
     }
     if !body.is_object() {

@@ -9,7 +9,8 @@ use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::holds::Holds;
+use crate::venue::bybit::holds::{Holds, Source};
+use crate::venue::bybit::parse::Odd;
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
 
 /// An order younger than this may be missing from a list that was read meanwhile.
@@ -20,14 +21,22 @@ const LISTED_WITHIN: Span = Span::from_secs(2);
 pub struct Reading {
     /// When the reading began, local time.
     pub began: Ts,
+    /// The same on the venue's clock.
+    pub began_at: Ts,
     /// [`Desk::version`] when it began.
     pub version: u64,
     /// Wallet balance of the settlement coin.
     pub balance: Money,
-    /// Positions.
+    /// Open positions.
     pub positions: Vec<PositionRow>,
+    /// Every row of the instruments that are watched, flat ones included.
+    pub modes: Vec<PositionRow>,
+    /// Rows that cannot be read, each with its instrument.
+    pub odd: Vec<Odd>,
     /// Open orders, ours and others.
     pub open: Vec<OrderRow>,
+    /// How many of them are not ours.
+    pub foreign_orders: u16,
     /// Executions, where they were asked for; read last, so that none of the positions' is missing.
     pub executions: Option<Vec<ExecutionRow>>,
 }
@@ -36,8 +45,12 @@ pub struct Reading {
 #[derive(Debug, Default)]
 pub struct Known {
     pub opened: bool,
+    /// The opening began then, on the venue's clock.
+    opened_at: Option<Ts>,
     danger: BTreeMap<Symbol, (Option<Price>, u8)>,
     holds: Holds,
+    /// Instruments outside the run of which an unreadable row was told.
+    odd_told: BTreeSet<String>,
     /// Newest row of each leg, by the venue's sequence (contract O13).
     seqs: BTreeMap<(Symbol, i64), i64>,
     legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
@@ -49,22 +62,42 @@ impl Desk {
         self.account.opened
     }
 
+    /// Is it of a time that the opening covers? Such an execution is never booked, whenever it is listed.
+    pub(super) fn is_before_opening(&self, row: &ExecutionRow) -> bool {
+        self.account.opened_at.is_some_and(|opened| Ts::from_ms(row.time_ms) <= opened)
+    }
+
     /// The account as it is when we first hear of it. Its executions so far are part of it.
-    pub fn open(&mut self, at: Ts, reading: &Reading, foreign_orders: u16) {
+    pub fn open(&mut self, at: Ts, reading: &Reading) {
         for row in reading.executions.iter().flatten() {
             self.skip_execution(row);
         }
-        self.told = self.signed(&reading.positions);
+        self.told = self.signed(reading);
         self.version += 1;
         self.account.opened = true;
-        let held =
-            self.told.iter().filter_map(|(symbol, signed)| self.holding(at, *symbol, *signed, &reading.positions));
-        let holdings = held.collect();
-        let opening = Opening { balance: reading.balance, holdings, foreign_orders };
-        self.events.push(Event::Account(AccountUpdate::Opening(opening)));
-        for row in &reading.positions {
-            self.on_position(row);
+        self.account.opened_at = Some(reading.began_at);
+        let mut holdings = Vec::new();
+        for (symbol, signed) in self.told.clone() {
+            match self.holding(at, symbol, signed, &reading.positions) {
+                Some(holding) => holdings.push(holding),
+                None => self.hold_costless(symbol, signed),
+            }
         }
+        let opening = Opening { balance: reading.balance, holdings, foreign_orders: reading.foreign_orders };
+        self.events.push(Event::Account(AccountUpdate::Opening(opening)));
+        self.take_positions(reading);
+    }
+
+    /// A position whose cost is not told cannot be taken over: its profit would be a guess.
+    fn hold_costless(&mut self, symbol: Symbol, signed: i64) {
+        let size = Qty::from_raw(signed.saturating_abs());
+        let why = format!(
+            "{}: the exchange does not tell the cost of the position of {size}: it is not taken over; close it at the \
+             exchange",
+            self.name(symbol)
+        );
+        self.tell(why.clone());
+        self.hold(DenialCode::VenueRefused, Some(symbol), Source::Cost, Some(why));
     }
 
     /// A position at the venue's average price. Of two legs the larger one is what is held on balance, at its price.
@@ -79,12 +112,18 @@ impl Desk {
     }
 
     /// Signed sums per instrument of this run.
-    fn signed(&self, rows: &[PositionRow]) -> BTreeMap<Symbol, i64> {
+    fn signed(&self, reading: &Reading) -> BTreeMap<Symbol, i64> {
         let mut sums: BTreeMap<Symbol, i64> = BTreeMap::new();
-        for row in rows {
+        for row in &reading.positions {
             if let (Some(symbol), Some(side)) = (self.symbol(&row.symbol), row.side) {
                 let sum = sums.entry(symbol).or_default();
                 *sum = sum.saturating_add(side.sign().saturating_mul(row.size.raw()));
+            }
+        }
+        // A row that cannot be read says nothing of a size: what was told stands.
+        for odd in reading.odd.iter().filter(|odd| odd.what == "position") {
+            if let Some(symbol) = odd.symbol.as_deref().and_then(|name| self.symbol(name)) {
+                sums.insert(symbol, self.told.get(&symbol).copied().unwrap_or_default());
             }
         }
         sums.retain(|_, signed| *signed != 0);
@@ -99,10 +138,7 @@ impl Desk {
         for row in &reading.open {
             self.on_order(at, row);
         }
-        for row in &reading.positions {
-            self.on_position(row);
-        }
-        self.forget_flat(reading);
+        self.take_positions(reading);
         let listed: BTreeSet<OrderSeq> = self.listed(reading).collect();
         for (order, own) in &mut self.orders {
             let old = reading.began.since(own.sent) > LISTED_WITHIN;
@@ -116,11 +152,48 @@ impl Desk {
         }
     }
 
+    fn take_positions(&mut self, reading: &Reading) {
+        for row in reading.positions.iter().chain(&reading.modes) {
+            self.on_position(row);
+        }
+        self.forget_flat(reading);
+        self.take_odd(reading);
+    }
+
+    /// Rows that cannot be read: nothing opens in an instrument of the run until they can be; of another it is told once.
+    fn take_odd(&mut self, reading: &Reading) {
+        let mut unread = BTreeMap::new();
+        for odd in &reading.odd {
+            let Some(name) = odd.symbol.as_ref() else { continue };
+            if let Some(symbol) = self.symbol(name) {
+                unread.insert(symbol, format!("{name}: {odd}: look at the exchange; nothing opens in it meanwhile"));
+            } else if self.account.odd_told.insert(name.clone()) {
+                self.tell(format!("{name}: {odd}; it is not of this run and is left out"));
+            }
+        }
+        // A short reading does not show every row that could not be read.
+        if reading.executions.is_some() {
+            let held: Vec<Symbol> = self.account.holds.symbols(Source::Unread).collect();
+            for symbol in held.into_iter().filter(|symbol| !unread.contains_key(symbol)) {
+                self.hold(DenialCode::VenueRefused, Some(symbol), Source::Unread, None);
+            }
+        }
+        for (symbol, why) in unread {
+            self.hold(DenialCode::VenueRefused, Some(symbol), Source::Unread, Some(why));
+        }
+    }
+
+    /// Instruments whose flat rows must be read too, or a hold would never lift: a list leaves them out.
+    pub fn watched(&self) -> Vec<String> {
+        let held: BTreeSet<Symbol> = self.account.holds.symbols(Source::Position).collect();
+        held.into_iter().map(|symbol| self.name(symbol)).collect()
+    }
+
     /// Does the reading say what the engine was told, with nothing in between?
     pub fn agrees(&self, reading: &Reading) -> bool {
         let mut told = self.told.clone();
         told.retain(|_, signed| *signed != 0);
-        reading.version == self.version && self.signed(&reading.positions) == told
+        reading.version == self.version && self.signed(reading) == told
     }
 
     /// Tells the reading as the venue's statement.
@@ -129,7 +202,7 @@ impl Desk {
             unlisted: 0,
             foreign_orders: 0,
             balance: reading.balance,
-            positions: self.signed(&reading.positions).into_iter().collect(),
+            positions: self.signed(reading).into_iter().collect(),
             working: self.listed(reading).collect(),
         };
         self.events.push(Event::Account(AccountUpdate::Statement(statement)));
@@ -193,11 +266,13 @@ impl Desk {
     pub fn on_position(&mut self, row: &PositionRow) {
         let Some(symbol) = self.symbol(&row.symbol) else { return };
         let key = (symbol, row.position_idx);
-        let seq = row.seq.unwrap_or(-1);
-        if self.account.seqs.get(&key).is_some_and(|newest| seq < *newest) {
-            return;
+        if let Some(seq) = row.seq {
+            let newest = self.account.seqs.entry(key).or_insert(seq);
+            if seq < *newest {
+                return;
+            }
+            *newest = seq;
         }
-        self.account.seqs.insert(key, seq);
         self.watch_mode(symbol, row);
         let danger = if row.size.is_zero() {
             (None, 0)
@@ -214,18 +289,28 @@ impl Desk {
             (_, true) => Some("after a cut of the risk limit only reducing orders pass: lower the position"),
             _ => None,
         };
-        self.hold(DenialCode::VenueRefused, symbol, forbidden.map(|why| format!("{}: {why}", row.symbol)));
+        let why = forbidden.map(|why| format!("{}: {why}", row.symbol));
+        self.hold(DenialCode::VenueRefused, Some(symbol), Source::Position, why);
     }
 
-    /// A list names open positions only: what it leaves out is in no danger any more.
+    /// A list names open positions only: what it leaves out is in no danger any more, and nothing holds there.
     fn forget_flat(&mut self, reading: &Reading) {
-        let held: BTreeSet<Symbol> = reading.positions.iter().filter_map(|row| self.symbol(&row.symbol)).collect();
-        let flat =
-            self.account.danger.iter().filter(|(symbol, danger)| !held.contains(symbol) && **danger != (None, 0));
-        for symbol in flat.map(|(symbol, _)| *symbol).collect::<Vec<_>>() {
-            self.account.danger.insert(symbol, (None, 0));
-            self.events.push(Event::Account(AccountUpdate::Danger { symbol, liquidation: None, adl: 0 }));
-            self.hold(DenialCode::VenueRefused, symbol, None);
+        let rows = reading.positions.iter().chain(&reading.modes).map(|row| &row.symbol);
+        let unread = reading.odd.iter().filter_map(|odd| odd.symbol.as_ref());
+        let shown: BTreeSet<Symbol> = rows.chain(unread).filter_map(|name| self.symbol(name)).collect();
+        for symbol in (0..self.symbols.len()).filter_map(|place| u16::try_from(place).ok()).map(Symbol) {
+            if shown.contains(&symbol) {
+                continue;
+            }
+            self.hold(DenialCode::VenueRefused, Some(symbol), Source::Position, None);
+            if self.account.danger.insert(symbol, (None, 0)).unwrap_or_default() != (None, 0) {
+                self.events.push(Event::Account(AccountUpdate::Danger { symbol, liquidation: None, adl: 0 }));
+            }
+        }
+        let costless: Vec<Symbol> = self.account.holds.symbols(Source::Cost).collect();
+        let signed = self.signed(reading);
+        for symbol in costless.into_iter().filter(|symbol| !signed.contains_key(symbol)) {
+            self.hold(DenialCode::VenueRefused, Some(symbol), Source::Cost, None);
         }
     }
 
@@ -245,10 +330,17 @@ impl Desk {
                 row.symbol
             )
         });
-        self.hold(DenialCode::PositionModeHedge, symbol, detail);
+        self.hold(DenialCode::PositionModeHedge, Some(symbol), Source::Position, detail);
     }
 
-    fn hold(&mut self, code: DenialCode, symbol: Symbol, detail: Option<String>) {
-        self.events.extend(self.account.holds.set(code, Some(symbol), detail));
+    /// Sets (`Some`) or lifts what one source says of a hold.
+    pub(in crate::venue::bybit) fn hold(
+        &mut self,
+        code: DenialCode,
+        symbol: Option<Symbol>,
+        source: Source,
+        detail: Option<String>,
+    ) {
+        self.events.extend(self.account.holds.set(code, symbol, source, detail));
     }
 }

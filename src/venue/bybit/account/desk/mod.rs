@@ -33,6 +33,8 @@ const SEEN_MAX: usize = 50_000;
 const PUSH_WITHIN: Span = Span::from_secs(2);
 /// Executions that are missing are asked for after this long.
 const FILLS_WITHIN: Span = Span::from_secs(1);
+/// A create that has had no answer at all is asked for after this long: longer than any request takes.
+const ANSWER_WITHIN: Span = Span::from_secs(12);
 /// The first look after an unclear answer.
 const LOOK_FIRST: Span = Span::from_ms(300);
 
@@ -106,8 +108,6 @@ pub struct Desk {
     /// Executions and the opening: a reading that saw this number change may be older than what was told.
     version: u64,
     account: account::Known,
-    /// Newest execution, ms on the venue's clock.
-    newest_ms: i64,
     window: Span,
     events: Vec<Event>,
     requests: Vec<Request>,
@@ -125,7 +125,6 @@ impl Desk {
             told: BTreeMap::new(),
             version: 0,
             account: account::Known::default(),
-            newest_ms: 0,
             window,
             events: Vec::new(),
             requests: Vec::new(),
@@ -143,10 +142,6 @@ impl Desk {
     /// Changes with everything that moves a position we told of.
     pub const fn version(&self) -> u64 {
         self.version
-    }
-    /// The newest execution that was heard, ms on the venue's clock; 0 before the first.
-    pub const fn newest_ms(&self) -> i64 {
-        self.newest_ms
     }
     /// Is this order's outcome unclear, or its end not told yet?
     pub fn is_settled(&self, order: OrderSeq) -> bool {
@@ -173,7 +168,9 @@ impl Desk {
         }
         let placement = Placement::of(&order, &self.name(order.symbol), link_id);
         self.links.insert(link_id.to_owned(), order.seq);
-        self.orders.insert(order.seq, Own::new(at, order, link_id));
+        let mut own = Own::new(at, order, link_id);
+        own.look_in(at, ANSWER_WITHIN);
+        self.orders.insert(order.seq, own);
         self.requests.push(Request::Create { order: order.seq, placement });
     }
 
@@ -187,7 +184,7 @@ impl Desk {
 
     fn request_cancel(&mut self, order: OrderSeq) {
         let Some(own) = self.orders.get_mut(&order).filter(|own| !own.cancelling) else { return };
-        if own.over.is_some() && !own.verdict {
+        if own.over.is_some() && !own.denied {
             return;
         }
         own.cancelling = true;
@@ -207,8 +204,14 @@ impl Desk {
             }
             // A push may have overtaken the answer, and it knows better.
             Answer::Refused(_) | Answer::Unsent(_) if own.seen => own.look_in(at, LOOK_FIRST),
-            Answer::Refused(why) => self.end(at, order, OrderNews::Rejected(why)),
-            Answer::Unsent(why) => self.end(at, order, OrderNews::Unsent(why)),
+            Answer::Refused(why) => {
+                own.denied = true;
+                self.end(at, order, OrderNews::Rejected(why));
+            }
+            Answer::Unsent(why) => {
+                own.denied = true;
+                self.end(at, order, OrderNews::Unsent(why));
+            }
             Answer::Unclear(_) if own.accepted || own.end.is_some() => own.look_in(at, LOOK_FIRST),
             Answer::Unclear(why) => {
                 own.look_in(at, LOOK_FIRST);
@@ -260,8 +263,8 @@ impl Desk {
     fn on_open(&mut self, at: Ts, order: OrderSeq, row: &OrderRow) {
         let Some(own) = self.orders.get_mut(&order) else { return };
         if own.over.is_some() || own.end.is_some() {
-            // Late news of an order that has ended; but one that counted as never accepted must not go on working.
-            if own.verdict && !own.cancelling {
+            // Late news of an order that has ended; but one that was told as never there must not go on working.
+            if own.denied && !own.cancelling {
                 self.tell(format!("order {} works at the exchange after all: it is cancelled", row.order_id));
                 self.request_cancel(order);
             }
@@ -290,10 +293,9 @@ impl Desk {
 
     /// An execution, pushed or read. Told once.
     pub fn on_execution(&mut self, at: Ts, row: &ExecutionRow) {
-        if !self.remember(row) {
+        if !self.remember(row) || self.is_before_opening(row) {
             return;
         }
-        self.newest_ms = self.newest_ms.max(row.time_ms);
         let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
         match (order, self.symbol(&row.symbol)) {
             (Some(order), Some(_)) if !matches!(row.kind, ExecKind::Funding) => self.on_fill(at, order, row),
@@ -305,7 +307,6 @@ impl Desk {
     /// An execution of before the opening: it is in the account already.
     pub fn skip_execution(&mut self, row: &ExecutionRow) {
         self.remember(row);
-        self.newest_ms = self.newest_ms.max(row.time_ms);
     }
 
     /// By id alone: the fills of one match share their sequence and may be alike in price and quantity, so nothing else
@@ -394,7 +395,7 @@ impl Desk {
         let age = at.since(own.sent);
         let never = *found == Found::Nothing && !own.seen && own.end.is_none();
         if never && age >= VERDICT_AFTER && age > self.window + Span::from_secs(1) {
-            own.verdict = true;
+            own.denied = true;
             let why = format!("never accepted: nothing of it at the exchange after {age}");
             self.end(at, order, OrderNews::Rejected(why));
             // Should it turn up all the same, it does not live.

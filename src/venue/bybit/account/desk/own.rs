@@ -28,8 +28,8 @@ pub struct Own {
     pub end: Option<End>,
     /// When its end was told.
     pub over: Option<Ts>,
-    /// It ended because nothing of it was found.
-    pub verdict: bool,
+    /// It was told as never there: refused, not sent, or nothing of it found.
+    pub denied: bool,
     /// A cancel is on its way.
     pub cancelling: bool,
     /// A cancel was asked for before the order was there.
@@ -92,7 +92,7 @@ impl Own {
             filled: Qty::ZERO,
             end: None,
             over: None,
-            verdict: false,
+            denied: false,
             cancelling: false,
             cancel_early: false,
             price_told: false,

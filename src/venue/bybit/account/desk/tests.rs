@@ -10,6 +10,7 @@ use crate::engine::event::AccountUpdate;
 use crate::engine::num::{Price, Rate, Side};
 use crate::engine::orders::{Order, OrderState};
 use crate::engine::risk::verdict::DenialCode;
+use crate::venue::bybit::parse::Odd;
 use crate::venue::bybit::parse::rows::{OrderStatus, OrderType, PositionRow, PositionStatus, TimeInForce};
 
 const T: Ts = Ts(1_700_000_000_000_000_000);
@@ -143,7 +144,18 @@ fn desk() -> Desk {
 }
 
 fn reading(desk: &Desk, began: Ts, positions: Vec<PositionRow>, open: Vec<OrderRow>) -> Reading {
-    Reading { began, version: desk.version(), balance: Money::from_units(1_000), positions, open, executions: None }
+    Reading {
+        began,
+        began_at: Ts(0),
+        version: desk.version(),
+        balance: Money::from_units(1_000),
+        positions,
+        modes: vec![],
+        odd: vec![],
+        open,
+        foreign_orders: 2,
+        executions: None,
+    }
 }
 
 /// Order news of the events, by order.
@@ -281,7 +293,7 @@ fn a_price_that_the_exchange_moved_is_told() {
 fn funding_and_forced_closes_move_the_account() {
     let mut desk = desk();
     let opening = reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]);
-    desk.open(T, &opening, 2);
+    desk.open(T, &opening);
     desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
     desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
     let bust = ExecutionRow { side: Side::Sell, ..execution(None, "l", 3, ExecKind::Bust) };
@@ -312,7 +324,7 @@ fn a_fee_in_another_coin_leaves_the_balance_alone() {
 #[test]
 fn a_reading_agrees_only_with_what_was_told() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![], vec![]), 0);
+    desk.open(T, &reading(&desk, T, vec![], vec![]));
     desk.submit(T, intent(1, 2), &link(1));
     let before = reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]);
     assert!(!desk.agrees(&before), "the fills were not told yet");
@@ -344,6 +356,120 @@ fn hedge_mode_and_danger_are_named() {
         matches!(&events[..], [Event::Hold(lifted), Event::Account(AccountUpdate::Danger { adl: 3, .. })] if lifted.detail.is_none()),
         "{events:?}"
     );
+}
+
+#[test]
+fn what_the_opening_covers_is_never_booked_whenever_it_is_listed() {
+    let mut desk = desk();
+    let opening =
+        Reading { began_at: Ts::from_ms(1_000_000), executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
+    desk.open(T, &opening);
+    desk.take_events();
+    // Funding of eleven minutes before, and of the very moment: listed late, or again.
+    for (id, time_ms) in [("long ago", 1_000_000 - 660_000), ("just then", 1_000_000)] {
+        desk.on_execution(T, &ExecutionRow { time_ms, ..execution(None, id, 3, ExecKind::Funding) });
+    }
+    assert_eq!(desk.take_events(), []);
+    desk.on_execution(T, &ExecutionRow { time_ms: 1_000_001, ..execution(None, "after", 3, ExecKind::Funding) });
+    assert!(matches!(&desk.take_events()[..], [Event::Account(AccountUpdate::Funding { .. })]));
+}
+
+#[test]
+fn a_create_without_any_answer_is_asked_for() {
+    let mut desk = desk();
+    desk.submit(T, intent(1, 1), &link(1));
+    desk.take_requests();
+    desk.tick(after(11_000));
+    assert_eq!(desk.take_requests(), []);
+    desk.tick(after(12_000));
+    assert!(matches!(&desk.take_requests()[..], [Request::LookUp { .. }]));
+}
+
+#[test]
+fn an_order_told_as_never_there_does_not_live() {
+    for answer in [Answer::Refused("no".into()), Answer::Unsent("no room".into())] {
+        let mut desk = desk();
+        desk.submit(T, intent(1, 1), &link(1));
+        desk.on_created(T, OrderSeq(1), answer);
+        desk.take_requests();
+        desk.take_events();
+        desk.on_order(after(1), &row(1, 1, OrderStatus::New, 0));
+        assert!(matches!(&desk.take_requests()[..], [Request::Cancel { .. }]));
+        let told = desk.take_events();
+        assert!(matches!(&told[..], [Event::Told(text)] if text.contains("after all")), "{told:?}");
+    }
+}
+
+fn unread(what: &'static str, symbol: &str) -> Odd {
+    Odd { what, field: "size".into(), symbol: Some(symbol.into()) }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_holds_its_own_instrument_only() {
+    let mut desk = desk();
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]));
+    desk.take_events();
+    let odd = vec![unread("position", "BTCUSDT"), unread("execution", "DOGEUSDT")];
+    let broken = Reading { odd, executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
+    desk.take_reading(T, &broken);
+    desk.take_reading(T, &broken);
+    let events = desk.take_events();
+    let [Event::Told(told), Event::Hold(hold)] = &events[..] else { panic!("{events:?}") };
+    assert!(told.contains("DOGEUSDT") && told.contains("left out"), "{told}");
+    assert_eq!((hold.code, hold.symbol, hold.detail.is_some()), (DenialCode::VenueRefused, Some(Symbol(0)), true));
+    // The position that was told stands, for nothing is known of it.
+    assert!(desk.agrees(&broken));
+    desk.take_reading(
+        T,
+        &Reading { executions: Some(vec![]), ..reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]) },
+    );
+    assert!(matches!(&desk.take_events()[..], [Event::Hold(hold)] if hold.detail.is_none()));
+}
+
+#[test]
+fn a_position_without_a_cost_holds_and_the_rest_opens() {
+    let mut desk = Desk::new(vec!["BTCUSDT".into(), "ETHUSDT".into()], Span::from_ms(2_500));
+    let costless = PositionRow { entry: None, ..position(0, Some(Side::Buy), 2) };
+    let known = PositionRow { symbol: "ETHUSDT".into(), ..position(0, Some(Side::Sell), 1) };
+    desk.open(T, &reading(&desk, T, vec![costless, known], vec![]));
+    let events = desk.take_events();
+    let opening =
+        events.iter().find_map(|e| if let Event::Account(AccountUpdate::Opening(o)) = e { Some(o) } else { None });
+    assert_eq!(opening.unwrap().holdings.iter().map(|held| held.symbol).collect::<Vec<_>>(), [Symbol(1)]);
+    assert!(
+        events
+            .iter()
+            .any(|e| matches!(e, Event::Hold(hold) if hold.symbol == Some(Symbol(0)) && hold.detail.is_some()))
+    );
+    assert!(events.iter().any(|e| matches!(e, Event::Told(text) if text.contains("cost"))));
+    // Closed at the exchange: nothing holds any more.
+    desk.take_reading(T, &reading(&desk, T, vec![], vec![]));
+    let events = desk.take_events();
+    assert!(events.iter().any(|e| matches!(e, Event::Hold(hold) if hold.detail.is_none())), "{events:?}");
+}
+
+#[test]
+fn holds_of_a_position_lift_when_its_rows_say_so() {
+    let mut desk = desk();
+    desk.on_position(&position(1, Some(Side::Buy), 2));
+    desk.on_position(&PositionRow { reduce_only: true, ..position(2, Some(Side::Sell), 1) });
+    assert_eq!(desk.watched(), ["BTCUSDT"]);
+    desk.take_events();
+    // Flat in one-way mode: the list has nothing to say, the instrument's own row has.
+    let one_way = Reading { modes: vec![position(0, None, 0)], ..reading(&desk, T, vec![], vec![]) };
+    desk.take_reading(T, &one_way);
+    let lifted = desk.take_events();
+    let codes: Vec<_> = lifted
+        .iter()
+        .filter_map(|e| if let Event::Hold(h) = e { Some((h.code, h.detail.is_some())) } else { None })
+        .collect();
+    assert_eq!(codes, [(DenialCode::PositionModeHedge, false), (DenialCode::VenueRefused, false)]);
+    assert_eq!(desk.watched(), [""; 0]);
+    // Without any danger told, a row that is not listed any more lifts what it held, too.
+    desk.on_position(&PositionRow { reduce_only: true, ..position(0, Some(Side::Sell), 1) });
+    desk.take_events();
+    desk.take_reading(T, &reading(&desk, T, vec![], vec![]));
+    assert!(matches!(&desk.take_events()[..], [Event::Hold(hold)] if hold.detail.is_none()));
 }
 
 /// What really happens to an order at the exchange.
@@ -483,7 +609,7 @@ proptest! {
         lags in 0_usize..4,
     ) {
         let mut desk = desk();
-        desk.open(T, &reading(&desk, T, vec![], vec![]), 0);
+        desk.open(T, &reading(&desk, T, vec![], vec![]));
         let mut watch = Watch { orders: BTreeMap::new(), creates: BTreeMap::new() };
         for (seq, truth) in (1_u64..).zip(&truths) {
             let intent = intent(seq, truth.units);

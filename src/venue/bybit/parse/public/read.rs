@@ -75,8 +75,11 @@ fn rest<'a>(text: &'a str, topic: &'a str, kind: &str, symbol: &'a str) -> Resul
 }
 
 fn json<'a, T: Deserialize<'a>>(text: &'a str, what: &'static str) -> Result<T, Odd> {
-    serde_json::from_str(text)
-        .map_err(|error| Odd { what, field: format!("missing or unreadable at byte {}", error.column()).into() })
+    serde_json::from_str(text).map_err(|error| Odd {
+        what,
+        field: format!("missing or unreadable at byte {}", error.column()).into(),
+        symbol: None,
+    })
 }
 
 #[derive(Deserialize)]

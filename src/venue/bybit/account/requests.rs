@@ -1,0 +1,142 @@
+//! What requests come back with, and that each of them comes back: a task that is cut off answers too.
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::desk::{Answer, Found, Reading};
+use super::opening::Opened;
+use crate::engine::ids::{OrderSeq, Symbol};
+use crate::venue::bybit::leave::Leave;
+use crate::venue::bybit::parse::rest::account::KeyInfo;
+use crate::venue::bybit::parse::rest::orders::OrderRef;
+use crate::venue::bybit::parse::rows::ExecutionRow;
+use crate::venue::bybit::rest::{Placement, Rest, RestError, Stage};
+use crate::venue::bybit::trade::TradeSocket;
+
+/// What requests came back with.
+pub enum Done {
+    Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
+    Cancelled(OrderSeq, Result<OrderRef, RestError>),
+    LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
+    Read(Result<Reading, RestError>),
+    Opened(Box<Result<Opened, RestError>>),
+    Key(Result<KeyInfo, RestError>),
+}
+
+/// An answer that is owed: what is said is `news`, also where the task that asks panics or is dropped.
+pub struct Owed {
+    done: UnboundedSender<Done>,
+    news: Option<Done>,
+}
+
+impl Owed {
+    /// Owes an answer; `cut_off` is it where there is no other.
+    pub const fn new(done: UnboundedSender<Done>, cut_off: Done) -> Self {
+        Self { done, news: Some(cut_off) }
+    }
+    /// The answer.
+    pub fn pay(mut self, news: Done) {
+        self.news = Some(news);
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(news) = self.news.take() {
+            // The account's task is gone: nobody waits for it.
+            drop(self.done.send(news));
+        }
+    }
+}
+
+/// A write that was cut off: nobody knows whether it left.
+pub fn lost_write() -> RestError {
+    RestError::Ambiguous("the request was cut off".into())
+}
+
+/// A read that was cut off.
+pub fn lost_read() -> RestError {
+    RestError::Unreachable { stage: Stage::Broken, detail: "the request was cut off".into() }
+}
+
+/// Sends an order, by one way only.
+pub async fn create(
+    rest: &Rest,
+    trade: Option<TradeSocket>,
+    order: &Placement,
+    leave: &Leave,
+) -> Result<OrderRef, RestError> {
+    match trade {
+        Some(trade) => trade.create(order, leave).await,
+        None => rest.create(order, leave).await,
+    }
+}
+
+/// Asks for an order's end; by REST where the trade socket did not take it.
+pub async fn cancel(
+    rest: &Rest,
+    trade: Option<TradeSocket>,
+    symbol: &str,
+    link_id: &str,
+) -> Result<OrderRef, RestError> {
+    if let Some(trade) = trade {
+        match trade.cancel(symbol, link_id).await {
+            Err(RestError::Unsent(_)) => {}
+            settled => return settled,
+        }
+    }
+    rest.cancel(symbol, link_id).await
+}
+
+/// One order by its id, wherever it is (contract 8.9).
+pub async fn look_up(rest: &Rest, symbol: &str, link_id: &str) -> (Vec<ExecutionRow>, Found) {
+    let now = rest.order_now(symbol, link_id).await;
+    let row = match now {
+        Ok(None) => rest.order_past(symbol, link_id).await,
+        found => found,
+    };
+    // Last: none of the fills that the row counts is missing.
+    let executions = rest.executions_of(symbol, link_id).await;
+    match (row, executions) {
+        (Ok(Some(row)), executions) => (executions.unwrap_or_default(), Found::Row(Box::new(row))),
+        (Ok(None), Ok(executions)) if executions.is_empty() => (executions, Found::Nothing),
+        (_, executions) => (executions.unwrap_or_default(), Found::Unknown),
+    }
+}
+
+/// The bookkeeper's word for what became of a write.
+pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
+    match answer {
+        Ok(_) => Answer::Accepted,
+        Err(error @ RestError::Refused { .. }) => Answer::Refused(error.to_string()),
+        Err(RestError::Unsent(why)) => Answer::Unsent(why),
+        // Only a documented refusal is one (contract O1).
+        Err(error) => Answer::Unclear(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_cut_off_answers_all_the_same() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (done, mut doing) = tokio::sync::mpsc::unbounded_channel();
+        let owed = |order| Owed::new(done.clone(), Done::Cancelled(OrderSeq(order), Err(lost_write())));
+        let (cut, paid) = (owed(1), owed(2));
+        runtime.block_on(async {
+            let task = tokio::spawn(async move {
+                let _owed = cut;
+                std::future::pending::<()>().await;
+            });
+            tokio::task::yield_now().await;
+            task.abort();
+            assert!(task.await.is_err());
+        });
+        paid.pay(Done::LookedUp(OrderSeq(2), vec![], Found::Nothing));
+        let lost = doing.try_recv().unwrap();
+        assert!(matches!(lost, Done::Cancelled(OrderSeq(1), Err(RestError::Ambiguous(_)))));
+        assert!(matches!(doing.try_recv().unwrap(), Done::LookedUp(OrderSeq(2), _, Found::Nothing)));
+        assert!(doing.try_recv().is_err(), "each answer comes once");
+    }
+}
