@@ -369,7 +369,12 @@ fn funding_liquidation_and_foreign_trades_are_told() {
         talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Funding { .. })))
     });
     rig.act(&json!({ "order": { "symbol": "BTCUSDT", "side": "Buy", "qty": "0.02", "positionIdx": 0 } }));
-    talk.until("a trade that is not ours", |talk| talk.told("not of this run"));
+    talk.until("a trade that is not ours", |talk| {
+        let two = Qty::parse("0.02").unwrap();
+        talk.events.iter().any(
+            |e| matches!(e, Event::Account(AccountUpdate::Foreign { side: Side::Buy, fill, .. }) if fill.qty == two),
+        )
+    });
     let statement = talk.statement();
     assert_eq!(statement.positions, [(Symbol(0), Qty::parse("0.03").unwrap().raw())]);
     rig.act(&json!({ "liquidate": {} }));

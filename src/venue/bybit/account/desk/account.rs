@@ -204,8 +204,28 @@ impl Desk {
             balance: reading.balance,
             positions: self.signed(reading).into_iter().collect(),
             working: self.listed(reading).collect(),
+            unlisted: self.unlisted(reading),
+            foreign_orders: reading.foreign_orders,
         };
         self.events.push(Event::Account(AccountUpdate::Statement(statement)));
+    }
+
+    /// Positions that the statement's own list does not show for what they are: of other instruments, and two open legs
+    /// of one instrument, which may sum to nothing.
+    fn unlisted(&self, reading: &Reading) -> u16 {
+        let mut legs: BTreeMap<Symbol, u16> = BTreeMap::new();
+        let mut outside = 0_u16;
+        for row in reading.positions.iter().filter(|row| !row.size.is_zero()) {
+            match self.symbol(&row.symbol) {
+                Some(symbol) => *legs.entry(symbol).or_default() += 1,
+                None => outside = outside.saturating_add(1),
+            }
+        }
+        // One that cannot be read is there, whatever it is.
+        let unread = reading.odd.iter().filter(|odd| odd.what == "position");
+        let unread = unread.filter(|odd| odd.symbol.as_ref().is_none_or(|name| self.symbol(name).is_none())).count();
+        let both = legs.values().filter(|open| **open > 1).count();
+        outside.saturating_add(u16::try_from(both + unread).unwrap_or(u16::MAX))
     }
 
     fn listed<'a>(&'a self, reading: &'a Reading) -> impl Iterator<Item = OrderSeq> + 'a {
@@ -234,7 +254,13 @@ impl Desk {
                 let (fill, side) = (self.fill_of(row), row.side);
                 self.events.push(Event::Account(AccountUpdate::Liquidated { symbol, fill, side }));
             }
-            ExecKind::Trade | ExecKind::Beside | ExecKind::Unknown => {
+            ExecKind::Trade => {
+                self.move_told(symbol, by);
+                let (fill, side) = (self.fill_of(row), row.side);
+                self.events.push(Event::Account(AccountUpdate::Foreign { symbol, side, fill }));
+                self.requests.push(Request::Reconcile);
+            }
+            ExecKind::Beside | ExecKind::Unknown => {
                 self.version += 1;
                 self.tell(format!(
                     "{}: {} {} @ {} was traded by an order that is not of this run",

@@ -472,6 +472,42 @@ fn holds_of_a_position_lift_when_its_rows_say_so() {
     assert!(matches!(&desk.take_events()[..], [Event::Hold(hold)] if hold.detail.is_none()));
 }
 
+#[test]
+fn a_trade_of_somebody_else_moves_what_was_told() {
+    let mut desk = desk();
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]));
+    desk.take_events();
+    let sold = ExecutionRow { side: Side::Sell, ..execution(None, "theirs", 2, ExecKind::Trade) };
+    desk.on_execution(T, &sold);
+    desk.on_execution(T, &sold);
+    let events = desk.take_events();
+    let [Event::Account(AccountUpdate::Foreign { symbol: Symbol(0), side: Side::Sell, fill })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((fill.qty, fill.exec_id.as_str()), (qty(2), "theirs"));
+    assert_eq!(desk.take_requests(), [Request::Reconcile]);
+    assert!(desk.agrees(&reading(&desk, T, vec![position(0, Some(Side::Buy), 1)], vec![])));
+}
+
+#[test]
+fn a_statement_counts_what_its_list_does_not_show() {
+    let mut desk = desk();
+    let other = PositionRow { symbol: "DOGEUSDT".into(), ..position(0, Some(Side::Sell), 5) };
+    let legs = [position(1, Some(Side::Buy), 2), position(2, Some(Side::Sell), 2)];
+    let [long, short] = legs;
+    for (positions, odd, unlisted) in [
+        (vec![position(0, Some(Side::Buy), 1)], vec![], 0),
+        (vec![other.clone()], vec![], 1),
+        (vec![long.clone(), PositionRow { size: qty(0), ..short.clone() }], vec![], 0),
+        (vec![long, short, other], vec![unread("position", "PEPEUSDT"), unread("execution", "XRPUSDT")], 3),
+    ] {
+        desk.state(&Reading { odd, ..reading(&desk, T, positions, vec![]) });
+        let events = desk.take_events();
+        let Some(Event::Account(AccountUpdate::Statement(statement))) = events.last() else { panic!("{events:?}") };
+        assert_eq!((statement.unlisted, statement.foreign_orders), (unlisted, 2));
+    }
+}
+
 /// What really happens to an order at the exchange.
 #[derive(Clone, Debug)]
 struct Truth {
