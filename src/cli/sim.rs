@@ -1,7 +1,7 @@
 //! `tickdeck sim`: the simulated Bybit on loopback, with its addresses and keys as configuration lines.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -9,20 +9,13 @@ use zeroize::Zeroizing;
 use super::output::{note, print};
 use crate::engine::event::Event;
 use crate::engine::market::instrument::Instrument;
-use crate::engine::num::Money;
-use crate::engine::time::Span;
 use crate::run::clock::Clock;
 use crate::run::exit::Failure;
 use crate::run::signals;
 use crate::tape::TapeReader;
 use crate::venue::sim::faults::Scenario;
 use crate::venue::sim::{Market, Sim, SimOptions};
-use crate::venue::simulated::{SimulatedMarket, Weather};
-
-/// This much of the market is played before the exchange opens, so that there are trades and candles to show.
-const PRELUDE: Span = Span::from_secs(75);
-/// USDT of the account.
-const BALANCE: Money = Money::from_units(10_000);
+use crate::venue::simulated::Weather;
 
 /// What the exchange is asked for.
 #[derive(clap::Args, Debug)]
@@ -53,8 +46,7 @@ pub(super) struct SimArgs {
 /// Runs the exchange until a signal.
 pub(super) fn run(args: SimArgs) -> Result<(), Failure> {
     let clock = Clock::start();
-    let now = clock.now();
-    let seed = args.seed.unwrap_or_else(|| now.as_ms().unsigned_abs());
+    let seed = args.seed.unwrap_or_else(|| clock.now().as_ms().unsigned_abs());
     let scenario = match &args.scenario {
         None => Scenario::default(),
         Some(file) => {
@@ -63,30 +55,17 @@ pub(super) fn run(args: SimArgs) -> Result<(), Failure> {
             Scenario::parse(&text).map_err(|error| failed(&error))?
         }
     };
-    let (instruments, market, source) = match &args.tape {
-        Some(file) => tape(file)?,
-        None => {
-            let mut market = SimulatedMarket::new(seed, args.weather, now - PRELUDE);
-            let source = format!("simulated market, seed {seed}, weather {}", args.weather);
-            let events: Market = Box::new(std::iter::from_fn(move || Some(market.next_event())));
-            (SimulatedMarket::instruments(), events, source)
-        }
-    };
+    let mut options = SimOptions::simulated(seed, args.weather, Arc::new(move || clock.now()));
+    let mut source = format!("simulated market, seed {seed}, weather {}", args.weather);
+    if let Some(file) = &args.tape {
+        (options.instruments, options.market) = tape(file)?;
+        source = format!("tape {}", file.display());
+    }
     let secret = Zeroizing::new(args.secret);
+    (options.listen, options.scenario) = (args.listen, scenario);
+    (options.key, options.secret) = (args.key.clone(), secret.clone());
     let signals = signals::listen(|| {}).map_err(Failure::error)?;
-    let sim = Sim::start(SimOptions {
-        listen: args.listen,
-        key: args.key.clone(),
-        secret: secret.clone(),
-        instruments,
-        market,
-        prelude: PRELUDE,
-        balance: BALANCE,
-        seed,
-        scenario,
-        clock: Arc::new(move || clock.now()),
-    })
-    .map_err(Failure::error)?;
+    let sim = Sim::start(options).map_err(Failure::error)?;
     note(&format!("simulated exchange on {}: {source}. Ctrl-C ends it", sim.addr));
     print(&lines(&sim, &args.key, &secret))?;
     // A sender that is gone means no signal can come any more: end as well.
@@ -107,7 +86,7 @@ fn lines(sim: &Sim, key: &str, secret: &str) -> String {
 }
 
 /// The market of a tape. It ends where the tape ends or breaks; the exchange then stands still.
-fn tape(file: &std::path::Path) -> Result<(Vec<Instrument>, Market, String), Failure> {
+fn tape(file: &Path) -> Result<(Vec<Instrument>, Market), Failure> {
     let mut reader = TapeReader::open(file).map_err(Failure::error)?;
     let instruments = reader.header().instruments.clone();
     let events = std::iter::from_fn(move || {
@@ -123,5 +102,5 @@ fn tape(file: &std::path::Path) -> Result<(Vec<Instrument>, Market, String), Fai
             }
         }
     });
-    Ok((instruments, Box::new(events), format!("tape {}", file.display())))
+    Ok((instruments, Box::new(events)))
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::model::{ExecKind, Slot};
+use super::exchange::model::Slot;
 use super::wire::params::Params;
 use super::wire::rows::{self, Place};
 use super::wire::socket::Kind;
@@ -62,7 +62,7 @@ pub fn state(world: &World) -> Value {
 /// Does one thing, named by the single key of `asked`:
 /// `drop` (all, public, private, trade) · `displace` {symbol, rate} · `order` {symbol, side, qty, positionIdx} ·
 /// `close` {symbol, positionIdx} · `cancel_all` · `liquidate` · `funding` {symbol} · `hedge` {symbol, on} ·
-/// `deposit` {amount} · `status` {symbol, status} · `notice` {…} · `restart_stream` · `pardon`.
+/// `deposit` {amount} · `rpi` {symbol} · `status` {symbol, status} · `notice` {…} · `restart_stream` · `pardon`.
 pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
     let mut keys = asked.as_object().into_iter().flatten();
     let (Some((name, value)), None) = (keys.next(), keys.next()) else {
@@ -85,8 +85,7 @@ pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
         }
         "close" => {
             let slot = slot(world, &params)?;
-            let size = world.exchange.account.position(slot).size;
-            world.exchange.close_foreign(slot, size, "CreateByClosing", ExecKind::Trade);
+            world.exchange.close_foreign(slot, "CreateByClosing");
         }
         "cancel_all" => drop(world.exchange.cancel_all(now, |_| true)),
         "liquidate" => world.exchange.liquidate(),
@@ -102,6 +101,10 @@ pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
         "status" => set_status(world, &params)?,
         "notice" => world.notice(value.clone(), now),
         "restart_stream" => world.restart_stream(now),
+        "rpi" => {
+            let slot = slot(world, &params)?;
+            world.exchange.print_inside(slot.symbol);
+        }
         "pardon" => world.limits.pardon(),
         _ => return Err(format!("`{name}` is nothing this exchange does")),
     }

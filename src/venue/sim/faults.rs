@@ -61,14 +61,24 @@ pub struct Faults {
     pub repeat_pushes: u32,
     /// Filled orders that are told a second time, as if a cancel had lost the race.
     pub double_filled: u32,
+    /// New orders that are accepted and then rejected.
+    pub late_rejects: u32,
     /// Part of the displayed size that an order may take, in percent.
     pub fill_percent: u8,
+    /// A new order is in no list for this long.
+    pub hide_new_ms: i64,
+    /// An execution is in no list for this long.
+    pub hide_executions_ms: i64,
     /// An order that ended is in no list for this long.
     pub hide_ended_ms: i64,
     /// History shows an order only this long after it ended.
     pub history_lag_ms: i64,
     /// `realtime` has forgotten every closed order, as after a restart.
     pub forget_closed: bool,
+    /// Numbers below one come without the zero before the point, `.5`, on everything signed or private.
+    pub bare_points: bool,
+    /// More authenticated trade sockets than this are refused with 10003; 0 is no bound.
+    pub trade_sessions_max: u32,
     /// Refusals on the trade socket come in the private shape and without an id.
     pub odd_refusals: bool,
 }
@@ -101,10 +111,15 @@ impl Default for Faults {
             skip_pushes: 0,
             repeat_pushes: 0,
             double_filled: 0,
+            late_rejects: 0,
             fill_percent: 100,
+            hide_new_ms: 0,
+            hide_executions_ms: 0,
             hide_ended_ms: 0,
             history_lag_ms: 0,
             forget_closed: false,
+            bare_points: false,
+            trade_sessions_max: 0,
             odd_refusals: false,
         }
     }
@@ -135,6 +150,11 @@ impl Faults {
             all[key.as_str()] = value.clone();
         }
         Ok(serde_json::from_value(all)?)
+    }
+
+    /// Text as it leaves, without leading zeros where that is asked for.
+    pub(super) fn spelled(&self, text: String) -> String {
+        if self.bare_points { text.replace("\"0.", "\".") } else { text }
     }
 
     /// What happens to a request of this path, in the order of the fields; counts one down.

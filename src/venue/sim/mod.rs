@@ -24,6 +24,7 @@ use crate::engine::ids::Symbol;
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
+use crate::venue::simulated::{SimulatedMarket, Weather};
 use exchange::Exchange;
 use faults::{FaultError, Faults, Scenario};
 use server::{Shared, listen, serve};
@@ -47,7 +48,7 @@ pub struct SimOptions {
     pub instruments: Vec<Instrument>,
     /// Market data.
     pub market: Market,
-    /// This much of the market is played before the exchange opens.
+    /// This much of the market is played before the exchange opens, so that there are trades and candles to show.
     pub prelude: Span,
     /// USDT of the account.
     pub balance: Money,
@@ -57,6 +58,27 @@ pub struct SimOptions {
     pub scenario: Scenario,
     /// The wall clock.
     pub clock: Clock,
+}
+
+impl SimOptions {
+    /// The built-in market of this seed, ten thousand USDT, the keys `sim_key` and `sim_secret`, any free port, and
+    /// nothing that goes wrong.
+    pub fn simulated(seed: u64, weather: Weather, clock: Clock) -> Self {
+        let prelude = Span::from_secs(75);
+        let mut market = SimulatedMarket::new(seed, weather, clock() - prelude);
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            key: "sim_key".to_owned(),
+            secret: Zeroizing::new("sim_secret".to_owned()),
+            instruments: SimulatedMarket::instruments(),
+            market: Box::new(std::iter::from_fn(move || Some(market.next_event()))),
+            prelude,
+            balance: Money::from_units(10_000),
+            seed,
+            scenario: Scenario::default(),
+            clock,
+        }
+    }
 }
 
 /// Why the exchange did not start.
@@ -149,3 +171,6 @@ impl Drop for Sim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The network side: one port on loopback, HTTP/1 and WebSockets under the venue's paths.
+//! The network side: one port on loopback, HTTP/1 and `WebSocket`s under the venue's paths.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

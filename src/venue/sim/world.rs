@@ -12,7 +12,7 @@ use super::exchange::model::News;
 use super::faults::{Act, Faults, Scenario};
 use super::wire::limits::Limits;
 use super::wire::private::{self, Push};
-use super::wire::sign::Keys;
+use super::wire::sign::{AuthFailure, Keys, check_auth};
 use super::wire::socket::{Kind, Session};
 use super::wire::stream::Publisher;
 use super::wire::{ms, socket};
@@ -121,6 +121,7 @@ impl World {
             }
         }
         self.exchange.fill_percent = self.faults.fill_percent;
+        self.exchange.late_rejects += std::mem::take(&mut self.faults.late_rejects);
         self.exchange.advance(now);
         self.tell_news(now);
         self.publish(now);
@@ -158,7 +159,7 @@ impl World {
         for connection in self.connections.values().filter(|c| c.session.kind == Kind::Private) {
             for topic in &connection.session.topics {
                 if topic.strip_suffix(".linear").unwrap_or(topic) == push.topic {
-                    connection.send(due, private::frame(push, topic, &id, self.clock(now)));
+                    connection.send(due, self.faults.spelled(private::frame(push, topic, &id, self.clock(now))));
                 }
             }
         }
@@ -276,7 +277,7 @@ impl World {
                 self.say(number, &pong, now, Span(0));
             }
             socket::Message::Auth(args) if kind != Kind::Public => {
-                let checked = super::wire::sign::check_auth(&self.keys, &args, self.clock(now));
+                let checked = check_auth(&self.keys, &args, self.clock(now)).and_then(|()| self.room(kind));
                 let reply = self.with(number, |session| session.authenticate(checked, &frame));
                 self.say(number, &reply, now, Span(0));
             }
@@ -300,6 +301,13 @@ impl World {
     /// The session of a socket that was just heard.
     pub fn with<T: Default>(&mut self, number: u64, act: impl FnOnce(&mut Session) -> T) -> T {
         self.connections.get_mut(&number).map(|connection| act(&mut connection.session)).unwrap_or_default()
+    }
+
+    /// Whether one more trade socket may be authenticated.
+    fn room(&self, kind: Kind) -> Result<(), AuthFailure> {
+        let most = self.faults.trade_sessions_max as usize;
+        let open = self.connections.values().filter(|c| c.session.kind == Kind::Trade && c.session.authed).count();
+        if kind == Kind::Trade && most > 0 && open >= most { Err(AuthFailure::Crowded) } else { Ok(()) }
     }
 
     fn subscribe(&mut self, number: u64, topics: &[String], frame: &Value, now: Ts) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Exchange;
-use super::model::{ExecKind, Execution, Kind, News, Order, Position, Refusal, Slot, Transfer};
+use super::model::{ExecKind, Execution, News, Order, Position, Refusal, Slot, Status, Transfer};
 use crate::engine::ids::Symbol;
 use crate::engine::num::{Money, Price, Qty, Rate, Side, UNIT};
 use crate::engine::time::{Span, Ts};
@@ -16,6 +16,8 @@ pub const MAKER_FEE: Rate = Rate::from_raw(200_000);
 const LEVERAGE: Rate = Rate::from_raw(10 * UNIT);
 /// Money is counted in 1e-8, as the venue counts it.
 const CENT: i128 = 10_000_000_000;
+/// Executions that are kept.
+const EXECUTIONS_MAX: usize = 50_000;
 /// Lines of the transaction log that are kept.
 const LOG_MAX: usize = 10_000;
 
@@ -152,6 +154,9 @@ impl Exchange {
         self.account.realised += change;
         let id = format!("{}_{}", self.account.uid, execution.id);
         self.account.write(id, Some(execution.clone()), change, execution.at);
+        if self.executions.len() >= EXECUTIONS_MAX {
+            self.executions.pop_front();
+        }
         self.executions.push_back(execution.clone());
         self.news.push(News::Execution(Box::new(execution)));
         self.news.push(News::Wallet);
@@ -330,30 +335,29 @@ impl Exchange {
             self.tell_position(position.slot);
         }
         for no in self.orders.open_numbers() {
-            self.end(no, super::model::Status::Cancelled, "CancelAllBeforeLiq", "EC_NoError");
+            self.end(no, Status::Cancelled, "CancelAllBeforeLiq", "EC_NoError");
         }
         for position in held {
-            self.close_foreign(position.slot, position.size, "CreateByLiq", ExecKind::Bust);
+            self.take_over(&position);
             self.account.position_mut(position.slot, self.now).status = "Normal";
             self.tell_position(position.slot);
         }
+        // What the account could not pay is the insurance fund's.
+        self.deposit((-self.account.balance).max(Money::ZERO));
     }
 
-    /// Closes up to `qty` of a position at the mark by an order that no client made.
-    pub fn close_foreign(&mut self, slot: Slot, qty: Qty, create_type: &'static str, kind: ExecKind) {
-        let position = self.account.position(slot);
+    /// Takes a position over at the mark.
+    fn take_over(&mut self, position: &Position) {
+        let (slot, qty) = (position.slot, position.size);
         let (Some(side), Some(mark)) = (position.side, self.mark_of(slot.symbol)) else { return };
-        let qty = qty.min(position.size);
-        let mut order = self.foreign(slot, side.opposite(), Kind::Market, qty, mark, create_type);
-        order.status = super::model::Status::Filled;
+        let mut order = self.foreign(slot, side.opposite(), qty, mark, "CreateByLiq");
+        order.status = Status::Filled;
         order.cum_qty = qty;
         order.cum_value = mark * qty;
-        self.book_fill(&mut order, &Fill { price: mark, qty, maker: false, kind });
-        if kind == ExecKind::Bust {
-            let now = self.now;
-            if let Some(market) = self.markets.get_mut(slot.symbol.index()) {
-                market.liquidations.push(super::market::Liquidation { at: now, position: side, qty, price: mark });
-            }
+        self.book_fill(&mut order, &Fill { price: mark, qty, maker: false, kind: ExecKind::Bust });
+        let now = self.now;
+        if let Some(market) = self.markets.get_mut(slot.symbol.index()) {
+            market.liquidations.push(super::market::Liquidation { at: now, position: side, qty, price: mark });
         }
         self.tell_order(&order);
         self.orders.add(order);

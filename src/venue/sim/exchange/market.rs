@@ -32,6 +32,8 @@ pub struct Print {
     pub seq: u64,
     /// Whether the price went up, down, or stayed since the print before.
     pub tick: &'static str,
+    /// A retail price improvement order traded: it was in no book (O7).
+    pub rpi: bool,
 }
 
 /// A candle; of a minute where it is stored, longer where it was merged.
@@ -136,7 +138,7 @@ impl Market {
             MarketData::Ticker(ticker) => self.ticker(ticker),
             MarketData::Trade(trade) => {
                 let trade = Trade { price: self.moved(trade.price), ..*trade };
-                self.print(at, trade, ids);
+                self.print(at, trade, false, ids);
                 return Some(trade);
             }
             MarketData::Rules(_) | MarketData::Bar(_) | MarketData::Band { .. } | MarketData::Liquidation { .. } => {}
@@ -156,7 +158,7 @@ impl Market {
     }
 
     /// Prints a trade to the public and into the candles.
-    pub(super) fn print(&mut self, at: Ts, trade: Trade, ids: &mut Ids) {
+    pub(super) fn print(&mut self, at: Ts, trade: Trade, rpi: bool, ids: &mut Ids) {
         let tick = match self.last {
             Some(last) if trade.price > last => "PlusTick",
             Some(last) if trade.price < last => "MinusTick",
@@ -167,7 +169,7 @@ impl Market {
         if self.prints.len() >= PRINTS_MAX {
             self.prints.pop_front();
         }
-        self.prints.push_back(Print { number: self.printed, id: ids.uuid(), at, trade, seq: self.seq, tick });
+        self.prints.push_back(Print { number: self.printed, id: ids.uuid(), at, trade, seq: self.seq, tick, rpi });
         self.candle(at, &trade);
     }
 

@@ -35,11 +35,11 @@ impl Exchange {
                 return self.end(no, Status::Cancelled, "UNKNOWN", "EC_PostOnlyWillTakeLiquidity");
             }
             Tif::Fok if there < wanted => {
-                return self.end(no, Status::Cancelled, "UNKNOWN", "EC_NoImmediateQtyToFill");
+                return self.end(no, Status::Cancelled, "UNKNOWN", "EC_CancelForNoFullFill");
             }
             _ => {}
         }
-        let limit = self.liquidity(there).min(wanted);
+        let limit = self.liquidity(there).floor_to(market.rules.step).min(wanted);
         let taken = match self.markets.get_mut(symbol.index()) {
             Some(market) => market.book.take(order.ask.side, order.price, limit),
             None => Vec::new(),
@@ -79,8 +79,7 @@ impl Exchange {
             return self.end(no, Status::Cancelled, "CancelByReduceOnly", "EC_NoError");
         }
         if matches!(order.ask.tif, Tif::Ioc | Tif::Fok) {
-            let reason = if order.cum_qty.is_zero() { "EC_NoImmediateQtyToFill" } else { "EC_CancelForNoFullFill" };
-            return self.end(no, Status::Cancelled, "UNKNOWN", reason);
+            return self.end(no, Status::Cancelled, "UNKNOWN", "EC_NoImmediateQtyToFill");
         }
         self.queue(no);
         if fresh && order.cum_qty.is_zero() {
@@ -116,7 +115,7 @@ impl Exchange {
         let now = self.now;
         if let Some(market) = self.markets.get_mut(order.ask.slot.symbol.index()) {
             market.seq += 1;
-            market.print(now, trade, &mut self.ids);
+            market.print(now, trade, false, &mut self.ids);
         }
     }
 
@@ -187,20 +186,17 @@ impl Exchange {
         }
     }
 
-    /// A book change: the queue before an order never exceeds what is displayed, and a book that crosses an order has
-    /// traded with it.
+    /// A book change: an order whose level comes into sight stands behind all of it, and a book that crosses an order
+    /// has traded with it. A displayed size that falls moves nobody up: the print that made it fall may be seen later,
+    /// and counting both would fill too early.
     pub(super) fn book_reaches(&mut self, symbol: Symbol) {
         for side in [Side::Buy, Side::Sell] {
             for no in self.resting_best_first(symbol, side) {
                 let (Some(order), Some(market)) = (self.orders.get(no), self.markets.get_mut(symbol.index())) else {
                     continue;
                 };
-                let (price, leaves, ahead) = (order.price, order.leaves(), order.ahead);
-                let shown = market.book.queue_at(side, price);
-                let ahead = match (ahead, shown) {
-                    (Some(ahead), Some(shown)) => Some(ahead.min(shown)),
-                    (known, seen) => known.or(seen),
-                };
+                let (price, leaves) = (order.price, order.leaves());
+                let ahead = order.ahead.or_else(|| market.book.queue_at(side, price));
                 let crossed: Qty = market.book.take(side, price, leaves).iter().map(|level| level.qty).sum();
                 if let Some(order) = self.orders.get_mut(no) {
                     order.ahead = ahead;

@@ -23,7 +23,7 @@ use market::Market;
 use model::{Execution, Kind, NewOrder, News, Order, OrderNo, Position, Protection, Refusal, Slot, Status, Tif};
 use orders::Orders;
 
-use crate::engine::event::MarketData;
+use crate::engine::event::{MarketData, Trade};
 use crate::engine::ids::Symbol;
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
@@ -44,6 +44,8 @@ pub struct Exchange {
     pub executions: VecDeque<Execution>,
     /// Largest part of the displayed size that one order may take, in whole percent; below 100 makes partial fills.
     pub fill_percent: u8,
+    /// So many of the next orders are accepted and then rejected.
+    pub late_rejects: u32,
     news: Vec<News>,
     ids: Ids,
     now: Ts,
@@ -58,6 +60,7 @@ impl Exchange {
             orders: Orders::default(),
             executions: VecDeque::new(),
             fill_percent: 100,
+            late_rejects: 0,
             news: Vec::new(),
             ids: Ids::new(seed),
             now: Ts(0),
@@ -95,15 +98,24 @@ impl Exchange {
         market.displace(rate);
         let side = if rate < Rate::ZERO { Side::Sell } else { Side::Buy };
         let Some(touch) = market.book.best(side.opposite()) else { return };
-        let trade = crate::engine::event::Trade { price: touch.price, qty: touch.qty, taker: side };
+        let trade = Trade { price: touch.price, qty: touch.qty, taker: side };
         let now = self.now;
         if let Some(market) = self.markets.get_mut(symbol.index()) {
-            market.print(now, trade, &mut self.ids);
+            market.print(now, trade, false, &mut self.ids);
         }
         self.print_reaches(symbol, &trade);
         self.book_reaches(symbol);
         self.trigger(symbol);
         self.liquidate_if_due();
+    }
+
+    /// Prints a trade inside the spread of an order that no book shows (O7).
+    pub fn print_inside(&mut self, symbol: Symbol) {
+        let now = self.now;
+        let Some(market) = self.markets.get_mut(symbol.index()) else { return };
+        let Some(mid) = market.book.mid() else { return };
+        let trade = Trade { price: market.rules.tick_down(mid), qty: market.rules.min_qty, taker: Side::Buy };
+        market.print(now, trade, true, &mut self.ids);
     }
 
     /// What the private streams have to tell, in order; each thing once.
@@ -179,9 +191,15 @@ impl Exchange {
         if !self.orders.open_of(symbol).is_empty() {
             return Err(Refusal::new(110_028, "You have existing open orders, so position mode cannot be switched."));
         }
+        let leverage = self.account.slots(symbol).first().map(|slot| self.account.position(*slot).leverage);
         self.account.hedged.retain(|other| *other != symbol);
         if hedged {
             self.account.hedged.push(symbol);
+        }
+        let now = self.now;
+        for slot in self.account.slots(symbol) {
+            let position = self.account.position_mut(slot, now);
+            position.leverage = leverage.unwrap_or(position.leverage);
         }
         Ok(())
     }
@@ -190,28 +208,25 @@ impl Exchange {
     pub(super) fn end(&mut self, no: OrderNo, status: Status, cancel: &'static str, reason: &'static str) {
         let now = self.now;
         let Some(order) = self.orders.get_mut(no) else { return };
-        let status =
-            if order.status == Status::Untriggered && status == Status::Cancelled && !order.stop_type.is_empty() {
-                Status::Deactivated
-            } else {
-                status
-            };
+        // Protection that never triggered ends Deactivated, a plain conditional order Cancelled (C 8.4b).
+        let waiting_leg = order.status == Status::Untriggered && !matches!(order.stop_type, "" | "Stop");
+        let status = if waiting_leg && status == Status::Cancelled { Status::Deactivated } else { status };
         (order.status, order.cancel_type, order.reject_reason, order.updated) = (status, cancel, reason, now);
         let told = order.clone();
         self.tell_order(&told);
         self.tell_position(told.ask.slot);
+        self.orders.add(told);
     }
 
     pub(super) fn tell_order(&mut self, order: &Order) {
         self.news.push(News::Order(Box::new(order.clone())));
     }
 
-    /// An order that no client made.
+    /// A market order that no client made.
     pub(super) fn foreign(
         &mut self,
         slot: Slot,
         side: Side,
-        kind: Kind,
         qty: Qty,
         price: Price,
         create_type: &'static str,
@@ -219,10 +234,10 @@ impl Exchange {
         let ask = NewOrder {
             slot,
             side,
-            kind,
+            kind: Kind::Market,
             qty,
-            price: (kind == Kind::Limit).then_some(price),
-            tif: if kind == Kind::Market { Tif::Ioc } else { Tif::Gtc },
+            price: None,
+            tif: Tif::Ioc,
             link: String::new(),
             reduce_only: create_type != "CreateByUser",
             close_on_trigger: false,
@@ -260,8 +275,18 @@ impl Exchange {
 
     /// A market order of the same account from elsewhere: the web page, another program.
     pub fn foreign_order(&mut self, slot: Slot, side: Side, qty: Qty) -> Result<String, Refusal> {
-        let ask = self.foreign(slot, side, Kind::Market, qty, Price::ZERO, "CreateByUser").ask;
+        let ask = self.foreign(slot, side, qty, Price::ZERO, "CreateByUser").ask;
         self.create(self.now, ask).map(|placed| placed.id)
+    }
+
+    /// Closes a position in the market by an order that no client made.
+    pub fn close_foreign(&mut self, slot: Slot, create_type: &'static str) {
+        let position = self.account.position(slot);
+        let band = self.market_of(slot.symbol).and_then(Market::band);
+        let (Some(side), Some((highest, lowest))) = (position.side, band) else { return };
+        let edge = if side == Side::Buy { lowest } else { highest };
+        let order = self.foreign(slot, side.opposite(), position.size, edge, create_type);
+        self.admit(order);
     }
 
     /// Positions with a size.
@@ -269,3 +294,6 @@ impl Exchange {
         self.account.positions.values().filter(|position| position.side.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,8 @@ impl Exchange {
             ask.tif = Tif::Ioc;
         }
         self.check_names(&ask)?;
+        // In hedge mode an order against its own side only closes.
+        ask.reduce_only |= matches!((ask.slot.idx, ask.side), (1, Side::Sell) | (2, Side::Buy));
         self.check_reduce_only(&mut ask)?;
         self.check_quantity(&ask)?;
         let price = self.working_price(&ask)?;
@@ -50,7 +52,7 @@ impl Exchange {
             ask.price = Some(price);
         }
         self.check_value(&ask, price)?;
-        self.check_protection(ask.side, price, &ask.protection)?;
+        Self::check_protection(ask.side, price, &ask.protection)?;
         self.check_trigger(&ask)?;
         self.check_count(&ask)?;
         if !ask.reduce_only && ask.trigger.is_none() {
@@ -58,7 +60,14 @@ impl Exchange {
         }
         let order = self.draft(ask, price, "CreateByUser");
         let placed = OrderName { id: order.id.clone(), link: order.ask.link.clone() };
-        self.admit(order);
+        if self.late_rejects > 0 {
+            self.late_rejects -= 1;
+            let no = order.no;
+            self.orders.add(order);
+            self.end(no, Status::Rejected, "UNKNOWN", "EC_Others");
+        } else {
+            self.admit(order);
+        }
         Ok(placed)
     }
 
@@ -172,7 +181,7 @@ impl Exchange {
     }
 
     /// Take profit must lie beyond the price, stop loss before it.
-    pub(super) fn check_protection(&self, side: Side, base: Price, wanted: &Protection) -> Result<(), Refusal> {
+    pub(super) fn check_protection(side: Side, base: Price, wanted: &Protection) -> Result<(), Refusal> {
         let better = |price: Price| if side == Side::Buy { price > base } else { price < base };
         let word = if side == Side::Buy { "Buy" } else { "Sell" };
         if wanted.take.is_some_and(|leg| !better(leg.price)) {
@@ -272,7 +281,7 @@ impl Exchange {
         // A child of a position's protection acknowledges a new take profit of its own and does nothing (O5).
         order.ask.protection.take = changed_leg(order.ask.protection.take, change.take);
         order.ask.protection.stop = changed_leg(order.ask.protection.stop, change.stop);
-        self.check_protection(order.ask.side, order.price, &order.ask.protection)?;
+        Self::check_protection(order.ask.side, order.price, &order.ask.protection)?;
         if !order.ask.reduce_only && order.is_resting() && (order.price, order.ask.qty) != before {
             self.afford_amended(&order)?;
         }

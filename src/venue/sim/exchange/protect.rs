@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::model::{
-    ExecKind, Kind, Leg, NewOrder, Order, OrderNo, Protection, Refusal, Slot, Status, Tif, TpslMode, Trigger, TriggerBy,
+    Kind, Leg, NewOrder, Order, OrderNo, Protection, Refusal, Slot, Status, Tif, TpslMode, Trigger, TriggerBy,
 };
 use crate::engine::ids::Symbol;
 use crate::engine::num::{Price, Qty, Side};
@@ -40,7 +40,10 @@ impl Exchange {
             return;
         }
         match wanted.mode {
-            TpslMode::Full => self.protect_all(order.ask.slot, wanted),
+            TpslMode::Full => {
+                let (take, stop) = (wanted.take.or(position.protection.take), wanted.stop.or(position.protection.stop));
+                self.protect_all(order.ask.slot, Protection { mode: TpslMode::Full, take, stop });
+            }
             TpslMode::Partial => {
                 self.partial_pair(order.ask.slot, wanted.take, wanted.stop, filled, &order.ask.link);
             }
@@ -56,7 +59,7 @@ impl Exchange {
         let base = self.mark_of(slot.symbol).unwrap_or_default();
         let live = |leg: Option<Leg>| leg.filter(|leg| leg.price > Price::ZERO);
         let mode = asked.mode;
-        self.check_protection(side, base, &Protection { mode, take: live(asked.take), stop: live(asked.stop) })?;
+        Self::check_protection(side, base, &Protection { mode, take: live(asked.take), stop: live(asked.stop) })?;
         if mode == TpslMode::Partial {
             let size = asked.size.unwrap_or(position.size).min(position.size);
             if live(asked.take).is_none() && live(asked.stop).is_none() {
@@ -87,6 +90,16 @@ impl Exchange {
 
     /// Puts the legs of a whole position in place of those it had.
     fn protect_all(&mut self, slot: Slot, wanted: Protection) {
+        let held = self.account.position(slot);
+        if held.protection == wanted {
+            // The legs stand already; they cover what the position has become.
+            for no in self.legs(slot) {
+                if let Some(leg) = self.orders.get_mut(no).filter(|order| order.is_full_leg()) {
+                    leg.ask.qty = held.size;
+                }
+            }
+            return;
+        }
         for no in self.legs(slot) {
             if self.orders.get(no).is_some_and(Order::is_full_leg) {
                 self.end(no, Status::Deactivated, "CancelByTpSlTsClear", "EC_NoError");
@@ -190,7 +203,7 @@ impl Exchange {
             let best = position.trailing_best.map_or(last, |best| if beyond(last, best) { last } else { best });
             self.account.position_mut(slot, self.now).trailing_best = Some(best);
             if (best.raw() - last.raw()).abs() >= distance.raw() && !beyond(last, best) {
-                self.close_foreign(slot, position.size, "CreateByTrailingStop", ExecKind::Trade);
+                self.close_foreign(slot, "CreateByTrailingStop");
             }
         }
     }

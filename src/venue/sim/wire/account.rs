@@ -25,7 +25,7 @@ pub fn read(exchange: &Exchange, keys: &Keys, path: &str, params: &Params, now: 
         "position/list" => positions(exchange, params),
         "account/wallet-balance" => wallet(exchange, params),
         "account/info" => Ok(info(exchange, now)),
-        "account/fee-rate" => fee_rates(exchange, params),
+        "account/fee-rate" => Ok(fee_rates(exchange, params)),
         "account/transaction-log" => {
             let rows = exchange.account.log.iter().rev().map(|line| rows::transfer(exchange, line)).collect();
             list(params, rows, 20, 50)
@@ -77,12 +77,12 @@ fn info(exchange: &Exchange, now: Ts) -> Success {
     }))
 }
 
-fn fee_rates(exchange: &Exchange, params: &Params) -> Answer {
+fn fee_rates(exchange: &Exchange, params: &Params) -> Success {
     let name = params.given("symbol");
     let row = |name: &str| json!({"symbol": name, "takerFeeRate": TAKER_FEE.to_string(), "makerFeeRate": MAKER_FEE.to_string()});
     let names = exchange.markets.iter().map(|market| market.rules.name.as_str());
     let rows: Vec<Value> = names.filter(|other| name.is_none_or(|name| name == *other)).map(row).collect();
-    Ok(Success::ok(json!({"list": rows})))
+    Success::ok(json!({"list": rows}))
 }
 
 fn key_info(exchange: &Exchange, keys: &Keys) -> Success {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::params::{Params, cursor_of, cursor_to};
+use super::params::{Params, page};
 use super::{Answer, Success, ms, usd};
 use crate::engine::ids::Symbol;
 use crate::engine::market::instrument::Instrument;
@@ -60,7 +60,7 @@ pub fn answer(exchange: &Exchange, path: &str, params: &Params, now: Ts) -> Opti
         "tickers" => tickers(exchange, params),
         "recent-trade" => recent_trades(exchange, params),
         "price-limit" => price_limit(exchange, params, now),
-        "risk-limit" => risk_limits(exchange, params),
+        "risk-limit" => Ok(risk_limits(exchange, params)),
         "funding/history" => fundings(exchange, params),
         "open-interest" | "account-ratio" | "historical-volatility" | "insurance" | "adlAlert" => {
             Ok(Success::ok(json!({"category": "linear", "symbol": params.text("symbol"), "list": [],
@@ -84,10 +84,8 @@ fn instruments(exchange: &Exchange, params: &Params) -> Answer {
     if symbol.is_some() && wanted.is_empty() {
         return Err(Refusal::new(10_001, "params error: symbol invalid"));
     }
-    let (from, limit) = (cursor_of(params.text("cursor")), params.limit(500, 1_000)?);
-    let more = if from + limit < wanted.len() { cursor_to(from + limit) } else { String::new() };
-    let rows: Vec<Value> =
-        wanted.into_iter().skip(from).take(limit).map(|(at, market)| instrument(exchange, at, market)).collect();
+    let (wanted, more) = page(params, wanted, 500, 1_000)?;
+    let rows: Vec<Value> = wanted.into_iter().map(|(at, market)| instrument(exchange, at, market)).collect();
     Ok(Success::ok(json!({"category": "linear", "list": rows, "nextPageCursor": more})))
 }
 
@@ -226,7 +224,7 @@ fn recent_trades(exchange: &Exchange, params: &Params) -> Answer {
         json!({
             "execId": print.id, "symbol": market.rules.name, "price": px(&market.rules, print.trade.price),
             "size": qx(&market.rules, print.trade.qty), "side": side_word(print.trade.taker), "time": ms(print.at),
-            "isBlockTrade": false, "isRPITrade": false, "seq": print.seq.to_string(),
+            "isBlockTrade": false, "isRPITrade": print.rpi, "seq": print.seq.to_string(),
         })
     };
     let rows: Vec<Value> = market.prints.iter().rev().take(limit).map(row).collect();
@@ -249,7 +247,7 @@ fn price_limit(exchange: &Exchange, params: &Params, now: Ts) -> Answer {
     })))
 }
 
-fn risk_limits(exchange: &Exchange, params: &Params) -> Answer {
+fn risk_limits(exchange: &Exchange, params: &Params) -> Success {
     let name = params.given("symbol");
     let mut rows = Vec::new();
     for market in exchange.markets.iter().filter(|m| name.is_none_or(|name| m.rules.name == name)) {
@@ -265,7 +263,7 @@ fn risk_limits(exchange: &Exchange, params: &Params) -> Answer {
             }));
         }
     }
-    Ok(Success::ok(json!({"category": "linear", "list": rows, "nextPageCursor": ""})))
+    Success::ok(json!({"category": "linear", "list": rows, "nextPageCursor": ""}))
 }
 
 fn fundings(exchange: &Exchange, params: &Params) -> Answer {

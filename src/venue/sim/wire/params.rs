@@ -105,13 +105,21 @@ pub fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// One page of `all`, and the cursor to the next; empty at the end.
+pub fn page<T>(params: &Params, all: Vec<T>, usual: usize, most: usize) -> Result<(Vec<T>, String), Refusal> {
+    let (from, limit) = (cursor_of(params.text("cursor")), params.limit(usual, most)?);
+    let next = from.saturating_add(limit);
+    let cursor = if next < all.len() { cursor_to(next) } else { String::new() };
+    Ok((all.into_iter().skip(from).take(limit).collect(), cursor))
+}
+
 /// A position in a list, as `nextPageCursor` carries it; percent-encoded as the venue does.
-pub fn cursor_to(place: usize) -> String {
+fn cursor_to(place: usize) -> String {
     format!("page%3A{place}")
 }
 
 /// The place a cursor names; clients send it back as it came, decoded, or encoded once more (contract 0.39).
-pub fn cursor_of(text: &str) -> usize {
+fn cursor_of(text: &str) -> usize {
     let mut text = text.to_owned();
     for _ in 0..3 {
         text = decoded(&text);
@@ -130,6 +138,8 @@ mod tests {
         }
         assert_eq!(cursor_of(""), 0);
         assert_eq!(cursor_of("%%%"), 0);
+        let far = Params::of_query("cursor=page:18446744073709551615");
+        assert_eq!(page(&far, vec![1, 2], 20, 50).unwrap(), (vec![], String::new()));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn pushes(exchange: &Exchange, news: &[News]) -> Vec<Push> {
     for item in news {
         for (topic, row) in told(exchange, item) {
             let joins = matches!(topic, "execution" | "execution.fast");
-            match pushes.iter_mut().rev().take(3).find(|push| joins && push.topic == topic) {
+            match pushes.iter_mut().rev().take(6).find(|push| joins && push.topic == topic) {
                 Some(push) => push.data.push(row),
                 None => pushes.push(Push { topic, data: vec![row] }),
             }

@@ -32,6 +32,10 @@ pub fn rest(world: &mut World, request: &Request, now: Ts) -> Outcome {
     if let Some(action) = request.path.strip_prefix("/sim/") {
         return Outcome::at_once(control::answer(world, action, request, now));
     }
+    // A GET with a body is refused by the venue's gateway (contract 3).
+    if request.method == "GET" && !request.body.is_empty() {
+        return Outcome::at_once(Reply::html(403, "Forbidden"));
+    }
     if world.faults.banned || !world.limits.admit_address(now) {
         return Outcome::at_once(Reply::html(403, "access too frequent"));
     }
@@ -44,7 +48,7 @@ pub fn rest(world: &mut World, request: &Request, now: Ts) -> Outcome {
         }
     }
     match request.method.as_str() {
-        "GET" | "POST" => signed(world, request, path, clock),
+        "GET" | "POST" => signed(world, request, path, now),
         _ => Outcome::at_once(Reply::html(400, "Bad Request")),
     }
 }
@@ -58,8 +62,10 @@ fn public(world: &World, path: &str, params: &Params, now: Ts) -> Option<Answer>
 
 /// A signed request: who, how often, what goes wrong, then the endpoint.
 fn signed(world: &mut World, request: &Request, path: &str, now: Ts) -> Outcome {
-    if let Err(refusal) = check(&world.keys, request, now) {
-        return Outcome::at_once(finish(&Err(refusal), None, now));
+    // Inside, time is true; only what the exchange says about the time follows its clock.
+    let clock = world.clock(now);
+    if let Err(refusal) = check(&world.keys, request, clock) {
+        return Outcome::at_once(finish(&Err(refusal), None, clock));
     }
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let standing = per_second(&request.path)
@@ -70,7 +76,7 @@ fn signed(world: &mut World, request: &Request, path: &str, now: Ts) -> Outcome 
         let bare = world.faults.bare_10006;
         let refusal = Refusal::new(10_006, "Too many visits. Exceeded the API Rate Limit.");
         remember(world, request, &body, Some(10_006), now);
-        return Outcome::at_once(finish(&Err(refusal), standing.filter(|_| !bare), now));
+        return Outcome::at_once(finish(&Err(refusal), standing.filter(|_| !bare), clock));
     }
     let strike = world.faults.strike(&request.path);
     let executed = !matches!(strike, Strike::LoseRequest | Strike::FailBefore)
@@ -82,9 +88,10 @@ fn signed(world: &mut World, request: &Request, path: &str, now: Ts) -> Outcome 
     let reply = match (strike, answer) {
         (Strike::LoseRequest | Strike::LoseAck, _) => None,
         (Strike::FailBefore | Strike::FailAfter, _) => Some(Reply::html(502, "Bad Gateway")),
-        (Strike::Fake, _) => Some(finish(&Err(fake(world)), standing, now)),
-        (Strike::None, answer) => answer.map(|answer| finish(&answer, standing, now)),
+        (Strike::Fake, _) => Some(finish(&Err(fake(world)), standing, clock)),
+        (Strike::None, answer) => answer.map(|answer| finish(&answer, standing, clock)),
     };
+    let reply = reply.map(|reply| Reply { body: world.faults.spelled(reply.body.clone()), ..reply });
     let late = request.path.contains(&world.faults.path);
     Outcome { reply, delay: Span::from_ms(if late { world.faults.ack_delay_ms } else { 0 }) }
 }
@@ -143,7 +150,7 @@ pub fn trade_request(world: &mut World, number: u64, path: &str, body: &Value, f
     let full = format!("/v5/order/{path}");
     let (stamp, window) = super::socket::Session::stamp(frame);
     let (authed, fresh) = world.with(number, |session| (session.authed, session.is_fresh(frame)));
-    let standing = world.limits.charge(&full, 10, trade::cost(&full, body), clock);
+    let standing = world.limits.charge(&full, 10, trade::cost(&full, body), now);
     let fault = world.faults.too_many > 0;
     world.faults.too_many = world.faults.too_many.saturating_sub(1);
     let gate = if !authed {
@@ -163,7 +170,7 @@ pub fn trade_request(world: &mut World, number: u64, path: &str, body: &Value, f
     let answer = match gate {
         Err(refusal) => Some(Err(refusal)),
         Ok(()) if executed => Some(
-            trade::write(&mut world.exchange, path, body, standing.granted, clock)
+            trade::write(&mut world.exchange, path, body, standing.granted, now)
                 .unwrap_or_else(|| Err(Refusal::new(10_404, "op type is not found"))),
         ),
         Ok(()) => None,

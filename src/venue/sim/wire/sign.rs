@@ -36,10 +36,12 @@ pub fn signature(secret: &str, text: &[u8]) -> String {
     // A key of any length is a key of HMAC; this cannot fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(text);
-    mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        hex.push_str(&format!("{byte:02x}"));
-        hex
-    })
+    mac.finalize().into_bytes().iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect()
+}
+
+/// One hex digit.
+fn hex(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or_default()
 }
 
 /// Checks the headers of a signed request.
@@ -91,6 +93,8 @@ pub enum AuthFailure {
     Key,
     /// Another signature.
     Sign,
+    /// Too many sockets of one user (C 4.10003).
+    Crowded,
 }
 
 /// Checks the arguments of a socket's `auth`: key, expiry (number or text), signature.

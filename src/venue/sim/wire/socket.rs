@@ -131,6 +131,7 @@ impl Session {
                 Err(AuthFailure::Params) => (10_001, "Params Error"),
                 Err(AuthFailure::Key) => (10_003, "API key is invalid."),
                 Err(AuthFailure::Sign) => (10_004, "Invalid sign"),
+                Err(AuthFailure::Crowded) => (10_003, "Too many sessions under the same UID."),
             };
             self.authed |= checked.is_ok();
             let mut reply = json!({"retCode": code, "retMsg": text, "op": "auth", "connId": self.conn_id});
@@ -145,6 +146,7 @@ impl Session {
             Err(AuthFailure::Params) => "Params Error",
             Err(AuthFailure::Key) => "API key is invalid.",
             Err(AuthFailure::Sign) => "error sign",
+            Err(AuthFailure::Crowded) => "Too many sessions under the same UID.",
         };
         let mut reply = json!({"success": checked.is_ok(), "ret_msg": text, "op": "auth", "conn_id": self.conn_id});
         if let Some(id) = frame.get("req_id") {
@@ -169,7 +171,8 @@ impl Session {
             if !knows(topic) {
                 return Err(format!("error:handler not found,topic:{topic}"));
             }
-            if self.topics.contains(topic) || !seen.insert(topic) {
+            let both = self.kind == Kind::Private && seen.iter().any(|other: &&String| plain(other) == plain(topic));
+            if both || self.topics.contains(topic) || !seen.insert(topic) {
                 return Err(format!("error:already subscribed,topic:{topic}"));
             }
         }
@@ -206,6 +209,11 @@ impl Session {
         let header = Params::of_json(frame.get("header").unwrap_or(&Value::Null));
         (header.text("X-BAPI-TIMESTAMP").to_owned(), header.text("X-BAPI-RECV-WINDOW").to_owned())
     }
+}
+
+/// A private topic without its category: `order` and `order.linear` must not share a request (contract 10.4).
+fn plain(topic: &str) -> &str {
+    topic.strip_suffix(".linear").unwrap_or(topic)
 }
 
 #[cfg(test)]

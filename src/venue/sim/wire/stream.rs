@@ -292,7 +292,7 @@ impl Channel {
                 json!({
                     "T": print.at.as_ms(), "s": market.rules.name, "S": side_word(print.trade.taker),
                     "v": qx(&market.rules, print.trade.qty), "p": px(&market.rules, print.trade.price), "L": print.tick,
-                    "i": print.id, "BT": false, "RPI": false, "seq": print.seq,
+                    "i": print.id, "BT": false, "RPI": print.rpi, "seq": print.seq,
                 })
             })
             .collect();

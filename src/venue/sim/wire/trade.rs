@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::market::asked_symbol;
-use super::params::{Params, cursor_of, cursor_to};
+use super::params::{Params, page};
 use super::rows::{self, Place};
 use super::{Answer, Success, ms};
 use crate::engine::num::{Price, Rate, Side};
@@ -213,8 +213,11 @@ fn cancel(exchange: &mut Exchange, params: &Params, now: Ts) -> Result<OrderName
     exchange.cancel(now, symbol, &name_of(params))
 }
 
+/// Picks orders.
+type Picks = Box<dyn Fn(&Order) -> bool>;
+
 /// Which orders a request is about: symbol before base coin before settle coin; linear needs one (contract 8.5).
-fn scope(exchange: &Exchange, params: &Params) -> Result<Box<dyn Fn(&Order) -> bool>, Refusal> {
+fn scope(exchange: &Exchange, params: &Params) -> Result<Picks, Refusal> {
     if params.given("symbol").is_some() {
         let symbol = asked_symbol(exchange, params)?;
         return Ok(Box::new(move |order| order.ask.slot.symbol == symbol));
@@ -260,15 +263,16 @@ pub fn read(exchange: &Exchange, faults: &Faults, path: &str, params: &Params, n
     Some(match path {
         "order/realtime" => realtime(exchange, faults, params, now),
         "order/history" => history(exchange, faults, params, now),
-        "execution/list" => executions(exchange, params, now),
+        "execution/list" => executions(exchange, faults, params, now),
         "position/closed-pnl" => closed_pnl(exchange, params),
         _ => return None,
     })
 }
 
-/// Whether a fault keeps an ended order out of every list.
+/// Whether a fault keeps an order out of every list.
 fn hidden(order: &Order, faults: &Faults, now: Ts) -> bool {
-    !order.status.is_open() && now.since(order.updated) < Span::from_ms(faults.hide_ended_ms)
+    let fresh = now.since(order.created) < Span::from_ms(faults.hide_new_ms);
+    fresh || (!order.status.is_open() && now.since(order.updated) < Span::from_ms(faults.hide_ended_ms))
 }
 
 fn realtime(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> Answer {
@@ -278,7 +282,7 @@ fn realtime(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> A
     if !name.id.is_empty() || !name.link.is_empty() {
         let recent = |order: &&Order| order.status.is_open() || is_recent(exchange, order);
         let found = exchange.orders.find(&name).filter(visible).filter(recent);
-        return page(exchange, params, found.into_iter().collect(), 20, 50);
+        return orders(exchange, params, found.into_iter().collect());
     }
     let (scope, filter) = (scope(exchange, params)?, filter(params)?);
     let closed = params.text("openOnly") == "1";
@@ -286,9 +290,9 @@ fn realtime(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> A
         let ended = exchange.orders.all().rev().filter(|order| !order.status.is_open()).take(CLOSED_MAX);
         ended.filter(visible).filter(|order| scope(order) && filter(order)).collect()
     } else {
-        exchange.orders.open().rev().filter(|order| scope(order) && filter(order)).collect()
+        exchange.orders.open().rev().filter(visible).filter(|order| scope(order) && filter(order)).collect()
     };
-    page(exchange, params, rows, 20, 50)
+    orders(exchange, params, rows)
 }
 
 /// Whether a closed order is among the last 500.
@@ -297,11 +301,9 @@ fn is_recent(exchange: &Exchange, order: &Order) -> bool {
     newer.take(CLOSED_MAX).any(|other| other.no == order.no)
 }
 
-fn page(exchange: &Exchange, params: &Params, rows: Vec<&Order>, usual: usize, most: usize) -> Answer {
-    let (from, limit) = (cursor_of(params.text("cursor")), params.limit(usual, most)?);
-    let more = if from + limit < rows.len() { cursor_to(from + limit) } else { String::new() };
-    let list: Vec<Value> =
-        rows.into_iter().skip(from).take(limit).map(|order| rows::order(exchange, order, Place::Rest)).collect();
+fn orders(exchange: &Exchange, params: &Params, rows: Vec<&Order>) -> Answer {
+    let (rows, more) = page(params, rows, 20, 50)?;
+    let list: Vec<Value> = rows.into_iter().map(|order| rows::order(exchange, order, Place::Rest)).collect();
     Ok(Success::ok(json!({"list": list, "nextPageCursor": more, "category": "linear"})))
 }
 
@@ -328,11 +330,11 @@ fn history(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> An
         !order.status.is_open()
             && !hidden(order, faults, now)
             && age >= Span::from_ms(faults.history_lag_ms)
-            && !(dead && age > DAY)
+            && (!dead || age <= DAY)
     };
     let name = name_of(params);
     if !name.id.is_empty() || !name.link.is_empty() {
-        return page(exchange, params, exchange.orders.find(&name).filter(kept).into_iter().collect(), 20, 50);
+        return orders(exchange, params, exchange.orders.find(&name).filter(kept).into_iter().collect());
     }
     let filter = filter(params)?;
     let (from, to) = between(params, now)?;
@@ -345,16 +347,17 @@ fn history(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> An
             && (from..=to).contains(&order.updated)
     };
     let rows = exchange.orders.all().rev().filter(kept).filter(wanted).collect();
-    page(exchange, params, rows, 20, 50)
+    orders(exchange, params, rows)
 }
 
-fn executions(exchange: &Exchange, params: &Params, now: Ts) -> Answer {
+fn executions(exchange: &Exchange, faults: &Faults, params: &Params, now: Ts) -> Answer {
     linear(params)?;
     let name = name_of(params);
     let symbol = params.given("symbol").map(|_| asked_symbol(exchange, params)).transpose()?;
     let (from, to) = between(params, now)?;
     let kind = params.given("execType");
     let rows: Vec<Value> = (exchange.executions.iter().rev())
+        .filter(|execution| now.since(execution.at) >= Span::from_ms(faults.hide_executions_ms))
         .filter(|execution| {
             if !name.id.is_empty() {
                 return execution.order_id == name.id;
@@ -382,8 +385,6 @@ fn closed_pnl(exchange: &Exchange, params: &Params) -> Answer {
 
 /// One page of ready rows.
 pub fn list(params: &Params, rows: Vec<Value>, usual: usize, most: usize) -> Answer {
-    let (from, limit) = (cursor_of(params.text("cursor")), params.limit(usual, most)?);
-    let more = if from + limit < rows.len() { cursor_to(from + limit) } else { String::new() };
-    let rows: Vec<Value> = rows.into_iter().skip(from).take(limit).collect();
+    let (rows, more) = page(params, rows, usual, most)?;
     Ok(Success::ok(json!({"nextPageCursor": more, "category": "linear", "list": rows})))
 }
