@@ -17,3 +17,6 @@ pub mod rest;
 pub mod sign;
 pub mod socket;
 pub mod trade;
+
+#[cfg(test)]
+mod tests;

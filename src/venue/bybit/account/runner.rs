@@ -55,7 +55,7 @@ pub enum Heard {
     Orders(Rows<OrderRow>),
     Executions(Rows<ExecutionRow>),
     Positions(Rows<PositionRow>),
-    Odd(String),
+    Odd,
 }
 
 /// What requests came back with.
@@ -338,7 +338,7 @@ impl Runner {
                 self.note_odd(rows.odd.len());
                 rows.good.iter().for_each(|row| self.desk.on_position(row));
             }
-            Heard::Odd(_) => self.note_odd(1),
+            Heard::Odd => self.note_odd(1),
         }
     }
 

@@ -88,7 +88,7 @@ async fn listen(options: &StreamOptions, rest: &Rest, heard: &Sender<Heard>) -> 
             }
             Ok(Private::Reply(_)) => continue,
             // A frame about money that cannot be read: the account is read instead.
-            Err(odd) => Heard::Odd(odd.to_string()),
+            Err(_) => Heard::Odd,
         };
         if heard.send(news).await.is_err() {
             return Ok(());
