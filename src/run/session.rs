@@ -178,7 +178,7 @@ impl Session {
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
-            std::panic::resume_unwind(Box::new("provoked by TICKDECK_PROVOKE"));
+            std::panic::panic_any("provoked by TICKDECK_PROVOKE");
         }
         for panic in crash::take_foreign_panics() {
             self.driver.fault(Fault::Internal(format!("the thread {} fell over: {}", panic.thread, panic.message)));
