@@ -2,6 +2,7 @@
 
 mod configuration;
 mod control;
+mod doctor;
 mod global;
 mod keys;
 mod lines;
@@ -93,6 +94,9 @@ enum Command {
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
+    /// Is everything right? Configuration, data directory, ledgers, terminal, models, network, clock, and with --mode the
+    /// account and its key. Exit code 1 when a check fails
+    Doctor(doctor::Doctor),
     /// API keys and secrets in the system's keyring
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -256,6 +260,7 @@ impl Cli {
             Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
             Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
             Command::Config(command) => configuration::run(global, &command),
+            Command::Doctor(asked) => doctor::run(global, &asked),
             Command::Keys(command) => keys::run(global, &command),
             Command::Completion { shell } => {
                 let mut script = Vec::new();

@@ -115,6 +115,8 @@ fn a_venue_states_liquidation_and_place_in_the_queue() {
         let mut held = Held::new(LIVE, side, 10_000);
         held.mark("50000");
         assert_eq!((held.level(liquidation), held.level(adl)), (Some(Unknown), Some(Unknown)), "nothing stated");
+        held.stated(None, 0);
+        assert_eq!((held.level(liquidation), held.level(adl)), (Some(Unknown), Some(Unknown)), "of no position");
         held.stated(Some(far), 3);
         assert_eq!((held.level(liquidation), held.level(adl)), (Some(Ok), Some(Ok)));
         held.stated(Some(near), 4);

@@ -143,8 +143,9 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
         }
     }
     tmux.shows(&["FILL", "taker"])?;
-    tmux.insist("F", "FLAT")?;
-    tmux.keys(&["-l", "FLAT"])?;
+    tmux.insist("F", "type FLAT")?;
+    tmux.insist("F", "go on: F_")?;
+    tmux.keys(&["-l", "LAT"])?;
     tmux.insist("Enter", "FLAT (proven")?;
     tmux.shows(&["SAFE"])?;
     let state = exchange.state()?;
@@ -154,7 +155,7 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     }
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 0"])?;
-    let fills = query(tmux, &["fills", "--limit", "1000"])?;
+    let fills = query(tmux, &["fills", "--max", "1000"])?;
     same_executions(&fills, &state)?;
     same_balance(&fills, &state)?;
     no_secret_in(tmux.dir.path())?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Loaded, PREFIX, Sources};
+use crate::config::{Config, Loaded, PREFIX, Sources};
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::tui::theme::{ColorChoice, ColorDepth, GlyphSet, Theme};
@@ -104,13 +104,14 @@ impl Global {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        let ascii = match self.glyphs {
-            Some(glyphs) => glyphs == GlyphChoice::Ascii,
-            None => loaded.config.ui.glyphs == "ascii",
-        };
-        let glyphs = if ascii { GlyphSet::Ascii } else { GlyphSet::Unicode };
+        let glyphs = if self.ascii(&loaded.config) { GlyphSet::Ascii } else { GlyphSet::Unicode };
         let depth = ColorDepth::detect(choice, variable);
         Theme::named(&loaded.config.ui.theme, depth, glyphs).unwrap_or_default()
+    }
+
+    /// Is the cockpit to draw in ASCII: command line, else configuration?
+    pub fn ascii(&self, config: &Config) -> bool {
+        self.glyphs.map_or(config.ui.glyphs == "ascii", |glyphs| glyphs == GlyphChoice::Ascii)
     }
 
     /// Refuses an account of the exchange on a market that is not its own.

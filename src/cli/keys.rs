@@ -11,7 +11,7 @@ use super::global::Global;
 use super::output::{note, print};
 use crate::config::Loaded;
 use crate::engine::ids::Account;
-use crate::keys::{ACCOUNTS, KeyringError, KeysError, Part, Secret, Source, find, keyring, variable};
+use crate::keys::{ACCOUNTS, KeyringError, KeysError, Part, Secret, Source, find, keyring, title, variable};
 use crate::ledger::{Cell, Format, Sheet};
 use crate::run::exit::{Exit, Failure};
 
@@ -67,16 +67,16 @@ fn set(loaded: &Loaded, account: Account) -> Result<(), Failure> {
             note(&format!("{source} is asked before the keyring: the {part} stored now is not used while it is there"));
         }
     }
-    print(&format!("stored in the system's keyring: API key {tail} of the {} account and its secret\n", account.word()))
+    print(&format!("stored in the system's keyring: API key {tail} of the {} and its secret\n", title(account)))
 }
 
 fn unstored(account: Account, error: &KeyringError) -> Failure {
     let section = account.word().replace('-', "_");
     Failure::error(format!(
-        "the keys of the {} account were not stored: {error}. Put each into a file of mode 0600 and name the files in \
+        "the keys of the {} were not stored: {error}. Put each into a file of mode 0600 and name the files in \
          keys.{section}.api_key_file and keys.{section}.secret_file, or let a program print them \
          (keys.{section}.api_key_command and secret_command)",
-        account.word()
+        title(account)
     ))
 }
 
@@ -121,7 +121,7 @@ fn remove(account: Account) -> Result<(), Failure> {
     }
     let what =
         if removed.is_empty() { "nothing was there".to_owned() } else { format!("removed {}", removed.join(" and ")) };
-    print(&format!("system's keyring, {} account: {what}\n", account.word()))
+    print(&format!("system's keyring, {}: {what}\n", title(account)))
 }
 
 /// Key and secret as two lines of stdin.
@@ -140,8 +140,10 @@ fn piped() -> Result<(Secret, Secret), Failure> {
 }
 
 fn asked(account: Account) -> Result<(Secret, Secret), Failure> {
+    // Nobody should type a secret for nothing.
+    keyring::check().map_err(|error| unstored(account, &error))?;
     let ask = |part: Part| {
-        let text = hidden_line(&format!("{part} of the {} account (not shown): ", account.word()))?;
+        let text = hidden_line(&format!("{part} of the {} (not shown): ", title(account)))?;
         checked(part, &text)
     };
     Ok((ask(Part::ApiKey)?, ask(Part::Secret)?))

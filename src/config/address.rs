@@ -28,7 +28,7 @@ impl Address {
             Self::Rest => scheme == "https" || (scheme == "http" && loopback),
             Self::Socket => scheme == "wss" || (scheme == "ws" && loopback),
             // What passes through a proxy is encrypted end to end.
-            Self::Proxy => matches!(scheme, "http" | "https" | "socks5" | "socks5h"),
+            Self::Proxy => matches!(scheme, "http" | "socks5" | "socks5h"),
         }
     }
 }
@@ -114,6 +114,8 @@ mod tests {
             ("https://stream.bybit.com", Address::Socket),
             ("http://user:pass@proxy:3128", Address::Proxy),
             ("ftp://proxy", Address::Proxy),
+            // The streams cannot pass through one, and both transports pass through a proxy or neither.
+            ("https://proxy:3128", Address::Proxy),
             ("api.bybit.com", Address::Rest),
         ];
         for (text, kind) in wrong {

@@ -107,7 +107,7 @@ pub const KEYS: &[Key] = &[
     key(
         "live",
         Slot::Flag(|c| &mut c.live),
-        "one of the two things real money needs; this build has no exchange connection and refuses the live account",
+        "one of the two things real money needs; this version refuses the live account",
     ),
     key(
         "bybit.rest_url",
@@ -346,14 +346,13 @@ impl Key {
             Slot::Flag(at) => Literal::Flag(*at(config)),
             Slot::Word(at, _) | Slot::Address(at, _) => Literal::Text(at(config).clone()),
             Slot::Symbols(at) | Slot::Names(at) | Slot::Program(at) => Literal::List(at(config).clone()),
-            Slot::Choice(at, _) => Literal::Number(at(config).to_string()),
             Slot::Folder(at) | Slot::File(at) => {
                 Literal::Text(at(config).as_ref().map(|p| p.display().to_string()).unwrap_or_default())
             }
             Slot::Money(at) => Literal::Number(at(config).to_string()),
             Slot::Bps(at, _) => Literal::Number(show(at(config).raw().saturating_mul(10_000))),
             Slot::Float(at, ..) => Literal::Number(at(config).to_string()),
-            Slot::Count(at, ..) => Literal::Number(at(config).to_string()),
+            Slot::Count(at, ..) | Slot::Choice(at, _) => Literal::Number(at(config).to_string()),
             Slot::Millis(at, ..) => Literal::Number(at(config).as_ms().to_string()),
             Slot::Seconds(at, ..) => Literal::Number((at(config).as_ms() / 1000).to_string()),
             Slot::Span(at, ..) => match *at(config) {

@@ -22,6 +22,7 @@ use crate::engine::risk::limits::{LimitError, LimitKey, RiskLimits};
 use crate::engine::settings::{OnLossTrip, Settings};
 use crate::engine::time::{Span, Ts};
 use crate::keys::{Place, Places};
+use crate::venue::bybit::hosts::Overrides;
 
 /// A complete, checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +78,27 @@ pub struct BybitConfig {
     pub proxy: String,
     /// Levels per side of the book that is subscribed to.
     pub book_depth: u32,
+}
+
+impl BybitConfig {
+    /// Addresses that replace the account's own.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            rest: given(&self.rest_url),
+            ws_public: given(&self.ws_public_url),
+            ws_private: given(&self.ws_private_url),
+            ws_trade: given(&self.ws_trade_url),
+        }
+    }
+    /// The proxy, where there is one.
+    pub fn proxy(&self) -> Option<String> {
+        given(&self.proxy)
+    }
+}
+
+/// Empty means none.
+fn given(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 /// Where each account's API key and secret lie, besides the environment and the system's keyring.
@@ -326,7 +348,7 @@ impl Config {
         let mut notes = Vec::new();
         notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
         if self.live {
-            notes.push("`live = true` has no effect: this build has no exchange connection".to_owned());
+            notes.push("`live = true` has no effect: this version does not trade real money".to_owned());
         }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop".to_owned());

@@ -31,8 +31,11 @@ const FUNDING: Steps = Steps { warn: PERCENT / 20, alarm: 3 * PERCENT / 10 };
 const BAND: Steps = Steps { warn: PERCENT, alarm: PERCENT / 10 };
 /// Time left to the end of a contract, in milliseconds: a week to leave in calm, a day to leave at all.
 const DELISTING: Steps = Steps { warn: 7 * 86_400_000, alarm: 86_400_000 };
-/// Distance of the clocks in milliseconds: a quarter of what the venue takes, and what it refuses (contract 2).
-const CLOCK: Steps = Steps { warn: 250, alarm: 1000 };
+/// Distance of the clocks in milliseconds that is a quarter of what the venue takes (contract 2).
+pub const CLOCK_WARN_MS: i64 = 250;
+/// Distance of the clocks in milliseconds at which the venue refuses requests (contract 2).
+pub const CLOCK_ALARM_MS: i64 = 1000;
+const CLOCK: Steps = Steps { warn: CLOCK_WARN_MS, alarm: CLOCK_ALARM_MS };
 
 /// Where a measure begins to matter.
 #[derive(Clone, Copy)]
@@ -180,7 +183,7 @@ impl Engine {
         }
         rows.extend(self.holds());
         rows.extend(self.clock().map(|(level, danger)| DangerRow { symbol: None, name: String::new(), level, danger }));
-        rows.sort_by(|a, b| b.level.cmp(&a.level));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.level));
         rows
     }
 
@@ -195,14 +198,20 @@ impl Engine {
         desk.mark().filter(|_| self.feed_age().is_some_and(|age| age <= oldest))
     }
 
+    /// Where a position is liquidated: the venue's figure, for the paper account our own estimate. The outer `None`: it is
+    /// not known; the inner: no price does it.
+    pub(super) fn stated_liquidation(&self, desk: &Desk) -> Option<Option<Price>> {
+        if self.is_venue_account() {
+            return stated(desk).map(|(price, _)| price);
+        }
+        let known = self.fresh_mark(desk).and(self.equity_now());
+        known.map(|_| self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol)))
+    }
+
     fn liquidation(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
         let side = held.side()?;
         let (mark, estimate) = (self.fresh_mark(desk), !self.is_venue_account());
-        let stated = if estimate {
-            mark.and(self.equity_now()).map(|_| self.liquidation_price(desk))
-        } else {
-            desk.danger.map(|(price, _)| price)
-        };
+        let stated = self.stated_liquidation(desk);
         let price = stated.flatten();
         let distance = price.zip(mark).and_then(|(price, mark)| {
             let room = i128::from(mark.raw()) - i128::from(price.raw());
@@ -219,7 +228,7 @@ impl Engine {
     /// Only a venue's account stands in the queue.
     fn deleveraging(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
         held.side().filter(|_| self.is_venue_account())?;
-        let rank = desk.danger.map(|(_, rank)| rank);
+        let rank = stated(desk).map(|(_, rank)| rank);
         let level = rank.map_or(DangerLevel::Unknown, |rank| ADL.reached(i64::from(rank)));
         Some((level, Danger::Deleveraging { rank }))
     }
@@ -304,6 +313,12 @@ impl Engine {
         };
         Some((level, Danger::Clock { offset: self.clock_offset }))
     }
+}
+
+/// What the venue says of the position that is held. No price and no place is what it says of no position: it does not
+/// describe one that has just been opened.
+fn stated(desk: &Desk) -> Option<(Option<Price>, u8)> {
+    desk.danger.filter(|stated| *stated != (None, 0))
 }
 
 /// A difference of prices as a part of a price.

@@ -453,7 +453,7 @@ pub struct PositionRow {
     pub stop: Option<Price>,
     /// Take-profit price, where one is set.
     pub take_profit: Option<Price>,
-    /// Estimated liquidation price.
+    /// Liquidation price: the venue's figure, for the paper account our own estimate. `None` too where no price does it.
     pub liquidation: Option<Price>,
     /// How long held.
     pub age: Span,

@@ -4,7 +4,7 @@ use super::Engine;
 use super::desk::Desk;
 use super::ids::order_link_id;
 use super::market::instrument::Category;
-use super::num::{Money, Price, Qty, Side};
+use super::num::{Money, Qty, Side};
 use super::orders::Order;
 use super::risk::limits::LimitKey;
 use super::risk::state::Arming;
@@ -303,7 +303,7 @@ impl Engine {
                     notional: mark.map(|mark| mark * held.qty()),
                     stop: desk.exits.stop,
                     take_profit: desk.exits.take_profit,
-                    liquidation: self.liquidation_price(desk),
+                    liquidation: self.stated_liquidation(desk).flatten(),
                     age: self.now.since(held.opened),
                     released: self.control.released.contains(&held.symbol),
                     close_cost: self.close_cost(desk, held.qty(), side),
@@ -311,10 +311,6 @@ impl Engine {
                 })
             })
             .collect()
-    }
-
-    pub(super) fn liquidation_price(&self, desk: &Desk) -> Option<Price> {
-        self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol))
     }
 
     /// Half spread, walk and taker fee of closing now.

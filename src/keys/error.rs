@@ -1,6 +1,6 @@
 //! Why an account cannot be opened: where was looked, and what to do. No message holds a key.
 
-use super::{FileError, KeyringError, Malformed, Part, ProgramError, Source};
+use super::{FileError, KeyringError, Malformed, Part, ProgramError, Source, title};
 use crate::engine::ids::Account;
 
 /// Why a source that was to have a text cannot be used.
@@ -24,7 +24,7 @@ pub enum KeysError {
     #[error("the paper account has no keys and needs none")]
     Paper,
     /// A source has a text that cannot be used.
-    #[error("the {part} of the {} account cannot be used, so nothing was sent to Bybit. {place}: {why}", account.word())]
+    #[error("the {part} of the {} cannot be used, so nothing was sent to Bybit. {place}: {why}", title(*account))]
     Unusable {
         /// Whose.
         account: Account,
@@ -37,10 +37,10 @@ pub enum KeysError {
     },
     /// No source has it.
     #[error(
-        "there is no {part} for the {word} account, so nothing was sent to Bybit. Looked in: environment {variable} (not \
+        "there is no {part} for the {title}, so nothing was sent to Bybit. Looked in: environment {variable} (not \
          set); file (none in keys.{section}.{name}_file); system keyring ({keyring}); program (none in \
          keys.{section}.{name}_command). {way}",
-        word = account.word(),
+        title = title(*account),
         section = section(*account),
         name = part.name(),
         keyring = keyring.as_ref().map_or("no entry".to_owned(), ToString::to_string),
@@ -67,11 +67,10 @@ pub(super) const fn section(account: Account) -> &'static str {
 }
 
 fn way(account: Account, part: Part, keyring: Option<&KeyringError>) -> String {
-    match keyring {
-        None => format!("`tickdeck keys set {}` stores it in the keyring", account.word()),
-        Some(_) => {
-            let (section, name) = (section(account), part.name());
-            format!("Put it into a file of mode 0600 and name the file in keys.{section}.{name}_file")
-        }
+    let (section, name) = (section(account), part.name());
+    if keyring.is_some() {
+        format!("Put it into a file of mode 0600 and name the file in keys.{section}.{name}_file")
+    } else {
+        format!("`tickdeck keys set {}` stores it in the keyring", account.word())
     }
 }

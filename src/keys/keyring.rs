@@ -31,6 +31,11 @@ pub enum KeyringError {
     Spoilt,
 }
 
+/// Is there a keyring at all? Unlocks nothing.
+pub fn check() -> Result<(), KeyringError> {
+    with_entry(Account::Live, Part::ApiKey, |_| Ok(()))
+}
+
 /// Reads an entry; `None` where there is none.
 pub fn read(account: Account, part: Part) -> Result<Option<Secret>, KeyringError> {
     with_entry(account, part, |entry| match entry.get_secret().map(Zeroizing::new) {

@@ -91,6 +91,16 @@ pub struct Credentials {
 /// The accounts that have keys.
 pub const ACCOUNTS: [Account; 3] = [Account::DemoAccount, Account::Testnet, Account::Live];
 
+/// How an account is called in a sentence.
+pub const fn title(account: Account) -> &'static str {
+    match account {
+        Account::Paper => "paper account",
+        Account::DemoAccount => "demo account",
+        Account::Testnet => "testnet account",
+        Account::Live => "live account",
+    }
+}
+
 /// The environment variable of a text; the paper account has none.
 pub const fn variable(account: Account, part: Part) -> Option<&'static str> {
     Some(match (account, part) {
@@ -170,9 +180,6 @@ mod tests {
 
     const KEY: &str = "AbCdEfGhIjKlMnOpQr";
 
-    fn nothing(_: Account, _: Part) -> Result<Option<Secret>, KeyringError> {
-        Ok(None)
-    }
     fn printing(text: &str) -> Place {
         Place { file: None, command: vec!["printf".into(), text.into()] }
     }
@@ -200,7 +207,7 @@ mod tests {
         assert_eq!(asked(&unset, &places), ("from-the-file".into(), Source::File(path)));
         places.api_key.file = None;
         assert_eq!(asked(&unset, &places), ("from-the-keyring".into(), Source::Keyring));
-        let unset = System { environment: &empty, keyring: &nothing };
+        let unset = System { environment: &empty, keyring: &|_, _| Ok(None) };
         assert_eq!(asked(&unset, &places), ("from-the-program".into(), Source::Program("printf".into())));
     }
 

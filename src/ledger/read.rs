@@ -100,6 +100,11 @@ impl Reader {
         &self.env
     }
 
+    /// The latch that holds now: of the ledger or of the marker beside it.
+    pub fn latch(&self) -> Result<Option<Latch>, LedgerError> {
+        Ok(super::restore::latch(&self.connection)?.or_else(|| self.marked.clone()))
+    }
+
     /// Orders with their state, newest first.
     pub fn orders(&self, filter: &Filter) -> Result<Sheet, LedgerError> {
         let columns = ["at", "link_id", "symbol", "side", "qty", "price", "purpose", "state", "filled", "reason"];
@@ -148,8 +153,7 @@ impl Reader {
         let mut sheet = Sheet::new(["fact", "value"]);
         let mut fact = |name: &str, value: String| sheet.push(vec![Cell::text(name), Cell::Text(value)]);
         fact("market and account", self.env.clone());
-        let latch = super::restore::latch(&self.connection)?.or_else(|| self.marked.clone());
-        fact("latch", latch.map_or("none".to_owned(), |latch| format!("{} since {}", latch.cause, latch.at)));
+        fact("latch", self.latch()?.map_or("none".to_owned(), |latch| format!("{} since {}", latch.cause, latch.at)));
         let balance = super::restore::balance(&self.connection)?;
         fact("balance", balance.map_or("unknown".to_owned(), |balance| balance.to_string()));
         for (symbol, held) in super::restore::holdings(&self.connection)? {

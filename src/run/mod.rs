@@ -8,6 +8,7 @@ pub mod clock;
 pub mod cockpit;
 pub mod decisions;
 pub mod demo;
+pub mod doctor;
 pub mod driver;
 pub mod exit;
 pub mod feed;

@@ -22,7 +22,7 @@ pub(crate) mod samples;
 
 pub use error::{Damage, TapeError};
 pub use format::{TapeHeader, TapeKind};
-pub use quota::Quota;
+pub use quota::{Quota, free_bytes};
 pub use read::{Ending, TapeReader};
 pub use thread::{Backlog, TapeStatus, TapeThread, TapeTrouble};
 pub use verify::{TapeReport, verify};

@@ -31,9 +31,9 @@ def exchange(module):
     return made
 
 
-def sim(action, body):
-    request = urllib.request.Request(f"{HTTP}/sim/{action}", data=json.dumps(body).encode(), method="POST")
-    return json.load(urllib.request.urlopen(request))
+def sim(action, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    return json.load(urllib.request.urlopen(f"{HTTP}/sim/{action}", data=data))
 
 
 def refused(kind, call, *args):
@@ -102,28 +102,33 @@ async def pro(bid):
                 if wanted(row):
                     return row
 
-    async def watched(act, watch, wanted):
+    async def subscribed(topic):
+        """ccxt does not tell when a subscription is confirmed; the exchange does."""
+        while topic not in (await asyncio.to_thread(sim, "state"))["sockets"]["topics"]:
+            await asyncio.sleep(0.02)
+
+    async def watched(topic, act, watch, wanted):
         """What `watch` tells after `act`; the watch stands before the act."""
         task = asyncio.ensure_future(until(watch, wanted))
-        await asyncio.sleep(0.5)
+        await asyncio.wait_for(subscribed(topic), 15)
         done = await act()
         return done, await asyncio.wait_for(task, 15)
 
     order = {"clientOrderId": "c-ws-1"}
     act = lambda: ex.create_order_ws(SYMBOL, "limit", "buy", 0.002, bid * 0.99, order)
-    placed, row = await watched(act, ex.watch_orders, lambda o: o["clientOrderId"] == "c-ws-1")
+    placed, row = await watched("order", act, ex.watch_orders, lambda o: o["clientOrderId"] == "c-ws-1")
     assert (row["id"], row["status"]) == (placed["id"], "open"), row
     await ex.edit_order_ws(placed["id"], SYMBOL, "limit", "buy", 0.003, bid * 0.985)
     act = lambda: ex.cancel_order_ws(placed["id"], SYMBOL)
-    _, row = await watched(act, ex.watch_orders, lambda o: o["id"] == placed["id"] and o["status"] == "canceled")
+    _, row = await watched("order", act, ex.watch_orders, lambda o: o["id"] == placed["id"] and o["status"] == "canceled")
     assert row["amount"] == 0.003, row
     act = lambda: ex.create_order_ws(SYMBOL, "market", "buy", 0.002)
-    bought, fill = await watched(act, ex.watch_my_trades, lambda t: t["side"] == "buy")
+    bought, fill = await watched("execution", act, ex.watch_my_trades, lambda t: t["side"] == "buy")
     assert fill["order"] == bought["id"], fill
     act = lambda: ex.create_order_ws(SYMBOL, "market", "sell", 0.002, None, {"reduceOnly": True})
-    await watched(act, lambda: ex.watch_positions([SYMBOL]), lambda p: p["contracts"] == 0)
+    await watched("position", act, lambda: ex.watch_positions([SYMBOL]), lambda p: p["contracts"] == 0)
     balance = asyncio.ensure_future(ex.watch_balance())
-    await asyncio.sleep(0.5)
+    await asyncio.wait_for(subscribed("wallet"), 15)
     await asyncio.to_thread(sim, "do", {"deposit": {"amount": "5"}})
     assert (await asyncio.wait_for(balance, 15))["USDT"]["total"] > 9990
     await ex.close()

@@ -29,9 +29,9 @@ def wait(what, condition):
     raise AssertionError(f"did not happen: {what}")
 
 
-def sim(action, body):
-    request = urllib.request.Request(f"{HTTP}/sim/{action}", data=json.dumps(body).encode(), method="POST")
-    return json.load(urllib.request.urlopen(request))
+def sim(action, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    return json.load(urllib.request.urlopen(f"{HTTP}/sim/{action}", data=data))
 
 
 def refused(code, call, **values):
@@ -65,7 +65,8 @@ private.position_stream(callback=seen["position"].append)
 private.wallet_stream(callback=seen["wallet"].append)
 for name in ("book", "trade", "ticker"):
     wait(name, lambda: seen[name])
-time.sleep(0.3)  # pybit does not tell when a private subscription is confirmed
+# pybit does not tell when a private subscription is confirmed; the exchange does
+wait("subscribed", lambda: {"order", "execution", "position", "wallet"} <= set(sim("state")["sockets"]["topics"]))
 
 
 def order_row(link, status):

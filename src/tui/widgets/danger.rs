@@ -14,6 +14,8 @@ use crate::tui::theme::Theme;
 
 /// Columns kept for the count of what does not fit.
 const COUNT: u16 = 4;
+/// Beyond this a distance is far, whatever its digits: a price may double.
+const FAR: Rate = Rate::from_raw(1_000_000_000);
 
 /// Draws the strip into one row.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -70,6 +72,7 @@ fn item(row: &DangerRow) -> String {
         Danger::Liquidation { distance, estimate, .. } => {
             let mark = if *estimate { "liq est" } else { "liq" };
             match (distance, row.level) {
+                (Some(distance), _) if *distance > FAR => format!("{mark} >100%"),
                 (Some(distance), _) => format!("{mark} {}%", percent(*distance, 1)),
                 (None, DangerLevel::Ok) => format!("{mark} none"),
                 (None, _) => "liq ?".to_owned(),
@@ -182,6 +185,8 @@ mod tests {
         let liquidation = Danger::Liquidation { price: None, distance: None, estimate: true };
         assert_eq!(words(unknown, liquidation.clone()), "liq ?");
         assert_eq!(words(DangerLevel::Ok, liquidation), "liq est none");
+        let far = Danger::Liquidation { price: None, distance: Some(Rate::parse("40.2").unwrap()), estimate: true };
+        assert_eq!(words(DangerLevel::Ok, far), "liq est >100%");
         assert_eq!(words(unknown, Danger::Deleveraging { rank: None }), "ADL ?");
         assert_eq!(words(unknown, Danger::Funding { rate: None, left: None, cost: None }), "funding ?");
         let band = Danger::Band { above: None, below: None, exit: Some(Side::Sell) };

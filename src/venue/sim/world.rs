@@ -1,7 +1,7 @@
 //! The running exchange: the pure parts put together, with everybody who is connected. Time comes in as an argument;
 //! what goes out is queued with the moment it is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -218,11 +218,12 @@ impl World {
         self.requests.push(json!({"time": ms(now), "path": path, "body": body, "code": code}));
     }
 
-    /// How many sockets of each kind are open.
+    /// How many sockets of each kind are open, and which topics they watch.
     pub fn open_sockets(&self) -> Value {
         let count = |kind: Kind| self.connections.values().filter(|c| c.session.kind == kind).count();
+        let topics: BTreeSet<&String> = self.connections.values().flat_map(|c| &c.session.topics).collect();
         json!({"public": count(Kind::Public), "status": count(Kind::Status), "private": count(Kind::Private),
-            "trade": count(Kind::Trade)})
+            "trade": count(Kind::Trade), "topics": topics})
     }
 
     /// A socket opens. `None` while sockets are refused.

@@ -26,6 +26,8 @@ use crate::venue::line::Now;
 /// Longest wait for a whole answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// Idle connections are dropped before the other side does: an order on a dying one would be in doubt for nothing.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Tries of a read, and the pause before the second.
 const READ_TRIES: u32 = 3;
 const READ_PAUSE: Duration = Duration::from_millis(250);
@@ -99,6 +101,7 @@ impl Rest {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_MAX)
+            .pool_idle_timeout(IDLE_MAX)
             .timeout(ANSWER_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

@@ -1,3 +1,5 @@
+//! The bookkeeper of our orders at the venue: any order, repetition or loss of news ends in the same books.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,0 +1,149 @@
+//! The doctor against the simulated exchange, as a person runs it: what it finds, what it changes when told to, and what
+//! it never says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+const KEY: &str = "doctorskey12345678";
+const SECRET: &str = "doctorssecret0123456789abcdef0123456";
+
+/// A simulated exchange in a process of its own, and a data directory whose configuration points at it.
+struct Clinic {
+    data: tempfile::TempDir,
+    exchange: Child,
+    address: String,
+}
+
+impl Drop for Clinic {
+    fn drop(&mut self) {
+        let _ = self.exchange.kill();
+        let _ = self.exchange.wait();
+    }
+}
+
+impl Clinic {
+    fn open() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut exchange = Command::new(env!("CARGO_BIN_EXE_tickdeck"));
+        exchange.args(["sim", "--listen", "127.0.0.1:0", "--seed", "7", "--key", KEY, "--secret", SECRET]).env_clear();
+        let mut exchange = exchange.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut config = String::new();
+        for line in BufReader::new(exchange.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            config = config + &line + "\n";
+            if line.contains("SECRET") {
+                break;
+            }
+        }
+        let address = config.split("http://").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        std::fs::write(data.path().join("config.toml"), config).unwrap();
+        Self { data, exchange, address }
+    }
+
+    fn doctor(&self, args: &[&str], secret: &str) -> Told {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickdeck"));
+        command.args(["--mode", "testnet", "doctor", "--format", "json"]).args(args).env_clear();
+        command.env("TICKDECK_DATA_DIR", self.data.path()).env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus");
+        command.env("BYBIT_TESTNET_API_KEY", KEY).env("BYBIT_TESTNET_API_SECRET", secret).stdin(Stdio::null());
+        Told::new(&command.output().unwrap())
+    }
+
+    /// Pulls a string of the exchange from behind.
+    fn exchange(&self, what: &str) {
+        let mut line = TcpStream::connect(&self.address).unwrap();
+        let head = format!(
+            "POST /sim/do HTTP/1.1\r\nHost: sim\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            what.len()
+        );
+        line.write_all(format!("{head}{what}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{what}: {answer}");
+    }
+}
+
+struct Told {
+    exit: i32,
+    rows: Vec<serde_json::Value>,
+    everything: String,
+}
+
+impl Told {
+    fn new(output: &Output) -> Self {
+        let out = String::from_utf8(output.stdout.clone()).unwrap();
+        let everything = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
+        let rows = serde_json::from_str(&out).unwrap_or_default();
+        Self { exit: output.status.code().unwrap(), rows, everything }
+    }
+    fn health(&self, check: &str) -> &str {
+        let row = self.rows.iter().find(|row| row["check"] == check);
+        row.unwrap_or_else(|| panic!("{check}: {}", self.everything))["health"].as_str().unwrap()
+    }
+}
+
+const BAND: &str = "orders outside the price band";
+
+#[test]
+fn a_sound_account_is_told_so_and_no_secret_is_shown() {
+    let clinic = Clinic::open();
+    let told = clinic.doctor(&[], SECRET);
+    assert_eq!(told.exit, 0, "{}", told.everything);
+    for check in ["REST", "clock", "maintenance", "public stream", "private stream", "account type"] {
+        assert_eq!(told.health(check), "ok", "{check}");
+    }
+    for check in ["API key accepted", "API key permissions", "API key withdrawals", "position mode BTCUSDT"] {
+        assert_eq!(told.health(check), "ok", "{check}");
+    }
+    assert!(told.everything.contains("…5678"), "the key is known by its end");
+    assert!(!told.everything.contains(KEY) && !told.everything.contains(SECRET), "{}", told.everything);
+}
+
+#[test]
+fn a_wrong_secret_is_found_out_and_not_repeated() {
+    let clinic = Clinic::open();
+    let told = clinic.doctor(&[], "anothersecret0123456789abcdef");
+    assert_eq!((told.exit, told.health("API key accepted")), (1, "fail"));
+    assert!(!told.everything.contains("anothersecret") && !told.everything.contains(KEY), "{}", told.everything);
+}
+
+#[test]
+fn fixes_are_made_only_when_agreed_to() {
+    let clinic = Clinic::open();
+    clinic.exchange(r#"{"hedge": {"symbol": "BTCUSDT", "on": true}}"#);
+    let told = clinic.doctor(&[], SECRET);
+    assert_eq!((told.exit, told.health("position mode BTCUSDT"), told.health(BAND)), (1, "fail", "warn"));
+    let told = clinic.doctor(&["--fix"], SECRET);
+    assert_eq!(told.exit, 2, "no terminal, no yes: {}", told.everything);
+    let told = clinic.doctor(&[], SECRET);
+    assert_eq!((told.health("position mode BTCUSDT"), told.health(BAND)), ("fail", "warn"), "nothing was changed");
+    let told = clinic.doctor(&["--fix", "--yes"], SECRET);
+    assert_eq!((told.exit, told.health("position mode BTCUSDT"), told.health(BAND)), (0, "ok", "ok"));
+    let told = clinic.doctor(&[], SECRET);
+    assert_eq!((told.exit, told.health("position mode BTCUSDT"), told.health(BAND)), (0, "ok", "ok"), "it stays");
+}
+
+#[test]
+fn a_mode_that_cannot_be_changed_says_why() {
+    let clinic = Clinic::open();
+    clinic.exchange(r#"{"hedge": {"symbol": "BTCUSDT", "on": true}}"#);
+    clinic.exchange(r#"{"order": {"symbol": "BTCUSDT", "side": "Buy", "qty": "0.01", "positionIdx": "1"}}"#);
+    let told = clinic.doctor(&["--fix", "--yes"], SECRET);
+    assert_eq!((told.exit, told.health("position mode BTCUSDT")), (1, "fail"));
+    assert!(told.everything.contains("close positions and cancel orders of BTCUSDT first"), "{}", told.everything);
+}
+
+#[test]
+fn an_exchange_that_is_gone_and_a_file_that_is_wrong_are_told() {
+    let mut clinic = Clinic::open();
+    clinic.exchange.kill().unwrap();
+    clinic.exchange.wait().unwrap();
+    let told = clinic.doctor(&[], SECRET);
+    assert_eq!((told.exit, told.health("REST"), told.health("public stream")), (1, "fail", "fail"));
+    assert_eq!((told.health("clock"), told.health("account"), told.health("API key")), ("skip", "skip", "ok"));
+    assert_eq!(clinic.doctor(&["--offline"], SECRET).exit, 0);
+    std::fs::write(clinic.data.path().join("config.toml"), "[ui]\nfps = 99\n").unwrap();
+    let told = clinic.doctor(&[], SECRET);
+    assert_eq!((told.exit, told.health("configuration"), told.health("exchange")), (1, "fail", "skip"));
+}
