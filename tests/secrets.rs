@@ -2,39 +2,33 @@
 //! report that there is: nobody finds a piece of the secret afterwards, nor of the key more than its end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
 
+mod at_sim;
+
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use at_sim::{Listener, client, credentials, exchange, overrides};
 use serde_json::json;
 use tickdeck::engine::effect::TimeInForce;
 use tickdeck::engine::event::Event;
-use tickdeck::engine::ids::{Account, RunId};
 use tickdeck::engine::num::{Price, Qty, Side};
 use tickdeck::engine::risk::verdict::DenialCode;
-use tickdeck::engine::time::Ts;
 use tickdeck::keys;
 use tickdeck::tape::TapeReader;
-use tickdeck::venue::Venue as _;
-use tickdeck::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
+use tickdeck::venue::bybit::account::Transport;
 use tickdeck::venue::bybit::credentials::{Credentials, PrivateAccount};
 use tickdeck::venue::bybit::hosts::{Network, Overrides, PrivateHosts, PublicHosts, Region};
-use tickdeck::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, SharedLimits, VenueClock};
+use tickdeck::venue::bybit::rest::{Placement, Rest};
 use tickdeck::venue::bybit::socket::{Heartbeat, Socket};
-use tickdeck::venue::line::Now;
+use tickdeck::venue::sim::Sim;
 use tickdeck::venue::sim::wire::sign::Keys;
-use tickdeck::venue::sim::{Sim, SimOptions};
-use tickdeck::venue::simulated::Weather;
 
 const SECRET: &str = "Tq9vN4mZ7xLw2RkY8sHd3JcF6gBp1AuE0oXi";
 const KEY: &str = "kEyQ7Wm2ZrT5Vb8NxL";
 /// A piece of a text that long is no accident.
 const PIECE: usize = 6;
-/// What does not come in this time never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// No piece of the secret, and of the key none that is longer than its last four characters.
 fn is_clean(what: &str, output: &[u8]) {
@@ -56,43 +50,8 @@ fn clean_error<E: std::error::Error>(what: &str, error: &E) {
     is_clean(what, error.to_string().as_bytes());
 }
 
-fn now() -> Now {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Ts(i64::try_from(since.as_nanos()).unwrap())
-    })
-}
-
-/// An exchange whose account has our key, and this secret.
-fn exchange(secret: &str) -> Sim {
-    let options = SimOptions::simulated(3, Weather::Calm, now());
-    Sim::start(SimOptions { key: KEY.to_owned(), secret: secret.to_owned().into(), ..options }).unwrap()
-}
-
-fn credentials(key: &str) -> Arc<Credentials> {
-    Arc::new(Credentials::new(PrivateAccount::Testnet, key, SECRET.to_owned().into()).unwrap())
-}
-
-fn overrides(sim: &Sim) -> Overrides {
-    Overrides {
-        rest: Some(sim.rest_url()),
-        ws_public: Some(sim.ws_url("/v5/public/linear")),
-        ws_private: Some(sim.ws_url("/v5/private")),
-        ws_trade: Some(sim.ws_url("/v5/trade")),
-    }
-}
-
-fn client(base: String, key: &str, proxy: Option<String>) -> Result<Rest, RestError> {
-    Rest::new(RestOptions {
-        base,
-        credentials: Some(credentials(key)),
-        recv_window_ms: 5_000,
-        create_recv_window_ms: 2_500,
-        proxy,
-        limits: SharedLimits::default(),
-        clock: Arc::new(VenueClock::default()),
-        now: now(),
-    })
+fn ours(key: &str) -> Arc<Credentials> {
+    credentials(key, SECRET)
 }
 
 fn order() -> Placement {
@@ -109,7 +68,7 @@ fn order() -> Placement {
 
 #[test]
 fn what_can_hold_them_does_not_show_them() {
-    let credentials = credentials(KEY);
+    let credentials = ours(KEY);
     clean("credentials", &credentials);
     assert!(format!("{credentials:?}").contains("8NxL"), "accounts are told apart by the end of the key");
     clean("signer", credentials.signer());
@@ -137,7 +96,7 @@ fn texts_that_are_no_keys_are_not_repeated() {
 
 #[test]
 fn addresses_that_carry_them_are_refused_in_silence() {
-    let credentials = credentials(KEY);
+    let credentials = ours(KEY);
     let hosts = [
         format!("https://{KEY}:{SECRET}@api-testnet.bybit.com"),
         format!("https://api-testnet.bybit.com/{SECRET}"),
@@ -162,7 +121,7 @@ fn a_proxys_password_stays_with_the_proxy() {
         let url = "ws://192.0.2.1/v5/public/linear";
         let dialled = runtime.block_on(Socket::dial(url, Some(&proxy), Heartbeat::default()));
         clean_error("a socket through a proxy", &dialled.map(drop).unwrap_err());
-        match client("http://192.0.2.1".into(), KEY, Some(proxy)) {
+        match client("http://192.0.2.1".into(), ours(KEY), 5_000, Some(proxy)) {
             Err(error) => clean_error("a client with a proxy", &error),
             Ok(rest) => clean_error("a request through a proxy", &runtime.block_on(rest.wallet()).unwrap_err()),
         }
@@ -172,12 +131,12 @@ fn a_proxys_password_stays_with_the_proxy() {
 #[test]
 fn refusals_and_broken_answers_do_not_echo_them() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let sim = exchange(SECRET);
-    let other = exchange("another-secret-altogether");
-    let signed_wrong = client(other.rest_url(), KEY, None).unwrap();
-    let unknown = client(sim.rest_url(), &KEY.chars().rev().collect::<String>(), None).unwrap();
-    let known = client(sim.rest_url(), KEY, None).unwrap();
-    let nobody = client("http://127.0.0.1:1".into(), KEY, None).unwrap();
+    let sim = exchange(KEY, SECRET);
+    let other = exchange(KEY, "another-secret-altogether");
+    let signed_wrong = client(other.rest_url(), ours(KEY), 5_000, None).unwrap();
+    let unknown = client(sim.rest_url(), ours(&KEY.chars().rev().collect::<String>()), 5_000, None).unwrap();
+    let known = client(sim.rest_url(), ours(KEY), 5_000, None).unwrap();
+    let nobody = client("http://127.0.0.1:1".into(), ours(KEY), 5_000, None).unwrap();
     let mut provoked = 0;
     let mut provoke = |what: &str, rest: &Rest| {
         let read = runtime.block_on(rest.wallet());
@@ -207,46 +166,15 @@ fn refusals_and_broken_answers_do_not_echo_them() {
     assert!(provoked >= 30, "{provoked} errors");
 }
 
-/// Everything that the account's task says until the key counts as refused.
-fn told_of_a_refused_key(sim: &Sim, key: &str, transport: Transport) -> Vec<Event> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let credentials = credentials(key);
-    let options = AccountOptions {
-        hosts: PrivateHosts::new(&credentials, &overrides(sim)).unwrap(),
-        credentials,
-        account: Account::Testnet,
-        run: RunId::new(1_763_800_000_000, 1),
-        symbols: vec!["BTCUSDT".to_owned()],
-        transport,
-        recv_window_ms: 5_000,
-        create_recv_window_ms: 2_500,
-        proxy: None,
-        limits: SharedLimits::default(),
-        heartbeat: Heartbeat::default(),
-    };
-    let (bell, rings) = sync_channel(1);
-    let wake = Arc::new(move || {
-        // A bell that rings already need not ring twice.
-        let _rings = bell.try_send(());
-    });
-    let mut venue = BybitVenue::start(runtime.handle(), options, now(), wake).unwrap();
-    let (mut events, since) = (Vec::new(), Instant::now());
-    let refused = |event: &Event| matches!(event, Event::Hold(hold) if hold.code == DenialCode::VenueKeyRefused);
-    while !events.iter().any(refused) {
-        assert!(since.elapsed() < PATIENCE, "the key was never refused: {events:?}");
-        let _heard = rings.recv_timeout(Duration::from_millis(20));
-        venue.collect();
-        events.extend(std::iter::from_fn(|| venue.pop_due(Ts(i64::MAX))).map(|(_, event)| event));
-    }
-    events
-}
-
 #[test]
 fn a_refused_account_is_told_without_them() {
-    let sim = exchange("another-secret-altogether");
+    let sim = exchange(KEY, "another-secret-altogether");
     for (key, transport) in [(KEY, Transport::Rest), (KEY, Transport::Socket), ("unknownKey0000001", Transport::Socket)]
     {
-        clean("the account's events", &told_of_a_refused_key(&sim, key, transport));
+        let mut account = Listener::start(&sim, ours(key), transport);
+        let refused = |event: &Event| matches!(event, Event::Hold(hold) if hold.code == DenialCode::VenueKeyRefused);
+        account.until("the refusal", refused);
+        clean("the account's events", &account.events);
     }
 }
 
@@ -258,7 +186,7 @@ struct Shell {
 
 impl Shell {
     fn new(secret: &str) -> Self {
-        Self { data: tempfile::tempdir().unwrap(), sim: exchange(secret) }
+        Self { data: tempfile::tempdir().unwrap(), sim: exchange(KEY, secret) }
     }
 
     fn command(&self, args: &[&str]) -> Command {
