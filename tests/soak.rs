@@ -3,8 +3,9 @@
 //! orders, the money and the tasks must be as if nothing had happened.
 //!
 //! The market's time is compressed; the connections' is not, so every deadline of the client is the real one. The draws
-//! are seeded; which order meets which trouble is left to the scheduler, and every claim holds whichever it is.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+//! are seeded, by `TICKDECK_SOAK_SEED` where it is set; which order meets which trouble is left to the scheduler, and every
+//! claim holds whichever it is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 
 mod gate;
 #[path = "soak/troubles.rs"]
@@ -41,7 +42,6 @@ use tickdeck::venue::simulated::{SimulatedMarket, Weather};
 use tokio::runtime::Runtime;
 use troubles::{Act, Step};
 
-const SEED: u64 = 20_261_122;
 const NAMES: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 const DEPTH: u16 = 50;
 /// Market seconds in a second.
@@ -127,18 +127,20 @@ fn thirty_minutes_of_everything_going_wrong_leave_no_trace() {
 
 impl Soak {
     fn start() -> Self {
+        let seed = std::env::var("TICKDECK_SOAK_SEED").map_or(20_261_122, |seed| seed.parse().unwrap());
+        println!("seed {seed}");
         let (base, began) = (wall(), Instant::now());
         let clock: Now = Arc::new(move || base + Span(i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX)));
         let frozen = Arc::new(AtomicBool::new(false));
         let sim = Sim::start(SimOptions {
             instruments: instruments(),
-            market: market(base, frozen.clone()),
+            market: market(seed, base, frozen.clone()),
             prelude: Span::from_secs(5),
             listen: "127.0.0.1:0".parse().unwrap(),
             key: "soak-key-0001".to_owned(),
             secret: "soak-secret".to_owned().into(),
             balance: Money::from_units(10_000),
-            seed: SEED,
+            seed,
             scenario: Scenario::default(),
             clock: clock.clone(),
         })
@@ -159,7 +161,7 @@ impl Soak {
             limits: SharedLimits::default(),
             frozen,
             gate,
-            draws: Draws(SEED),
+            draws: Draws(seed),
             heard: Heard::default(),
         }
     }
@@ -474,8 +476,8 @@ fn instruments() -> Vec<Instrument> {
 }
 
 /// The first instruments of the built-in market, in compressed time, until it is told to stand still.
-fn market(start: Ts, frozen: Arc<AtomicBool>) -> Market {
-    let mut market = SimulatedMarket::new(SEED, Weather::Calm, start);
+fn market(seed: u64, start: Ts, frozen: Arc<AtomicBool>) -> Market {
+    let mut market = SimulatedMarket::new(seed, Weather::Calm, start);
     Box::new(std::iter::from_fn(move || {
         while !frozen.load(Ordering::Relaxed) {
             let (at, symbol, data): (Ts, Symbol, MarketData) = market.next_event();
