@@ -81,10 +81,10 @@ async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
     let Ok(info) = rest.account_info().await else { return };
     match info.margin_mode {
         MarginMode::Portfolio => {
-            notes.push("the account is in portfolio margin: margin figures here are estimates".into())
+            notes.push("the account is in portfolio margin: margin figures here are estimates".into());
         }
         MarginMode::Isolated => {
-            notes.push("the account is in isolated margin: each position has margin of its own".into())
+            notes.push("the account is in isolated margin: each position has margin of its own".into());
         }
         MarginMode::Cross | MarginMode::Unknown => {}
     }

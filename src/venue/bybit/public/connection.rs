@@ -147,7 +147,7 @@ impl<'h> Session<'h> {
         loop {
             tokio::select! {
                 frame = self.socket.next() => self.on_text(&frame?, &mut room).await?,
-                _ = look.tick() => self.look().await?,
+                _ = look.tick() => self.look()?,
                 _ = compare.tick() => self.ask_rest(answers.clone()),
                 Some(answer) = answered.recv() => self.compare_to = Some((answer, Instant::now())),
             }
@@ -237,8 +237,11 @@ impl<'h> Session<'h> {
                     Event::Market(feed.symbol, data)
                 }));
             }
-            Public::Candles { .. } | Public::AdlAlerts(_) | Public::SystemStatus(_) | Public::Reply(_) => {}
-            Public::Other(_) => {}
+            Public::Candles { .. }
+            | Public::AdlAlerts(_)
+            | Public::SystemStatus(_)
+            | Public::Reply(_)
+            | Public::Other(_) => {}
         }
         None
     }
@@ -311,7 +314,7 @@ impl<'h> Session<'h> {
     }
 
     /// Deadlines: answers, snapshots, data.
-    async fn look(&mut self) -> Result<(), Trouble> {
+    fn look(&mut self) -> Result<(), Trouble> {
         let within = self.hub.options.timing.answer_within;
         // Where its data flows, a lost answer is of no matter.
         let feeds = &self.feeds;

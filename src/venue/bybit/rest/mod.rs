@@ -17,6 +17,7 @@ pub use trade::Placement;
 
 use super::codes::{Action, Next, Op, classify, classify_http};
 use super::credentials::Credentials;
+use super::leave::Leave;
 use super::limits::{Budget, Headers, Limits, Stop, Urgency};
 use super::parse::rest::Envelope;
 use super::parse::{LENGTH_MAX, Odd};
@@ -80,6 +81,8 @@ struct Ask<'a> {
     count: usize,
     urgency: Urgency,
     window_ms: u32,
+    /// Asked right before the bytes are written.
+    leave: Option<&'a Leave>,
 }
 
 /// Chooses the TLS implementation for the whole process, once; a second choice, or another's earlier one, changes nothing.
@@ -184,12 +187,15 @@ impl Rest {
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
         let request = self.build(ask)?;
+        if let Some(why) = ask.leave.and_then(Leave::refusal) {
+            return Err(RestError::Unsent(why.into()));
+        }
         let sent = self.client.execute(request).await;
         let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
         let status = response.status();
         let headers = self.learn(ask.budget, &response);
         if status == StatusCode::FORBIDDEN {
-            let until = self.limits(|limits, now| limits.ban(now));
+            let until = self.limits(Limits::ban);
             let verdict = classify_http(ask.op, status.as_u16());
             return Err(match ask.op {
                 Op::Read => RestError::Banned { until },
@@ -208,7 +214,7 @@ impl Rest {
         match verdict.next {
             Next::AwaitLimit => self.limits(|limits, now| limits.exhausted(now, ask.budget, headers.reset)),
             Next::Silence => {
-                self.limits(|limits, now| limits.ban(now));
+                self.limits(Limits::ban);
             }
             _ => {}
         }

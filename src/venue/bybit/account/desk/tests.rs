@@ -1,4 +1,4 @@
-//! The bookkeeper of our orders at the venue: any order, repetition or loss of news ends in the same books.
+//! The bookkeeper, story by story, and against every order in which news can come.
 
 use std::collections::BTreeMap;
 
