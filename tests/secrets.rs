@@ -11,16 +11,14 @@ use std::sync::Arc;
 
 use at_sim::{Listener, client, credentials, exchange, overrides};
 use serde_json::json;
-use tickdeck::engine::effect::TimeInForce;
 use tickdeck::engine::event::Event;
-use tickdeck::engine::num::{Price, Qty, Side};
 use tickdeck::engine::risk::verdict::DenialCode;
 use tickdeck::keys;
 use tickdeck::tape::TapeReader;
 use tickdeck::venue::bybit::account::Transport;
 use tickdeck::venue::bybit::credentials::{Credentials, PrivateAccount};
 use tickdeck::venue::bybit::hosts::{Network, Overrides, PrivateHosts, PublicHosts, Region};
-use tickdeck::venue::bybit::rest::{Placement, Rest};
+use tickdeck::venue::bybit::rest::Rest;
 use tickdeck::venue::bybit::socket::{Heartbeat, Socket};
 use tickdeck::venue::sim::Sim;
 use tickdeck::venue::sim::wire::sign::Keys;
@@ -52,18 +50,6 @@ fn clean_error<E: std::error::Error>(what: &str, error: &E) {
 
 fn ours(key: &str) -> Arc<Credentials> {
     credentials(key, SECRET)
-}
-
-fn order() -> Placement {
-    Placement {
-        symbol: "BTCUSDT".into(),
-        link_id: "tt-secrets-000001".into(),
-        side: Side::Buy,
-        qty: Qty::parse("0.001").unwrap(),
-        price: Price::parse("30000").unwrap(),
-        tif: TimeInForce::GoodTillCancel,
-        reduce_only: false,
-    }
 }
 
 #[test]
@@ -140,10 +126,10 @@ fn refusals_and_broken_answers_do_not_echo_them() {
     let mut provoked = 0;
     let mut provoke = |what: &str, rest: &Rest| {
         let read = runtime.block_on(rest.wallet());
-        let created = runtime.block_on(rest.create(&order()));
+        let swept = runtime.block_on(rest.cancel_all("BTCUSDT"));
         let cancelled = runtime.block_on(rest.cancel("BTCUSDT", "tt-secrets-000009"));
         let set = runtime.block_on(rest.set_leverage("BTCUSDT", 3));
-        for error in [read.err(), created.err(), cancelled.err(), set.err()].into_iter().flatten() {
+        for error in [read.err(), swept.err(), cancelled.err(), set.err()].into_iter().flatten() {
             clean_error(what, &error);
             provoked += 1;
         }

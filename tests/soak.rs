@@ -109,6 +109,7 @@ fn thirty_minutes_of_everything_going_wrong_leave_no_trace() {
     }
 
     soak.sim.set_faults(&Value::Null).unwrap();
+    soak.lost_deltas_are_noticed(&stream, &mut second, &mut inlet);
     soak.settle(&mut second, &mut inlet);
     soak.no_connection_is_stuck(&stream, &mut second, &mut inlet);
     soak.books_are_the_exchanges(&stream, &mut second, &mut inlet);
@@ -183,7 +184,11 @@ impl Soak {
             depth: DEPTH,
             proxy: None,
             limits: self.limits.clone(),
-            timing: Timing { heartbeat: heartbeat(), compare_every: Duration::from_millis(500), ..Timing::default() },
+            timing: Timing {
+                heartbeat: heartbeat(), // Rare, so that the stream has to notice by itself what it lost.
+                compare_every: Duration::from_secs(10),
+                ..Timing::default()
+            },
         };
         (PublicStream::start(self.runtime.handle(), options, outlet).unwrap(), inlet)
     }
@@ -348,6 +353,16 @@ impl Soak {
         self.gate.orders.add(order);
         self.heard.orders.insert(order.seq, Order::new(order));
         run.venue.submit(at, approved, &order_link_id(Account::Testnet, &run.id, order.seq));
+    }
+
+    /// The last thing that goes wrong: what the books lose here nothing mends before they are compared.
+    fn lost_deltas_are_noticed(&mut self, stream: &PublicStream, run: &mut Run, inlet: &mut Inlet) {
+        let valid = |soak: &Self| soak.gate.desks.iter().all(|desk| desk.book.state() == BookState::Valid);
+        self.until("both books", run, inlet, |soak, _| valid(soak));
+        let resyncs = stream.counts().resyncs;
+        self.sim.set_faults(&json!({ "skip_deltas": 30 })).unwrap();
+        self.until("books asked for anew", run, inlet, |_, _| stream.counts().resyncs >= resyncs + 2);
+        self.sim.set_faults(&Value::Null).unwrap();
     }
 
     /// The market stands still, every order is cancelled, and no outcome is left open.
