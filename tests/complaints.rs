@@ -91,7 +91,7 @@ fn the_list_names_tests_that_exist() {
         let quoted: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
         let mut text = String::new();
         for word in quoted {
-            if word.ends_with(".rs") {
+            if Path::new(word).extension().is_some_and(|end| end == "rs") {
                 text = std::fs::read_to_string(root.join(word)).unwrap_or_else(|_| panic!("no file {word}"));
             } else if !text.is_empty() {
                 assert!(text.contains(word), "no `{word}` where the list says: {line}");

@@ -28,16 +28,16 @@ pub struct Gate {
     limits: RiskLimits,
 }
 
-/// Limits that a few thousand dollars pass.
+/// Limits that some ten thousand dollars pass.
 fn wide() -> RiskLimits {
     let wide = [
-        (LimitKey::MaxGrossNotional, 12_000),
-        (LimitKey::MaxNetNotional, 12_000),
-        (LimitKey::MaxPositionNotional, 6_000),
+        (LimitKey::MaxGrossNotional, 40_000),
+        (LimitKey::MaxNetNotional, 40_000),
+        (LimitKey::MaxPositionNotional, 20_000),
         (LimitKey::MaxOrderNotional, 3_000),
         (LimitKey::MaxOpenOrders, 60),
         (LimitKey::MaxSlippageBps, 200),
-        (LimitKey::MaxLeverage, 2),
+        (LimitKey::MaxLeverage, 5),
     ];
     let unit = 1_000_000_000;
     wide.iter().fold(RiskLimits::default(), |limits, (key, value)| limits.with(*key, value * unit).unwrap())
