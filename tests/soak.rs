@@ -53,8 +53,8 @@ const BY_SOCKET: Duration = Duration::from_secs(35);
 const PACE: Duration = Duration::from_millis(60);
 /// What does not come in this time never comes.
 const PATIENCE: Duration = Duration::from_secs(150);
-/// The exchange rounds fees in its own way; a cent is more than all of them together.
-const ROUNDING: Money = Money::from_raw(10_000_000_000_000_000);
+/// The exchange rounds each fee and funding to 1e-8; this is more than all of them together.
+const ROUNDING: Money = Money::from_raw(100_000_000_000_000);
 
 /// The exchange, what connects to it, and what was heard.
 struct Soak {
@@ -77,6 +77,8 @@ struct Heard {
     executions: BTreeSet<String>,
     /// Orders whose outcome was unclear.
     doubts: usize,
+    /// Funding paid (negative) and received.
+    fundings: Vec<Money>,
     opened: bool,
     statement: Option<Statement>,
     holds: BTreeMap<DenialCode, String>,
@@ -186,8 +188,8 @@ impl Soak {
             proxy: None,
             limits: self.limits.clone(),
             timing: Timing {
-                heartbeat: heartbeat(), // Rare, so that the stream has to notice by itself what it lost.
-                compare_every: Duration::from_secs(10),
+                heartbeat: heartbeat(), // Never: the stream has to notice by itself what it lost.
+                compare_every: Duration::from_secs(3_600),
                 ..Timing::default()
             },
         };
@@ -290,7 +292,10 @@ impl Soak {
                 self.gate.account.open_with(opening.balance, &opening.holdings);
                 self.heard.opened = true;
             }
-            Event::Account(AccountUpdate::Funding { amount, .. }) => self.gate.account.book_funding(amount),
+            Event::Account(AccountUpdate::Funding { amount, .. }) => {
+                self.heard.fundings.push(amount);
+                self.gate.account.book_funding(amount);
+            }
             Event::Account(AccountUpdate::Statement(statement)) => self.heard.statement = Some(statement),
             Event::Account(AccountUpdate::Liquidated { .. }) => panic!("nothing here comes near liquidation"),
             Event::Hold(hold) => {
@@ -463,7 +468,9 @@ impl Soak {
         assert_eq!(ours, positions, "what the fills add up to");
         let wallet = Money::parse(truth["wallet"]["coin"][0]["walletBalance"].as_str().unwrap()).unwrap();
         let off = self.gate.account.balance() - wallet;
-        assert!(off.abs() < ROUNDING, "the balance is off by {off}");
+        let told: Vec<&Value> =
+            truth["executions"].as_array().unwrap().iter().filter(|row| row["execType"] == "Funding").collect();
+        assert!(off.abs() < ROUNDING, "the balance is off by {off}: funding {:?} of {told:?}", self.heard.fundings);
         self.heard.statement = None;
         run.venue.ask((self.clock)());
         self.until("a statement", run, inlet, |soak, _| soak.heard.statement.is_some());
