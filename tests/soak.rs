@@ -467,10 +467,20 @@ impl Soak {
         let ours: Vec<(Symbol, i64)> = self.gate.account.open().map(|held| (held.symbol, held.signed)).collect();
         assert_eq!(ours, positions, "what the fills add up to");
         let wallet = Money::parse(truth["wallet"]["coin"][0]["walletBalance"].as_str().unwrap()).unwrap();
-        let off = self.gate.account.balance() - wallet;
-        let told: Vec<&Value> =
-            truth["executions"].as_array().unwrap().iter().filter(|row| row["execType"] == "Funding").collect();
-        assert!(off.abs() < ROUNDING, "the balance is off by {off}: funding {:?} of {told:?}", self.heard.fundings);
+        // What was paid in all. The balance alone depends on the order in which fills are heard of while a position is open:
+        // what a late one does not move there it moves in the position's cost.
+        let signed = |side: Option<Side>, cost: Money| if side == Some(Side::Sell) { Money::ZERO - cost } else { cost };
+        let held: Money = self.gate.account.open().map(|held| signed(held.side(), held.cost)).sum();
+        let rows = truth["positions"].as_array().unwrap();
+        let theirs: Money = rows
+            .iter()
+            .map(|row| {
+                let side = if row["side"] == "Sell" { Side::Sell } else { Side::Buy };
+                signed(Some(side), Money::parse(row["positionValue"].as_str().unwrap()).unwrap())
+            })
+            .sum();
+        let off = (self.gate.account.balance() - held) - (wallet - theirs);
+        assert!(off.abs() < ROUNDING, "what was paid is off by {off}, funding {:?}", self.heard.fundings);
         self.heard.statement = None;
         run.venue.ask((self.clock)());
         self.until("a statement", run, inlet, |soak, _| soak.heard.statement.is_some());
