@@ -239,6 +239,19 @@ fn killed_is_not_flat_and_says_how_many_are_open() {
     assert!(row.contains("FLAT (proven 14:32:09)"), "{row}");
 }
 
+#[test]
+fn an_engine_that_is_silent_is_named_at_every_designed_width() {
+    let theme = theme("default");
+    let ui = UiState { engine_silent_ms: Some(3_400), ..watch() };
+    for (name, make) in STATES {
+        for width in 52..=300 {
+            let row = text(&draw(&make(), &ui, &theme, width, 1));
+            assert!(row.contains("SILENT 3.4s"), "{name} {width}: {row}");
+        }
+    }
+    assert!(text(&draw(&sample::sample(), &ui, &theme, 160, 1)).contains("ENGINE SILENT 3.4s"));
+}
+
 /// Whatever is shown of equity is all of it: no width cuts it in the middle.
 #[test]
 fn no_number_of_the_banner_is_cut() {

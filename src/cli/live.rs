@@ -52,10 +52,10 @@ pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Fai
     let lines = Lines::new(LineFormat::Text, None);
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
     let wanted = LiveOptions { recording: true, ..wanted(global, &place, false)? };
-    let (session, _cockpit) = live_session(setup, wanted, shown).map_err(start_failure)?;
+    let (session, cockpit) = live_session(setup, wanted, shown).map_err(start_failure)?;
     let tape = place.files.tape(session.driver.run_id());
     note(&format!("recording to {} until interrupted", tape.display()));
-    let ended = screen::run_without_screen(session, None);
+    let ended = screen::run_without_screen(session, cockpit, place.files.data_dir().to_owned(), None);
     finish_lines();
     note(&format!("recorded {}; `tickdeck tape info` says what is in it", tape.display()));
     conclude(Ok(ended))

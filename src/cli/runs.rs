@@ -160,8 +160,9 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
         live::session(global, &place, options.market.practice, shown)?
     };
     // Set once, right here: what prints finds it when the session runs.
-    drop(cockpit_end.set(end));
-    let ended = cockpit::run_without_screen(session, Some((place.files.ledger(pair), pair)));
+    drop(cockpit_end.set(end.clone()));
+    let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
+    let ended = cockpit::run_without_screen(session, end, data_dir, Some(latch));
     finish_lines();
     conclude(Ok(ended))?;
     if options.arm && !armed.load(Ordering::SeqCst) {

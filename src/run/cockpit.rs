@@ -13,7 +13,7 @@ use crate::engine::ids::Pair;
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::snapshot::StateWord;
 use crate::tui::link::{Board, CockpitEnd, Request};
-use crate::tui::{UiExit, UiOptions, term};
+use crate::tui::{UiExit, UiOptions, crash, term};
 
 /// How long a screen may take to leave; a blocked terminal does not hold up the end of a run.
 const SCREEN_LEAVES: Duration = Duration::from_secs(1);
@@ -68,10 +68,19 @@ pub fn run(
     }
 }
 
-/// Runs without a screen until the session ends. A panic latches here too.
-pub fn run_without_screen(session: Session, latch_beside: Option<(PathBuf, Pair)>) -> Ended {
+/// Runs without a screen until the session ends. A panic latches here too and leaves its report in `data_dir`; one of
+/// another thread trips the engine.
+pub fn run_without_screen(
+    session: Session,
+    cockpit: CockpitEnd,
+    data_dir: PathBuf,
+    latch_beside: Option<(PathBuf, Pair)>,
+) -> Ended {
     let board = session.end.board();
-    if let Ok((outcome, finished)) = catch_unwind(AssertUnwindSafe(|| session.run())) {
+    crash::install(data_dir, cockpit);
+    let ran = catch_unwind(AssertUnwindSafe(|| session.run()));
+    crash::uninstall();
+    if let Ok((outcome, finished)) = ran {
         return Ended::Orderly(outcome, Box::new(finished));
     }
     latch_after_panic(&board, latch_beside);

@@ -178,7 +178,7 @@ impl Session {
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
-            std::panic::resume_unwind(Box::new("provoked by TICKDECK_PROVOKE"));
+            fall_over();
         }
         for panic in crash::take_foreign_panics() {
             self.driver.fault(Fault::Internal(format!("the thread {} fell over: {}", panic.thread, panic.message)));
@@ -459,4 +459,10 @@ impl Session {
         snapshot.health.rows.push(row("ledger", ledger, crate::ledger::JOBS_MAX));
         snapshot.health.rows.push(row("tape", tape, crate::tape::thread::QUEUE_MAX));
     }
+}
+
+/// A panic on purpose, through the hook like any other.
+#[expect(clippy::panic, reason = "asked for by TICKDECK_PROVOKE")]
+fn fall_over() -> ! {
+    panic!("provoked by TICKDECK_PROVOKE")
 }

@@ -278,3 +278,38 @@ fn silence(snapshot: &Snapshot, wall_ms: i64) -> Option<i64> {
 fn wall_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::event::Restored;
+    use crate::engine::ids::{Pair, RunId};
+    use crate::engine::num::Money;
+    use crate::engine::snapshot::View;
+    use crate::engine::time::Ts;
+
+    #[test]
+    fn an_engine_that_stopped_beating_is_noticed() {
+        let restored = Restored {
+            run: RunId::new(0, 0),
+            pair: Pair::SIMULATED,
+            instruments: Vec::new(),
+            models: Vec::new(),
+            settings: crate::engine::settings::Settings::default(),
+            limits: crate::engine::risk::limits::RiskLimits::default(),
+            latch: None,
+            balance: Money::ZERO,
+            holdings: Vec::new(),
+            baselines: None,
+            released: Vec::new(),
+            account_known: true,
+        };
+        let mut snapshot = Engine::new(&restored).snapshot(View::default());
+        snapshot.health.heartbeat = Ts::from_ms(10_000);
+        assert_eq!(silence(&snapshot, 10_000 + SILENT_MS), None);
+        assert_eq!(silence(&snapshot, 13_456), Some(3_400));
+        snapshot.health.heartbeat = Ts(0);
+        assert_eq!(silence(&snapshot, 13_456), None, "before its first beat it is not silent");
+    }
+}

@@ -166,8 +166,9 @@ fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
     pieces.push(state(snapshot, theme, ground));
     if let Some(ms) = scene.ui.engine_silent_ms {
         let age = crate::engine::time::Span::from_ms(ms);
+        // While the engine is silent nothing else on the screen is news: only the names come before it.
         pieces.push(Piece::left(
-            vec![(3, format!("SILENT {age}")), (5, format!("{} ENGINE SILENT {age}", theme.glyphs.fail))],
+            vec![(1, format!("SILENT {age}")), (5, format!("{} ENGINE SILENT {age}", theme.glyphs.fail))],
             loud,
         ));
     }

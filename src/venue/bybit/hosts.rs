@@ -119,7 +119,40 @@ pub struct PublicHosts {
     stream: Address,
 }
 
-/// Where an account is reached.
+/// Where an account is reached. Nobody can name such a host without the credentials of an account at the venue:
+///
+/// ```
+/// # use tickdeck::venue::bybit::{credentials::{Credentials, PrivateAccount}, hosts::{Overrides, PrivateHosts}};
+/// let credentials = Credentials::new(PrivateAccount::Demo, "key", "secret".to_owned().into())?;
+/// let hosts = PrivateHosts::new(&credentials, &Overrides::default())?;
+/// assert_eq!(hosts.rest(), "https://api-demo.bybit.com");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The paper account is none: there is no such credential,
+///
+/// ```compile_fail,E0599
+/// # use tickdeck::venue::bybit::{credentials::{Credentials, PrivateAccount}, hosts::{Overrides, PrivateHosts}};
+/// let credentials = Credentials::new(PrivateAccount::Paper, "key", "secret".to_owned().into())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// no hosts without one,
+///
+/// ```compile_fail,E0061
+/// # use tickdeck::venue::bybit::{credentials::{Credentials, PrivateAccount}, hosts::{Overrides, PrivateHosts}};
+/// let hosts = PrivateHosts::new(&Overrides::default())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// and none put together by hand:
+///
+/// ```compile_fail,E0451
+/// # use tickdeck::venue::bybit::hosts::{Network, Overrides, PrivateHosts, PublicHosts, Region};
+/// # fn mix(paper: PrivateHosts) {
+/// let hosts = PrivateHosts { trade: None, ..paper };
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PrivateHosts {
     rest: Address,

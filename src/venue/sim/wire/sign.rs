@@ -27,7 +27,7 @@ pub struct Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("key", &self.key).finish_non_exhaustive()
+        f.write_str("Keys(hidden)")
     }
 }
 
