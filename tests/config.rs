@@ -284,7 +284,7 @@ fn notes_say_what_is_unusual() {
     let config =
         load("live = true\n[risk]\nday_starts_at = \"00:00 Europe/Berlin\"\n[protect]\nstop_bps = 0\n").unwrap().config;
     let notes = config.notes(NOW).join("\n");
-    for part in ["clocks there change at 2026-03-29", "no exchange connection", "no stop"] {
+    for part in ["clocks there change at 2026-03-29", "does not trade real money", "no stop"] {
         assert!(notes.contains(part), "{notes}");
     }
 }

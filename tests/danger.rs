@@ -1,6 +1,6 @@
 //! The danger rows of the snapshot: what is far away, what is near, and what is not known, for the paper account's own
 //! estimates and for what a venue states.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value)] // a test program
 
 mod rig;
 
@@ -185,7 +185,7 @@ fn contracts_end_stop_and_are_not_known() {
     held.event(Event::Market(ETH, MarketData::Rules(Box::new(rules))));
     let halted = |row: &DangerRow| row.symbol == Some(ETH) && row.danger == Danger::Halted;
     assert_eq!(held.rows(ETH).iter().find(|row| halted(row)).map(|row| row.level), Some(Warn));
-    assert!(!held.rows(BTC).iter().any(|row| halted(row)), "neither held nor in front");
+    assert!(!held.rows(BTC).iter().any(halted), "neither held nor in front");
 }
 
 #[test]

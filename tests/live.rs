@@ -29,7 +29,9 @@ fn main() -> ExitCode {
         trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),
         trial("an_exchange_that_is_not_there_says_so", (80, 24), not_there),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let recording =
+        Trial::test("a_recording_of_live_data_plays_again", || recording_plays_again().map_err(Failed::from));
+    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording]).collect()).exit_code()
 }
 
 /// A simulated exchange in a process of its own.
@@ -155,11 +157,34 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     }
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 0"])?;
-    let fills = query(tmux, &["fills", "--limit", "1000"])?;
+    let fills = query(tmux, &["fills", "--max", "1000"])?;
     same_executions(&fills, &state)?;
     same_balance(&fills, &state)?;
     no_secret_in(tmux.dir.path())?;
     tmux.is_given_back()
+}
+
+fn recording_plays_again() -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let run = |command: String| {
+        let output = Process::new("sh").args(["-c", &command]).current_dir(folder.path()).output();
+        let output = output.map_err(|e| e.to_string())?;
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if output.status.success() { Ok(format!("{out}{err}")) } else { Err(format!("{command}: {out}{err}")) }
+    };
+    run(format!("exec env {} record --for 6s", exchange.tickdeck()))?;
+    let tape = std::fs::read_dir(folder.path().join("data").join("tapes")).map_err(|e| e.to_string())?;
+    let tape = tape.flatten().next().ok_or("no tape")?.path();
+    let info = run(format!("{BINARY} tape info {}", tape.display()))?;
+    for word in ["BTCUSDT", "book", "trade", "rules"] {
+        if !info.contains(word) {
+            return Err(format!("no {word} in\n{info}"));
+        }
+    }
+    run(format!("{BINARY} tape verify {}", tape.display()))?;
+    let report = run(format!("{BINARY} --data-dir again backtest --format json {}", tape.display()))?;
+    if report.contains("decisions_hash") { Ok(()) } else { Err(report) }
 }
 
 fn query(tmux: &Tmux, words: &[&str]) -> Result<Vec<Value>, String> {

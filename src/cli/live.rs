@@ -5,7 +5,6 @@ use super::lines::{Lines, finish_lines};
 use super::output::note;
 use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
 use super::{HeadlessOptions, LineFormat, RecordOptions};
-use crate::config::BybitConfig;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
 use crate::keys;
@@ -17,7 +16,7 @@ use crate::run::session::Session;
 use crate::tui::link::CockpitEnd;
 use crate::venue::bybit::account::Transport;
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
-use crate::venue::bybit::hosts::{HostError, Network, Overrides, PrivateHosts, PublicHosts, Region};
+use crate::venue::bybit::hosts::{HostError, Network, PrivateHosts, PublicHosts, Region};
 use crate::venue::bybit::public::{PublicOptions, Timing};
 use crate::venue::bybit::rest::SharedLimits;
 
@@ -95,12 +94,12 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
     let network = if account(global) == Account::Testnet { Network::Testnet } else { Network::Mainnet };
     let unusable = |error: HostError| Failure::configuration(format!("bybit.{error}; nothing was started"));
     let region = Region::parse(&config.bybit.region).map_err(unusable)?;
-    let hosts = PublicHosts::new(network, region, &overrides(&config.bybit)).map_err(unusable)?;
+    let hosts = PublicHosts::new(network, region, &config.bybit.overrides()).map_err(unusable)?;
     let public = PublicOptions {
         hosts,
         symbols: config.symbols.clone(),
         depth: u16::try_from(config.bybit.book_depth).unwrap_or(50),
-        proxy: given(&config.bybit.proxy),
+        proxy: config.bybit.proxy(),
         limits: SharedLimits::default(),
         timing: Timing::default(),
     };
@@ -126,7 +125,7 @@ fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failu
     let found = keys::credentials(account, places).map_err(Failure::configuration)?;
     let credentials = Credentials::new(whose, found.api_key.expose(), found.secret.into_text())
         .map_err(|error| Failure::configuration(format!("{}: {error}; nothing was started", account.word())))?;
-    let hosts = PrivateHosts::new(&credentials, &overrides(&config.bybit))
+    let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())
         .map_err(|error| Failure::configuration(format!("bybit.{error}; nothing was started")))?;
     let millis = |span: Span| u32::try_from(span.as_ms()).unwrap_or(u32::MAX);
     Ok(Some(PrivateAccess {
@@ -137,18 +136,4 @@ fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failu
         recv_window_ms: millis(config.bybit.recv_window),
         create_recv_window_ms: millis(config.bybit.create_recv_window),
     }))
-}
-
-fn overrides(config: &BybitConfig) -> Overrides {
-    Overrides {
-        rest: given(&config.rest_url),
-        ws_public: given(&config.ws_public_url),
-        ws_private: given(&config.ws_private_url),
-        ws_trade: given(&config.ws_trade_url),
-    }
-}
-
-/// Empty means the default.
-fn given(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|text| !text.is_empty())
 }

@@ -107,7 +107,7 @@ pub const KEYS: &[Key] = &[
     key(
         "live",
         Slot::Flag(|c| &mut c.live),
-        "one of the two things real money needs; this build has no exchange connection and refuses the live account",
+        "one of the two things real money needs; this version refuses the live account",
     ),
     key(
         "bybit.rest_url",

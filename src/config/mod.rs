@@ -348,7 +348,7 @@ impl Config {
         let mut notes = Vec::new();
         notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
         if self.live {
-            notes.push("`live = true` has no effect: this build has no exchange connection".to_owned());
+            notes.push("`live = true` has no effect: this version does not trade real money".to_owned());
         }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop".to_owned());

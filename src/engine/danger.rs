@@ -71,6 +71,27 @@ impl Steps {
     }
 }
 
+/// Where a position is liquidated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LiquidationAt {
+    /// Nobody has said.
+    Unknown,
+    /// No price does it.
+    NoPrice,
+    /// Here.
+    Price(Price),
+}
+
+impl LiquidationAt {
+    /// The price, where there is one.
+    pub(super) const fn price(self) -> Option<Price> {
+        match self {
+            Self::Price(price) => Some(price),
+            Self::Unknown | Self::NoPrice => None,
+        }
+    }
+}
+
 /// How bad it is, least first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum DangerLevel {
@@ -198,27 +219,29 @@ impl Engine {
         desk.mark().filter(|_| self.feed_age().is_some_and(|age| age <= oldest))
     }
 
-    /// Where a position is liquidated: the venue's figure, for the paper account our own estimate. The outer `None`: it is
-    /// not known; the inner: no price does it.
-    pub(super) fn stated_liquidation(&self, desk: &Desk) -> Option<Option<Price>> {
+    /// Where a position is liquidated: the venue's figure, for the paper account our own estimate.
+    pub(super) fn stated_liquidation(&self, desk: &Desk) -> LiquidationAt {
+        let at = |price: Option<Price>| price.map_or(LiquidationAt::NoPrice, LiquidationAt::Price);
         if self.is_venue_account() {
-            return stated(desk).map(|(price, _)| price);
+            return stated(desk).map_or(LiquidationAt::Unknown, |(price, _)| at(price));
         }
-        let known = self.fresh_mark(desk).and(self.equity_now());
-        known.map(|_| self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol)))
+        if self.fresh_mark(desk).and(self.equity_now()).is_none() {
+            return LiquidationAt::Unknown;
+        }
+        at(self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol)))
     }
 
     fn liquidation(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
         let side = held.side()?;
         let (mark, estimate) = (self.fresh_mark(desk), !self.is_venue_account());
         let stated = self.stated_liquidation(desk);
-        let price = stated.flatten();
+        let price = stated.price();
         let distance = price.zip(mark).and_then(|(price, mark)| {
             let room = i128::from(mark.raw()) - i128::from(price.raw());
             part(room * i128::from(side.sign()), mark)
         });
         let level = match (stated, distance) {
-            (Some(None), _) => DangerLevel::Ok,
+            (LiquidationAt::NoPrice, _) => DangerLevel::Ok,
             (_, Some(distance)) => LIQUIDATION.below(distance.raw()),
             _ => DangerLevel::Unknown,
         };

@@ -303,7 +303,7 @@ impl Engine {
                     notional: mark.map(|mark| mark * held.qty()),
                     stop: desk.exits.stop,
                     take_profit: desk.exits.take_profit,
-                    liquidation: self.stated_liquidation(desk).flatten(),
+                    liquidation: self.stated_liquidation(desk).price(),
                     age: self.now.since(held.opened),
                     released: self.control.released.contains(&held.symbol),
                     close_cost: self.close_cost(desk, held.qty(), side),

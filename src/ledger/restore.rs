@@ -37,6 +37,8 @@ pub struct Stored {
     pub limits: Vec<(LimitKey, i64)>,
     /// Instruments whose positions belong to the person.
     pub released: Vec<Symbol>,
+    /// When an earlier run was last heard of: its end, or the last minute it wrote down.
+    pub last_run: Option<Ts>,
     /// Intents of earlier runs whose order has not ended as far as the ledger knows.
     pub unresolved: Vec<UnresolvedIntent>,
 }
@@ -65,6 +67,7 @@ impl Ledger {
             baselines: baselines(&self.connection)?,
             limits: limits(&self.connection)?,
             unresolved: unresolved(&self.connection)?,
+            last_run: last_run(&self.connection)?,
             latch: self.latch()?,
             ..Stored::default()
         };
@@ -93,6 +96,13 @@ impl Ledger {
         let index = self.names.iter().position(|n| n == name)?;
         u16::try_from(index).ok().map(Symbol)
     }
+}
+
+fn last_run(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
+    let sql = "SELECT max(at) FROM (SELECT max(ended) AS at FROM runs UNION ALL SELECT max(at) FROM baselines
+                   UNION ALL SELECT max(at) FROM balances)";
+    let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(at.map(Ts))
 }
 
 /// Signed quantities are kept as signed decimals, like prices.

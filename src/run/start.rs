@@ -9,7 +9,7 @@ use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::risk::limits::RiskLimits;
 use crate::engine::settings::Settings;
-use crate::engine::time::Ts;
+use crate::engine::time::{Span, Ts};
 use crate::ledger::{Ledger, LedgerError, RunRow};
 use crate::model::Model;
 use crate::tape::Quota;
@@ -144,6 +144,9 @@ pub fn open_with(
         ledger.orders_ended(at)?;
         troubles.push(format!("{} resting paper order(s) of an earlier run were cancelled", stored.unresolved.len()));
     }
+    if pair == Pair::bybit(Account::Paper) && !stored.holdings.is_empty() {
+        troubles.extend(stored.last_run.and_then(|last| unbooked_funding(last, at)));
+    }
     for name in &stored.unknown_holdings {
         troubles.push(format!("the ledger holds a position in {name}, which is not among this run's symbols"));
     }
@@ -175,6 +178,19 @@ pub fn open_with(
     Ok(Opening { restored, ledger, troubles })
 }
 
+/// Paper positions that were open while nothing ran: the venue settles funding on the hour, and what it would have been is
+/// not known here.
+fn unbooked_funding(last: Ts, at: Ts) -> Option<String> {
+    let hour = Span::from_secs(3600);
+    let settled_between = at.floor_to(hour) > last;
+    settled_between.then(|| {
+        let away = at.since(last);
+        format!(
+            "paper positions were open for {away} while nothing ran: funding that fell due is unknown and not booked"
+        )
+    })
+}
+
 /// The limits of the file, each tightened to what was set by hand.
 fn tighter(file: &RiskLimits, by_hand: &[(crate::engine::risk::limits::LimitKey, i64)]) -> RiskLimits {
     by_hand.iter().fold(file.clone(), |limits, (key, value)| {
@@ -190,4 +206,16 @@ pub fn paper_venue(restored: &Restored) -> Box<dyn Venue> {
         maker_fee: restored.settings.maker_fee,
     };
     Box::new(PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn funding_is_unknown_where_an_hour_turned_while_nothing_ran() {
+        let minute = |n: i64| Ts::from_ms(n * 60_000);
+        assert_eq!(unbooked_funding(minute(61), minute(119)), None);
+        assert!(unbooked_funding(minute(59), minute(61)).unwrap().contains("not booked"));
+    }
 }

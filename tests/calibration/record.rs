@@ -105,8 +105,11 @@ impl Seat {
                 self.record.fills.push(Fill { t, price, size: trade.qty.to_f64_lossy(), sign });
             }
             MarketData::Ticker(_) => self.sample_depth(),
-            MarketData::Gap => self.record.faults += 1,
-            other => panic!("a simulated market does not say {other:?}"),
+            MarketData::Gap
+            | MarketData::Rules(_)
+            | MarketData::Bar(_)
+            | MarketData::Band { .. }
+            | MarketData::Liquidation { .. } => self.record.faults += 1,
         }
     }
 

@@ -38,6 +38,8 @@ impl Tmux {
             &home,
             "env PS1='$ ' sh",
         ])?;
+        // A line typed before the shell reads would be echoed in front of its first prompt.
+        tmux.prompts()?;
         Ok(tmux)
     }
 
@@ -117,10 +119,16 @@ impl Tmux {
         self.is_gone(word).map(|_| ())
     }
 
+    /// Waits until the shell prompts.
+    fn prompts(&self) -> Result<String, String> {
+        let prompts = |text: &str| text.trim_end().lines().next_back().is_some_and(|line| line.trim() == "$");
+        self.until("the shell does not prompt", prompts)
+    }
+
     /// Is the pane back on its ordinary screen, with the cursor shown and the keys the shell's? Asked once the shell
     /// prompts again: a line typed while the program still has raw mode would reach the shell without its line end.
     pub fn is_given_back(&self) -> Result<(), String> {
-        self.until("no new prompt", |text| text.trim_end().lines().next_back().is_some_and(|line| line.trim() == "$"))?;
+        self.prompts()?;
         let flags = self.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"])?;
         if flags.trim() != "0 1 0" {
             return Err(format!("alternate, cursor, mouse: {flags}"));

@@ -5,10 +5,11 @@ use super::dialog::{Dialog, Tone};
 use super::flatten::{position_line, total_cost};
 use super::{Ctx, Layer, Outcome};
 use crate::engine::command::Command;
+use crate::engine::danger::Danger;
 use crate::engine::snapshot::Snapshot;
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::Request;
-use crate::tui::widgets::figures;
+use crate::tui::widgets::{danger, figures};
 
 /// The layer.
 #[derive(Default)]
@@ -63,6 +64,10 @@ impl Layer for Killed {
             if order.protective { protective += 1 } else { opening += 1 }
         }
         dialog.say(format!("Nothing opens. Orders still working: {opening}; protective orders kept: {protective}."));
+        // What the venue refuses now decides whether Enter can work, and where else a position can be closed.
+        for row in snapshot.danger.iter().filter(|row| matches!(row.danger, Danger::Hold { .. })) {
+            dialog.row(danger::sentence(row, snapshot), Tone::Danger);
+        }
         dialog.gap();
         for row in &snapshot.positions {
             dialog.row(position_line(row, snapshot), Tone::Bright);

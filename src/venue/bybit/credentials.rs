@@ -41,6 +41,7 @@ pub enum CredentialsError {
 
 impl Credentials {
     /// From a key and its secret, which is wiped once its signer is prepared.
+    #[allow(clippy::needless_pass_by_value)] // taken so that it is wiped here
     pub fn new(account: PrivateAccount, key: &str, secret: Zeroizing<String>) -> Result<Self, CredentialsError> {
         for (what, text) in [("key", key), ("secret", secret.as_str())] {
             if text.is_empty() {

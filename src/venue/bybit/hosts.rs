@@ -263,7 +263,8 @@ impl Family {
         if !encrypted && !loopback {
             return Err(HostError::Plain { key });
         }
-        if !loopback && !(self.has(&host) && url.port().is_none_or(|port| port == 443)) {
+        let known = self.has(&host) && url.port().is_none_or(|port| port == 443);
+        if !loopback && !known {
             return Err(HostError::Stranger { key, host, family: self.name });
         }
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));

@@ -36,7 +36,7 @@ async fn http(stream: &mut TcpStream, host: &str, port: u16, login: Login<'_>) -
     let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
     if let Some((user, password)) = login {
         let pair = base64(format!("{user}:{password}").as_bytes());
-        request.push_str(&format!("Proxy-Authorization: Basic {pair}\r\n"));
+        request.extend(["Proxy-Authorization: Basic ", &pair, "\r\n"]);
     }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await?;

@@ -177,7 +177,9 @@ fn trouble(error: &WsError) -> Trouble {
         }
         WsError::Tls(_) => Stage::Tls,
         // rustls speaks through I/O errors.
-        WsError::Io(io) if io.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => Stage::Tls,
+        WsError::Io(io) if io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => {
+            Stage::Tls
+        }
         WsError::Io(io) if io.kind() == std::io::ErrorKind::NotFound => Stage::Tls,
         _ => Stage::Broken,
     };

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::account::stream::{Ended, authenticate};
 use super::codes::{Op, classify};
 use super::credentials::Credentials;
+use super::leave::Leave;
 use super::limits::{Budget, Headers, Urgency};
 use super::parse::rest::orders::OrderRef;
 use super::parse::trade::{TradeAsked, TradeData, TradeReply, parse};
@@ -55,6 +56,8 @@ struct Ask {
     budget: Budget,
     body: Value,
     window_ms: u32,
+    /// Asked right before the bytes are written.
+    leave: Option<Leave>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -79,26 +82,31 @@ impl TradeSocket {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Sends an order: once, whatever happens.
-    pub async fn create(&self, order: &Placement) -> Answer {
+    /// Sends an order: once, whatever happens. `leave` has the last word.
+    pub async fn create(&self, order: &Placement, leave: &Leave) -> Answer {
+        let (answer, answered) = oneshot::channel();
         let window_ms = self.rest.create_window_ms();
-        self.ask(Op::Create, Budget::Create, order.urgency(), order.body(), window_ms).await
+        let (body, leave) = (order.body(), Some(leave.clone()));
+        let ask = Ask { op: Op::Create, budget: Budget::Create, body, window_ms, leave, answer };
+        self.ask(ask, order.urgency(), answered).await
     }
 
     /// Asks for the end of an order of ours.
     pub async fn cancel(&self, symbol: &str, link_id: &str) -> Answer {
         let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
-        self.ask(Op::Cancel, Budget::Cancel, Urgency::Reducing, body, self.rest.window_ms()).await
+        let (answer, answered) = oneshot::channel();
+        let window_ms = self.rest.window_ms();
+        let ask = Ask { op: Op::Cancel, budget: Budget::Cancel, body, window_ms, leave: None, answer };
+        self.ask(ask, Urgency::Reducing, answered).await
     }
 
-    async fn ask(&self, op: Op, budget: Budget, urgency: Urgency, body: Value, window_ms: u32) -> Answer {
+    async fn ask(&self, ask: Ask, urgency: Urgency, answered: oneshot::Receiver<Answer>) -> Answer {
         // A refused address is no reason here: sockets that are open stay open.
         if self.rest.banned().is_none() {
-            self.rest.await_room(op, budget, 1, urgency).await?;
+            self.rest.await_room(ask.op, ask.budget, 1, urgency).await?;
         }
-        let (answer, answered) = oneshot::channel();
         let gone = || RestError::Unsent("the trade socket is closed".into());
-        self.asks.send(Ask { op, budget, body, window_ms, answer }).await.map_err(|_| gone())?;
+        self.asks.send(ask).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(RestError::Ambiguous("the trade socket ended".into())))
     }
 }
@@ -179,6 +187,10 @@ async fn send(
     flights: &mut BTreeMap<String, Flight>,
     ids: &mut Ids,
 ) -> Result<(), Trouble> {
+    if let Some(why) = ask.leave.as_ref().and_then(Leave::refusal) {
+        drop(ask.answer.send(Err(RestError::Unsent(why.into()))));
+        return Ok(());
+    }
     let op = match ask.op {
         Op::Create => "order.create",
         _ => "order.cancel",

@@ -16,6 +16,7 @@ use runner::{Command, Runner};
 
 use super::credentials::Credentials;
 use super::hosts::PrivateHosts;
+use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
 use crate::engine::effect::NewOrder;
@@ -69,6 +70,7 @@ pub struct AccountOptions {
 pub struct BybitVenue {
     commands: UnboundedSender<Command>,
     inlet: Inlet,
+    withdrawn: Withdrawn,
     task: JoinHandle<()>,
 }
 
@@ -88,8 +90,10 @@ impl BybitVenue {
         })?;
         let (outlet, inlet) = line(LINE_MAX, now, wake);
         let (commands, taken) = unbounded_channel();
-        let task = handle.spawn(async move { Runner::new(options, rest, outlet).run(taken).await });
-        Ok(Self { commands, inlet, task })
+        let withdrawn = Withdrawn::default();
+        let runner = Runner::new(options, rest, outlet, withdrawn.clone());
+        let task = handle.spawn(runner.run(taken));
+        Ok(Self { commands, inlet, withdrawn, task })
     }
 
     /// The task is gone only when the run is over: then there is nobody to tell.
@@ -104,6 +108,8 @@ impl Venue for BybitVenue {
         self.command(Command::Submit { order, link_id: link_id.to_owned() });
     }
     fn cancel(&mut self, _: Ts, order: OrderSeq) {
+        // At once and for whoever is about to write it, before the cancel takes its way through the task.
+        self.withdrawn.withdraw(order);
         self.command(Command::Cancel(order));
     }
     fn ask(&mut self, _: Ts) {

@@ -7,6 +7,7 @@ use super::desk::Reading;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
+use crate::venue::bybit::parse::Odd;
 use crate::venue::bybit::parse::rest::account::{KeyInfo, MarginMode};
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::rest::{Rest, RestError};
@@ -48,6 +49,7 @@ pub async fn open(rest: &Rest, account: Account, run: &RunId, symbols: &[String]
     let foreign = open.iter().filter(|row| !row.link_id.as_deref().is_some_and(|link| link.starts_with(&ours)));
     let foreign_orders = u16::try_from(foreign.count()).unwrap_or(u16::MAX);
     let reading = read_still(rest).await?;
+    check_positions(&reading, symbols, &mut notes)?;
     Ok(Opened { reading, modes, foreign_orders, notes, cannot_trade })
 }
 
@@ -79,10 +81,10 @@ async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
     let Ok(info) = rest.account_info().await else { return };
     match info.margin_mode {
         MarginMode::Portfolio => {
-            notes.push("the account is in portfolio margin: margin figures here are estimates".into())
+            notes.push("the account is in portfolio margin: margin figures here are estimates".into());
         }
         MarginMode::Isolated => {
-            notes.push("the account is in isolated margin: each position has margin of its own".into())
+            notes.push("the account is in isolated margin: each position has margin of its own".into());
         }
         MarginMode::Cross | MarginMode::Unknown => {}
     }
@@ -91,6 +93,22 @@ async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
     if !refuses && rest.refuse_outside_band().await.is_err() {
         notes.push("prices outside the exchange's band are moved to its edge there, not refused".into());
     }
+}
+
+/// A position whose cost is not told cannot be taken over: its profit would be a guess. One of another instrument is
+/// left to the person.
+fn check_positions(reading: &Reading, symbols: &[String], notes: &mut Vec<String>) -> Result<(), RestError> {
+    for row in reading.positions.iter().filter(|row| !row.size.is_zero()) {
+        if !symbols.contains(&row.symbol) {
+            notes.push(format!(
+                "{}: a position of {} is not of this run; no limit here counts it",
+                row.symbol, row.size
+            ));
+        } else if row.value.is_none() && row.entry.is_none() {
+            return Err(RestError::Odd(Odd { what: "position", field: "its entry price is missing".into() }));
+        }
+    }
+    Ok(())
 }
 
 /// Orders of ours from earlier runs end; returns what is open afterwards.

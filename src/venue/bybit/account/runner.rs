@@ -19,6 +19,7 @@ use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next};
 use crate::venue::bybit::holds::Holds;
+use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
@@ -72,6 +73,7 @@ pub struct Runner {
     rest: Rest,
     outlet: Outlet,
     desk: Desk,
+    withdrawn: Withdrawn,
     holds: Holds,
     trade: Option<TradeSocket>,
     done: UnboundedSender<Done>,
@@ -92,7 +94,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet) -> Self {
+    pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
         let desk = Desk::new(options.symbols.clone(), window);
         let (done, doing) = unbounded_channel();
@@ -102,6 +104,7 @@ impl Runner {
             rest,
             outlet,
             desk,
+            withdrawn,
             holds: Holds::default(),
             trade: None,
             done,
@@ -240,8 +243,9 @@ impl Runner {
             Request::Create { order, placement } => {
                 let trade = self.transport(placement.reduce_only);
                 let symbol = self.symbol(&placement.symbol);
+                let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
                 tokio::spawn(async move {
-                    let answer = create(&rest, trade, &placement).await;
+                    let answer = create(&rest, trade, &placement, &leave).await;
                     drop(done.send(Done::Created(order, symbol, answer)));
                 });
             }
@@ -467,10 +471,15 @@ const fn is_about_the_key(code: i64) -> bool {
     matches!(code, 10_003 | 10_004 | 10_005 | 10_007 | 10_010 | -2015 | 33_004)
 }
 
-async fn create(rest: &Rest, trade: Option<TradeSocket>, order: &Placement) -> Result<OrderRef, RestError> {
+async fn create(
+    rest: &Rest,
+    trade: Option<TradeSocket>,
+    order: &Placement,
+    leave: &Leave,
+) -> Result<OrderRef, RestError> {
     match trade {
-        Some(trade) => trade.create(order).await,
-        None => rest.create(order).await,
+        Some(trade) => trade.create(order, leave).await,
+        None => rest.create(order, leave).await,
     }
 }
 

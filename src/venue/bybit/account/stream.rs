@@ -69,24 +69,23 @@ async fn listen(options: &StreamOptions, rest: &Rest, heard: &Sender<Heard>) -> 
     let asked = Instant::now();
     let mut subscribed = false;
     loop {
-        let text = match subscribed {
-            true => socket.next().await?,
-            false => match timeout(ANSWER_WITHIN.saturating_sub(asked.elapsed()), socket.next()).await {
-                Ok(text) => text?,
-                Err(_) => return Err(Trouble::new(Stage::Timeout, "the subscription was not answered").into()),
-            },
+        let text = if subscribed {
+            socket.next().await?
+        } else {
+            let answer = timeout(ANSWER_WITHIN.saturating_sub(asked.elapsed()), socket.next()).await;
+            answer.map_err(|_| Trouble::new(Stage::Timeout, "the subscription was not answered"))??
         };
         let news = match parse(&text) {
             Ok(Private::Orders(push)) => Heard::Orders(push.rows),
             Ok(Private::Executions(push)) => Heard::Executions(push.rows),
             Ok(Private::Positions(push)) => Heard::Positions(push.rows),
-            Ok(Private::Wallets(_) | Private::FastExecutions(_) | Private::Other(_)) => continue,
             Ok(Private::Reply(reply)) if reply.asked == Asked::Subscribe => {
                 on_subscribed(&reply)?;
                 subscribed = true;
                 Heard::Up
             }
-            Ok(Private::Reply(_)) => continue,
+            // A wallet is read together with positions, or not at all.
+            Ok(Private::Reply(_) | Private::Wallets(_) | Private::FastExecutions(_) | Private::Other(_)) => continue,
             // A frame about money that cannot be read: the account is read instead.
             Err(_) => Heard::Odd,
         };

@@ -9,8 +9,8 @@ use crate::engine::num::{Qty, Side};
 use crate::venue::bybit::parse::public::Book;
 use crate::venue::bybit::parse::rest::market::BookAnswer;
 
-/// Best prices remembered for the comparison with REST: some seconds of updates.
-const TOPS_MAX: usize = 512;
+/// Best prices remembered for the comparison with REST: seconds of updates, far more than an answer takes.
+const TOPS_MAX: usize = 128;
 
 /// What a frame of the book topic means.
 #[derive(Debug, PartialEq, Eq)]

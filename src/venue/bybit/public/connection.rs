@@ -156,7 +156,7 @@ impl<'h> Session<'h> {
                     self.hub.say_all(&mut events).await;
                     heard?;
                 }
-                _ = look.tick() => self.look().await?,
+                _ = look.tick() => self.look()?,
                 _ = compare.tick() => self.ask_rest(answers.clone()),
                 Some(answer) = answered.recv() => self.compare_to = Some((answer, Instant::now())),
             }
@@ -261,8 +261,11 @@ impl<'h> Session<'h> {
                     Event::Market(feed.symbol, data)
                 }));
             }
-            Public::Candles { .. } | Public::AdlAlerts(_) | Public::SystemStatus(_) | Public::Reply(_) => {}
-            Public::Other(_) => {}
+            Public::Candles { .. }
+            | Public::AdlAlerts(_)
+            | Public::SystemStatus(_)
+            | Public::Reply(_)
+            | Public::Other(_) => {}
         }
         None
     }
@@ -335,7 +338,7 @@ impl<'h> Session<'h> {
     }
 
     /// Deadlines: answers, snapshots, data.
-    async fn look(&mut self) -> Result<(), Trouble> {
+    fn look(&mut self) -> Result<(), Trouble> {
         let within = self.hub.options.timing.answer_within;
         // Where its data flows, a lost answer is of no matter.
         let feeds = &self.feeds;

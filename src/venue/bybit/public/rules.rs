@@ -20,28 +20,34 @@ const SKEW_MAX: Span = Span::from_secs(1);
 pub(super) async fn watch_rules(hub: Arc<Hub>) {
     let mut known: BTreeMap<Symbol, Instrument> = BTreeMap::new();
     loop {
-        let names: Vec<(String, Symbol)> = hub.symbols().map(|(name, symbol)| (name.to_owned(), symbol)).collect();
-        for (name, symbol) in names {
-            let mut backoff = Backoff::default();
-            loop {
+        let mut left: Vec<(String, Symbol)> = hub.symbols().map(|(name, symbol)| (name.to_owned(), symbol)).collect();
+        let mut backoff = Backoff::default();
+        while !left.is_empty() {
+            let mut failed = Vec::new();
+            let mut pause = Duration::ZERO;
+            for (name, symbol) in left {
                 match hub.rest().rules(&name).await {
-                    Ok(rules) => {
-                        tell_rules(&hub, symbol, &name, rules, &mut known).await;
-                        break;
+                    Ok(rules) => tell_rules(&hub, symbol, &name, rules, &mut known).await,
+                    // Unknown until heard: entries are denied by name, closing goes on, the others do not wait.
+                    Err(error) => {
+                        pause = pause.max(pause_of(&error, &hub));
+                        failed.push((name, symbol));
                     }
-                    // Unknown until heard: entries are denied by name, closing goes on.
-                    Err(error) => tokio::time::sleep(pause(&error, &mut backoff, &hub)).await,
                 }
+            }
+            left = failed;
+            if !left.is_empty() {
+                tokio::time::sleep(backoff.next(Duration::ZERO, chance()).max(pause)).await;
             }
         }
         tokio::time::sleep(hub.options.timing.rules_every).await;
     }
 }
 
-fn pause(error: &RestError, backoff: &mut Backoff, hub: &Hub) -> Duration {
+fn pause_of(error: &RestError, hub: &Hub) -> Duration {
     match error {
         RestError::Banned { until } => Duration::from_nanos(u64::try_from(until.since(hub.now()).0).unwrap_or(0)),
-        _ => backoff.next(Duration::ZERO, chance()),
+        _ => Duration::ZERO,
     }
 }
 

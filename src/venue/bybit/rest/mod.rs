@@ -17,6 +17,7 @@ pub use trade::Placement;
 
 use super::codes::{Action, Next, Op, classify, classify_http};
 use super::credentials::Credentials;
+use super::leave::Leave;
 use super::limits::{Budget, Headers, Limits, Stop, Urgency};
 use super::parse::rest::Envelope;
 use super::parse::{LENGTH_MAX, Odd};
@@ -26,6 +27,8 @@ use crate::venue::line::Now;
 /// Longest wait for a whole answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// Idle connections are dropped before the other side does: an order on a dying one would be in doubt for nothing.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Tries of a read, and the pause before the second.
 const READ_TRIES: u32 = 3;
 const READ_PAUSE: Duration = Duration::from_millis(250);
@@ -78,6 +81,8 @@ struct Ask<'a> {
     count: usize,
     urgency: Urgency,
     window_ms: u32,
+    /// Asked right before the bytes are written.
+    leave: Option<&'a Leave>,
 }
 
 /// Chooses the TLS implementation for the whole process, once; a second choice, or another's earlier one, changes nothing.
@@ -99,6 +104,7 @@ impl Rest {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_MAX)
+            .pool_idle_timeout(IDLE_MAX)
             .timeout(ANSWER_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -181,12 +187,15 @@ impl Rest {
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
         let request = self.build(ask)?;
+        if let Some(why) = ask.leave.and_then(Leave::refusal) {
+            return Err(RestError::Unsent(why.into()));
+        }
         let sent = self.client.execute(request).await;
         let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
         let status = response.status();
         let headers = self.learn(ask.budget, &response);
         if status == StatusCode::FORBIDDEN {
-            let until = self.limits(|limits, now| limits.ban(now));
+            let until = self.limits(Limits::ban);
             let verdict = classify_http(ask.op, status.as_u16());
             return Err(match ask.op {
                 Op::Read => RestError::Banned { until },
@@ -205,7 +214,7 @@ impl Rest {
         match verdict.next {
             Next::AwaitLimit => self.limits(|limits, now| limits.exhausted(now, ask.budget, headers.reset)),
             Next::Silence => {
-                self.limits(|limits, now| limits.ban(now));
+                self.limits(Limits::ban);
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use super::{Ask, Rest, RestError, query};
 use crate::engine::effect::{NewOrder, TimeInForce};
 use crate::engine::num::{Price, Qty, Side};
 use crate::venue::bybit::codes::Op;
+use crate::venue::bybit::leave::Leave;
 use crate::venue::bybit::limits::{Budget, Urgency};
 use crate::venue::bybit::parse::rest::orders::{self as read, BatchItem, CancelledAll, OrderRef};
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow};
@@ -92,6 +93,7 @@ impl Rest {
             count: 1,
             urgency: Urgency::Ordinary,
             window_ms,
+            leave: None,
         }
     }
 
@@ -107,13 +109,18 @@ impl Rest {
             count: 1,
             urgency,
             window_ms: self.options.recv_window_ms,
+            leave: None,
         }
     }
 
     /// Sends an order: once, whatever happens. `Ok` means accepted for processing, not on the book (contract 0.1).
-    pub async fn create(&self, order: &Placement) -> Result<OrderRef, RestError> {
+    /// `leave` has the last word.
+    pub async fn create(&self, order: &Placement, leave: &Leave) -> Result<OrderRef, RestError> {
         let ask = self.write(Op::Create, "/v5/order/create", &order.body(), Budget::Create);
-        self.once(&Ask { urgency: order.urgency(), ..ask }, &|envelope| Ok(read::accepted(envelope))).await
+        self.once(&Ask { urgency: order.urgency(), leave: Some(leave), ..ask }, &|envelope| {
+            Ok(read::accepted(envelope))
+        })
+        .await
     }
 
     /// Changes price or total quantity of a resting order.

@@ -10,7 +10,13 @@ use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::venue::Venue;
+use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, VenueClock};
+
+/// Nothing stands in the way of this order.
+fn leave() -> Leave {
+    Leave::new(&Withdrawn::default(), OrderSeq(0), false)
+}
 
 /// The venue and everything it said.
 struct Talk {
@@ -332,7 +338,7 @@ fn what_an_earlier_run_left_is_cancelled_and_what_others_left_is_counted() {
         reduce_only: false,
     };
     for link in ["tt-earlierrun-000001", "somebody-else"] {
-        rig.runtime.block_on(rest.create(&place(link))).unwrap();
+        rig.runtime.block_on(rest.create(&place(link), &leave())).unwrap();
     }
     rig.act(&json!({ "order": { "symbol": "BTCUSDT", "side": "Buy", "qty": "0.02", "positionIdx": 0 } }));
     let talk = Talk::open(&rig, Transport::Rest);
@@ -388,7 +394,7 @@ fn a_signed_read_survives_a_wrong_clock() {
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
     };
-    let refused = rig.runtime.block_on(rest.create(&order));
+    let refused = rig.runtime.block_on(rest.create(&order, &leave()));
     assert!(matches!(refused, Err(RestError::Refused { code: 10_002, .. })), "{refused:?}");
     assert_eq!(rig.truth("orders").len(), 0);
 }
@@ -407,4 +413,22 @@ fn client(rig: &Rig) -> Rest {
         now: now(),
     })
     .unwrap()
+}
+
+/// A kill or disarm cancels what is still on its way to the wire: it never gets there, on either transport.
+#[test]
+fn what_is_cancelled_before_it_is_written_never_leaves() {
+    for transport in [Transport::Rest, Transport::Socket] {
+        let rig = Rig::new();
+        let mut talk = Talk::open(&rig, transport);
+        let before = rig.creates();
+        let next = OrderSeq(talk.next + 1);
+        talk.venue.cancel(wall(), next);
+        let order = talk.buy(&rig, ONE_LOT);
+        assert_eq!(order, next);
+        talk.until("the end of the order", |talk| talk.has(order, |news| matches!(news, OrderNews::Unsent(_))));
+        let other = talk.buy(&rig, ONE_LOT);
+        talk.until("the other order", |talk| !talk.filled(other).is_zero());
+        assert_eq!((rig.creates() - before, talk.filled(order)), (1, Qty::ZERO));
+    }
 }

@@ -46,7 +46,11 @@ fn now() -> Now {
 
 impl Rig {
     fn new() -> Self {
-        let prelude = Span::from_secs(5);
+        Self::with_past(Span::from_secs(5))
+    }
+
+    /// An exchange that has been open for so long.
+    fn with_past(prelude: Span) -> Self {
         let mut market = SimulatedMarket::new(7, Weather::Calm, wall() - prelude);
         let sim = Sim::start(SimOptions {
             listen: "127.0.0.1:0".parse().unwrap(),

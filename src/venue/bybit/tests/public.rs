@@ -107,7 +107,7 @@ fn the_books_are_the_exchanges_after_every_kind_of_trouble() {
 
 #[test]
 fn rules_bars_trades_and_bands_arrive_and_an_unlisted_name_disturbs_nobody() {
-    let rig = Rig::new();
+    let rig = Rig::with_past(Span::from_secs(150));
     let (_stream, mut inlet) = rig.stream(&["BTCUSDT", "NOSUCHUSDT"], quick());
     let mut listener = Listener::default();
     wait("everything", || {
@@ -118,6 +118,7 @@ fn rules_bars_trades_and_bands_arrive_and_an_unlisted_name_disturbs_nobody() {
         let all = of(|data| matches!(data, MarketData::Trade(_)))
             && of(|data| matches!(data, MarketData::Ticker(_)))
             && of(|data| matches!(data, MarketData::Band { .. }))
+            && of(|data| matches!(data, MarketData::Bar(bar) if bar.span == Span::from_secs(60)))
             && of(
                 |data| matches!(data, MarketData::Rules(rules) if rules.status == InstrumentStatus::Trading && !rules.tiers.is_empty()),
             );

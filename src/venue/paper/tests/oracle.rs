@@ -116,7 +116,7 @@ impl Oracle {
                     self.liquidated(*symbol, *side, fill);
                 }
                 VenueReport::Account(AccountUpdate::Statement(statement)) => self.agrees(statement),
-                other => panic!("a paper venue does not say {other:?}"),
+                other @ VenueReport::Account(_) => panic!("a paper venue does not say {other:?}"),
             }
         }
         if let Some((symbol, trade)) = print {

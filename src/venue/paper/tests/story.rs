@@ -117,6 +117,6 @@ pub(super) fn words(report: &VenueReport) -> String {
             let working: Vec<u64> = s.working.iter().map(|o| o.0).collect();
             format!("statement {} {:?} {working:?}", s.balance, s.positions)
         }
-        other => panic!("a paper venue does not say {other:?}"),
+        other @ VenueReport::Account(_) => panic!("a paper venue does not say {other:?}"),
     }
 }

@@ -6,7 +6,7 @@ use super::{Desk, Request};
 use crate::engine::account::Holding;
 use crate::engine::event::{AccountUpdate, Event, Fill, Opening, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
-use crate::engine::num::{Money, Price, Rate};
+use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::holds::Holds;
@@ -57,7 +57,9 @@ impl Desk {
         self.told = self.signed(&reading.positions);
         self.version += 1;
         self.account.opened = true;
-        let holdings = reading.positions.iter().filter_map(|row| self.holding(at, row)).collect();
+        let held =
+            self.told.iter().filter_map(|(symbol, signed)| self.holding(at, *symbol, *signed, &reading.positions));
+        let holdings = held.collect();
         let opening = Opening { balance: reading.balance, holdings, foreign_orders };
         self.events.push(Event::Account(AccountUpdate::Opening(opening)));
         for row in &reading.positions {
@@ -65,14 +67,14 @@ impl Desk {
         }
     }
 
-    /// A position at the venue's average price. Its value is exact where the venue sends one.
-    fn holding(&self, at: Ts, row: &PositionRow) -> Option<Holding> {
-        let (symbol, side) = (self.symbol(&row.symbol)?, row.side?);
-        if row.size.is_zero() {
-            return None;
-        }
-        let cost = row.value.or_else(|| row.entry.map(|entry| entry * row.size))?;
-        let signed = side.sign().saturating_mul(row.size.raw());
+    /// A position at the venue's average price. Of two legs the larger one is what is held on balance, at its price.
+    fn holding(&self, at: Ts, symbol: Symbol, signed: i64, rows: &[PositionRow]) -> Option<Holding> {
+        let of = |row: &&PositionRow| self.symbol(&row.symbol) == Some(symbol);
+        let row = rows.iter().filter(of).max_by_key(|row| row.size)?;
+        let whole = row.size.raw() == signed.saturating_abs();
+        let entry = || row.entry.map(|entry| entry * Qty::from_raw(signed.saturating_abs()));
+        // The value is exact; the price is cut after nine decimals.
+        let cost = row.value.filter(|_| whole).or_else(entry)?;
         Some(Holding { signed, cost, opened: at, ..Holding::flat(symbol) })
     }
 

@@ -1,3 +1,5 @@
+//! The bookkeeper, story by story, and against every order in which news can come.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
