@@ -323,12 +323,11 @@ fn answer(socket: &mut WebSocket<TcpStream>) -> Option<usize> {
 
 fn on_wire(text: &str) -> Vec<u8> {
     let mut bytes = vec![0x81];
-    match u8::try_from(text.len()) {
-        Ok(length @ ..126) => bytes.push(length),
-        _ => {
-            bytes.push(126);
-            bytes.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-        }
+    if let Ok(length @ ..126) = u8::try_from(text.len()) {
+        bytes.push(length);
+    } else {
+        bytes.push(126);
+        bytes.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
     }
     bytes.extend(text.as_bytes());
     bytes

@@ -18,6 +18,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::time::Ts;
 use tickdeck::ledger::{Job, Ledger, LedgerReply, LedgerThread, RunRow};
 use tickdeck::venue::bybit::credentials::{Credentials, PrivateAccount};
+use tickdeck::venue::bybit::leave::{Leave, Withdrawn};
 use tickdeck::venue::bybit::limits::Limits;
 use tickdeck::venue::bybit::rest::{Placement, Rest, RestOptions, SharedLimits, VenueClock};
 use tickdeck::venue::bybit::sign::Signer;
@@ -126,6 +127,11 @@ fn refill(limits: &SharedLimits) {
     *limits.lock().unwrap_or_else(PoisonError::into_inner) = Limits::new();
 }
 
+async fn create(rest: &Rest, order: &NewOrder, id: &str) {
+    let leave = Leave::new(&Withdrawn::default(), order.seq, order.reduce_only);
+    rest.create(&Placement::of(order, "BTCUSDT", id), &leave).await.unwrap();
+}
+
 /// Our client and a bare one in turns.
 async fn there_and_back(address: SocketAddr) {
     let (rest, limits) = rest(address);
@@ -139,7 +145,7 @@ async fn there_and_back(address: SocketAddr) {
             let (order, id) = (order(n), link_id(round * PER_ROUND + n));
             refill(&limits);
             let began = Instant::now();
-            rest.create(&Placement::of(&order, "BTCUSDT", &id)).await.unwrap();
+            create(&rest, &order, &id).await;
             ours.push(began.elapsed().as_nanos() as u64);
         }
         for n in 0..PER_ROUND {
@@ -168,7 +174,7 @@ async fn with_ledger(address: SocketAddr) {
         ledger.push(Job::Intent { at: Ts(1), order, link_id: id.clone() }).unwrap();
         assert_eq!(replies.recv(), Ok(LedgerReply::Committed(vec![OrderSeq(seq)])));
         commits.push(began.elapsed().as_nanos() as u64);
-        rest.create(&Placement::of(&order, "BTCUSDT", &id)).await.unwrap();
+        create(&rest, &order, &id).await;
         all.push(began.elapsed().as_nanos() as u64);
     }
     say("the ledger's commit", commits);
