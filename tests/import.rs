@@ -308,7 +308,7 @@ fn compare_with_rebuild(data: &Path, raw: &str, l2: &str) -> Result<(), Failed> 
         touch += u64::from(same_touch);
         sizes += u64::from(same_touch && bid.qty == qty(2) && ask.qty == qty(4));
         let same_level = |n: usize| {
-            let (bid, ask) = (book.bids().get(n), book.asks().get(n));
+            let (bid, ask) = (book.bids().iter().nth(n), book.asks().iter().nth(n));
             bid.is_some_and(|l| l.price == price(1 + 4 * n) && l.qty == qty(2 + 4 * n))
                 && ask.is_some_and(|l| l.price == price(3 + 4 * n) && l.qty == qty(4 + 4 * n))
         };

@@ -14,6 +14,9 @@ pub type Now = Arc<dyn Fn() -> Ts + Send + Sync>;
 /// Wakes the run.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// Events that take their places on the line together: few, so that nobody waits for an empty line.
+const AT_ONCE_MAX: usize = 256;
+
 /// The listener's end.
 #[derive(Clone)]
 pub struct Outlet {
@@ -39,6 +42,20 @@ impl Outlet {
     /// Local time.
     pub fn now(&self) -> Ts {
         (self.now)()
+    }
+    /// Puts events on the line, heard now, and leaves none. Waits and answers as [`Outlet::say`] does.
+    pub async fn say_all(&self, events: &mut Vec<Event>) -> bool {
+        let heard = (self.now)();
+        while !events.is_empty() {
+            let count = events.len().min(AT_ONCE_MAX).min(self.sender.max_capacity());
+            let Ok(places) = self.sender.reserve_many(count).await else {
+                events.clear();
+                return false;
+            };
+            places.zip(events.drain(..count)).for_each(|(place, event)| place.send((heard, event)));
+            (self.wake)();
+        }
+        true
     }
     /// Puts an event on the line, heard now. Waits while the run does not keep up; `false` when the run is over.
     pub async fn say(&self, event: Event) -> bool {

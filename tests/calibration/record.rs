@@ -134,8 +134,8 @@ impl Seat {
         self.record.samples += 1.0;
         for (total, bps) in self.record.depth.iter_mut().zip(DEPTH_BPS) {
             let near =
-                |l: &&tickdeck::engine::market::book::Level| (l.price.to_f64_lossy() / mid - 1.0).abs() * 1e4 <= bps;
-            let levels = self.book.bids().iter().chain(self.book.asks()).filter(near);
+                |l: &tickdeck::engine::market::book::Level| (l.price.to_f64_lossy() / mid - 1.0).abs() * 1e4 <= bps;
+            let levels = self.book.bids().iter().chain(self.book.asks().iter()).filter(near);
             let usd = levels.map(|l| l.price.to_f64_lossy() * l.qty.to_f64_lossy()).sum::<f64>() / 2.0;
             *total += (usd - *total) / self.record.samples;
         }

@@ -1,6 +1,7 @@
 //! What the families read from a book after an update, computed once.
 
-use crate::engine::market::book::{Book, Level};
+use crate::engine::market::book::Book;
+use crate::engine::market::levels::Levels;
 
 /// Levels summed for each depth imbalance.
 pub(super) const DEPTHS: [usize; 3] = [5, 10, 25];
@@ -62,11 +63,12 @@ struct Side {
 }
 
 impl Side {
-    fn of(levels: &[Level]) -> Self {
+    fn of(levels: &Levels) -> Self {
         let mut side = Self { depth: [0.0; DEPTHS.len()], mean5: None };
+        let mut levels = levels.iter();
         let (mut from, mut sum, mut value) = (0, 0.0, 0.0);
         for (slot, to) in side.depth.iter_mut().zip(DEPTHS) {
-            for level in levels.iter().take(to).skip(from) {
+            for level in levels.by_ref().take(to - from) {
                 sum += level.qty.raw() as f64;
                 if from == 0 {
                     value += level.qty.raw() as f64 * level.price.raw() as f64;

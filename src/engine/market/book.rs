@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::levels::Levels;
 use crate::engine::num::{Price, Qty, Side};
 
 /// Levels kept per side. Bybit's deepest linear book has 1000; more would be noise for anything we decide.
@@ -40,19 +41,17 @@ pub enum BookState {
 }
 
 /// Both sides of one instrument's book.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Book {
-    /// Best first: falling prices.
-    bids: Vec<Level>,
-    /// Best first: rising prices.
-    asks: Vec<Level>,
+    bids: Levels,
+    asks: Levels,
     state: BookState,
 }
 
 impl Book {
     /// An empty book that waits for its snapshot.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { bids: Levels::new(Side::Buy), asks: Levels::new(Side::Sell), state: BookState::Missing }
     }
 
     /// Applies a change. A delta before the first snapshot is ignored; a crossed result makes the book gapped.
@@ -64,12 +63,8 @@ impl Book {
         } else if self.state != BookState::Valid {
             return;
         }
-        for level in &update.bids {
-            set_level(&mut self.bids, *level, Side::Buy);
-        }
-        for level in &update.asks {
-            set_level(&mut self.asks, *level, Side::Sell);
-        }
+        put(&mut self.bids, &update.bids);
+        put(&mut self.asks, &update.asks);
         if let (Some(bid), Some(ask)) = (self.bids.first(), self.asks.first())
             && bid.price >= ask.price
         {
@@ -91,22 +86,22 @@ impl Book {
         self.state
     }
     /// Bids, best first.
-    pub fn bids(&self) -> &[Level] {
+    pub const fn bids(&self) -> &Levels {
         &self.bids
     }
     /// Asks, best first.
-    pub fn asks(&self) -> &[Level] {
+    pub const fn asks(&self) -> &Levels {
         &self.asks
     }
     /// The levels that an order on `side` would take: asks for a buy.
-    pub fn opposite(&self, side: Side) -> &[Level] {
+    pub const fn opposite(&self, side: Side) -> &Levels {
         match side {
             Side::Buy => &self.asks,
             Side::Sell => &self.bids,
         }
     }
     /// The levels that an order on `side` would join: bids for a buy.
-    pub fn same(&self, side: Side) -> &[Level] {
+    pub const fn same(&self, side: Side) -> &Levels {
         match side {
             Side::Buy => &self.bids,
             Side::Sell => &self.asks,
@@ -115,7 +110,7 @@ impl Book {
     /// Best bid and ask, when the book is valid and both sides have a level.
     pub fn best(&self) -> Option<(Level, Level)> {
         match (self.state, self.bids.first(), self.asks.first()) {
-            (BookState::Valid, Some(bid), Some(ask)) => Some((*bid, *ask)),
+            (BookState::Valid, Some(bid), Some(ask)) => Some((bid, ask)),
             _ => None,
         }
     }
@@ -125,15 +120,14 @@ impl Book {
     }
     /// Size resting at exactly this price on the side that an order on `side` would join.
     pub fn qty_at(&self, side: Side, price: Price) -> Qty {
-        let levels = self.same(side);
-        search(levels, price, side).map_or(Qty::ZERO, |at| levels[at].qty)
+        self.same(side).qty_at(price)
     }
     /// Average price in quote currency of taking `qty` against the book, and the worst price touched.
     /// `None` when the displayed depth is not enough.
     pub fn walk(&self, side: Side, qty: Qty) -> Option<(f64, Price)> {
         let mut left = qty;
         let mut paid = 0.0;
-        for level in self.opposite(side) {
+        for level in self.opposite(side).iter() {
             let take = left.min(level.qty);
             paid += take.to_f64_lossy() * level.price.to_f64_lossy();
             left = left.saturating_sub(take);
@@ -145,26 +139,17 @@ impl Book {
     }
 }
 
-/// Where `price` is in `levels` (best first for `side`), or where it would go.
-fn search(levels: &[Level], price: Price, side: Side) -> Result<usize, usize> {
-    match side {
-        Side::Buy => levels.binary_search_by(|l| price.cmp(&l.price)),
-        Side::Sell => levels.binary_search_by(|l| l.price.cmp(&price)),
+impl Default for Book {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-fn set_level(levels: &mut Vec<Level>, level: Level, side: Side) {
-    match (search(levels, level.price, side), level.qty.is_zero()) {
-        (Ok(at), true) => {
-            levels.remove(at);
-        }
-        (Ok(at), false) => levels[at].qty = level.qty,
-        (Err(_), true) => {}
-        (Err(at), false) => {
-            if at < DEPTH_MAX {
-                levels.insert(at, level);
-                levels.truncate(DEPTH_MAX);
-            }
+fn put(side: &mut Levels, changed: &[Level]) {
+    for level in changed {
+        side.set(*level);
+        if side.len() > DEPTH_MAX {
+            side.pop();
         }
     }
 }

@@ -3,5 +3,6 @@
 pub mod book;
 pub mod candles;
 pub mod instrument;
+pub mod levels;
 pub mod ticker;
 pub mod trades;

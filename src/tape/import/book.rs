@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(self.0.as_of.is_some(), self.1.state() == BookState::Valid);
             if self.1.state() == BookState::Valid {
                 let shown = self.0.levels();
-                assert_eq!((self.1.bids(), self.1.asks()), (shown.bids.as_slice(), shown.asks.as_slice()));
+                assert!(self.1.bids().iter().eq(shown.bids) && self.1.asks().iter().eq(shown.asks));
             }
             made
         }

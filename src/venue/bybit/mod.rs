@@ -9,7 +9,7 @@ pub mod credentials;
 mod decode;
 mod holds;
 pub mod hosts;
-mod leave;
+pub mod leave;
 pub mod limits;
 pub mod parse;
 mod proxy;

@@ -9,6 +9,7 @@ use crate::engine::event::Trade;
 use crate::engine::ids::OrderSeq;
 use crate::engine::market::book::{Book, BookState, BookUpdate, Level};
 use crate::engine::market::instrument::Instrument;
+use crate::engine::market::levels::Levels;
 use crate::engine::num::{Money, Price, Qty, Side};
 use crate::engine::time::Ts;
 
@@ -101,7 +102,7 @@ impl Market {
         };
         let mut left = want;
         let mut takes = Vec::new();
-        for level in self.book.opposite(side) {
+        for level in self.book.opposite(side).iter() {
             if left.is_zero() || !reaches(side, limit, level.price) {
                 break;
             }
@@ -176,14 +177,14 @@ fn reaches(side: Side, limit: Price, price: Price) -> bool {
 
 /// Forgets what we took from levels that changed. A delta names only levels that changed; a snapshot names all, so
 /// there only another size is a change: snapshots that repeat a level must not refill it.
-fn forget(taken: &mut BTreeMap<Price, Qty>, update: &BookUpdate, named: &[Level], before: &[Level]) {
+fn forget(taken: &mut BTreeMap<Price, Qty>, update: &BookUpdate, named: &[Level], before: &Levels) {
     if taken.is_empty() {
         return;
     }
     if update.snapshot {
         taken.retain(|price, _| {
-            let size = |levels: &[Level]| levels.iter().find(|l| l.price == *price).map(|l| l.qty);
-            size(named).is_some_and(|qty| size(before) == Some(qty))
+            let now = named.iter().find(|level| level.price == *price);
+            now.is_some_and(|level| !level.qty.is_zero() && before.qty_at(*price) == level.qty)
         });
     } else {
         for level in named {

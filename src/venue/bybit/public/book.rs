@@ -1,15 +1,16 @@
 //! One symbol's book as the stream tells it: every delta follows the one before, nothing beyond the window stays, and a
 //! book that contradicts itself is not passed on. Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::engine::market::book::{BookUpdate, Level};
-use crate::engine::num::{Price, Qty};
+use crate::engine::market::levels::Levels;
+use crate::engine::num::{Qty, Side};
 use crate::venue::bybit::parse::public::Book;
 use crate::venue::bybit::parse::rest::market::BookAnswer;
 
-/// Best prices remembered for the comparison with REST: some seconds of updates.
-const TOPS_MAX: usize = 512;
+/// Best prices remembered for the comparison with REST: seconds of updates, far more than an answer takes.
+const TOPS_MAX: usize = 128;
 
 /// What a frame of the book topic means.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,10 +37,10 @@ pub enum Compared {
 }
 
 /// The mirror of one symbol's book.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mirror {
-    bids: BTreeMap<Price, Qty>,
-    asks: BTreeMap<Price, Qty>,
+    bids: Levels,
+    asks: Levels,
     /// Number of the last update; `None` while waiting for a snapshot.
     u: Option<u64>,
     had: bool,
@@ -47,6 +48,12 @@ pub struct Mirror {
 }
 
 type Top = (Option<Level>, Option<Level>);
+
+impl Default for Mirror {
+    fn default() -> Self {
+        Self { bids: Levels::new(Side::Buy), asks: Levels::new(Side::Sell), u: None, had: false, tops: VecDeque::new() }
+    }
+}
 
 impl Mirror {
     /// Is there a book?
@@ -111,26 +118,18 @@ impl Mirror {
         let mut update = BookUpdate { snapshot: false, bids: book.bids.to_vec(), asks: book.asks.to_vec() };
         let depth = usize::from(book.depth);
         // What left the window is not deleted by the venue: it would stay for ever.
-        while self.bids.len() > depth {
-            update.bids.extend(self.bids.pop_first().map(|(price, _)| Level { price, qty: Qty::ZERO }));
-        }
-        while self.asks.len() > depth {
-            update.asks.extend(self.asks.pop_last().map(|(price, _)| Level { price, qty: Qty::ZERO }));
-        }
+        trim(&mut self.bids, depth, &mut update.bids);
+        trim(&mut self.asks, depth, &mut update.asks);
         self.remember(book.seq);
         Told::Update(update)
     }
 
     fn is_crossed(&self) -> bool {
-        match (self.bids.last_key_value(), self.asks.first_key_value()) {
-            (Some((bid, _)), Some((ask, _))) => bid >= ask,
-            _ => false,
-        }
+        matches!(self.top(), (Some(bid), Some(ask)) if bid.price >= ask.price)
     }
 
     fn top(&self) -> Top {
-        let level = |entry: Option<(&Price, &Qty)>| entry.map(|(price, qty)| Level { price: *price, qty: *qty });
-        (level(self.bids.last_key_value()), level(self.asks.first_key_value()))
+        (self.bids.first(), self.asks.first())
     }
 
     fn remember(&mut self, seq: u64) {
@@ -163,21 +162,27 @@ impl Mirror {
     }
 }
 
-fn put(side: &mut BTreeMap<Price, Qty>, levels: &[Level]) {
+fn put(side: &mut Levels, levels: &[Level]) {
     for level in levels {
-        if level.qty.is_zero() {
-            side.remove(&level.price);
-        } else {
-            side.insert(level.price, level.qty);
-        }
+        side.set(*level);
+    }
+}
+
+/// Takes away what is beyond the window, and tells it.
+fn trim(side: &mut Levels, depth: usize, told: &mut Vec<Level>) {
+    while side.len() > depth {
+        told.extend(side.pop().map(|level| Level { qty: Qty::ZERO, ..level }));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::num::Price;
 
     fn level(price: i64, qty: i64) -> Level {
         Level { price: Price::from_raw(price), qty: Qty::from_raw(qty) }
@@ -257,7 +262,7 @@ mod tests {
         fn a_lossy_stream_never_shows_a_wrong_book(steps in proptest::collection::vec((1_i64..20, 0_i64..3, any::<u8>()), 1..120)) {
             let mut full: BTreeMap<i64, i64> = BTreeMap::from([(5, 1)]);
             let mut mirror = Mirror::default();
-            let mut ours: BTreeMap<Price, Qty> = BTreeMap::new();
+            let mut ours = Levels::new(Side::Buy);
             let window = |full: &BTreeMap<i64, i64>| -> Vec<Level> {
                 full.iter().rev().take(2).map(|(price, qty)| level(*price, *qty)).collect()
             };
@@ -279,8 +284,7 @@ mod tests {
                         if update.snapshot { ours.clear(); }
                         put(&mut ours, &update.bids);
                         valid = true;
-                        let ours: Vec<Level> = ours.iter().rev().map(|(price, qty)| Level { price: *price, qty: *qty }).collect();
-                        prop_assert_eq!(&ours, &shown);
+                        prop_assert_eq!(ours.iter().collect::<Vec<_>>(), shown.clone());
                     }
                     Told::Gap => valid = false,
                     Told::Nothing => {}

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::backfill;
 use super::book::{Compared, Mirror, Told};
@@ -25,6 +27,8 @@ use crate::venue::bybit::socket::{Backoff, Socket, Trouble, chance};
 
 /// How often deadlines are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Frames that are read before their events go out together, where so many have arrived.
+const FRAMES_MAX: usize = 64;
 /// Longest patience with a connection that carries no data.
 const DATA_WITHIN_MAX: Duration = Duration::from_secs(960);
 
@@ -137,7 +141,7 @@ impl<'h> Session<'h> {
             let topics = topics(&name, self.hub.options.depth);
             self.subscribe(&name, topics).await?;
         }
-        let mut room = Room::default();
+        let (mut room, mut events) = (Room::default(), Vec::new());
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut compare = interval(self.hub.options.timing.compare_every);
@@ -146,7 +150,12 @@ impl<'h> Session<'h> {
         let (answers, mut answered): (Sender<BookAnswer>, Receiver<BookAnswer>) = channel(4);
         loop {
             tokio::select! {
-                frame = self.socket.next() => self.on_text(&frame?, &mut room).await?,
+                frame = self.socket.next() => {
+                    let heard = self.on_frames(frame, &mut room, &mut events).await;
+                    // What was heard before the trouble is news all the same.
+                    self.hub.say_all(&mut events).await;
+                    heard?;
+                }
                 _ = look.tick() => self.look()?,
                 _ = compare.tick() => self.ask_rest(answers.clone()),
                 Some(answer) = answered.recv() => self.compare_to = Some((answer, Instant::now())),
@@ -166,11 +175,29 @@ impl<'h> Session<'h> {
         self.socket.send(text).await
     }
 
-    async fn on_text(&mut self, text: &str, room: &mut Room) -> Result<(), Trouble> {
-        let mut events = Vec::new();
+    /// Takes a frame and those that have arrived behind it.
+    async fn on_frames(
+        &mut self,
+        first: Result<Utf8Bytes, Trouble>,
+        room: &mut Room,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Trouble> {
+        let mut frame = first;
+        for _ in 1..FRAMES_MAX {
+            self.on_text(&frame?, room, events).await?;
+            match self.socket.next().now_or_never() {
+                Some(next) => frame = next,
+                None => return Ok(()),
+            }
+        }
+        self.on_text(&frame?, room, events).await
+    }
+
+    async fn on_text(&mut self, text: &str, room: &mut Room, events: &mut Vec<Event>) -> Result<(), Trouble> {
+        let before = events.len();
         let resync = match parse(text, room) {
             Ok(Public::Reply(reply)) => return self.on_reply(&reply).await,
-            Ok(frame) => self.take(frame, &mut events),
+            Ok(frame) => self.take(frame, events),
             Err(_) => {
                 self.hub.count_odd(1);
                 // A book that misses a frame is wrong.
@@ -180,16 +207,13 @@ impl<'h> Session<'h> {
         self.data_at = Instant::now();
         self.heard_data = true;
         self.now_up().await;
-        if events.is_empty() {
+        if events.len() == before {
             self.hub.alive().await;
         }
-        for event in events {
-            self.hub.say(event).await;
-        }
-        match resync {
-            Some(name) => self.resync(&name).await,
-            None => Ok(()),
-        }
+        let Some(name) = resync else { return Ok(()) };
+        // The gap comes after what was heard before it.
+        self.hub.say_all(events).await;
+        self.resync(&name).await
     }
 
     /// Turns a frame into events; names the instrument whose book must be asked for anew.

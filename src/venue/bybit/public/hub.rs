@@ -98,6 +98,13 @@ impl Hub {
         self.spoke.store(self.now().0, Ordering::Relaxed);
         self.outlet.say(event).await;
     }
+    /// Says all of them, in order, and leaves none.
+    pub(super) async fn say_all(&self, events: &mut Vec<Event>) {
+        if !events.is_empty() {
+            self.spoke.store(self.now().0, Ordering::Relaxed);
+            self.outlet.say_all(events).await;
+        }
+    }
     pub(super) async fn market(&self, symbol: Symbol, data: MarketData) {
         self.say(Event::Market(symbol, data)).await;
     }

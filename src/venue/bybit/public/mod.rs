@@ -2,7 +2,7 @@
 //! rules, their recent past, the venue's clock and its announcements by REST. Each works without the other.
 
 mod backfill;
-mod book;
+pub mod book;
 mod connection;
 mod hub;
 mod rules;

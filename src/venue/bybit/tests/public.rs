@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::engine::event::{Event, Hold, Link, MarketData};
 use crate::engine::ids::Symbol;
-use crate::engine::market::book::{Book, BookState, Level};
+use crate::engine::market::book::{Book, BookState};
 use crate::engine::market::instrument::InstrumentStatus;
+use crate::engine::market::levels::Levels;
 use crate::engine::risk::verdict::DenialCode;
 
 /// What a run would know.
@@ -51,7 +52,7 @@ fn levels(market: &Value, side: &str) -> Vec<(String, String)> {
     rows.map(|row| (row[0].as_str().unwrap().to_owned(), row[1].as_str().unwrap().to_owned())).collect()
 }
 
-fn same(ours: &[Level], theirs: &[(String, String)]) -> bool {
+fn same(ours: &Levels, theirs: &[(String, String)]) -> bool {
     ours.len() >= theirs.len()
         && !theirs.is_empty()
         && ours
