@@ -397,7 +397,9 @@ impl Soak {
             assert!(truth.bids.len() >= 40 && truth.asks.len() >= 40, "{name}: hardly a book");
             self.until("the exchange's own book", run, inlet, |soak, _| {
                 let book = &soak.gate.desks[place].book;
-                book.state() == BookState::Valid && book.bids() == truth.bids && book.asks() == truth.asks
+                book.state() == BookState::Valid
+                    && book.bids().iter().eq(truth.bids.iter().copied())
+                    && book.asks().iter().eq(truth.asks.iter().copied())
             });
             let again = self.runtime.block_on(stream.rest().order_book(name, DEPTH)).unwrap();
             assert_eq!(again.seq, truth.seq, "the market stands still");
@@ -417,7 +419,7 @@ impl Soak {
 
     /// Takes the smallest quantity from the best price of the first book.
     fn take(&mut self, run: &mut Run, inlet: &mut Inlet, side: Side) {
-        let best = self.gate.desks[0].book.opposite(side)[0].price;
+        let best = self.gate.desks[0].book.opposite(side).first().unwrap().price;
         let step = self.gate.desks[0].instrument.step;
         self.send(run, (Symbol(0), side), step, best, TimeInForce::ImmediateOrCancel, false);
         let last = *self.heard.orders.last_key_value().unwrap().0;

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::account::Holding;
 use super::desk::Exits;
-use super::effect::{Effect, Effects, Record};
+use super::effect::{Effect, Effects, Purpose, Record};
 use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
@@ -32,12 +32,15 @@ impl Engine {
             reason: order.reason.clone(),
         }));
         // An order that was never sent or was refused is tried again at the next boundary, not at once: its cause may last.
+        if order.state == OrderState::Unsent && order.intent.purpose == Purpose::Close {
+            self.close_not_sent(&order);
+        }
         let over = order.state.is_terminal() && !matches!(order.state, OrderState::Unsent | OrderState::Rejected);
         if over && self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol)) {
             self.run_close(out);
             self.ask(out);
         }
-        if matches!(update.what, OrderNews::Rejected(_)) && order.intent.purpose == super::effect::Purpose::Entry {
+        if matches!(update.what, OrderNews::Rejected(_)) && order.intent.purpose == Purpose::Entry {
             // A venue that refuses an entry is not asked again at once.
             self.pause_entries(symbol, Span::from_secs(5));
         }

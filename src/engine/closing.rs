@@ -9,6 +9,7 @@ use super::event::Statement;
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Price, Rate, Side};
+use super::orders::Order;
 
 /// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points, then as far as an order may go.
 const BANDS: [i64; 4] = [1_000_000, 3_000_000, 10_000_000, 50_000_000];
@@ -51,6 +52,15 @@ impl Engine {
             }
             self.reduce(symbol, Purpose::Close, tries, out);
         }
+    }
+
+    /// A close that never left was no try: the next goes within the same band, and the receipt says why it waits.
+    pub(super) fn close_not_sent(&mut self, order: &Order) {
+        let symbol = order.intent.symbol;
+        let Some(tries) = self.control.close.as_mut().and_then(|close| close.tries.get_mut(&symbol)) else { return };
+        *tries = tries.saturating_sub(1);
+        let line = format!("{}: not sent: {}", self.name(symbol), order.reason);
+        self.control.note(self.now, &line);
     }
 
     /// Sends one reduce-only order for what is held, split to the venue's maximum, priced inside the band of this try.

@@ -403,7 +403,7 @@ impl Engine {
         let mut rows: Vec<HealthRow> = self
             .preflight()
             .into_iter()
-            .filter(|check| matches!(check.name.as_str(), "market feed" | "books" | "reconciled" | "equity"))
+            .filter(|check| matches!(check.name.as_str(), "market feed" | "books" | "reconciled" | "equity" | "venue"))
             .map(|Check { name, health, detail }| HealthRow { name, health, detail })
             .collect();
         let fresh = |desk: &&Desk| {

@@ -199,8 +199,6 @@ impl Desk {
     /// Tells the reading as the venue's statement.
     pub fn state(&mut self, reading: &Reading) {
         let statement = Statement {
-            unlisted: 0,
-            foreign_orders: 0,
             balance: reading.balance,
             positions: self.signed(reading).into_iter().collect(),
             working: self.listed(reading).collect(),
