@@ -207,6 +207,9 @@ pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
     Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions })
 }
 
+/// A parameter is wrong (contract 4): of a request that names nothing but an instrument, the instrument.
+const NO_SUCH_SYMBOL: i64 = 10_001;
+
 /// Every row of some instruments.
 async fn modes_of(rest: &Rest, symbols: &[String], odd: &mut Vec<Odd>) -> Result<Vec<PositionRow>, RestError> {
     let mut modes = Vec::new();
@@ -214,6 +217,11 @@ async fn modes_of(rest: &Rest, symbols: &[String], odd: &mut Vec<Odd>) -> Result
         match rest.positions_of(symbol).await {
             Ok(rows) => modes.extend(rows),
             Err(RestError::Odd(unread)) => odd.push(Odd { symbol: Some(symbol.clone()), ..unread }),
+            // One name that the venue does not know keeps no other from being read.
+            Err(RestError::Refused { code: NO_SUCH_SYMBOL, .. }) => {
+                let field = "the venue knows no such contract".into();
+                odd.push(Odd { what: "position", field, symbol: Some(symbol.clone()) });
+            }
             Err(error) => return Err(error),
         }
     }
