@@ -177,7 +177,7 @@ fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
     }
     if snapshot.session.practice {
         pieces.push(Piece::left(
-            vec![(4, "PRACTICE".to_owned()), (6, "PRACTICE: edge gate off".to_owned())],
+            vec![(4, "PRACTICE".to_owned()), (11, "PRACTICE: edge gate off".to_owned())],
             ground.add_modifier(Modifier::BOLD),
         ));
     }
