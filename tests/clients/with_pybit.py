@@ -99,8 +99,11 @@ assert wait("killed", lambda: order_row("p-2", "Cancelled"))["rejectReason"] == 
 # fill over the trade socket, with its ack
 acks = []
 trader = unified.WebSocketTrading(testnet=False, **KEYS)
+# pybit registers its callback after sending: an answer that comes at once, as on loopback, finds nobody
+sim("faults", {"ack_delay_ms": 200})
 trader.place_order(acks.append, **ORDER, side="Buy", orderType="Market", qty="0.005", orderLinkId="p-3")
 wait("ack", lambda: acks)
+sim("faults", {"ack_delay_ms": 0})
 assert acks[0]["retCode"] == 0 and acks[0]["data"]["orderLinkId"] == "p-3", acks
 row = wait("Filled", lambda: order_row("p-3", "Filled"))
 assert (row["cumExecQty"], row["leavesQty"], row["timeInForce"]) == ("0.005", "0.000", "IOC"), row
