@@ -6,18 +6,12 @@ mod tmux;
 
 use std::process::{Command as Process, ExitCode};
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use tmux::{Tmux, is_installed};
+use libtest_mimic::Arguments;
+use tmux::{Tmux, trial};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tickdeck");
 
 fn main() -> ExitCode {
-    let has_tmux = is_installed();
-    let trial = |name: &'static str, size: (u16, u16), body: fn(&Tmux) -> Result<(), String>| {
-        Trial::test(name, move || Tmux::start(name, size.0, size.1).and_then(|tmux| body(&tmux)).map_err(Failed::from))
-            .with_ignored_flag(!has_tmux)
-            .with_kind(if has_tmux { "tmux" } else { "no tmux here" })
-    };
     let trials = vec![
         trial("arm_trade_limit_kill_restart_reset", (160, 45), arm_trade_limit_kill_restart_reset),
         trial("compact_screen_cyrillic_keys_and_resize", (80, 24), compact_screen_cyrillic_keys_and_resize),

@@ -12,18 +12,12 @@ use std::process::{Child, Command as Process, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
-use tmux::{Tmux, is_installed};
+use tmux::{Tmux, trial};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tickdeck");
 const SECRET: &str = "s3cretOfTheSimulatedAccount";
 
 fn main() -> ExitCode {
-    let has_tmux = is_installed();
-    let trial = |name: &'static str, size: (u16, u16), body: fn(&Tmux) -> Result<(), String>| {
-        Trial::test(name, move || Tmux::start(name, size.0, size.1).and_then(|tmux| body(&tmux)).map_err(Failed::from))
-            .with_ignored_flag(!has_tmux)
-            .with_kind(if has_tmux { "tmux" } else { "no tmux here" })
-    };
     let trials = vec![
         trial("the_exchange_goes_away_and_comes_back", (160, 45), goes_away_and_comes_back),
         trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),

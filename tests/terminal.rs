@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keys_support::{calm, killed};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use tickdeck::engine::command::Command;
 use tickdeck::engine::time::Ts;
 use tickdeck::tui::link::{EngineEnd, Request, link};
 use tickdeck::tui::term::TermGuard;
 use tickdeck::tui::{UiOptions, crash, run};
-use tmux::{Tmux, is_installed};
+use tmux::Tmux;
 
 /// Which part this program plays when it was started inside tmux.
 const PART: &str = "TICKDECK_TERMINAL_PART";
@@ -26,13 +26,7 @@ fn main() -> ExitCode {
         play(&part);
         return ExitCode::SUCCESS;
     }
-    let has_tmux = is_installed();
-    let trial = |name: &str, body: fn(&Tmux) -> Result<(), String>| {
-        let owned = name.to_owned();
-        Trial::test(name, move || Tmux::start(&owned, 100, 30).and_then(|tmux| body(&tmux)).map_err(Failed::from))
-            .with_ignored_flag(!has_tmux)
-            .with_kind(if has_tmux { "tmux" } else { "no tmux here" })
-    };
+    let trial = |name, body| tmux::trial(name, (100, 30), body);
     let trials = vec![
         trial("start_resize_kill_and_quit_give_the_terminal_back", start_resize_kill_quit),
         trial("a_panic_of_the_cockpit_gives_the_terminal_back_and_leaves_a_report", panic_of_the_cockpit),

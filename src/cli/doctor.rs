@@ -3,7 +3,6 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::global::Global;
-use super::live;
 use super::output::print;
 use crate::config::{Config, Loaded};
 use crate::engine::snapshot::Health;
@@ -67,7 +66,7 @@ fn machine(global: &Global, files: &Files, config: &Config) -> Vec<Finding> {
 
 /// Everything about the exchange, and the fixes that were agreed to.
 fn exchange(global: &Global, loaded: &Loaded, asked: &Doctor) -> Result<Vec<Finding>, Failure> {
-    let (config, whose) = (&loaded.config, live::account(global));
+    let (config, whose) = (&loaded.config, global.account());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(format!("the network cannot be used: {error}")))?;
     let (mut found, answered) = runtime.block_on(doctor::public(&config.bybit, whose));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, Loaded, PREFIX, Sources};
+use crate::engine::ids::Account;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::tui::theme::{ColorChoice, ColorDepth, GlyphSet, Theme};
@@ -114,15 +115,23 @@ impl Global {
         self.glyphs.map_or(config.ui.glyphs == "ascii", |glyphs| glyphs == GlyphChoice::Ascii)
     }
 
+    /// The account of `--mode`.
+    pub fn account(&self) -> Account {
+        match self.mode.unwrap_or(Mode::Paper) {
+            Mode::Paper => Account::Paper,
+            Mode::DemoAccount => Account::DemoAccount,
+            Mode::Testnet => Account::Testnet,
+            Mode::Live => Account::Live,
+        }
+    }
+
     /// Refuses an account of the exchange on a market that is not its own.
     pub fn refuse_impossible_mode(&self, own_market: bool) -> Result<(), Failure> {
-        let Some(mode) = self.mode.filter(|mode| own_market && *mode != Mode::Paper) else { return Ok(()) };
-        let word = match mode {
-            Mode::Paper => "paper",
-            Mode::DemoAccount => "demo-account",
-            Mode::Testnet => "testnet",
-            Mode::Live => "live",
-        };
+        let account = self.account();
+        if !own_market || account == Account::Paper {
+            return Ok(());
+        }
+        let word = account.word();
         let why = format!(
             "the simulated market and tapes have the paper account and no other: no order of the {word} account is ever \
              priced from a market that is not its own"

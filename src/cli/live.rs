@@ -1,6 +1,6 @@
 //! `tickdeck`, `tickdeck run` and `tickdeck record` on Bybit's market: whose account, which hosts, which symbols.
 
-use super::global::{Front, Global, Mode};
+use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::note;
 use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
@@ -42,7 +42,7 @@ pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
 
 /// `tickdeck record`.
 pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Failure> {
-    if account(global) != Account::Paper {
+    if global.account() != Account::Paper {
         return Err(Failure::new(Exit::Usage, "a recording takes public data and has no account: leave --mode out"));
     }
     let place = Place::find(global)?;
@@ -70,28 +70,18 @@ pub(super) fn session(
 ) -> Result<(Session, CockpitEnd, Pair), Failure> {
     let wanted = wanted(global, place, practice)?;
     let (session, end) = live_session(place.setup()?, wanted, shown).map_err(start_failure)?;
-    Ok((session, end, Pair::bybit(account(global))))
-}
-
-/// The account of `--mode`.
-pub(super) fn account(global: &Global) -> Account {
-    match global.mode.unwrap_or(Mode::Paper) {
-        Mode::Paper => Account::Paper,
-        Mode::DemoAccount => Account::DemoAccount,
-        Mode::Testnet => Account::Testnet,
-        Mode::Live => Account::Live,
-    }
+    Ok((session, end, Pair::bybit(global.account())))
 }
 
 /// Real money is refused before anything is looked at.
 pub(super) fn refuse_live(global: &Global) -> Result<(), Failure> {
-    if account(global) == Account::Live { Err(Failure::configuration(NO_LIVE)) } else { Ok(()) }
+    if global.account() == Account::Live { Err(Failure::configuration(NO_LIVE)) } else { Ok(()) }
 }
 
 fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions, Failure> {
     refuse_live(global)?;
     let config = &place.loaded.config;
-    let network = if account(global) == Account::Testnet { Network::Testnet } else { Network::Mainnet };
+    let network = if global.account() == Account::Testnet { Network::Testnet } else { Network::Mainnet };
     let unusable = |error: HostError| Failure::configuration(format!("bybit.{error}; nothing was started"));
     let region = Region::parse(&config.bybit.region).map_err(unusable)?;
     let hosts = PublicHosts::new(network, region, &config.bybit.overrides()).map_err(unusable)?;
@@ -109,12 +99,12 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
     {
         return Err(Failure::configuration(MIXED));
     }
-    Ok(LiveOptions { public, private, label: String::new(), recording: false, practice })
+    Ok(LiveOptions { public, private, recording: false, practice })
 }
 
 /// The way to the account of `--mode`; `None` for paper, which has no key and names no private host.
 fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
-    let account = account(global);
+    let account = global.account();
     let whose = match account {
         Account::Paper | Account::Live => return Ok(None),
         Account::DemoAccount => PrivateAccount::Demo,

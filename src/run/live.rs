@@ -32,8 +32,6 @@ pub struct LiveOptions {
     pub public: PublicOptions,
     /// The account at the venue; `None` is our own paper account.
     pub private: Option<PrivateAccess>,
-    /// Market label for the banner.
-    pub label: String,
     /// Record market data only: nothing is traded, no ledger is kept.
     pub recording: bool,
     /// Edge gate off.
@@ -73,7 +71,7 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     if !options.recording {
         add_held(&mut public.symbols, &setup, pair);
     }
-    let opening = opening(pair, &public.symbols, &setup, &options.label, at, options.recording)?;
+    let opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
     let runtime = runtime()?;
     let (cockpit, end) = link();
     let waker = cockpit.clone();
@@ -100,7 +98,7 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
         data_dir: &setup.data_dir,
         tape: setup.tape,
         source,
-        label: options.label,
+        label: String::new(),
         simulated_venue,
         ledger_in_memory: options.recording,
         shown,
@@ -132,20 +130,13 @@ fn add_held(symbols: &mut Vec<String>, setup: &Setup, pair: Pair) {
     }
 }
 
-fn opening(
-    pair: Pair,
-    symbols: &[String],
-    setup: &Setup,
-    label: &str,
-    at: Ts,
-    recording: bool,
-) -> Result<Opening, StartError> {
+fn opening(pair: Pair, symbols: &[String], setup: &Setup, at: Ts, recording: bool) -> Result<Opening, StartError> {
     // The venue says the rules as soon as it is reached; until then nothing is known and nothing opens.
     let instruments = symbols.iter().map(|name| Instrument::unknown(name)).collect();
     if recording {
-        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, label, at);
+        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", at);
     }
-    open(pair, instruments, setup, label, at)
+    open(pair, instruments, setup, "", at)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, StartError> {

@@ -5,12 +5,22 @@ use std::path::Path;
 use std::process::Command as Process;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Failed, Trial};
+
 /// Longest wait for a text: a loaded machine starts a process in far less.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Is tmux there?
-pub fn is_installed() -> bool {
+fn is_installed() -> bool {
     Process::new("tmux").arg("-V").output().is_ok_and(|out| out.status.success())
+}
+
+/// A trial in a terminal of this size; ignored, with the reason, where tmux is missing.
+pub fn trial(name: &'static str, size: (u16, u16), body: fn(&Tmux) -> Result<(), String>) -> Trial {
+    let has_tmux = is_installed();
+    Trial::test(name, move || Tmux::start(name, size.0, size.1).and_then(|tmux| body(&tmux)).map_err(Failed::from))
+        .with_ignored_flag(!has_tmux)
+        .with_kind(if has_tmux { "tmux" } else { "no tmux here" })
 }
 
 /// A tmux server of its own with a shell in it.
