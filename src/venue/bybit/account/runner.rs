@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::desk::{Desk, Found, Reading, Request};
 use super::opening::{self, Names, Opened, Scope, check_key};
-use super::requests::{Done, Owed, answer_of, cancel, create, look_up, lost_read, lost_write};
+use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lost_read, lost_write, parcels};
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
@@ -24,7 +24,7 @@ use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
-use crate::venue::bybit::rest::{Rest, RestError};
+use crate::venue::bybit::rest::{Placement, Rest, RestError};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
 use crate::venue::line::Outlet;
 
@@ -141,7 +141,13 @@ impl Runner {
             let due = self.due();
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
+                    Some(command) => {
+                        self.on_command(command);
+                        // What is asked together leaves together.
+                        while let Ok(command) = commands.try_recv() {
+                            self.on_command(command);
+                        }
+                    }
                     None => return,
                 },
                 news = heard.recv() => {
@@ -188,11 +194,70 @@ impl Runner {
     /// Passes on what the bookkeeper says and asks.
     async fn flush(&mut self) {
         for event in self.desk.take_events() {
+            if let Event::Order(update) = &event {
+                self.forget_withdrawn(update.order);
+            }
             self.outlet.say(event).await;
         }
-        for request in self.desk.take_requests() {
-            self.send(request);
+        for parcel in parcels(self.desk.take_requests()) {
+            self.post(parcel);
         }
+    }
+
+    /// Sends what goes together: as one request by REST, one after the other by the trade socket, which is quicker.
+    fn post(&mut self, parcel: Parcel) {
+        let by_socket = self.transport(true).is_some();
+        match parcel {
+            Parcel::One(request) => self.send(request),
+            Parcel::Creates(items) if by_socket => {
+                items.into_iter().for_each(|(order, placement)| self.send(Request::Create { order, placement }));
+            }
+            Parcel::Cancels(items) if by_socket => items
+                .into_iter()
+                .for_each(|(order, symbol, link_id)| self.send(Request::Cancel { order, symbol, link_id })),
+            Parcel::Creates(items) => self.send_creates(items),
+            Parcel::Cancels(items) => self.send_cancels(items),
+        }
+    }
+
+    /// What is over does not leave any more, withdrawn or not.
+    fn forget_withdrawn(&self, order: OrderSeq) {
+        if self.desk.is_over(order) {
+            self.withdrawn.forget(order);
+        }
+    }
+
+    fn send_creates(&self, items: Vec<(OrderSeq, Placement)>) {
+        let rest = self.rest.clone();
+        let (mut asked, mut owed) = (Vec::new(), Vec::new());
+        for (order, placement) in items {
+            let symbol = self.symbol(&placement.symbol);
+            let cut_off = Done::Created(order, symbol, Err(lost_write()));
+            owed.push((order, symbol, Owed::new(self.done.clone(), cut_off)));
+            let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
+            asked.push((placement, leave));
+        }
+        tokio::spawn(async move {
+            let answers = rest.create_batch(&asked).await;
+            for ((order, symbol, owed), answer) in owed.into_iter().zip(answers) {
+                owed.pay(Done::Created(order, symbol, answer));
+            }
+        });
+    }
+
+    fn send_cancels(&self, items: Vec<(OrderSeq, String, String)>) {
+        let rest = self.rest.clone();
+        let (mut asked, mut owed) = (Vec::new(), Vec::new());
+        for (order, symbol, link_id) in items {
+            owed.push((order, Owed::new(self.done.clone(), Done::Cancelled(order, Err(lost_write())))));
+            asked.push((symbol, link_id));
+        }
+        tokio::spawn(async move {
+            let answers = rest.cancel_batch(&asked).await;
+            for ((order, owed), answer) in owed.into_iter().zip(answers) {
+                owed.pay(Done::Cancelled(order, answer));
+            }
+        });
     }
 
     async fn hold(&mut self, code: DenialCode, symbol: Option<Symbol>, source: Source, detail: Option<String>) {
@@ -250,8 +315,15 @@ impl Runner {
     fn on_command(&mut self, command: Command) {
         let now = self.outlet.now();
         match command {
+            // Its fills would be taken for what the account held before. A close loop asks again.
+            Command::Submit { order, link_id } if !self.desk.is_open() => {
+                self.desk.keep_back(now, order.into_inner(), &link_id);
+            }
             Command::Submit { order, link_id } => self.desk.submit(now, order.into_inner(), &link_id),
-            Command::Cancel(order) => self.desk.cancel(order),
+            Command::Cancel(order) => {
+                self.desk.cancel(order);
+                self.forget_withdrawn(order);
+            }
             Command::Ask => {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);

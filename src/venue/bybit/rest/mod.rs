@@ -2,6 +2,7 @@
 //! write is sent once: there is no retry in here, only reads may be asked again.
 
 mod account;
+mod batch;
 mod clock;
 mod market;
 mod outcome;
@@ -10,6 +11,7 @@ mod trade;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+pub use batch::BATCH_MAX;
 pub use clock::{Offset, Probe, VenueClock, best};
 pub use outcome::{RestError, Stage, clean};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
@@ -186,6 +188,15 @@ impl Rest {
     /// Sends a request exactly once and reads its answer.
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
+        self.exchange(ask, take).await
+    }
+
+    /// [`Self::once`], where room is taken already: nothing is waited for before the bytes are written.
+    async fn exchange<T>(
+        &self,
+        ask: &Ask<'_>,
+        take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>,
+    ) -> Result<T, RestError> {
         let request = self.build(ask)?;
         if let Some(why) = ask.leave.and_then(Leave::refusal) {
             return Err(RestError::Unsent(why.into()));

@@ -143,9 +143,9 @@ impl Desk {
     pub const fn version(&self) -> u64 {
         self.version
     }
-    /// Is this order's outcome unclear, or its end not told yet?
-    pub fn is_settled(&self, order: OrderSeq) -> bool {
-        self.orders.get(&order).is_none_or(|own| own.over.is_some())
+    /// Has this order ended, as far as was told?
+    pub fn is_over(&self, order: OrderSeq) -> bool {
+        self.orders.get(&order).is_some_and(|own| own.over.is_some())
     }
 
     fn symbol(&self, name: &str) -> Option<Symbol> {
@@ -172,6 +172,14 @@ impl Desk {
         own.look_in(at, ANSWER_WITHIN);
         self.orders.insert(order.seq, own);
         self.requests.push(Request::Create { order: order.seq, placement });
+    }
+
+    /// Does not take up an order: the account it would trade on is not known yet.
+    pub fn keep_back(&mut self, at: Ts, order: NewOrder, link_id: &str) {
+        let seq = order.seq;
+        self.links.insert(link_id.to_owned(), seq);
+        self.orders.insert(seq, Own::new(at, order, link_id));
+        self.end(at, seq, OrderNews::Unsent("the account at the exchange has not been read yet".into()));
     }
 
     /// Asks for an order's end. One request at a time; an order that is over needs none.
