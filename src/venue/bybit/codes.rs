@@ -162,6 +162,26 @@ pub fn classify_http(op: Op, status: u16) -> Verdict {
     }
 }
 
+/// May this refusal of an order mean that the instrument's rules are not what we think? Limits change while running, and
+/// an instrument moves between trading and not (contract O14, correction 7.2d).
+pub const fn doubts_rules(code: i64) -> bool {
+    matches!(
+        code,
+        10_001
+            | 30_208
+            | 30_209
+            | 30_228
+            | 110_003
+            | 110_023
+            | 110_042
+            | 110_049
+            | 110_063
+            | 110_066
+            | 110_074
+            | 110_094..=110_100 | 110_103
+    )
+}
+
 fn undocumented(op: Op) -> Verdict {
     let meaning = "a code that is not documented";
     match op {

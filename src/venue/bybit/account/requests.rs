@@ -3,10 +3,11 @@
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::desk::{Answer, Found, Reading, Request};
-use super::opening::Opened;
+use super::opening::{Opened, Standing};
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::market::instrument::Instrument;
 use crate::venue::bybit::leave::Leave;
-use crate::venue::bybit::parse::rest::account::KeyInfo;
+use crate::venue::bybit::parse::rest::account::FeeRow;
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::ExecutionRow;
 use crate::venue::bybit::rest::{BATCH_MAX, Placement, Rest, RestError, Stage};
@@ -19,7 +20,9 @@ pub enum Done {
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     Read(Result<Reading, RestError>),
     Opened(Box<Result<Opened, RestError>>),
-    Key(Result<KeyInfo, RestError>),
+    Standing(Result<Standing, RestError>),
+    Fees(Result<Vec<FeeRow>, RestError>),
+    Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
 
 /// An answer that is owed: what is said is `news`, also where the task that asks panics or is dropped.

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
-use crate::engine::event::{AccountUpdate, Event, Hold, OrderNews, Statement};
+use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, Statement};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
+use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
@@ -507,6 +508,44 @@ fn what_closes_together_leaves_together() {
     talk.until("flat", |talk| sold.iter().all(|order| talk.filled(*order) == Qty::parse(ONE_LOT).unwrap()));
     talk.assert_fills_once();
     assert_eq!(rig.truth("orders").len(), 6, "each was sent once");
+}
+
+#[test]
+fn what_the_account_pays_is_told_and_nothing_is_set_at_the_exchange() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let paid = |symbol, event: &Event| matches!(event, Event::Account(AccountUpdate::Fees { symbol: told, .. }) if *told == symbol);
+    talk.until("the fees", |talk| {
+        [Symbol(0), Symbol(1)].iter().all(|symbol| talk.events.iter().any(|e| paid(*symbol, e)))
+    });
+    let settings = rig.runtime.block_on(client(&rig).user_settings()).unwrap();
+    assert_eq!(settings.refuses_outside_band, Some(false), "settings change by `doctor --fix` only");
+    assert!(talk.told("doctor --fix"), "{:?}", talk.events);
+}
+
+#[test]
+fn portfolio_margin_holds_by_name_until_it_is_left() {
+    let rig = Rig::new();
+    rig.act(&json!({ "margin": { "mode": "PORTFOLIO_MARGIN" } }));
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let why = talk.held(DenialCode::VenueRefused).and_then(|hold| hold.detail.clone()).unwrap();
+    assert!(why.contains("portfolio margin"), "{why}");
+    rig.act(&json!({ "margin": { "mode": "REGULAR_MARGIN" } }));
+    rig.act(&json!({ "drop": "private" }));
+    talk.until("the end of the hold", |talk| talk.held(DenialCode::VenueRefused).is_none());
+}
+
+#[test]
+fn a_refusal_that_hints_at_other_rules_has_them_read_at_once() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    rig.act(&json!({ "status": { "symbol": "BTCUSDT", "status": "Delivering" } }));
+    let refused = talk.buy(&rig, ONE_LOT);
+    talk.until("the refusal", |talk| talk.has(refused, |n| matches!(n, OrderNews::Rejected(_))));
+    talk.until("its rules", |talk| {
+        let halted = |e: &Event| matches!(e, Event::Market(Symbol(0), MarketData::Rules(rules)) if rules.status == InstrumentStatus::Halted);
+        talk.events.iter().any(halted)
+    });
 }
 
 /// Where an event stands in what was said.

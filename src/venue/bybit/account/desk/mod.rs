@@ -107,6 +107,8 @@ pub struct Desk {
     told: BTreeMap<Symbol, i64>,
     /// Executions and the opening: a reading that saw this number change may be older than what was told.
     version: u64,
+    /// Orders whose price the venue moved.
+    moved_prices: u64,
     account: account::Known,
     window: Span,
     events: Vec<Event>,
@@ -124,6 +126,7 @@ impl Desk {
             seen_order: VecDeque::new(),
             told: BTreeMap::new(),
             version: 0,
+            moved_prices: 0,
             account: account::Known::default(),
             window,
             events: Vec::new(),
@@ -253,6 +256,8 @@ impl Desk {
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
         own.unlisted = 0;
+        self.compare_price(order, row);
+        let Some(own) = self.orders.get_mut(&order) else { return };
         if row.status.is_closed() {
             let end = End::of(row, &own.order);
             match &mut own.end {
@@ -283,9 +288,6 @@ impl Desk {
         } else {
             own.look = None;
         }
-        let moved = row.price.filter(|price| *price != own.order.price && !own.price_told);
-        own.price_told |= moved.is_some();
-        let ours = own.order.price;
         let cancel = own.cancel_early;
         if !std::mem::replace(&mut own.accepted, true) {
             own.cancel_early = false;
@@ -294,9 +296,20 @@ impl Desk {
                 self.request_cancel(order);
             }
         }
-        if let Some(price) = moved {
-            self.tell(format!("{}: the exchange moved the price of our order from {ours} to {price}", row.symbol));
-        }
+    }
+
+    /// A limit price that is not the one we sent was moved by the venue: told once for each order, and counted.
+    fn compare_price(&mut self, order: OrderSeq, row: &OrderRow) {
+        let Some(own) = self.orders.get_mut(&order).filter(|own| !own.price_told) else { return };
+        let ours = own.order.price;
+        let Some(price) = row.price.filter(|price| *price != ours) else { return };
+        own.price_told = true;
+        self.moved_prices += 1;
+        let count = self.moved_prices;
+        self.tell(format!(
+            "{}: the exchange moved the price of our order from {ours} to {price} ({count} in this run)",
+            row.symbol
+        ));
     }
 
     /// An execution, pushed or read. Told once.
