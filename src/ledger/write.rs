@@ -34,7 +34,9 @@ impl Ledger {
             let change = row.balance - stored.unwrap_or(Money::ZERO);
             add_balance(&txn, &self.stamp, Some(&row.run.0), row.started, cause, change, row.balance)?;
         }
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         self.run = Some(row.run.clone());
         Ok(())
     }
@@ -74,7 +76,9 @@ impl Ledger {
                 Job::Record { at, record } => desk.record(*at, record)?,
             }
         }
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         if batch.iter().filter_map(latch_change).next_back().is_some_and(Option::is_none) {
             self.mark(None, &mut done);
         }
@@ -126,7 +130,9 @@ impl Ledger {
             &format!("UPDATE orders SET state = 'market-ended', updated = ?1 WHERE state NOT IN {ENDED}"),
             [at.0],
         )?;
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         Ok(open.len())
     }
 
