@@ -25,6 +25,8 @@ pub struct Ledger {
     /// Instrument names by [`crate::engine::ids::Symbol`], from `restore`.
     pub(super) names: Vec<String>,
     pub(super) run: Option<RunId>,
+    /// Run and number of the orders of earlier runs that this run took up, in its own numbers from 1.
+    pub(super) earlier: Vec<(String, u64)>,
     pub(super) marker: Option<PathBuf>,
     /// Where the audit chain stands.
     pub(super) chain: Chain,
@@ -108,7 +110,18 @@ impl Ledger {
 
     fn over(connection: Connection, pair: Pair, chain: Chain, marker: Option<PathBuf>, lock: Option<File>) -> Self {
         let (stamp, names) = (pair.stamp(), Vec::new());
-        Self { connection, pair, stamp, names, run: None, marker, chain, stand_in: None, _lock: lock }
+        Self {
+            connection,
+            pair,
+            stamp,
+            names,
+            run: None,
+            earlier: Vec::new(),
+            marker,
+            chain,
+            stand_in: None,
+            _lock: lock,
+        }
     }
 }
 

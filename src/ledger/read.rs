@@ -144,6 +144,11 @@ impl Reader {
         Ok(super::restore::holdings(&self.connection)?.into_iter().map(|(name, _)| name).collect())
     }
 
+    /// Names of the instruments with an order whose end is not known.
+    pub fn unsettled(&self) -> Result<Vec<String>, LedgerError> {
+        Ok(super::restore::unresolved(&self.connection)?.into_iter().map(|intent| intent.symbol).collect())
+    }
+
     /// Open positions. Market prices are not in the ledger, so there is no unrealised PnL here.
     pub fn positions(&self) -> Result<Sheet, LedgerError> {
         let mut sheet = Sheet::new(["symbol", "position", "entry", "cost", "realised", "fees", "opened"]);
