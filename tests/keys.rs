@@ -390,7 +390,12 @@ fn the_account_dialog_says_why_not() {
     assert!(desk.dialog().contains("a simulated market has the paper account and no other"), "{}", desk.dialog());
     let mut desk = Desk::new(bybit(Account::Paper, calm()));
     desk.types("ь");
-    assert!(desk.dialog().contains("live = true") && desk.dialog().contains("--mode"), "{}", desk.dialog());
+    assert!(desk.dialog().contains("it is the account now"), "{}", desk.dialog());
+    assert_eq!(desk.types("<400><Down><Down><Enter>"), [Request::Switch { account: Account::Testnet, typed: None }]);
+    let mut desk = Desk::new(bybit(Account::Paper, calm()));
+    desk.picture.state.stays = Some("1 position(s) are open".to_owned());
+    assert_eq!(desk.types("m<400><Down><Enter>"), []);
+    assert!(desk.hint().contains("1 position(s) are open"), "{}", desk.hint());
 }
 
 #[test]

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         trial("the_exchange_goes_away_and_comes_back", (160, 45), goes_away_and_comes_back),
         trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),
         trial("an_exchange_that_is_not_there_says_so", (80, 24), not_there),
+        trial("from_one_account_to_another_and_back", (160, 45), |tmux| to_another_account(tmux)),
+        trial("from_one_account_to_another_on_a_small_screen", (80, 24), |tmux| to_another_account(tmux)),
     ];
     let recording =
         Trial::test("a_recording_of_live_data_plays_again", || recording_plays_again().map_err(Failed::from));
@@ -156,6 +158,46 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     same_balance(&fills, &state)?;
     no_secret_in(tmux.dir.path())?;
     tmux.is_given_back()
+}
+
+/// Paper to testnet and back, then to an account without keys: each is a run of its own, and a refusal leaves the old one.
+fn to_another_account(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    exchange.script(tmux, "")?;
+    tmux.shows(&["SIM EXCHANGE", "PAPER", "market stream up"])?;
+    choose(tmux, "Down", &["demo-account"])?;
+    tmux.insist("Enter", "the account stays as it is")?;
+    choose(tmux, "Down", &["demo-account", "testnet"])?;
+    tmux.insist("Enter", "BYBIT TESTNET")?;
+    tmux.shows(&["SIM EXCHANGE", "SAFE"])?;
+    choose(tmux, "Up", &["demo-account", "paper"])?;
+    let screen = tmux.insist("Enter", "PAPER")?;
+    if screen.contains("TESTNET") {
+        return Err(format!("two accounts at once:\n{screen}"));
+    }
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 0"])?;
+    let tapes = std::fs::read_dir(tmux.dir.path().join("data").join("tapes")).map_err(|e| e.to_string())?;
+    let tapes: Vec<_> = tapes.flatten().map(|entry| entry.path()).collect();
+    if tapes.len() != 3 {
+        return Err(format!("three runs, and these tapes: {tapes:?}"));
+    }
+    for tape in tapes {
+        let info = Process::new(BINARY).args(["tape", "verify"]).arg(&tape).output().map_err(|e| e.to_string())?;
+        if !info.status.success() {
+            return Err(format!("{}: {}", tape.display(), String::from_utf8_lossy(&info.stderr)));
+        }
+    }
+    tmux.is_given_back()
+}
+
+/// Opens the account dialog and moves to an account, over those on the way.
+fn choose(tmux: &Tmux, key: &str, way: &[&str]) -> Result<(), String> {
+    tmux.insist("m", "Enter go on with it")?;
+    for account in way {
+        tmux.insist(key, &format!("> {account}"))?;
+    }
+    Ok(())
 }
 
 fn recording_plays_again() -> Result<(), String> {

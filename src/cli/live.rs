@@ -1,5 +1,7 @@
 //! `tickdeck`, `tickdeck run` and `tickdeck record` on Bybit's market: whose account, which hosts, which symbols.
 
+use std::sync::Arc;
+
 use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::note;
@@ -11,9 +13,9 @@ use crate::keys;
 use crate::run::assemble::Shown;
 use crate::run::cockpit as screen;
 use crate::run::exit::{Exit, Failure};
-use crate::run::live::{LiveOptions, PrivateAccess, session as live_session};
+use crate::run::live::{LiveOptions, Prepared, PrivateAccess, session as live_session};
 use crate::run::session::Session;
-use crate::tui::link::CockpitEnd;
+use crate::run::switch::{Switch, Wanted};
 use crate::venue::bybit::account::Transport;
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
 use crate::venue::bybit::hosts::{HostError, Network, PrivateHosts, PublicHosts, Region};
@@ -33,11 +35,23 @@ pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
     if global.front == Front::Lines {
         return headless(global, &HeadlessOptions::lines(practice));
     }
-    refuse_live(global)?;
+    refuse_live(global.account())?;
     needs_terminal("tickdeck run")?;
     let place = Place::find(global)?;
-    let (session, end, pair) = session(global, &place, practice, place.on_screen())?;
-    conclude(screen::run(session, end, place.ui(global), Some((place.files.ledger(pair), pair))))
+    let account = global.account();
+    let session = session(&place, account, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
+    let pair = Pair::bybit(account);
+    conclude(screen::run(session, place.ui(global), Some((place.files.ledger(pair), pair))))
+}
+
+/// The way from one account to another: what a start would look at is looked at again.
+fn way(place: Place, practice: bool) -> Switch {
+    Switch::new(Arc::new(move |asked: Wanted| {
+        let failed = |failure: Failure| failure.message;
+        let options = wanted(&place, asked.account, practice).map_err(failed)?;
+        let setup = place.setup().map_err(failed)?;
+        Prepared::new(setup, options, asked.running.as_ref(), asked.at).map_err(|error| error.to_string())
+    }))
 }
 
 /// `tickdeck record`.
@@ -51,37 +65,37 @@ pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Fai
     setup.models.clear();
     let lines = Lines::new(LineFormat::Text, None);
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
-    let wanted = LiveOptions { recording: true, ..wanted(global, &place, false)? };
-    let (session, cockpit) = live_session(setup, wanted, shown).map_err(start_failure)?;
+    let wanted = LiveOptions { recording: true, ..wanted(&place, Account::Paper, false)? };
+    let session = live_session(setup, wanted, shown, None).map_err(start_failure)?;
     let tape = place.files.tape(session.driver.run_id());
     note(&format!("recording to {} until interrupted", tape.display()));
-    let ended = screen::run_without_screen(session, cockpit, place.files.data_dir().to_owned(), None);
+    let ended = screen::run_without_screen(session, place.files.data_dir().to_owned(), None);
     finish_lines();
     note(&format!("recorded {}; `tickdeck tape info` says what is in it", tape.display()));
     conclude(Ok(ended))
 }
 
-/// A session on Bybit's market with the account of `--mode`.
+/// A session on Bybit's market with this account.
 pub(super) fn session(
-    global: &Global,
     place: &Place,
+    account: Account,
     practice: bool,
     shown: Shown,
-) -> Result<(Session, CockpitEnd, Pair), Failure> {
-    let wanted = wanted(global, place, practice)?;
-    let (session, end) = live_session(place.setup()?, wanted, shown).map_err(start_failure)?;
-    Ok((session, end, Pair::bybit(global.account())))
+    switch: Option<Switch>,
+) -> Result<Session, Failure> {
+    let wanted = wanted(place, account, practice)?;
+    live_session(place.setup()?, wanted, shown, switch).map_err(start_failure)
 }
 
 /// Real money is refused before anything is looked at.
-pub(super) fn refuse_live(global: &Global) -> Result<(), Failure> {
-    if global.account() == Account::Live { Err(Failure::configuration(NO_LIVE)) } else { Ok(()) }
+pub(super) fn refuse_live(account: Account) -> Result<(), Failure> {
+    if account == Account::Live { Err(Failure::configuration(NO_LIVE)) } else { Ok(()) }
 }
 
-fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions, Failure> {
-    refuse_live(global)?;
+fn wanted(place: &Place, account: Account, practice: bool) -> Result<LiveOptions, Failure> {
+    refuse_live(account)?;
     let config = &place.loaded.config;
-    let network = if global.account() == Account::Testnet { Network::Testnet } else { Network::Mainnet };
+    let network = if account == Account::Testnet { Network::Testnet } else { Network::Mainnet };
     let unusable = |error: HostError| Failure::configuration(format!("bybit.{error}; nothing was started"));
     let region = Region::parse(&config.bybit.region).map_err(unusable)?;
     let hosts = PublicHosts::new(network, region, &config.bybit.overrides()).map_err(unusable)?;
@@ -93,7 +107,7 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
         limits: SharedLimits::default(),
         timing: Timing::default(),
     };
-    let private = access(global, place)?;
+    let private = access(place, account)?;
     if let Some(private) = &private
         && private.hosts.is_simulated() != public.hosts.is_simulated()
     {
@@ -102,9 +116,8 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
     Ok(LiveOptions { public, private, recording: false, practice })
 }
 
-/// The way to the account of `--mode`; `None` for paper, which has no key and names no private host.
-fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
-    let account = global.account();
+/// The way to an account; `None` for paper, which has no key and names no private host.
+fn access(place: &Place, account: Account) -> Result<Option<PrivateAccess>, Failure> {
     let whose = match account {
         Account::Paper | Account::Live => return Ok(None),
         Account::DemoAccount => PrivateAccount::Demo,

@@ -27,6 +27,7 @@ use crate::tui::{UiError, UiOptions};
 const GIB: u64 = 1 << 30;
 
 /// What every run of an invocation shares.
+#[derive(Clone)]
 pub(super) struct Place {
     pub files: Files,
     pub loaded: Loaded,
@@ -126,8 +127,8 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     let place = Place::find(global)?;
     let setup = place.setup()?;
     let ledger = place.files.ledger(Pair::SIMULATED);
-    let (session, end) = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
-    conclude(cockpit::run(session, end, place.ui(global), Some((ledger, Pair::SIMULATED))))
+    let session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    conclude(cockpit::run(session, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
 pub(super) fn replay(global: &Global, options: &ReplayOptions) -> Result<(), Failure> {
@@ -143,8 +144,8 @@ pub(super) fn replay(global: &Global, options: &ReplayOptions) -> Result<(), Fai
         audit: options.audit,
         practice: options.practice,
     };
-    let (session, end) = tape_run::session(place.setup()?, &wanted, place.fps()).map_err(start_failure)?;
-    conclude(cockpit::run(session, end, place.ui(global), None))
+    let session = tape_run::session(place.setup()?, &wanted, place.fps()).map_err(start_failure)?;
+    conclude(cockpit::run(session, place.ui(global), None))
 }
 
 pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(), Failure> {
@@ -152,17 +153,17 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let lines = Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for));
     let (armed, cockpit_end) = (lines.armed(), lines.end());
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
-    let (session, end, pair) = if options.demo {
-        let (session, end) =
-            demo_run::session(place.setup()?, &market(&options.market), shown).map_err(start_failure)?;
-        (session, end, Pair::SIMULATED)
+    let (session, pair) = if options.demo {
+        let session = demo_run::session(place.setup()?, &market(&options.market), shown).map_err(start_failure)?;
+        (session, Pair::SIMULATED)
     } else {
-        live::session(global, &place, options.market.practice, shown)?
+        let session = live::session(&place, global.account(), options.market.practice, shown, None)?;
+        (session, Pair::bybit(global.account()))
     };
     // Set once, right here: what prints finds it when the session runs.
-    drop(cockpit_end.set(end.clone()));
+    drop(cockpit_end.set(session.stage.cockpit.clone()));
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
-    let ended = cockpit::run_without_screen(session, end, data_dir, Some(latch));
+    let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
     finish_lines();
     conclude(Ok(ended))?;
     if options.arm && !armed.load(Ordering::SeqCst) {

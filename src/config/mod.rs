@@ -333,6 +333,7 @@ impl Config {
             on_loss_trip: if self.risk.on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
             day_starts_at: self.risk.day_starts_at.after_midnight_utc(now).0,
             deadman: self.arming.deadman,
+            arm_for: self.arming.arm_for,
             paper_latency: self.paper.latency,
             ..Settings::default()
         }

@@ -205,6 +205,25 @@ impl Engine {
         Ok(text)
     }
 
+    /// May another account take over? Only from SAFE, with nothing of ours open or working here.
+    pub fn may_leave(&self) -> Result<(), String> {
+        let ours = self.account.open().filter(|held| !self.control.released.contains(&held.symbol)).count();
+        if let Some(latch) = &self.control.latch {
+            let word = if latch.is_kill() { "KILLED" } else { "TRIPPED" };
+            Err(format!("{word}: reset first (R)"))
+        } else if self.control.arming != Arming::Safe {
+            Err("armed: disarm first (d)".into())
+        } else if self.control.close.is_some() {
+            Err("a close loop is still running".into())
+        } else if ours > 0 {
+            Err(format!("{ours} position(s) are open: flatten (F) or release them first"))
+        } else if self.orders.count() > 0 {
+            Err(format!("{} order(s) still work: cancel them first (c)", self.orders.count()))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Cancels every opening order (of one instrument, or all). Repeats are harmless.
     pub(super) fn cancel_openings(&mut self, symbol: Option<Symbol>, out: &mut Effects) {
         let opening: Vec<OrderSeq> = self

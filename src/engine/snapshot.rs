@@ -195,6 +195,8 @@ pub struct StateView {
     pub arming_refused: Option<String>,
     /// How long arming lasts when asked now.
     pub arm_for: Span,
+    /// Why no other account may take over now.
+    pub stays: Option<String>,
 }
 
 /// The states of the banner.

@@ -96,6 +96,7 @@ impl Engine {
             preflight: self.preflight(),
             arming_refused: self.arming_refused(),
             arm_for: self.settings.arm_for,
+            stays: self.may_leave().err(),
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Cockpit {
     quit_ms: Option<i64>,
     /// Newest event seen, by number.
     newest_notice: u64,
+    /// The run that is looked at.
+    run: Option<String>,
 }
 
 impl Cockpit {
@@ -63,6 +65,7 @@ impl Cockpit {
             wish: None,
             quit_ms: None,
             newest_notice: 0,
+            run: None,
         }
     }
 
@@ -97,6 +100,9 @@ impl Cockpit {
 
     /// Looks at a new live snapshot; returns requests that follow from it.
     pub fn observe(&mut self, live: &Snapshot) -> Vec<Request> {
+        if self.run.as_ref() != Some(&live.session.run) {
+            self.meet(live);
+        }
         if let Some(frozen) = &mut self.frozen {
             // A frozen picture of markets is a help, a frozen picture of the state would be a lie.
             frozen.version = live.version;
@@ -115,6 +121,16 @@ impl Cockpit {
         let mut out = Vec::new();
         self.sync_view(&mut out);
         out
+    }
+
+    /// Another run: what was open, frozen or asked for belonged to the one before.
+    fn meet(&mut self, live: &Snapshot) {
+        if self.run.replace(live.session.run.clone()).is_some() {
+            let ui = UiState { view: self.ui.view, candle: self.ui.candle, focus: self.ui.focus, ..UiState::default() };
+            self.ui = UiState { hint: Some(format!("now: {}", arm::account_line(live))), ..ui };
+            self.layers.clear();
+            (self.frozen, self.sent_view, self.newest_notice) = (None, None, 0);
+        }
     }
 
     /// Somebody who reads old events keeps reading them: new ones must not push them away.
@@ -308,7 +324,7 @@ impl Cockpit {
             Id::FlattenAll => self.open(flatten::FlattenAll::default(), key, now_ms),
             Id::Release => self.open(release::Release::new(target, name, false), key, now_ms),
             Id::Adopt => self.open(release::Release::new(target, name, true), key, now_ms),
-            Id::Account => self.open(account::Account, key, now_ms),
+            Id::Account => self.open(account::Account::new(live), key, now_ms),
             Id::Limits => {
                 let row = if self.ui.focus == PaneId::Limits { self.ui.row(PaneId::Limits) } else { 0 };
                 self.open(limits::Limits::new(row), key, now_ms);

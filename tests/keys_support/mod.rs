@@ -130,6 +130,7 @@ pub fn calm() -> Snapshot {
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),
+            stays: None,
         },
         account: AccountView {
             equity: Some(usd("10000")),

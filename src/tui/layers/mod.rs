@@ -15,6 +15,7 @@ pub mod quit;
 pub mod release;
 pub mod reset;
 pub mod seek;
+pub mod tail;
 
 use self::dialog::Dialog;
 use super::commands::Id;

@@ -115,6 +115,8 @@ pub enum HostError {
 /// Where public data comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicHosts {
+    /// Addresses on this machine may be the same for both: the markets are not.
+    network: Network,
     rest: Address,
     stream: Address,
 }
@@ -181,6 +183,7 @@ impl PublicHosts {
             }
         };
         Ok(Self {
+            network,
             rest: family.pick("rest_url", overrides.rest.as_deref(), &rest, &[])?,
             stream: family.pick("ws_public_url", overrides.ws_public.as_deref(), &stream, &["/v5/public/linear"])?,
         })
