@@ -54,7 +54,7 @@ fn every_line_of_the_example_uncommented_gives_the_defaults() {
 #[test]
 fn defaults_are_the_engines_own() {
     let config = Config::default();
-    assert_eq!(config.settings(NOW), Settings::default());
+    assert_eq!(config.settings(Account::Paper, NOW), Settings::default());
     assert_eq!(config.limits(), Ok(RiskLimits::default()));
     assert_eq!(config.paper.balance, Money::from_units(10_000));
     assert_eq!(config.notes(NOW), Vec::<String>::new());
@@ -105,7 +105,7 @@ fn every_part_reaches_the_engine() {
         paper_latency: Span::from_ms(7),
         ..Settings::default()
     };
-    assert_eq!(loaded.config.settings(NOW), expected);
+    assert_eq!(loaded.config.settings(Account::Paper, NOW), expected);
     assert_eq!(loaded.config.arming.arm_for, Span::from_secs(8 * 3600));
 }
 

@@ -34,6 +34,7 @@ impl Engine {
                 pair: self.pair,
                 run: self.run.to_string(),
                 market_label: String::new(),
+                tail: self.settings.tail.clone(),
                 practice: !self.settings.edge_gate,
                 playback: None,
                 weather: None,

@@ -215,7 +215,8 @@ mod tests {
             assert_eq!(old.mark(), new.mark());
             let is_warm = |desk: &mut Desk| {
                 let symbol = desk.symbol;
-                desk.features.frame(now, symbol).warm.iter().all(|warm| *warm)
+                let frame = desk.features.frame(now, symbol);
+                usize::from(frame.warm) == frame.values.len()
             };
             assert!(is_warm(old));
             assert_eq!(is_warm(new), warm);

@@ -51,7 +51,9 @@ pub struct PrivateAccess {
     /// Where it is reached.
     pub hosts: PrivateHosts,
     /// Its key.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
+    /// What the person should know about the key, where it was checked before.
+    pub notes: Vec<String>,
     /// How orders are sent.
     pub transport: Transport,
     /// How old a request may be when it arrives, in milliseconds.
@@ -88,6 +90,9 @@ impl Prepared {
         if account != Account::Paper {
             setup.settings.balance_tolerance = BALANCE_TOLERANCE;
         }
+        if let Some(private) = options.private.as_ref().filter(|private| private.account == Account::Live) {
+            setup.settings.tail = Some(private.credentials.tail().to_owned());
+        }
         let pair = Pair::bybit(account);
         let mut public = options.public;
         if !options.recording {
@@ -96,7 +101,8 @@ impl Prepared {
         if let Some(running) = running.filter(|running| serves(running, &public)) {
             public = running.clone();
         }
-        let opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
+        let mut opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
+        opening.troubles.extend(options.private.iter().flat_map(|private| private.notes.clone()));
         let source = format!("bybit {}", public.hosts.linear());
         let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, &source, at)?;
         Ok(Self {
@@ -228,7 +234,7 @@ fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result
 fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
     AccountOptions {
         hosts: access.hosts,
-        credentials: Arc::new(access.credentials),
+        credentials: access.credentials,
         account: access.account,
         run,
         symbols: public.symbols.clone(),

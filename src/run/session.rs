@@ -115,14 +115,6 @@ struct State {
     started: Ts,
 }
 
-/// Could it open, raise or lift something?
-const fn loosens(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Command(Command::Reset | Command::Arm { .. } | Command::Adopt(_) | Command::SetLimit { .. })
-    )
-}
-
 #[derive(Default)]
 struct Rate {
     since: Ts,
@@ -254,13 +246,18 @@ impl Session {
                 self.command(Command::Kill);
             }
             let request = self.stage.end.requests.try_recv().ok()?;
-            if killed && loosens(&request) {
+            if killed && self.loosens(&request) {
                 continue;
             }
             if let Some(outcome) = self.serve(request, state) {
                 return Some(outcome);
             }
         }
+    }
+
+    fn loosens(&self, request: &Request) -> bool {
+        let limits = self.driver.engine().limits();
+        matches!(request, Request::Command(command) if command.loosens(|key| limits.get(key)))
     }
 
     /// A person's request. An audit replay only plays what was recorded: there is nothing to command.

@@ -6,7 +6,7 @@ use super::keymap::{Code, Key, Keymap};
 use super::layers::{
     Ctx, Layer, Layers, Outcome, QUIET_MS, READ_FIRST, Taken, account, arm, cancel, details, flatten, help,
 };
-use super::layers::{killed, limits, palette, quit, release, reset, seek};
+use super::layers::{killed, limits, palette, quit, real_money, release, reset, seek};
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
 use super::state::{MainView, Step, UiState};
@@ -224,7 +224,10 @@ impl Cockpit {
                 if matches!(request, Request::Quit(_)) {
                     self.quit_ms = Some(now_ms);
                 }
-                out.push(request);
+                match takes_ceremony(&request, live) {
+                    Some((command, tail)) => self.open(real_money::RealMoney::new(command, tail, now_ms), key, now_ms),
+                    None => out.push(request),
+                }
             }
             Taken::Outcome(Outcome::Say(text) | Outcome::CloseAndSay(text)) => self.ui.hint = Some(text),
             Taken::Outcome(Outcome::Run(id)) => self.run(id, key, live, now_ms, out),
@@ -435,6 +438,14 @@ fn next_speed(now: f64, faster: bool) -> Option<f64> {
         SPEEDS.iter().rev().find(|s| **s < now).or(SPEEDS.first())
     };
     next.copied()
+}
+
+/// The command and the tail that it takes first, where the account is real money and the command would loosen something.
+fn takes_ceremony(request: &Request, live: &Snapshot) -> Option<(Command, String)> {
+    let (Request::Command(command), Some(tail)) = (request, &live.session.tail) else { return None };
+    let limit = |key| live.limits.iter().find(|row| row.key == key).map_or(0, |row| row.value);
+    let confirmed = matches!(command, Command::Confirmed { .. });
+    (!confirmed && command.loosens(limit)).then(|| (command.clone(), tail.clone()))
 }
 
 fn next_candle(now: CandleLength) -> CandleLength {

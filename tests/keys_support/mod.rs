@@ -112,6 +112,7 @@ pub fn calm() -> Snapshot {
             pair: Pair::SIMULATED,
             run: "mhxtest0ab".to_owned(),
             market_label: "weather calm, seed 7".to_owned(),
+            tail: None,
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),

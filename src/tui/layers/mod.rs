@@ -12,6 +12,7 @@ pub mod killed;
 pub mod limits;
 pub mod palette;
 pub mod quit;
+pub mod real_money;
 pub mod release;
 pub mod reset;
 pub mod seek;
