@@ -8,7 +8,6 @@ mod outcome;
 mod trade;
 mod wire;
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
@@ -289,19 +288,24 @@ impl Rest {
     /// The bytes of a write, stamped and signed now.
     fn bytes(&self, ask: &Ask<'_>, body: &str) -> Result<Vec<u8>, RestError> {
         let (credentials, stamp) = self.stamp()?;
-        let (key, window, length) = (credentials.key(), ask.window_ms, body.len());
-        let signature = credentials.signer().sign_rest(stamp, key, window, body.as_bytes());
-        let mut bytes = Vec::with_capacity(512 + length);
-        write!(
-            bytes,
-            "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {AGENT}\r\nContent-Type: application/json\r\n\
-             X-BAPI-API-KEY: {key}\r\nX-BAPI-TIMESTAMP: {stamp}\r\nX-BAPI-RECV-WINDOW: {window}\r\n\
-             X-BAPI-SIGN: {}\r\nContent-Length: {length}\r\n\r\n{body}",
-            ask.path,
-            self.wires.host(),
-            signature.as_str(),
-        )
-        .map_err(|_| unwritable("its text"))?;
+        let key = credentials.key();
+        let signature = credentials.signer().sign_rest(stamp, key, ask.window_ms, body.as_bytes());
+        let (stamp, window, length) = (stamp.to_string(), ask.window_ms.to_string(), body.len().to_string());
+        // Pieces, not a format: this is the last thing before the wire.
+        let lines = [
+            ["POST ", ask.path],
+            [" HTTP/1.1\r\nHost: ", self.wires.host()],
+            ["\r\nUser-Agent: ", AGENT],
+            ["\r\nContent-Type: ", "application/json"],
+            ["\r\nX-BAPI-API-KEY: ", key],
+            ["\r\nX-BAPI-TIMESTAMP: ", &stamp],
+            ["\r\nX-BAPI-RECV-WINDOW: ", &window],
+            ["\r\nX-BAPI-SIGN: ", signature.as_str()],
+            ["\r\nContent-Length: ", &length],
+            ["\r\n\r\n", body],
+        ];
+        let mut bytes = Vec::with_capacity(512 + body.len());
+        lines.as_flattened().iter().for_each(|piece| bytes.extend_from_slice(piece.as_bytes()));
         Ok(bytes)
     }
 
