@@ -35,8 +35,9 @@ pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
     if global.front == Front::Lines {
         return headless(global, &HeadlessOptions::lines(practice));
     }
+    let place = Place::load(global)?;
     needs_terminal("tickdeck run")?;
-    let place = Place::find(global)?;
+    place.files.make_data_dir().map_err(Failure::error)?;
     let account = global.account();
     let session = session(global, &place, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
     let pair = Pair::bybit(account);

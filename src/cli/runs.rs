@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
+use super::unlock::allowed;
 use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, live};
 use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
@@ -35,12 +36,21 @@ pub(super) struct Place {
 
 impl Place {
     pub fn find(global: &Global) -> Result<Self, Failure> {
+        let place = Self::load(global)?;
+        place.files.make_data_dir().map_err(Failure::error)?;
+        Ok(place)
+    }
+
+    /// The same without a trace on the disk. An account that the file does not allow is refused here.
+    pub fn load(global: &Global) -> Result<Self, Failure> {
         let files = global.files()?;
         let loaded = global.load(&files)?;
+        if global.account() == Account::Live {
+            allowed(&loaded.config)?;
+        }
         for text in loaded.config.notes(wall()) {
             note(&text);
         }
-        files.make_data_dir().map_err(Failure::error)?;
         Ok(Self { files, loaded })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::runs::Place;
+use crate::config::Config;
 use crate::engine::ceremony::Ceremony;
 use crate::engine::ids::Account;
 use crate::engine::time::Span;
@@ -33,9 +34,7 @@ pub(super) enum Typed<'a> {
 pub(super) fn unlock(place: &Place, typed: &Typed<'_>) -> Result<Unlocked, Failure> {
     let config = &place.loaded.config;
     let refused = |error: UnlockError| Failure::configuration(format!("{error}; nothing was started"));
-    let allowed = Allowed::by_file(config.live).map_err(refused)?;
-    // Limits of its own come before any key is looked for.
-    config.limits_of(Account::Live).map_err(|error| Failure::configuration(format!("{error}; nothing was started")))?;
+    let allowed = allowed(config)?;
     let found = keys::credentials(Account::Live, &config.keys.live).map_err(Failure::configuration)?;
     let region = Region::parse(&config.bybit.region).map_err(|error| refused(error.into()))?;
     let locked = Locked::new(found.api_key.expose(), found.secret.into_text(), region, &config.bybit.overrides())
@@ -53,6 +52,14 @@ pub(super) fn unlock(place: &Place, typed: &Typed<'_>) -> Result<Unlocked, Failu
     };
     let unlocked = check(locked, through)?.unlock(&allowed, &ceremony);
     unlocked.map_err(refused)
+}
+
+/// The file's part: `live = true`, and limits of its own. Comes before any key is looked for.
+pub(super) fn allowed(config: &Config) -> Result<Allowed, Failure> {
+    let allowed = Allowed::by_file(config.live)
+        .map_err(|error| Failure::configuration(format!("{error}; nothing was started")))?;
+    config.limits_of(Account::Live).map_err(|error| Failure::configuration(format!("{error}; nothing was started")))?;
+    Ok(allowed)
 }
 
 fn check(locked: Locked, through: Through) -> Result<crate::venue::bybit::unlock::Checked, Failure> {

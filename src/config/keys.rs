@@ -346,7 +346,11 @@ const fn limit(which: LimitKey, path: &'static str, help: &'static str) -> Key {
 }
 
 const fn live_limit(which: LimitKey, path: &'static str) -> Key {
-    key(path, Slot::LiveLimit(which), "as in [risk], for the live account alone: it takes nothing over from [risk]")
+    key(
+        path,
+        Slot::LiveLimit(which),
+        "the same for real money, which takes nothing over from [risk]; without it the live account is refused",
+    )
 }
 
 /// The path of a limit's key.
