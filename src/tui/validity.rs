@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::state::UiState;
-use crate::engine::ids::Market;
+use crate::engine::ids::{Account, Market};
 use crate::engine::snapshot::{Health, Snapshot, StateWord};
 
 /// The answer.
@@ -44,6 +44,9 @@ pub fn arm(snapshot: &Snapshot, _: &UiState) -> Validity {
     if let Some(latch) = &state.latch {
         let word = if latch.is_kill() { "KILLED" } else { "TRIPPED" };
         return Validity::No(format!("{word}: reset first (R)").into());
+    }
+    if snapshot.session.pair.account() == Account::Live && snapshot.session.tail.is_none() {
+        return Validity::No("real money without a tail to type: start anew".into());
     }
     match &state.arming_refused {
         Some(why) => Validity::No(why.clone().into()),

@@ -197,9 +197,13 @@ pub fn replay(speed: f64) -> Snapshot {
     picture
 }
 
+/// Tail of the live account.
+pub const TAIL: &str = "a1B2";
+
 /// Bybit's market with this account.
 pub fn bybit(account: Account, mut picture: Snapshot) -> Snapshot {
     picture.session.pair = Pair::bybit(account);
+    picture.session.tail = (account == Account::Live).then(|| TAIL.to_owned());
     picture.session.weather = None;
     picture
 }
