@@ -87,6 +87,7 @@ fn settings() -> Settings {
         intent_ttl: Span(14),
         paper_latency: Span(15),
         balance_tolerance: Money::from_raw(16),
+        tail: None,
     }
 }
 
