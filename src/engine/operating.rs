@@ -39,6 +39,7 @@ impl Engine {
             }
             Command::Present => return,
             Command::Leaving(how) => {
+                self.control.leaving = true;
                 self.disarm(how, out);
                 self.write_baselines(out);
                 Ok(how.clone())
@@ -165,7 +166,9 @@ impl Engine {
     }
 
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
-        if self.cancel(order, out) {
+        if let Some(protective) = self.protective.get(&order).cloned() {
+            Ok(self.cancel_protective(protective, out))
+        } else if self.cancel(order, out) {
             Ok(format!("cancel of order {}", order.0))
         } else {
             Err("that order no longer works".into())
@@ -197,6 +200,7 @@ impl Engine {
             }
         } else {
             self.protect(symbol);
+            self.ask(out);
         }
         out.push(Effect::Record(Record::Released { symbol, released }));
         let word = if released { "released: shown, never touched again" } else { "adopted: exits run again" };

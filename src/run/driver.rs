@@ -333,6 +333,16 @@ impl Driver {
                         venue.ask(at);
                     }
                 }
+                Effect::Protect { symbol, protection } => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.protect(at, symbol, protection);
+                    }
+                }
+                Effect::CancelProtective { symbol, order } => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.cancel_protective(at, symbol, &order);
+                    }
+                }
                 Effect::Record(record) => records.push(Job::Record { at, record }),
                 Effect::Note(notice) => {
                     if self.keep_notices {

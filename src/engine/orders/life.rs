@@ -172,6 +172,7 @@ mod tests {
             tif: TimeInForce::GoodTillCancel,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(0),
         })
     }

@@ -93,6 +93,7 @@ mod tests {
             tif: TimeInForce::GoodTillCancel,
             reduce_only,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(0),
         }
     }

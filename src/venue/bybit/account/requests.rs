@@ -16,6 +16,7 @@ use crate::venue::bybit::trade::TradeSocket;
 pub enum Done {
     Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
     Cancelled(OrderSeq, Result<OrderRef, RestError>),
+    Protected(Symbol, Result<(), RestError>),
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     Read(Result<Reading, RestError>),
     Opened(Box<Result<Opened, RestError>>),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
-use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
+use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{AccountUpdate, Event, Hold, OrderNews, Statement};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
 use crate::engine::num::{Price, Qty, Side};
@@ -69,6 +69,7 @@ impl Talk {
             tif,
             reduce_only,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: wall(),
         };
         self.venue.submit(wall(), Approved::for_test(order), &order_link_id(Account::Testnet, &Rig::run_id(), seq));

@@ -58,6 +58,7 @@ impl Story {
             tif,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: ms(self.now),
         }
     }
