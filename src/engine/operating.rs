@@ -40,6 +40,9 @@ impl Engine {
             Command::Present => return,
             Command::Leaving(how) => {
                 self.control.leaving = true;
+                if self.unprotected() > 0 {
+                    self.ask(out);
+                }
                 self.disarm(how, out);
                 self.write_baselines(out);
                 Ok(how.clone())

@@ -223,6 +223,7 @@ impl Engine {
     /// What protects a position, for the screen.
     pub(super) fn protected(&self, desk: &Desk) -> Protected {
         let wanted = self.settings.protect.stop != Rate::ZERO;
+        // A stop that was cancelled by hand and is gone is the person's choice; one that was not heard of is unknown.
         let theirs = desk.cover.waived || self.control.released.contains(&desk.symbol);
         match desk.cover.said {
             Some(Protection { stop: Some(stop), .. }) => Protected::Stop(stop),
@@ -233,10 +234,10 @@ impl Engine {
         }
     }
 
-    /// Positions of ours that the venue has not said to be protected.
+    /// Positions of ours that the venue has not said to be protected, those that are being closed counted.
     pub fn unprotected(&self) -> usize {
         let bare = |desk: &Desk| matches!(self.protected(desk), Protected::None | Protected::Unknown);
-        let open = self.account.open().filter(|held| self.is_watched(held.symbol));
-        open.filter(|held| self.desks.get(held.symbol.index()).is_some_and(bare)).count()
+        let ours = self.account.open().filter(|held| !self.control.released.contains(&held.symbol));
+        ours.filter(|held| self.desks.get(held.symbol.index()).is_some_and(bare)).count()
     }
 }

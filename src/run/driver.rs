@@ -136,6 +136,10 @@ impl Driver {
     pub const fn run_id(&self) -> &RunId {
         &self.run
     }
+    /// Whose money it is.
+    pub const fn account(&self) -> Account {
+        self.account
+    }
     /// Event time of the run.
     pub const fn now(&self) -> Ts {
         self.now

@@ -64,6 +64,8 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     if account != Account::Paper {
         setup.settings.balance_tolerance = BALANCE_TOLERANCE;
     }
+    // Real money is never without its stop, whatever the file says.
+    setup.settings.protect.required |= account == Account::Live;
     let pair = Pair::bybit(account);
     let clock = Clock::start();
     let at = clock.now();

@@ -59,10 +59,14 @@ pub struct Rig {
     pub cancels: Vec<OrderSeq>,
     /// Every protection that the engine asked the venue to set.
     pub protects: Vec<(Symbol, Protection)>,
+    /// Protective orders that the engine cancelled, by the venue's id.
+    pub swept: Vec<String>,
     pub records: Vec<Record>,
     pub notices: Vec<Notice>,
     /// Keep submitted orders back instead of sending them: an intent that is not durable yet.
     pub hold_back: bool,
+    /// The venue takes no protection that is asked for by itself.
+    pub refuses_protection: bool,
     held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
@@ -133,9 +137,11 @@ impl Rig {
             violations: Vec::new(),
             cancels: Vec::new(),
             protects: Vec::new(),
+            swept: Vec::new(),
             records: Vec::new(),
             notices: Vec::new(),
             hold_back: false,
+            refuses_protection: false,
             held_back: Vec::new(),
             forecast: [(0.2, 0.2, 0.0); 2],
             alive: true,
@@ -202,9 +208,14 @@ impl Rig {
             Effect::Ask => self.venue.ask(self.now),
             Effect::Protect { symbol, protection } => {
                 self.protects.push((symbol, protection));
-                self.venue.protect(self.now, symbol, protection);
+                if !self.refuses_protection {
+                    self.venue.protect(self.now, symbol, protection);
+                }
             }
-            Effect::CancelProtective { symbol, order } => self.venue.cancel_protective(self.now, symbol, &order),
+            Effect::CancelProtective { symbol, order } => {
+                self.venue.cancel_protective(self.now, symbol, &order);
+                self.swept.push(order);
+            }
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }

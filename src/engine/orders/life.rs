@@ -158,7 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::effect::{Purpose, TimeInForce};
+    use crate::engine::effect::{Protection, Purpose, TimeInForce};
     use crate::engine::ids::{OrderSeq, Symbol};
     use crate::engine::num::{Money, Price, Side};
 

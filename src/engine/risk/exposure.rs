@@ -79,7 +79,7 @@ pub fn totals(worsts: impl Iterator<Item = Worst>) -> Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::effect::{Purpose, TimeInForce};
+    use crate::engine::effect::{Protection, Purpose, TimeInForce};
     use crate::engine::ids::OrderSeq;
     use crate::engine::time::Ts;
 

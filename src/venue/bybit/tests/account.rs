@@ -340,6 +340,7 @@ fn what_an_earlier_run_left_is_cancelled_and_what_others_left_is_counted() {
         price,
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     for link in ["tt-earlierrun-000001", "somebody-else"] {
         rig.runtime.block_on(rest.create(&place(link), &leave())).unwrap();
@@ -402,6 +403,7 @@ fn a_signed_read_survives_a_wrong_clock() {
         price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     let refused = rig.runtime.block_on(rest.create(&order, &leave()));
     assert!(matches!(refused, Err(RestError::Refused { code: 10_002, .. })), "{refused:?}");
@@ -506,6 +508,7 @@ fn an_order_of_an_earlier_run_that_turns_up_late_is_cancelled() {
         price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     rig.runtime.block_on(rest.create(&late, &leave())).unwrap();
     talk.statement();
@@ -576,6 +579,7 @@ fn a_cancel_that_the_trade_socket_does_not_take_goes_by_rest() {
         price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     rig.runtime.block_on(rest.create(&resting, &leave())).unwrap();
     let (trade, _asked) = TradeSocket::stuck(rest.clone());
