@@ -2,9 +2,9 @@
 
 use super::Engine;
 use super::account::Holding;
-use super::desk::Exits;
+use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
-use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
+use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::num::{Money, Qty, Rate, Side};
@@ -20,7 +20,7 @@ impl Engine {
         let symbol = order.intent.symbol;
         match outcome {
             Outcome::Traded(fill) => {
-                self.book_fill(Some(order.intent.seq), symbol, order.intent.side, &fill, out);
+                self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
             Outcome::Moved => self.tell_ended(&order, out),
@@ -65,7 +65,14 @@ impl Engine {
         }
     }
 
-    fn book_fill(&mut self, order: Option<OrderSeq>, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
+    fn book_fill(
+        &mut self,
+        (kind, order): (FillKind, Option<OrderSeq>),
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        out: &mut Effects,
+    ) {
         if symbol.index() >= self.desks.len() {
             return;
         }
@@ -76,6 +83,7 @@ impl Engine {
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
         out.push(Effect::Record(Record::Fill {
             order,
+            kind,
             symbol,
             side,
             fill: fill.clone(),
@@ -124,9 +132,14 @@ impl Engine {
                     format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
                 self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
             }
-            AccountUpdate::Liquidated { symbol, fill, side } => {
-                self.book_fill(None, *symbol, *side, fill, out);
-                let text = format!("{} LIQUIDATED: margin ran out", self.name(*symbol));
+            AccountUpdate::Liquidated { kind, symbol, fill, side } => {
+                self.book_fill((*kind, None), *symbol, *side, fill, out);
+                let why = match kind {
+                    FillKind::Deleveraging => "AUTO-DELEVERAGED: the exchange closed (part of) the position",
+                    FillKind::Settlement => "SETTLED: the contract ended",
+                    _ => "LIQUIDATED: margin ran out",
+                };
+                let text = format!("{} {why}", self.name(*symbol));
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
             }
             AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
@@ -144,10 +157,18 @@ impl Engine {
             }
             AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
             AccountUpdate::Protected { symbol, side, fill, purpose } => {
-                let level = if *purpose == Purpose::Stop { Level::Warn } else { Level::Info };
+                let (level, kind) = match purpose {
+                    Purpose::TakeProfit => (Level::Info, FillKind::TakeProfit),
+                    _ => (Level::Warn, FillKind::Stop),
+                };
                 let text = format!("{}: the {} at the venue closed {}", self.name(*symbol), purpose.word(), fill.qty);
-                self.book_fill(None, *symbol, *side, fill, out);
+                self.book_fill((kind, None), *symbol, *side, fill, out);
                 self.tell(level, Kind::Fill, Some(*symbol), text, out);
+            }
+            AccountUpdate::Fees { symbol, maker, taker } => {
+                if let Some(desk) = self.desks.get_mut(symbol.index()) {
+                    desk.fees = Some(Fees { maker: *maker, taker: *taker });
+                }
             }
         }
     }
@@ -158,7 +179,7 @@ impl Engine {
             return;
         }
         let before = self.account.holding(symbol).signed;
-        self.book_fill(None, symbol, side, fill, out);
+        self.book_fill((FillKind::Outside, None), symbol, side, fill, out);
         let after = self.account.holding(symbol).signed;
         let name = self.name(symbol).to_owned();
         let text = format!("{name} {} {} @ {}: traded outside tickdeck", side.word(), fill.qty, fill.price);

@@ -7,7 +7,8 @@ use super::clock::Clock;
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
 use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
-use crate::engine::ids::{Account, Pair, RunId};
+use crate::engine::event::Restored;
+use crate::engine::ids::{Account, Pair};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::Ts;
@@ -84,7 +85,7 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     let venue: Box<dyn Venue> = match options.private {
         None => paper_venue(&opening.restored),
         Some(access) => {
-            let options = account_options(access, &public, opening.restored.run.clone());
+            let options = account_options(access, &public, &opening.restored);
             Box::new(BybitVenue::start(runtime.handle(), options, now, wake)?)
         }
     };
@@ -107,12 +108,13 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     })
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
+fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Restored) -> AccountOptions {
     AccountOptions {
         hosts: access.hosts,
         credentials: Arc::new(access.credentials),
         account: access.account,
-        run,
+        run: restored.run.clone(),
+        earlier: restored.earlier.clone(),
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,
@@ -123,7 +125,7 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) ->
     }
 }
 
-/// Instruments in which the ledger holds a position belong to the run: what is open is always looked after.
+/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is always looked after.
 fn add_held(symbols: &mut Vec<String>, setup: &Setup, pair: Pair) {
     for held in held_symbols(&setup.data_dir, pair) {
         if !symbols.contains(&held) {
