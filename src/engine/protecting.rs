@@ -152,7 +152,13 @@ impl Engine {
         // Without the venue's rules there is no tick to round to; they are on their way.
         let known = desk.instrument.status != InstrumentStatus::Unknown;
         let Some(Protection { stop: None, .. }) = desk.cover.said.filter(|_| known) else { return };
-        let since = *desk.cover.bare.get_or_insert(now);
+        if desk.cover.bare.is_none() {
+            // Looked at once more before anything is done about it.
+            desk.cover.bare = Some(now);
+            self.ask(out);
+        }
+        let Some(desk) = self.desks.get(symbol.index()) else { return };
+        let since = desk.cover.bare.unwrap_or(now);
         let waits = desk.cover.asked.is_some_and(|asked| now.since(asked) < ANSWER_WITHIN);
         if now.since(since) < patience || waits {
             return;

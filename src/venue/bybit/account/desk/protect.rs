@@ -34,8 +34,15 @@ impl Desk {
     pub(super) fn on_levels(&mut self, symbol: Symbol, row: &PositionRow) {
         let levels = Protection { stop: row.stop_loss, take_profit: row.take_profit };
         let levels = if row.size.is_zero() { Protection::default() } else { levels };
-        if self.account.levels.insert(symbol, levels).unwrap_or_default() != levels && !row.size.is_zero() {
+        let before = self.account.levels.insert(symbol, levels).unwrap_or_default();
+        if before == levels || row.size.is_zero() {
+            return;
+        }
+        if levels.stop.is_some() {
             self.events.push(Event::Account(AccountUpdate::Protection { symbol, protection: levels }));
+        } else {
+            // Stops for parts of it do not show here: whether it has none is read.
+            self.requests.push(Request::Reconcile);
         }
     }
 
