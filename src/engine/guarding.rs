@@ -192,6 +192,7 @@ impl Engine {
             Fault::ClockJump(span) => {
                 self.feed = None;
                 self.control.reconciled = false;
+                self.doubt_protection();
                 self.disarm(&format!("the clock jumped by {span}"), out);
                 self.ask(out);
             }
@@ -220,6 +221,9 @@ impl Engine {
         if hold.code == DenialCode::VenueUnreachable && hold.symbol.is_none() {
             let since = self.control.unreachable_since.unwrap_or(self.now);
             self.control.unreachable_since = hold.detail.is_some().then_some(since);
+            if hold.detail.is_some() {
+                self.doubt_protection();
+            }
         }
     }
 
