@@ -113,11 +113,11 @@ pub fn run(asked: &Asked) {
         }),
         stop_after: None,
     };
-    let (session, cockpit) = session(setup, options(asked), shown).unwrap();
-    drop(end.set(cockpit.clone()));
+    let session = session(setup, options(asked), shown, None).unwrap();
+    drop(end.set(session.stage.cockpit.clone()));
     let pair = Pair::bybit(Account::Testnet);
     let ledger = asked.data_dir.join(pair.ledger_name());
-    drop(run_without_screen(session, cockpit, asked.data_dir.clone(), Some((ledger, pair))));
+    drop(run_without_screen(session, asked.data_dir.clone(), Some((ledger, pair))));
 }
 
 fn options(asked: &Asked) -> LiveOptions {
@@ -141,7 +141,8 @@ fn options(asked: &Asked) -> LiveOptions {
         private: Some(PrivateAccess {
             account: Account::Testnet,
             hosts: PrivateHosts::new(&credentials, &overrides).unwrap(),
-            credentials,
+            credentials: Arc::new(credentials),
+            notes: Vec::new(),
             transport: Transport::Rest,
             recv_window_ms: 5_000,
             create_recv_window_ms: 2_500,

@@ -2,16 +2,17 @@
 //! write is sent once: there is no retry in here, only reads may be asked again.
 
 mod account;
+mod batch;
 mod clock;
 mod market;
 mod outcome;
 mod trade;
 mod wire;
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+pub use batch::BATCH_MAX;
 pub use clock::{Offset, Probe, VenueClock, best};
 pub use outcome::{RestError, Stage, clean};
 use reqwest::{Client, Request, Response, Url};
@@ -197,6 +198,15 @@ impl Rest {
     /// Sends a request exactly once and reads its answer.
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
+        self.exchange(ask, take).await
+    }
+
+    /// [`Self::once`], where room is taken already.
+    async fn exchange<T>(
+        &self,
+        ask: &Ask<'_>,
+        take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>,
+    ) -> Result<T, RestError> {
         let answer = match &ask.body {
             Some(body) => self.post(ask, body).await,
             None => self.get(ask).await,
@@ -289,19 +299,24 @@ impl Rest {
     /// The bytes of a write, stamped and signed now.
     fn bytes(&self, ask: &Ask<'_>, body: &str) -> Result<Vec<u8>, RestError> {
         let (credentials, stamp) = self.stamp()?;
-        let (key, window, length) = (credentials.key(), ask.window_ms, body.len());
-        let signature = credentials.signer().sign_rest(stamp, key, window, body.as_bytes());
-        let mut bytes = Vec::with_capacity(512 + length);
-        write!(
-            bytes,
-            "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {AGENT}\r\nContent-Type: application/json\r\n\
-             X-BAPI-API-KEY: {key}\r\nX-BAPI-TIMESTAMP: {stamp}\r\nX-BAPI-RECV-WINDOW: {window}\r\n\
-             X-BAPI-SIGN: {}\r\nContent-Length: {length}\r\n\r\n{body}",
-            ask.path,
-            self.wires.host(),
-            signature.as_str(),
-        )
-        .map_err(|_| unwritable("its text"))?;
+        let key = credentials.key();
+        let signature = credentials.signer().sign_rest(stamp, key, ask.window_ms, body.as_bytes());
+        let (stamp, window, length) = (stamp.to_string(), ask.window_ms.to_string(), body.len().to_string());
+        // Pieces, not a format: this is the last thing before the wire.
+        let lines = [
+            ["POST ", ask.path],
+            [" HTTP/1.1\r\nHost: ", self.wires.host()],
+            ["\r\nUser-Agent: ", AGENT],
+            ["\r\nContent-Type: ", "application/json"],
+            ["\r\nX-BAPI-API-KEY: ", key],
+            ["\r\nX-BAPI-TIMESTAMP: ", &stamp],
+            ["\r\nX-BAPI-RECV-WINDOW: ", &window],
+            ["\r\nX-BAPI-SIGN: ", signature.as_str()],
+            ["\r\nContent-Length: ", &length],
+            ["\r\n\r\n", body],
+        ];
+        let mut bytes = Vec::with_capacity(512 + body.len());
+        lines.as_flattened().iter().for_each(|piece| bytes.extend_from_slice(piece.as_bytes()));
         Ok(bytes)
     }
 
