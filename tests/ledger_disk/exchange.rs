@@ -52,12 +52,20 @@ impl Exchange {
         self.ask(&format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
     }
 
-    /// Ids of the orders that it was asked to create, one for each request.
+    /// Ids of the orders that it was asked to create, one for each time it was asked, alone or among others.
     pub fn creates(&self) -> Vec<String> {
         let state = self.state();
-        let requests = state["requests"].as_array().unwrap().iter();
-        let creates = requests.filter(|row| row["path"].as_str().is_some_and(|path| path.ends_with("create")));
-        creates.map(|row| row["body"]["orderLinkId"].as_str().unwrap().to_owned()).collect()
+        let mut ids = Vec::new();
+        for row in state["requests"].as_array().unwrap() {
+            let (path, body) = (row["path"].as_str().unwrap(), &row["body"]);
+            let orders = match path {
+                "/v5/order/create" => std::slice::from_ref(body),
+                "/v5/order/create-batch" => body["request"].as_array().unwrap().as_slice(),
+                _ => continue,
+            };
+            ids.extend(orders.iter().map(|order| order["orderLinkId"].as_str().unwrap().to_owned()));
+        }
+        ids
     }
 }
 
