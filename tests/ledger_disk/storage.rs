@@ -38,11 +38,12 @@ fn trips(engine: &mut Engine) {
     assert!(fills > 0);
 }
 
-fn stays_tripped(folder: &Path) {
+/// The next run begins latched, and the chain is whole.
+fn stays(folder: &Path, word: &str) {
     let mut next = demo(folder, "");
     for _ in 0..3 {
         let line = next.says("a state", |line| line.contains("\"state\""));
-        assert!(line.contains("TRIPPED"), "{line}");
+        assert!(line.contains(word), "{line}");
     }
     drop(next);
     assert!(matches!(Reader::open(&ledger(folder)).unwrap().audit(None).unwrap(), Verdict::Sound(_)));
@@ -55,7 +56,7 @@ pub fn full() {
     trades(&mut engine);
     trips(&mut engine);
     drop(engine);
-    stays_tripped(folder.path());
+    stays(folder.path(), "TRIPPED");
 }
 
 pub fn locked() {
@@ -68,6 +69,16 @@ pub fn locked() {
     let reader = Reader::open(&ledger(folder.path())).unwrap();
     let before = reader.fills(&Filter::default()).unwrap().len();
     assert!(before > 0, "readers are not kept out");
+    // A kill waits for no disk: it shows and its marker is there while the file is still locked.
+    engine.signal(rustix::process::Signal::QUIT);
+    engine.says("the kill", |line| line.contains("KILLED") && line.contains("\"state\""));
+    let marked =
+        || std::fs::read_to_string(folder.path().join("latched.simulated")).is_ok_and(|text| text.contains("Killed"));
+    let since = std::time::Instant::now();
+    while !marked() {
+        assert!(since.elapsed() < super::engine::PATIENCE, "the marker waits for the lock");
+        std::thread::yield_now();
+    }
     other.execute_batch("COMMIT").unwrap();
     // What waited is stored.
     let since = std::time::Instant::now();
@@ -76,7 +87,7 @@ pub fn locked() {
         engine.says("a state", |line| line.contains("\"state\""));
     }
     drop((engine, reader, other));
-    stays_tripped(folder.path());
+    stays(folder.path(), "KILLED");
     // Before a start it is refused with words.
     let other = rusqlite::Connection::open(ledger(folder.path())).unwrap();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
