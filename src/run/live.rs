@@ -251,7 +251,8 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Res
     }
 }
 
-/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is always looked after.
+/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is
+/// always looked after.
 fn add_held(symbols: &mut Vec<String>, setup: &Setup, pair: Pair) {
     for held in held_symbols(&setup.data_dir, pair) {
         if !symbols.contains(&held) {

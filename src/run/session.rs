@@ -32,6 +32,8 @@ const ANSWERS_TAKE: Span = Span::from_secs(3);
 /// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
 /// instead of racing through it.
 const BEHIND_MAX: Span = Span::from_secs(5);
+/// A run that did nothing for this long was stopped or starved: what it believes of market and account is old.
+const STOPPED_MIN: Span = Span::from_secs(5);
 
 /// How event time follows the clock.
 pub enum Pace {
@@ -117,6 +119,8 @@ struct State {
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
+    /// The last turn of the loop.
+    turned: Ts,
 }
 
 #[derive(Default)]
@@ -140,6 +144,7 @@ impl Session {
             seek: None,
             rate: Rate::default(),
             started: now,
+            turned: now,
         };
         let outcome = loop {
             if let Some(outcome) = self.turn(&mut state) {
@@ -205,7 +210,12 @@ impl Session {
             self.driver.fault(Fault::ClockJump(jump));
         }
         if matches!(self.pace, Pace::Clock) {
-            self.driver.look_at_clock(self.stage.clock.now());
+            let now = self.stage.clock.now();
+            self.driver.look_at_clock(now);
+            let away = now.since(std::mem::replace(&mut state.turned, now));
+            if away >= STOPPED_MIN {
+                self.driver.fault(Fault::Stopped(away));
+            }
         }
         self.driver.collect();
         let target = self.target(state);

@@ -272,6 +272,7 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         Event::Link(Link::MarketAlive),
         Event::Fault(Fault::Tape { why: "slow".to_owned(), fatal: true }),
         Event::Fault(Fault::ClockJump(Span(-1))),
+        Event::Fault(Fault::Stopped(Span(7))),
         Event::Fault(Fault::TapeRecovered),
         Event::Ended,
     ]
