@@ -27,6 +27,8 @@ pub enum Effect {
     Infer(Box<FeatureFrame>),
     /// Ask the venue for its statement (reconcile, proof of flat).
     Ask,
+    /// Ask a venue that refuses us, once, whether it still does.
+    Retry,
     /// Write to the ledger.
     Record(Record),
     /// Tell the person.

@@ -86,6 +86,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             write!(line, "{at} INFER {} {:08x}", frame.symbol.0, crc.finalize())
         }
         Effect::Ask => write!(line, "{at} ASK"),
+        Effect::Retry => write!(line, "{at} RETRY"),
         Effect::Note(notice) => write!(line, "{at} NOTE {:?} {}", notice.kind, notice.text),
         Effect::Record(record) => match record {
             Record::Fill { order, symbol, side, fill, balance, position, .. } => write!(

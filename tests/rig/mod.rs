@@ -61,7 +61,7 @@ pub struct Rig {
     pub notices: Vec<Notice>,
     /// Keep submitted orders back instead of sending them: an intent that is not durable yet.
     pub hold_back: bool,
-    held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
+    pub held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
     /// Re-send the book at every boundary, so that the feed is alive.
@@ -196,6 +196,7 @@ impl Rig {
                 }));
             }
             Effect::Ask => self.venue.ask(self.now),
+            Effect::Retry => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }

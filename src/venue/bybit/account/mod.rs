@@ -150,6 +150,9 @@ impl Venue for BybitVenue {
         // Without a task there is no answer, and the hold below says why.
         let _asked = self.command(Command::Ask);
     }
+    fn retry(&mut self, _: Ts) {
+        let _asked = self.command(Command::Retry);
+    }
     fn collect(&mut self) {
         self.inlet.collect();
         if !self.over && self.task.is_finished() {

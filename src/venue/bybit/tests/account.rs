@@ -319,6 +319,58 @@ fn hedge_mode_is_named_with_both_legs() {
 }
 
 #[test]
+fn hedge_mode_that_is_switched_on_later_is_noticed_by_reading_and_by_a_refusal() {
+    for by_refusal in [false, true] {
+        let rig = Rig::new();
+        let mut talk = Talk::open(&rig, Transport::Rest);
+        rig.act(&json!({ "hedge": { "symbol": "BTCUSDT", "on": true } }));
+        if by_refusal {
+            let refused = talk.buy(&rig, ONE_LOT);
+            talk.until("the refusal", |talk| talk.has(refused, |n| matches!(n, OrderNews::Rejected(_))));
+        } else {
+            // One instrument each time.
+            talk.statement();
+            talk.statement();
+        }
+        talk.until("the hold", |talk| talk.held(DenialCode::PositionModeHedge).is_some());
+        let hold = talk.held(DenialCode::PositionModeHedge).unwrap();
+        assert!(
+            hold.symbol == Some(Symbol(0)) && hold.detail.as_ref().unwrap().contains("long 0, short 0"),
+            "{hold:?}"
+        );
+    }
+}
+
+#[test]
+fn a_silent_stream_makes_the_account_unreachable() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    rig.faults(&json!({ "stall_private": true }));
+    talk.until("the silence", |talk| talk.held(DenialCode::VenueUnreachable).is_some());
+    let why = talk.held(DenialCode::VenueUnreachable).unwrap().detail.clone().unwrap();
+    assert!(why.contains("no answer to a ping"), "{why}");
+    rig.faults(&json_null());
+    talk.until("the account again", |talk| talk.held(DenialCode::VenueUnreachable).is_none());
+}
+
+#[test]
+fn a_ban_that_was_lifted_ends_when_a_person_tries_again() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    rig.faults(&json!({ "banned": true }));
+    talk.venue.ask(wall());
+    talk.until("the ban", |talk| talk.held(DenialCode::VenueBanned).is_some());
+    talk.venue.retry(wall());
+    talk.until("the answer", |talk| talk.told("tried once more: the exchange refuses this address"));
+    assert!(talk.held(DenialCode::VenueBanned).is_some());
+    rig.faults(&json!({ "banned": false }));
+    talk.venue.retry(wall());
+    talk.until("its end", |talk| talk.held(DenialCode::VenueBanned).is_none());
+    let bought = talk.buy(&rig, ONE_LOT);
+    talk.until("trading goes on", |talk| talk.filled(bought) == Qty::parse(ONE_LOT).unwrap());
+}
+
+#[test]
 fn a_refused_key_is_named() {
     let rig = Rig::new();
     let mut talk = Talk::new(rig.venue_with(Transport::Rest, "another-secret"));

@@ -453,7 +453,6 @@ fn holds_of_a_position_lift_when_its_rows_say_so() {
     let mut desk = desk();
     desk.on_position(&position(1, Some(Side::Buy), 2));
     desk.on_position(&PositionRow { reduce_only: true, ..position(2, Some(Side::Sell), 1) });
-    assert_eq!(desk.watched(), ["BTCUSDT"]);
     desk.take_events();
     // Flat in one-way mode: the list has nothing to say, the instrument's own row has.
     let one_way = Reading { modes: vec![position(0, None, 0)], ..reading(&desk, T, vec![], vec![]) };
@@ -464,12 +463,24 @@ fn holds_of_a_position_lift_when_its_rows_say_so() {
         .filter_map(|e| if let Event::Hold(h) = e { Some((h.code, h.detail.is_some())) } else { None })
         .collect();
     assert_eq!(codes, [(DenialCode::PositionModeHedge, false), (DenialCode::VenueRefused, false)]);
-    assert_eq!(desk.watched(), [""; 0]);
     // Without any danger told, a row that is not listed any more lifts what it held, too.
     desk.on_position(&PositionRow { reduce_only: true, ..position(0, Some(Side::Sell), 1) });
     desk.take_events();
     desk.take_reading(T, &reading(&desk, T, vec![], vec![]));
     assert!(matches!(&desk.take_events()[..], [Event::Hold(hold)] if hold.detail.is_none()));
+}
+
+#[test]
+fn every_instrument_is_watched_in_turn_and_those_in_doubt_at_once() {
+    let mut desk = Desk::new(["BTCUSDT", "ETHUSDT", "SOLUSDT"].map(str::to_owned).to_vec(), Span::from_ms(2_500));
+    assert_eq!(desk.watched(), ["BTCUSDT"]);
+    assert_eq!(desk.watched(), ["ETHUSDT"]);
+    desk.doubt_mode(Symbol(0));
+    assert_eq!(desk.take_requests(), [Request::Reconcile]);
+    assert_eq!(desk.watched(), ["BTCUSDT", "SOLUSDT"]);
+    assert_eq!(desk.watched(), ["BTCUSDT"], "a doubt is looked at once");
+    desk.on_position(&position(2, Some(Side::Sell), 1));
+    assert_eq!(desk.watched(), ["BTCUSDT", "ETHUSDT"], "what holds is looked at each time");
 }
 
 #[test]
