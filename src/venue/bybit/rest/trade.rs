@@ -1,6 +1,5 @@
 //! Order endpoints (contract 8.1 to 8.7).
 
-use reqwest::Method;
 use serde_json::json;
 
 use super::{Ask, Rest, RestError, query};
@@ -84,7 +83,6 @@ impl Rest {
         let window_ms = if op == Op::Create { self.options.create_recv_window_ms } else { self.options.recv_window_ms };
         Ask {
             op,
-            method: Method::POST,
             path,
             query: String::new(),
             body: Some(body.to_string()),
@@ -93,14 +91,13 @@ impl Rest {
             count: 1,
             urgency: Urgency::Ordinary,
             window_ms,
-            leave: None,
+            leaves: &[],
         }
     }
 
     pub(super) fn signed<'a>(&self, path: &'a str, query: String, budget: Budget, urgency: Urgency) -> Ask<'a> {
         Ask {
             op: Op::Read,
-            method: Method::GET,
             path,
             query,
             body: None,
@@ -109,7 +106,7 @@ impl Rest {
             count: 1,
             urgency,
             window_ms: self.options.recv_window_ms,
-            leave: None,
+            leaves: &[],
         }
     }
 
@@ -117,7 +114,7 @@ impl Rest {
     /// `leave` has the last word.
     pub async fn create(&self, order: &Placement, leave: &Leave) -> Result<OrderRef, RestError> {
         let ask = self.write(Op::Create, "/v5/order/create", &order.body(), Budget::Create);
-        self.once(&Ask { urgency: order.urgency(), leave: Some(leave), ..ask }, &|envelope| {
+        self.once(&Ask { urgency: order.urgency(), leaves: std::slice::from_ref(leave), ..ask }, &|envelope| {
             Ok(read::accepted(envelope))
         })
         .await
