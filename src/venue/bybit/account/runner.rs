@@ -113,7 +113,8 @@ impl Runner {
     pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
         let names = Names::new(options.account, &options.run);
-        let desk = Desk::new(options.symbols.clone(), window);
+        let mut desk = Desk::new(options.symbols.clone(), window);
+        desk.restore(&options.earlier);
         let (done, doing) = unbounded_channel();
         let clock_at = outlet.now() + CLOCK_EVERY;
         Self {
@@ -420,10 +421,10 @@ impl Runner {
         self.reading = true;
         let names = self.names.clone();
         if !self.desk.is_open() {
-            let symbols = self.options.symbols.clone();
+            let (symbols, earlier) = (self.options.symbols.clone(), self.options.earlier.clone());
             let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
             tokio::spawn(async move {
-                let opened = opening::open(&rest, &names, &symbols).await;
+                let opened = opening::open(&rest, &names, &symbols, &earlier).await;
                 owed.pay(Done::Opened(Box::new(opened)));
             });
             return;
@@ -600,7 +601,7 @@ impl Runner {
         }
         self.on_standing(opened.standing).await;
         self.read_fees(now);
-        self.desk.open(now, &opened.reading);
+        self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Desk, Request};
+use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
-use crate::engine::event::{AccountUpdate, Event, Fill, Opening, Statement};
+use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
@@ -42,6 +42,17 @@ pub struct Reading {
     pub executions: Option<Vec<ExecutionRow>>,
 }
 
+/// What asking about an order of an earlier run found.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The order.
+    pub order: OrderSeq,
+    /// What it traded.
+    pub executions: Vec<ExecutionRow>,
+    /// Where it stands.
+    pub found: Found,
+}
+
 /// What has been told about the account.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -75,9 +86,13 @@ impl Desk {
     }
 
     /// The account as it is when we first hear of it. Its executions so far are part of it.
-    pub fn open(&mut self, at: Ts, reading: &Reading) {
+    pub fn open(&mut self, at: Ts, reading: &Reading, earlier: &[Settled]) {
+        for old in earlier {
+            self.on_looked_up(at, old.order, &old.executions, &old.found);
+        }
         for row in reading.executions.iter().flatten() {
-            self.skip_execution(row);
+            // What an order of an earlier run traded is booked before the account is compared: it explains the position.
+            if self.is_of_an_earlier_order(row) { self.on_execution(at, row) } else { self.skip_execution(row) }
         }
         self.told = self.signed(reading);
         self.version += 1;
@@ -262,15 +277,14 @@ impl Desk {
                 self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
             }
             ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
-                let why = match row.kind {
-                    ExecKind::Adl => "auto-deleveraging took (part of) the position",
-                    ExecKind::Bust => "the exchange liquidated (part of) the position",
-                    _ => "the contract was settled",
+                let kind = match row.kind {
+                    ExecKind::Adl => FillKind::Deleveraging,
+                    ExecKind::Bust => FillKind::Liquidation,
+                    _ => FillKind::Settlement,
                 };
-                self.tell(format!("{}: {why}", row.symbol));
                 self.move_told(symbol, by);
                 let (fill, side) = (self.fill_of(row), row.side);
-                self.events.push(Event::Account(AccountUpdate::Liquidated { symbol, fill, side }));
+                self.events.push(Event::Account(AccountUpdate::Liquidated { kind, symbol, fill, side }));
             }
             ExecKind::Trade => {
                 self.move_told(symbol, by);

@@ -6,7 +6,7 @@ use super::*;
 fn funding_and_forced_closes_move_the_account() {
     let mut desk = desk();
     let opening = reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]);
-    desk.open(T, &opening);
+    desk.open(T, &opening, &[]);
     desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
     desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
     let bust = ExecutionRow { side: Side::Sell, ..execution(None, "l", 3, ExecKind::Bust) };
@@ -37,7 +37,7 @@ fn a_fee_in_another_coin_leaves_the_balance_alone() {
 #[test]
 fn a_reading_agrees_only_with_what_was_told() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![], vec![]));
+    desk.open(T, &reading(&desk, T, vec![], vec![]), &[]);
     desk.submit(T, intent(1, 2), &link(1));
     let before = reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]);
     assert!(!desk.agrees(&before), "the fills were not told yet");
@@ -76,7 +76,7 @@ fn what_the_opening_covers_is_never_booked_whenever_it_is_listed() {
     let mut desk = desk();
     let opening =
         Reading { began_at: Ts::from_ms(1_000_000), executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
-    desk.open(T, &opening);
+    desk.open(T, &opening, &[]);
     desk.take_events();
     // Funding of eleven minutes before, and of the very moment: listed late, or again.
     for (id, time_ms) in [("long ago", 1_000_000 - 660_000), ("just then", 1_000_000)] {
@@ -94,7 +94,7 @@ fn unread(what: &'static str, symbol: &str) -> Odd {
 #[test]
 fn a_row_that_cannot_be_read_holds_its_own_instrument_only() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]));
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]), &[]);
     desk.take_events();
     let odd = vec![unread("position", "BTCUSDT"), unread("execution", "DOGEUSDT")];
     let broken = Reading { odd, executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
@@ -118,7 +118,7 @@ fn a_position_without_a_cost_holds_and_the_rest_opens() {
     let mut desk = Desk::new(vec!["BTCUSDT".into(), "ETHUSDT".into()], Span::from_ms(2_500));
     let costless = PositionRow { entry: None, ..position(0, Some(Side::Buy), 2) };
     let known = PositionRow { symbol: "ETHUSDT".into(), ..position(0, Some(Side::Sell), 1) };
-    desk.open(T, &reading(&desk, T, vec![costless, known], vec![]));
+    desk.open(T, &reading(&desk, T, vec![costless, known], vec![]), &[]);
     let events = desk.take_events();
     let opening =
         events.iter().find_map(|e| if let Event::Account(AccountUpdate::Opening(o)) = e { Some(o) } else { None });
@@ -173,7 +173,7 @@ fn every_instrument_is_watched_in_turn_and_those_in_doubt_at_once() {
 #[test]
 fn a_trade_of_somebody_else_moves_what_was_told() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]));
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]), &[]);
     desk.take_events();
     let sold = ExecutionRow { side: Side::Sell, ..execution(None, "theirs", 2, ExecKind::Trade) };
     desk.on_execution(T, &sold);

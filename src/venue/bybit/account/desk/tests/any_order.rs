@@ -79,7 +79,12 @@ fn pushes(truths: &[Truth], fates: &[u8], places: &[u16]) -> Vec<Push> {
     for (seq, truth) in (1_u64..).zip(truths) {
         if truth.exists {
             all.extend(truth.rows(seq).into_iter().map(Push::Order));
-            all.extend(truth.executions(seq).into_iter().map(Push::Execution));
+            let executions = truth.executions(seq);
+            // Told again under another id.
+            let again =
+                executions.iter().map(|row| ExecutionRow { exec_id: format!("{}-again", row.exec_id), ..row.clone() });
+            all.extend(again.map(Push::Execution));
+            all.extend(executions.into_iter().map(Push::Execution));
         }
         all.push(Push::Cancel(seq));
     }
@@ -141,7 +146,7 @@ proptest! {
         lags in 0_usize..4,
     ) {
         let mut desk = desk();
-        desk.open(T, &reading(&desk, T, vec![], vec![]));
+        desk.open(T, &reading(&desk, T, vec![], vec![]), &[]);
         let mut watch = Watch { orders: BTreeMap::new(), creates: BTreeMap::new() };
         for (seq, truth) in (1_u64..).zip(&truths) {
             let intent = intent(seq, truth.units);

@@ -152,3 +152,81 @@ fn an_order_told_as_never_there_does_not_live() {
         assert!(matches!(&told[..], [Event::Told(text)] if text.contains("after all")), "{told:?}");
     }
 }
+
+fn earlier(seq: u64, units: i64) -> EarlierOrder {
+    let (order, link_id) = (intent(seq, units), format!("tt-old-{seq}"));
+    EarlierOrder { order, link_id, seen: false, filled: Qty::ZERO, execs: Vec::new() }
+}
+
+#[test]
+fn an_execution_told_under_two_ids_is_booked_once_and_two_alike_are_two() {
+    let mut desk = desk();
+    desk.submit(T, intent(1, 3), &link(1));
+    desk.on_execution(T, &execution(Some(1), "a", 1, ExecKind::Trade));
+    desk.on_execution(T, &execution(Some(1), "b", 1, ExecKind::Trade));
+    assert_eq!(news(&mut desk).len(), 1, "alike: nobody knows yet");
+    let both = [execution(Some(1), "a", 1, ExecKind::Trade), execution(Some(1), "b", 1, ExecKind::Trade)];
+    let partly = row(1, 3, OrderStatus::PartiallyFilled, 2);
+    desk.on_looked_up(T, OrderSeq(1), &both, &Found::Row(Box::new(partly)));
+    let told = news(&mut desk);
+    assert!(
+        matches!(&told[..], [OrderNews::Filled(fill), ..] if fill.exec_id == "b"),
+        "the exchange lists two: {told:?}"
+    );
+    desk.on_execution(T, &execution(Some(1), "c", 1, ExecKind::Trade));
+    desk.on_order(T, &row(1, 3, OrderStatus::Cancelled, 2));
+    let events = desk.take_events();
+    assert!(
+        matches!(&events[..], [Event::Order(_), Event::Told(text)] if text.contains("execution c"))
+            || matches!(&events[..], [Event::Told(text), Event::Order(_)] if text.contains("execution c")),
+        "{events:?}"
+    );
+    let mut desk = self::desk();
+    desk.submit(T, intent(1, 3), &link(1));
+    desk.on_execution(T, &execution(Some(1), "a", 2, ExecKind::Trade));
+    desk.on_execution(T, &execution(Some(1), "b", 2, ExecKind::Trade));
+    let events = desk.take_events();
+    assert!(matches!(&events[..], [Event::Order(_), Event::Told(text)] if text.contains("repeats")), "{events:?}");
+}
+
+#[test]
+fn an_order_of_an_earlier_run_is_settled_before_the_account_is_compared() {
+    let mut desk = desk();
+    let booked = EarlierOrder { filled: qty(1), execs: vec!["a".into()], seen: true, ..earlier(1, 3) };
+    desk.restore(&[booked, earlier(2, 3), earlier(3, 3)]);
+    assert!(desk.take_requests().is_empty(), "nothing of them is sent");
+    let of = |seq: u64, row: ExecutionRow| ExecutionRow { link_id: Some(format!("tt-old-{seq}")), ..row };
+    let executions =
+        vec![of(1, execution(None, "a", 1, ExecKind::Trade)), of(1, execution(None, "b", 2, ExecKind::Trade))];
+    let filled = OrderRow { link_id: Some("tt-old-1".into()), ..row(1, 3, OrderStatus::Filled, 3) };
+    let looked = |order, executions, found| Settled { order: OrderSeq(order), executions, found };
+    let settled = [
+        looked(1, executions, Found::Row(Box::new(filled))),
+        looked(2, vec![], Found::Nothing),
+        looked(3, vec![], Found::Nothing),
+    ];
+    // The third traded while the account was read.
+    let mut opening = reading(&desk, T, vec![position(0, Some(Side::Buy), 5)], vec![]);
+    opening.executions =
+        Some(vec![of(1, execution(None, "b", 2, ExecKind::Trade)), of(3, execution(None, "c", 3, ExecKind::Trade))]);
+    desk.open(after(1_000), &opening, &settled);
+    let told: Vec<String> = desk
+        .take_events()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Order(update) => match &update.what {
+                OrderNews::Filled(fill) => Some(format!("{} filled {}", update.order.0, fill.exec_id)),
+                other => Some(format!("{} {other:?}", update.order.0)),
+            },
+            Event::Account(AccountUpdate::Opening(_)) => Some("opening".into()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["1 filled b", "3 filled c", "opening"]);
+    assert!(desk.is_over(OrderSeq(1)) && desk.is_over(OrderSeq(3)));
+    assert!(!desk.is_over(OrderSeq(2)), "an order that may be on its way is no refusal yet");
+    desk.tick(after(2_000));
+    assert!(matches!(&desk.take_requests()[..], [Request::LookUp { order: OrderSeq(2), .. }]));
+    desk.on_looked_up(after(61_000), OrderSeq(2), &[], &Found::Nothing);
+    assert!(matches!(&news(&mut desk)[..], [OrderNews::Rejected(why)] if why.starts_with("never accepted")));
+}
