@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
@@ -32,6 +32,7 @@ fn commit(ledger: &mut Ledger, seq: u64) {
         reduce_only: false,
         purpose: Purpose::Entry,
         decided: Ts(1),
+        protection: Protection::default(),
     };
     let intent = Job::Intent { at: Ts(1), order, link_id: format!("tp-r-{seq}") };
     let note = Record::Operator { command: seq.to_string(), outcome: String::new() };
