@@ -45,6 +45,7 @@ fn market(index: u16, name: &str, last: &str) -> MarketRow {
         position: 0,
         unrealised: None,
         verdict: Verdict::Flat,
+        warming: None,
     }
 }
 

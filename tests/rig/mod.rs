@@ -64,6 +64,8 @@ pub struct Rig {
     held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
+    /// Models answer without a forecast, as they do while features warm up.
+    pub silent_models: bool,
     /// Re-send the book at every boundary, so that the feed is alive.
     pub alive: bool,
 }
@@ -134,6 +136,7 @@ impl Rig {
             hold_back: false,
             held_back: Vec::new(),
             forecast: [(0.2, 0.2, 0.0); 2],
+            silent_models: false,
             alive: true,
         };
         rig.event(Event::Restored(Box::new(restored)));
@@ -192,7 +195,11 @@ impl Rig {
                     model: ModelId(0),
                     features_at: frame.at,
                     took: Span(1000),
-                    horizons: vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }],
+                    horizons: if self.silent_models {
+                        Vec::new()
+                    } else {
+                        vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }]
+                    },
                 }));
             }
             Effect::Ask => self.venue.ask(self.now),
