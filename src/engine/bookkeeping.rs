@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::account::Holding;
-use super::desk::Exits;
+use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
 use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
@@ -151,6 +151,11 @@ impl Engine {
             AccountUpdate::Danger { symbol, liquidation, adl } => {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
                     desk.danger = Some((*liquidation, *adl));
+                }
+            }
+            AccountUpdate::Fees { symbol, maker, taker } => {
+                if let Some(desk) = self.desks.get_mut(symbol.index()) {
+                    desk.fees = Some(Fees { maker: *maker, taker: *taker });
                 }
             }
         }

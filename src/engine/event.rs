@@ -131,6 +131,30 @@ pub enum MarketData {
         /// Quantity of base.
         qty: Qty,
     },
+    /// A trade that printed while the stream was away: shown in its place, and nothing is reckoned or decided from it.
+    Missed {
+        /// When it printed, on our clock.
+        at: Ts,
+        /// The trade.
+        trade: Trade,
+    },
+    /// The insurance pool behind this instrument: when it has lost enough, the venue reduces positions by force.
+    Pool(Pool),
+}
+
+/// What the venue tells of an insurance pool (contract 11.7). Shown only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pool {
+    /// Its result over eight hours as a part of it, to the per cent; negative is a loss.
+    pub result: Rate,
+    /// The result at which deleveraging starts.
+    pub starts: Rate,
+    /// The result at which it stops again.
+    pub stops: Rate,
+    /// So little is left that only an empty pool counts, no longer its result.
+    pub low: bool,
+    /// Nothing is left.
+    pub empty: bool,
 }
 
 /// One finished bar of public trades.
@@ -266,6 +290,15 @@ pub enum AccountUpdate {
         liquidation: Option<Price>,
         /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
         adl: u8,
+    },
+    /// What the account really pays per trade in an instrument; until then the configured fees are assumed.
+    Fees {
+        /// Instrument.
+        symbol: Symbol,
+        /// A resting order's fee as a part of value; negative is a rebate.
+        maker: Rate,
+        /// A taking order's.
+        taker: Rate,
     },
 }
 

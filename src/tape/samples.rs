@@ -7,7 +7,7 @@ use crate::engine::account::Holding;
 use crate::engine::command::Command;
 use crate::engine::event::{
     AccountUpdate, Bar, Baselines, Event, Fault, Fill, Hold, HorizonForecast, Link, MarketData, ModelInfo, Opening,
-    OrderNews, OrderUpdate, Prediction, Restored, Statement, Ticker, Trade,
+    OrderNews, OrderUpdate, Pool, Prediction, Restored, Statement, Ticker, Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
@@ -161,6 +161,22 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         })),
         market(MarketData::Band { buy_max: price("2700"), sell_min: price("2600") }),
         market(MarketData::Liquidation { side: Side::Buy, price: price("2610"), qty: qty("0.2") }),
+        market(MarketData::Missed {
+            at: Ts(7),
+            trade: Trade { price: price("2683.8"), qty: qty("0.002"), taker: Side::Buy },
+        }),
+        market(MarketData::Pool(Pool {
+            result: Rate::from_raw(-310_000_000),
+            starts: Rate::from_raw(-300_000_000),
+            stops: Rate::from_raw(-250_000_000),
+            low: false,
+            empty: true,
+        })),
+        Event::Account(AccountUpdate::Fees {
+            symbol: Symbol(1),
+            maker: Rate::from_raw(-50_000),
+            taker: Rate::from_raw(550_000),
+        }),
         order(OrderNews::Uncertain("no answer".to_owned())),
         Event::Account(AccountUpdate::Opening(Opening {
             balance: Money::from_units(5),

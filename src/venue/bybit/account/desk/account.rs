@@ -11,6 +11,7 @@ use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::holds::{Holds, Source};
 use crate::venue::bybit::parse::Odd;
+use crate::venue::bybit::parse::rest::account::FeeRow;
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
 
 /// An order younger than this may be missing from a list that was read meanwhile.
@@ -54,6 +55,8 @@ pub struct Known {
     /// Newest row of each leg, by the venue's sequence (contract O13).
     seqs: BTreeMap<(Symbol, i64), i64>,
     legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
+    /// What the account pays, maker and taker.
+    fees: BTreeMap<Symbol, (Rate, Rate)>,
 }
 
 impl Desk {
@@ -282,6 +285,18 @@ impl Desk {
             qty: row.qty,
             fee: Self::fee_of(row),
             maker: row.maker.unwrap_or(false),
+        }
+    }
+
+    /// What the account pays per trade; a row without an instrument is for all that have none of their own.
+    pub fn on_fees(&mut self, rows: &[FeeRow]) {
+        for (place, name) in (0..).zip(&self.symbols) {
+            let own = rows.iter().find(|row| row.symbol.as_ref() == Some(name));
+            let Some(row) = own.or_else(|| rows.iter().find(|row| row.symbol.is_none())) else { continue };
+            let (symbol, maker, taker) = (Symbol(place), row.maker, row.taker);
+            if self.account.fees.insert(symbol, (maker, taker)) != Some((maker, taker)) {
+                self.events.push(Event::Account(AccountUpdate::Fees { symbol, maker, taker }));
+            }
         }
     }
 

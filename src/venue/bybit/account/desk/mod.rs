@@ -107,6 +107,8 @@ pub struct Desk {
     told: BTreeMap<Symbol, i64>,
     /// Executions and the opening: a reading that saw this number change may be older than what was told.
     version: u64,
+    /// Orders whose price the venue moved.
+    moved_prices: u64,
     account: account::Known,
     window: Span,
     events: Vec<Event>,
@@ -124,6 +126,7 @@ impl Desk {
             seen_order: VecDeque::new(),
             told: BTreeMap::new(),
             version: 0,
+            moved_prices: 0,
             account: account::Known::default(),
             window,
             events: Vec::new(),
@@ -143,9 +146,9 @@ impl Desk {
     pub const fn version(&self) -> u64 {
         self.version
     }
-    /// Is this order's outcome unclear, or its end not told yet?
-    pub fn is_settled(&self, order: OrderSeq) -> bool {
-        self.orders.get(&order).is_none_or(|own| own.over.is_some())
+    /// Has this order ended, as far as was told?
+    pub fn is_over(&self, order: OrderSeq) -> bool {
+        self.orders.get(&order).is_some_and(|own| own.over.is_some())
     }
 
     fn symbol(&self, name: &str) -> Option<Symbol> {
@@ -172,6 +175,14 @@ impl Desk {
         own.look_in(at, ANSWER_WITHIN);
         self.orders.insert(order.seq, own);
         self.requests.push(Request::Create { order: order.seq, placement });
+    }
+
+    /// Does not take up an order: the account it would trade on is not known yet.
+    pub fn keep_back(&mut self, at: Ts, order: NewOrder, link_id: &str) {
+        let seq = order.seq;
+        self.links.insert(link_id.to_owned(), seq);
+        self.orders.insert(seq, Own::new(at, order, link_id));
+        self.end(at, seq, OrderNews::Unsent("the account at the exchange has not been read yet".into()));
     }
 
     /// Asks for an order's end. One request at a time; an order that is over needs none.
@@ -245,6 +256,8 @@ impl Desk {
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
         own.unlisted = 0;
+        self.compare_price(order, row);
+        let Some(own) = self.orders.get_mut(&order) else { return };
         if row.status.is_closed() {
             let end = End::of(row, &own.order);
             match &mut own.end {
@@ -275,9 +288,6 @@ impl Desk {
         } else {
             own.look = None;
         }
-        let moved = row.price.filter(|price| *price != own.order.price && !own.price_told);
-        own.price_told |= moved.is_some();
-        let ours = own.order.price;
         let cancel = own.cancel_early;
         if !std::mem::replace(&mut own.accepted, true) {
             own.cancel_early = false;
@@ -286,9 +296,20 @@ impl Desk {
                 self.request_cancel(order);
             }
         }
-        if let Some(price) = moved {
-            self.tell(format!("{}: the exchange moved the price of our order from {ours} to {price}", row.symbol));
-        }
+    }
+
+    /// A limit price that is not the one we sent was moved by the venue: told once for each order, and counted.
+    fn compare_price(&mut self, order: OrderSeq, row: &OrderRow) {
+        let Some(own) = self.orders.get_mut(&order).filter(|own| !own.price_told) else { return };
+        let ours = own.order.price;
+        let Some(price) = row.price.filter(|price| *price != ours) else { return };
+        own.price_told = true;
+        self.moved_prices += 1;
+        let count = self.moved_prices;
+        self.tell(format!(
+            "{}: the exchange moved the price of our order from {ours} to {price} ({count} in this run)",
+            row.symbol
+        ));
     }
 
     /// An execution, pushed or read. Told once.

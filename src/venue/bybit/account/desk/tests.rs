@@ -191,7 +191,7 @@ fn an_end_waits_for_its_fills() {
     let both = [execution(Some(1), "a", 1, ExecKind::Trade), execution(Some(1), "b", 1, ExecKind::Trade)];
     desk.on_looked_up(after(1_100), OrderSeq(1), &both, &Found::Unknown);
     assert!(matches!(&news(&mut desk)[..], [OrderNews::Filled(_), OrderNews::Cancelled(_)]));
-    assert!(desk.is_settled(OrderSeq(1)));
+    assert!(desk.is_over(OrderSeq(1)));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_failed_look_up_is_no_verdict() {
     desk.on_created(T, OrderSeq(1), Answer::Unclear("timeout".into()));
     desk.tick(after(90_000));
     desk.on_looked_up(after(90_000), OrderSeq(1), &[], &Found::Unknown);
-    assert!(!desk.is_settled(OrderSeq(1)));
+    assert!(!desk.is_over(OrderSeq(1)));
     assert!(desk.next_due().is_some());
 }
 
@@ -265,7 +265,7 @@ fn a_late_cancel_is_answered_by_reading_the_order() {
     let filled = Found::Row(Box::new(row(1, 1, OrderStatus::Filled, 1)));
     desk.on_looked_up(after(400), OrderSeq(1), &fill, &filled);
     assert!(matches!(&news(&mut desk)[..], [OrderNews::Accepted, OrderNews::Filled(_)]));
-    assert!(desk.is_settled(OrderSeq(1)));
+    assert!(desk.is_over(OrderSeq(1)));
 }
 
 #[test]
