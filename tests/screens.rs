@@ -258,7 +258,8 @@ fn money_and_arming_stay_in_sight_whatever_the_state() {
     let theme = theme("default");
     for (name, make) in STATES {
         let mut snapshot = make();
-        let long = "a cause that is much longer than any banner has room for, with numbers 1.25 of 3.00, again and again";
+        let long =
+            "a cause that is much longer than any banner has room for, with numbers 1.25 of 3.00, again and again";
         for reason in &mut snapshot.state.reducing {
             reason.why = long.to_owned();
         }

@@ -205,7 +205,8 @@ impl Engine {
         self.foreign_orders = opening.foreign_orders;
         for (symbol, ours, theirs) in strange {
             let what = if theirs == 0 {
-                "it was closed while we were away"
+                "it was closed while we were away, by you, by a stop or by liquidation. It is gone from our books, our exits \
+                 for it end, and what it brought is in the venue's balance, in no fill of ours"
             } else {
                 if self.control.released.insert(symbol) {
                     out.push(Effect::Record(Record::Released { symbol, released: true }));

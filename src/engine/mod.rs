@@ -351,6 +351,14 @@ impl Engine {
     pub const fn denials(&self) -> &BTreeMap<DenialCode, u64> {
         &self.denials
     }
+    /// Why the venue's account was never known in this run, with the hold that says so; `None` when it was.
+    pub fn never_reached(&self) -> Option<Option<(DenialCode, String)>> {
+        let hold = self.control.reducing.iter().find_map(|cause| match cause {
+            risk::state::ReduceCause::Venue { code, symbol: None, detail } => Some((*code, detail.clone())),
+            _ => None,
+        });
+        (!self.account.is_known()).then_some(hold)
+    }
     /// Balance, positions and totals.
     pub const fn account(&self) -> &Account {
         &self.account

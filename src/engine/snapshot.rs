@@ -195,6 +195,8 @@ pub struct StateView {
     pub arming_refused: Option<String>,
     /// How long arming lasts when asked now.
     pub arm_for: Span,
+    /// Longest holding time: an exit of its own, where exits run.
+    pub max_hold: Span,
 }
 
 /// One reason why only reducing orders pass.

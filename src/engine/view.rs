@@ -106,6 +106,7 @@ impl Engine {
             preflight: self.preflight(),
             arming_refused: self.arming_refused(),
             arm_for: self.settings.arm_for,
+            max_hold: self.settings.max_hold,
         }
     }
 

@@ -93,6 +93,7 @@ fn state() -> StateView {
         ],
         arming_refused: None,
         arm_for: Span::from_secs(900),
+        max_hold: Span::from_secs(900),
     }
 }
 

@@ -131,6 +131,7 @@ pub fn calm() -> Snapshot {
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),
+            max_hold: Span::from_secs(900),
         },
         account: AccountView {
             equity: Some(usd("10000")),

@@ -7,7 +7,8 @@ use tickdeck::engine::Engine;
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{Effect, Effects, NewOrder, Record};
 use tickdeck::engine::event::{
-    Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored, Ticker, Trade,
+    AccountUpdate, Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored,
+    Statement, Ticker, Trade,
 };
 use tickdeck::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::book::{BookUpdate, Level};
@@ -66,6 +67,8 @@ pub struct Rig {
     pub forecast: [(f32, f32, f32); 2],
     /// Models answer without a forecast, as they do while features warm up.
     pub silent_models: bool,
+    /// Open orders of others that the venue's statements count.
+    pub foreign_orders: u16,
     /// Re-send the book at every boundary, so that the feed is alive.
     pub alive: bool,
 }
@@ -137,6 +140,7 @@ impl Rig {
             held_back: Vec::new(),
             forecast: [(0.2, 0.2, 0.0); 2],
             silent_models: false,
+            foreign_orders: 0,
             alive: true,
         };
         rig.event(Event::Restored(Box::new(restored)));
@@ -279,6 +283,10 @@ impl Rig {
                 self.now = self.now.max(at);
                 self.event(match report {
                     VenueReport::Order(update) => Event::Order(update),
+                    VenueReport::Account(AccountUpdate::Statement(statement)) => {
+                        let foreign_orders = self.foreign_orders;
+                        Event::Account(AccountUpdate::Statement(Statement { foreign_orders, ..statement }))
+                    }
                     VenueReport::Account(update) => Event::Account(update),
                 });
             }

@@ -22,7 +22,11 @@ fn refusal(market: Market, account: Which) -> &'static str {
         (Market::Simulated, _) => "no: a simulated market has the paper account and no other",
         (Market::Tape, _) => "no: a tape has the paper account and no other",
         (Market::Bybit, Which::Live) => "no: real money takes `live = true`, its own limits and steps of its own",
-        (Market::Bybit, _) => "no: another account is another run; start tickdeck with --mode",
+        (Market::Bybit, Which::Paper) => "no: another account is another run; quit, then `tickdeck`",
+        (Market::Bybit, Which::DemoAccount) => {
+            "no: another account is another run; quit, then `tickdeck --mode demo-account`"
+        }
+        (Market::Bybit, Which::Testnet) => "no: another account is another run; quit, then `tickdeck --mode testnet`",
     }
 }
 

@@ -207,13 +207,22 @@ impl PublicHosts {
 impl PrivateHosts {
     /// The hosts of the account that the credentials are for.
     pub fn new(credentials: &Credentials, overrides: &Overrides) -> Result<Self, HostError> {
-        let (family, rest, stream) = match credentials.account() {
+        Self::of(credentials.account(), overrides)
+    }
+
+    /// Would the overrides be taken for this account? Asked without a key; what it would name stays unnamed.
+    pub fn check(account: &PrivateAccount, overrides: &Overrides) -> Result<(), HostError> {
+        Self::of(account, overrides).map(drop)
+    }
+
+    fn of(account: &PrivateAccount, overrides: &Overrides) -> Result<Self, HostError> {
+        let (family, rest, stream) = match account {
             PrivateAccount::Demo => (DEMO, "https://api-demo.bybit.com", "wss://stream-demo.bybit.com"),
             PrivateAccount::Testnet => (TESTNET, "https://api-testnet.bybit.com", "wss://stream-testnet.bybit.com"),
             PrivateAccount::Live(never) => match *never {},
         };
         // The demo account has no trade socket (contract 0.30); a simulated one on loopback may offer it.
-        let trade = match (credentials.account(), overrides.ws_trade.as_deref()) {
+        let trade = match (account, overrides.ws_trade.as_deref()) {
             (PrivateAccount::Demo, None) => None,
             (_, given) => Some(family.pick("ws_trade_url", given, stream, &["/v5/trade"])?),
         };
