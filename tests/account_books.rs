@@ -7,7 +7,7 @@ mod rig;
 use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::account::Holding;
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::NewOrder;
+use tickdeck::engine::effect::{FLAT_PROVEN, NewOrder, Record};
 use tickdeck::engine::event::{AccountUpdate, Event, Fill, Hold, Opening, OrderNews, OrderUpdate, Restored, Statement};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::num::{Money, Side};
@@ -168,6 +168,21 @@ fn an_account_with_orders_of_others_is_not_called_flat() {
         assert!(rig.engine.close_proven(), "what is ours is closed, and proven so");
         assert_eq!(rig.engine.flat_proven().is_some(), flat, "{outside} foreign orders");
     }
+}
+
+#[test]
+fn a_proof_of_flat_outlives_its_run() {
+    let mut rig = long_btc(eager());
+    rig.command(Command::Kill);
+    rig.command(Command::KillClose);
+    rig.run(4_000);
+    let proven = rig.engine.flat_proven().unwrap();
+    assert!(rig.records.iter().any(|r| matches!(r, Record::Operator { command, .. } if command == FLAT_PROVEN)));
+
+    let again = || Restored { flat_proven: Some(proven), ..restored(eager(), RiskLimits::default()) };
+    assert_eq!(Rig::from(again()).snapshot().state.flat_proven, Some(proven));
+    let with_position = Restored { holdings: vec![held(6, "300", 1_000)], ..again() };
+    assert_eq!(Rig::from(with_position).snapshot().state.flat_proven, None, "a position is no proof of none");
 }
 
 #[test]

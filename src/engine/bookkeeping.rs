@@ -202,6 +202,9 @@ impl Engine {
         self.account.open_with(opening.balance, &holdings);
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
+        if self.account.open().next().is_some() {
+            self.control.flat_proven = None;
+        }
         self.foreign_orders = opening.foreign_orders;
         for (symbol, ours, theirs) in strange {
             let what = if theirs == 0 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
-use super::effect::{Effects, NewOrder, Purpose, TimeInForce};
+use super::effect::{Effect, Effects, FLAT_PROVEN, NewOrder, Purpose, Record, TimeInForce};
 use super::event::Statement;
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
@@ -137,6 +137,10 @@ impl Engine {
         self.control.close = None;
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
+        if account_flat {
+            let outcome = format!("{} ended flat, proven by {PROOFS} statements of the venue", why.word());
+            out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
+        }
         self.pending.settle(|about| *about == About::Closing);
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));

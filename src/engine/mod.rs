@@ -102,6 +102,7 @@ impl Engine {
             .collect::<Vec<_>>();
         let control = Control {
             latch: restored.latch.clone(),
+            flat_proven: restored.flat_proven.filter(|_| restored.holdings.is_empty()),
             released: restored.released.iter().copied().collect(),
             ..Control::default()
         };
@@ -353,10 +354,12 @@ impl Engine {
     }
     /// Why the venue's account was never known in this run, with the hold that says so; `None` when it was.
     pub fn never_reached(&self) -> Option<Option<(DenialCode, String)>> {
-        let hold = self.control.reducing.iter().find_map(|cause| match cause {
+        let holds = self.control.reducing.iter().filter_map(|cause| match cause {
             risk::state::ReduceCause::Venue { code, symbol: None, detail } => Some((*code, detail.clone())),
             _ => None,
         });
+        // A key that is refused is the cause of an account that is out of reach.
+        let hold = holds.max_by_key(|(code, _)| *code == DenialCode::VenueKeyRefused);
         (!self.account.is_known()).then_some(hold)
     }
     /// Balance, positions and totals.

@@ -165,6 +165,7 @@ pub fn open_with(
         settings: setup.settings.clone(),
         limits: tighter(&setup.limits, &stored.limits),
         latch: stored.latch,
+        flat_proven: stored.flat_proven.filter(|_| stored.unknown_holdings.is_empty()),
         balance,
         holdings: stored.holdings,
         baselines: stored.baselines,

@@ -103,6 +103,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         settings,
         limits,
         latch: None,
+        flat_proven: None,
         balance: usd(10_000),
         holdings: Vec::new(),
         baselines: None,

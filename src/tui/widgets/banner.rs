@@ -13,7 +13,7 @@ use crate::engine::ids::{Account, Market};
 use crate::engine::num::UNIT;
 use crate::engine::risk::limits::LimitKey;
 use crate::engine::snapshot::{Playback, SessionView, Snapshot, StateView, StateWord};
-use crate::engine::time::Ts;
+use crate::engine::time::{Span, Ts};
 use crate::tui::glyphs::Glyphs;
 use crate::tui::panes::Scene;
 use crate::tui::theme::Theme;
@@ -245,7 +245,7 @@ fn account(account: Account, glyphs: &Glyphs) -> Vec<(u8, String)> {
 /// The word of the state, longer forms with its cause. A latch or an unknown account is loud on every ground.
 fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
     let (view, g) = (&snapshot.state, &theme.glyphs);
-    let open = open_words(view);
+    let open = open_words(view, snapshot.at);
     let (forms, style) = match view.word {
         StateWord::Safe if view.exiting > 0 => {
             let exiting = view.exiting;
@@ -333,13 +333,19 @@ fn with_cause(mut forms: Vec<(u8, String)>, cause: Option<&str>, g: &Glyphs) -> 
 }
 
 /// `2 OPEN`, `CLOSING 2`, `FLAT (proven 14:32:09)`: killed is not flat.
-fn open_words(view: &StateView) -> String {
+fn open_words(view: &StateView, now: Ts) -> String {
     match (view.open, view.flat_proven) {
         (open, _) if view.closing => format!("CLOSING {open}"),
-        (0, Some(at)) => format!("FLAT (proven {})", at.clock()),
+        (0, Some(at)) => format!("FLAT (proven {})", moment(at, now)),
         (0, None) => "0 OPEN (not proven)".to_owned(),
         (open, _) => format!("{open} OPEN"),
     }
+}
+
+/// A time of today by the clock, an older one with its day.
+pub fn moment(at: Ts, now: Ts) -> String {
+    const TODAY: Span = Span::from_secs(12 * 3600);
+    if now.since(at) < TODAY { at.clock() } else { at.to_string().chars().take(16).collect() }
 }
 
 fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
