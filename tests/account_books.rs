@@ -29,7 +29,15 @@ fn long_btc(settings: Settings) -> Rig {
 
 fn statement(rig: &mut Rig, balance: Money, positions: &[(Symbol, i64)]) {
     let positions = positions.iter().map(|(symbol, thousandths)| (*symbol, thousandths * 1_000_000)).collect();
-    let statement = Statement { balance, positions, working: Vec::new(), unlisted: 0, foreign_orders: 0 };
+    let statement = Statement {
+        balance,
+        positions,
+        working: Vec::new(),
+        unlisted: 0,
+        foreign_orders: 0,
+        protection: Vec::new(),
+        protective: Vec::new(),
+    };
     rig.event(Event::Account(AccountUpdate::Statement(statement)));
 }
 

@@ -157,6 +157,8 @@ impl Recorder {
                 Effect::Cancel(order) => self.venue.cancel(at, order),
                 Effect::Infer(frame) => self.step(at, &Event::Predicted(forecast(&frame))),
                 Effect::Ask => self.venue.ask(at),
+                Effect::Protect { symbol, protection } => self.venue.protect(at, symbol, protection),
+                Effect::CancelProtective { symbol, order } => self.venue.cancel_protective(at, symbol, &order),
                 Effect::Record(_) | Effect::Note(_) => {}
             }
         }
@@ -199,7 +201,8 @@ fn the_same_decisions_with_a_screen_and_without() {
     let folder = tempfile::tempdir().unwrap();
     let pinned = std::fs::read_to_string(hash_path()).unwrap().trim().to_owned();
     let options = ReplayOptions { tape: tape_path(), speed: 500.0, audit: true, practice: false };
-    let (session, cockpit) = replay::session(setup(folder.path()), &options, 60).unwrap();
+    let session = replay::session(setup(folder.path()), &options, 60).unwrap();
+    let cockpit = session.stage.cockpit.clone();
     let engine = std::thread::spawn(move || session.run());
     let begun = Instant::now();
     let hash = loop {

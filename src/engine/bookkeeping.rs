@@ -4,7 +4,7 @@ use super::Engine;
 use super::account::Holding;
 use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
-use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
+use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::num::{Money, Qty, Rate, Side};
@@ -25,7 +25,7 @@ impl Engine {
         }
         match outcome {
             Outcome::Traded(fill) => {
-                self.book_fill(Some(order.intent.seq), symbol, order.intent.side, &fill, out);
+                self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
             Outcome::Moved => self.tell_ended(&order, out),
@@ -79,16 +79,25 @@ impl Engine {
         }
     }
 
-    fn book_fill(&mut self, order: Option<OrderSeq>, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
+    fn book_fill(
+        &mut self,
+        (kind, order): (FillKind, Option<OrderSeq>),
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        out: &mut Effects,
+    ) {
         if symbol.index() >= self.desks.len() {
             return;
         }
         self.fills += 1;
+        let before = self.account.holding(symbol).signed;
         let booked = self.account.book_fill(self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
         out.push(Effect::Record(Record::Fill {
             order,
+            kind,
             symbol,
             side,
             fill: fill.clone(),
@@ -109,6 +118,7 @@ impl Engine {
             self.control.flat_proven = None;
             self.protect(symbol);
         }
+        self.follow_position(symbol, before, out);
         if booked.realised.is_negative() {
             self.pause_entries(symbol, self.limits.span(LimitKey::CooldownAfterLoss));
         }
@@ -136,15 +146,21 @@ impl Engine {
                     format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
                 self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
             }
-            AccountUpdate::Liquidated { symbol, fill, side } => {
-                self.book_fill(None, *symbol, *side, fill, out);
-                let text = format!("{} LIQUIDATED: margin ran out", self.name(*symbol));
+            AccountUpdate::Liquidated { kind, symbol, fill, side } => {
+                self.book_fill((*kind, None), *symbol, *side, fill, out);
+                let why = match kind {
+                    FillKind::Deleveraging => "AUTO-DELEVERAGED: the exchange closed (part of) the position",
+                    FillKind::Settlement => "SETTLED: the contract ended",
+                    _ => "LIQUIDATED: margin ran out",
+                };
+                let text = format!("{} {why}", self.name(*symbol));
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
             }
             AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
             AccountUpdate::Statement(statement) => {
                 self.foreign_orders = statement.foreign_orders;
                 self.reconcile(statement, out);
+                self.verify_protection(statement, out);
                 self.prove_flat(statement, out);
             }
             AccountUpdate::Opening(opening) => self.open_account(opening, out),
@@ -152,6 +168,16 @@ impl Engine {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
                     desk.danger = Some((*liquidation, *adl));
                 }
+            }
+            AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
+            AccountUpdate::Protected { symbol, side, fill, purpose } => {
+                let (level, kind) = match purpose {
+                    Purpose::TakeProfit => (Level::Info, FillKind::TakeProfit),
+                    _ => (Level::Warn, FillKind::Stop),
+                };
+                let text = format!("{}: the {} at the venue closed {}", self.name(*symbol), purpose.word(), fill.qty);
+                self.book_fill((kind, None), *symbol, *side, fill, out);
+                self.tell(level, Kind::Fill, Some(*symbol), text, out);
             }
             AccountUpdate::Fees { symbol, maker, taker } => {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
@@ -167,7 +193,7 @@ impl Engine {
             return;
         }
         let before = self.account.holding(symbol).signed;
-        self.book_fill(None, symbol, side, fill, out);
+        self.book_fill((FillKind::Outside, None), symbol, side, fill, out);
         let after = self.account.holding(symbol).signed;
         let name = self.name(symbol).to_owned();
         let text = format!("{name} {} {} @ {}: traded outside tickdeck", side.word(), fill.qty, fill.price);
@@ -200,6 +226,7 @@ impl Engine {
         };
         let holdings: Vec<Holding> = opening.holdings.iter().map(as_we_left_it).collect();
         self.account.open_with(opening.balance, &holdings);
+        self.doubt_protection();
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
         if self.account.open().next().is_some() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::Holding;
-use super::event::{Baselines, Fill};
+use super::event::{Baselines, Fill, FillKind};
 use super::features::FeatureFrame;
 use super::ids::{OrderSeq, Symbol};
 use super::notice::Notice;
@@ -27,6 +27,20 @@ pub enum Effect {
     Infer(Box<FeatureFrame>),
     /// Ask the venue for its statement (reconcile, proof of flat).
     Ask,
+    /// Set what protects a position at the venue; what is absent stays as it is there. May be repeated freely.
+    Protect {
+        /// Instrument.
+        symbol: Symbol,
+        /// The levels.
+        protection: Protection,
+    },
+    /// Cancel a protective order at the venue, by the venue's id; may be repeated freely.
+    CancelProtective {
+        /// Instrument.
+        symbol: Symbol,
+        /// The venue's id: such an order has none of ours.
+        order: String,
+    },
     /// Write to the ledger.
     Record(Record),
     /// Tell the person.
@@ -52,8 +66,19 @@ pub struct NewOrder {
     pub reduce_only: bool,
     /// Why it exists.
     pub purpose: Purpose,
+    /// What protects the position at the venue from its first fill on. Nothing on an order that reduces.
+    pub protection: Protection,
     /// When it was decided; an intent older than the gate's bound is not sent.
     pub decided: Ts,
+}
+
+/// What closes a whole position at the venue, without us (contract 8.8, `tpslMode` Full): triggered by mark price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Protection {
+    /// Price of the stop.
+    pub stop: Option<Price>,
+    /// Price of the take-profit.
+    pub take_profit: Option<Price>,
 }
 
 /// Time in force.
@@ -65,6 +90,20 @@ pub enum TimeInForce {
     PostOnly,
     /// Take what is there up to the price, rest with the remainder.
     GoodTillCancel,
+}
+
+impl TimeInForce {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::ImmediateOrCancel, Self::PostOnly, Self::GoodTillCancel];
+
+    /// Word for the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ImmediateOrCancel => "ioc",
+            Self::PostOnly => "post-only",
+            Self::GoodTillCancel => "gtc",
+        }
+    }
 }
 
 /// Why an order exists. Orders that open are the ones every limit applies to.
@@ -85,6 +124,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every one.
+    pub const ALL: [Self; 6] = [Self::Entry, Self::Exit, Self::Stop, Self::TakeProfit, Self::MaxHold, Self::Close];
+
     /// Lower-case word for screens and ledger.
     pub const fn word(self) -> &'static str {
         match self {
@@ -117,8 +159,10 @@ pub enum Record {
     },
     /// An execution of ours.
     Fill {
-        /// Order, `None` for a liquidation.
+        /// Order, `None` where it was none of ours.
         order: Option<OrderSeq>,
+        /// Why.
+        kind: FillKind,
         /// Instrument.
         symbol: Symbol,
         /// Side.

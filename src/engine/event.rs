@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Holding;
 use super::command::Command;
+use super::effect::{NewOrder, Protection, Purpose};
 use super::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use super::market::book::BookUpdate;
 use super::market::instrument::Instrument;
@@ -70,8 +71,26 @@ pub struct Restored {
     pub baselines: Option<Baselines>,
     /// Symbols whose positions were released to the person.
     pub released: Vec<Symbol>,
+    /// Orders of earlier runs whose end is not known, numbered before this run's own.
+    pub earlier: Vec<EarlierOrder>,
     /// Is the account's truth known at start (paper: from our ledger)? A venue's account is unknown until it is heard.
     pub account_known: bool,
+}
+
+/// An order of an earlier run that may or may not be at the venue. It counts as working until asking has settled it, and
+/// it is never sent again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EarlierOrder {
+    /// As it was decided, with its number in this run.
+    pub order: NewOrder,
+    /// How the venue knows it.
+    pub link_id: String,
+    /// The venue has shown it.
+    pub seen: bool,
+    /// Booked so far.
+    pub filled: Qty,
+    /// Ids of the executions booked.
+    pub execs: Vec<String>,
 }
 
 /// What loss limits are measured from; kept in the ledger, so a restart changes nothing.
@@ -250,6 +269,40 @@ pub struct Fill {
     pub maker: bool,
 }
 
+/// Why an execution happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FillKind {
+    /// An order of ours traded.
+    Trade,
+    /// Somebody else traded on the account.
+    Outside,
+    /// Margin ran out (`BustTrade`).
+    Liquidation,
+    /// Auto-deleveraging took it (`AdlTrade`).
+    Deleveraging,
+    /// The contract was settled (`Settle`, `Delivery`).
+    Settlement,
+    /// Our stop at the venue closed.
+    Stop,
+    /// Our take-profit at the venue closed.
+    TakeProfit,
+}
+
+impl FillKind {
+    /// Word for the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Trade => "trade",
+            Self::Outside => "outside",
+            Self::Liquidation => "liquidation",
+            Self::Deleveraging => "adl",
+            Self::Settlement => "settlement",
+            Self::Stop => "stop",
+            Self::TakeProfit => "take-profit",
+        }
+    }
+}
+
 /// Account news that belongs to no order of ours.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum AccountUpdate {
@@ -262,8 +315,10 @@ pub enum AccountUpdate {
         /// Change of balance.
         amount: Money,
     },
-    /// The venue closed (part of) a position because margin ran out.
+    /// The venue closed (part of) a position by itself: margin ran out, auto-deleveraging, settlement.
     Liquidated {
+        /// Why.
+        kind: FillKind,
         /// Instrument.
         symbol: Symbol,
         /// The closing execution.
@@ -293,6 +348,24 @@ pub enum AccountUpdate {
         /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
         adl: u8,
     },
+    /// What the venue says protects one position.
+    Protection {
+        /// Instrument.
+        symbol: Symbol,
+        /// The levels.
+        protection: Protection,
+    },
+    /// A protective order at the venue traded: our exit, by an order that carries no number of ours.
+    Protected {
+        /// Instrument.
+        symbol: Symbol,
+        /// Side of the closing execution.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// Stop or take-profit.
+        purpose: Purpose,
+    },
     /// What the account really pays per trade in an instrument; until then the configured fees are assumed.
     Fees {
         /// Instrument.
@@ -302,6 +375,23 @@ pub enum AccountUpdate {
         /// A taking order's.
         taker: Rate,
     },
+}
+
+/// A protective order that waits at the venue. It carries no id of ours: instrument, the venue's id and its kind name it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Protective {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// The venue's id.
+    pub order: String,
+    /// Stop or take-profit.
+    pub purpose: Purpose,
+    /// Side of the order that it will be.
+    pub side: Side,
+    /// Price that triggers it.
+    pub trigger: Price,
+    /// Quantity of base that it closes.
+    pub qty: Qty,
 }
 
 /// The account at the venue when a run first hears of it.
@@ -337,8 +427,12 @@ pub struct Statement {
     pub working: Vec<OrderSeq>,
     /// Open positions that `positions` cannot say: in instruments outside this run, or long and short at once.
     pub unlisted: u16,
-    /// Open orders that are not ours.
+    /// Open orders that are not ours, protective orders not counted.
     pub foreign_orders: u16,
+    /// What protects each of `positions`.
+    pub protection: Vec<(Symbol, Protection)>,
+    /// Protective orders of this run's instruments, whoever made them.
+    pub protective: Vec<Protective>,
 }
 
 /// A model's output for one instrument.
@@ -400,6 +494,9 @@ pub enum Fault {
     Internal(String),
     /// Wall clock and boot clock disagree by this much: everything is stale, disarm, reconcile.
     ClockJump(Span),
+    /// The run itself stood still for this long (a stopped process, a starved machine): everything is stale, disarm,
+    /// reconcile.
+    Stopped(Span),
     /// The tape or disk trouble is over.
     TapeRecovered,
 }

@@ -4,6 +4,7 @@
 
 pub mod account;
 mod bookkeeping;
+pub mod ceremony;
 mod closing;
 pub mod command;
 pub mod control;
@@ -20,6 +21,7 @@ pub mod num;
 mod operating;
 pub mod orders;
 mod pending;
+pub mod protecting;
 pub mod risk;
 pub mod settings;
 pub mod signal;
@@ -37,7 +39,7 @@ use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
 use event::{Event, Link, MarketData, ModelInfo, Restored};
-use ids::{Pair, RunId, Symbol};
+use ids::{OrderSeq, Pair, RunId, Symbol};
 use market::instrument::{Instrument, InstrumentStatus};
 use notice::{Kind, Level, Notice};
 use num::{Money, Price};
@@ -88,6 +90,8 @@ pub struct Engine {
     clock_offset: Option<Span>,
     /// Open orders at the venue that are not ours.
     foreign_orders: u16,
+    /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
+    protective: BTreeMap<OrderSeq, event::Protective>,
 }
 
 impl Engine {
@@ -116,7 +120,7 @@ impl Engine {
             instruments: restored.instruments.clone(),
             desks,
             equity: EquityTracker::new(restored.settings.day_starts_at, restored.baselines.clone()),
-            orders: Orders::default(),
+            orders: Orders::restored(&restored.earlier),
             control,
             sent: VecDeque::new(),
             feed: None,
@@ -135,6 +139,7 @@ impl Engine {
             feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
+            protective: BTreeMap::new(),
         }
     }
 
@@ -163,6 +168,14 @@ impl Engine {
 
     fn on_start(&mut self, out: &mut Effects) {
         self.control.present = self.now;
+        if self.orders.count() > 0 {
+            let text = format!(
+                "{} order(s) of an earlier run have no known end: counted as working until the venue has answered; none is \
+                 sent again",
+                self.orders.count()
+            );
+            self.tell(Level::Warn, Kind::Order, None, text, out);
+        }
         let held: Vec<Symbol> = self.account.open().map(|h| h.symbol).collect();
         for symbol in held {
             self.protect(symbol);
@@ -252,6 +265,7 @@ impl Engine {
             }
         }
         self.watch_warm_up(out);
+        self.watch_protection(out);
         self.run_close(out);
         if self.control.asked.is_none_or(|asked| self.now.since(asked) >= RECONCILE_EVERY) {
             self.ask(out);
@@ -281,6 +295,7 @@ impl Engine {
             settings: &self.settings,
             limits: &self.limits,
             desks: &self.desks,
+            instruments: &self.instruments,
             account: &self.account,
             orders: &self.orders,
             sent: &self.sent,

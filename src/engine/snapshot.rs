@@ -145,6 +145,8 @@ pub struct SessionView {
     pub run: String,
     /// Short description of the market: `weather calm · seed 7`, `replay btc.tape 4x (what-if)`.
     pub market_label: String,
+    /// The account's tail, where whatever loosens takes it typed: real money.
+    pub tail: Option<String>,
     /// The edge gate is off: the banner says `PRACTICE: edge gate off`.
     pub practice: bool,
     /// Replay position and length, playback speed; `None` outside replay.
@@ -197,6 +199,8 @@ pub struct StateView {
     pub arm_for: Span,
     /// Longest holding time: an exit of its own, where exits run.
     pub max_hold: Span,
+    /// Why no other account may take over now.
+    pub stays: Option<String>,
 }
 
 /// One reason why only reducing orders pass.
@@ -478,6 +482,23 @@ pub struct PositionRow {
     pub close_cost: Option<Money>,
     /// Unconfirmed by the venue: shown with `?`.
     pub believed: bool,
+    /// What protects it at the venue.
+    pub protected: Protected,
+}
+
+/// What protects a position at the venue, whatever becomes of this program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Protected {
+    /// None is configured, and none is there.
+    Unwanted,
+    /// The venue has not said.
+    Unknown,
+    /// Nothing: an alarm.
+    None,
+    /// Nothing, and that is the person's choice.
+    Yours,
+    /// A stop at this price.
+    Stop(Price),
 }
 
 /// One line of the orders pane.
@@ -485,7 +506,7 @@ pub struct PositionRow {
 pub struct OrderRow {
     /// Our number.
     pub order: OrderSeq,
-    /// Order link id.
+    /// Order link id; the venue's own id of a protective order, which has none of ours.
     pub link_id: String,
     /// Instrument name.
     pub name: String,
@@ -501,7 +522,8 @@ pub struct OrderRow {
     pub price: Price,
     /// Purpose word.
     pub purpose: String,
-    /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`.
+    /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`; `@venue` of a
+    /// protective order that waits there.
     pub state: String,
     /// Still working?
     pub working: bool,

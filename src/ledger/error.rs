@@ -65,6 +65,22 @@ pub enum LedgerError {
         /// Schema of this build.
         known: i64,
     },
+    /// An older ledger that has no audit chain yet.
+    #[error(
+        "this ledger is of an older version and has no audit chain yet. The next start of tickdeck on this account adds \
+         one, with a copy of the file beside it; nothing was changed now"
+    )]
+    Unchained,
+    /// The file went away under an open ledger.
+    #[error(
+        "the ledger {path} was removed or replaced while tickdeck runs. What is written now would be found by no later \
+         start, so nothing opens; stops and closes go on. Stop tickdeck, put the file back from a copy, and compare with \
+         the exchange before you arm again"
+    )]
+    Gone {
+        /// File.
+        path: PathBuf,
+    },
     /// The stand-in for an unreadable ledger refuses to open risk or to lift the latch.
     #[error("refused while the ledger is unreadable: {0}")]
     StandIn(String),
@@ -119,6 +135,9 @@ impl LedgerError {
     /// May the same rows succeed later (a full disk, a busy file), or is something wrong with the rows themselves?
     pub fn is_passing(&self) -> bool {
         use rusqlite::ErrorCode as Code;
+        if matches!(self, Self::Gone { .. }) {
+            return true;
+        }
         let Self::Storage(error) = self else { return false };
         matches!(
             error.sqlite_error_code(),

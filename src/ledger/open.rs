@@ -4,9 +4,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::schema::{self, APPLICATION_ID, SCHEMA};
+use super::audit::Chain;
+use super::schema::{self, APPLICATION_ID, SCHEMA, STAMPED};
 use super::{LedgerError, marker};
 use crate::engine::ids::{Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
@@ -24,11 +25,18 @@ pub struct Ledger {
     /// Instrument names by [`crate::engine::ids::Symbol`], from `restore`.
     pub(super) names: Vec<String>,
     pub(super) run: Option<RunId>,
+    /// Run and number of the orders of earlier runs that this run took up, in its own numbers from 1.
+    pub(super) earlier: Vec<(String, u64)>,
     pub(super) marker: Option<PathBuf>,
+    /// Where the audit chain stands.
+    pub(super) chain: Chain,
     /// Set in the stand-in for a ledger that could not be read.
     pub(super) stand_in: Option<Latch>,
+    /// Where the file must still be.
+    pub(super) place: Option<Place>,
     /// Held for its lock, which the system releases when this process ends, however it ends.
-    _lock: Option<File>,
+    #[expect(dead_code, reason = "held, not read")]
+    lock: Option<File>,
 }
 
 /// A ledger, or a stand-in that keeps the account killed.
@@ -55,16 +63,21 @@ impl Ledger {
         check(&connection, path, pair)?;
         prepare(&connection).map_err(|e| unreadable(path, &e))?;
         let from = version(&connection, path)?;
-        schema::migrate(&mut connection, from, &pair.stamp())?;
+        if from < SCHEMA {
+            keep_copy(&connection, path, from)?;
+            schema::migrate(&mut connection, from, &pair.stamp()).map_err(|e| unreadable(path, &e))?;
+        }
+        let chain = Chain::load(&connection).map_err(|e| unreadable(path, &e))?;
+        let place = Place::of(path).map_err(unopenable)?;
         let marker = Some(marker::path_beside(path, pair));
-        Ok(Self::over(connection, pair, marker, Some(lock)))
+        Ok(Self { marker, place: Some(place), lock: Some(lock), ..Self::over(connection, pair, chain) })
     }
 
     /// A ledger that lives as long as the process: for backtests, which must not touch any other ledger.
     pub fn in_memory(pair: Pair) -> Result<Self, LedgerError> {
         let mut connection = Connection::open_in_memory()?;
         schema::migrate(&mut connection, 0, &pair.stamp())?;
-        Ok(Self::over(connection, pair, None, None))
+        Ok(Self::over(connection, pair, Chain::default()))
     }
 
     /// Opens the ledger; one that cannot be read becomes a stand-in whose account is killed. A ledger in use or a folder
@@ -99,10 +112,87 @@ impl Ledger {
         self.pair
     }
 
-    fn over(connection: Connection, pair: Pair, marker: Option<PathBuf>, lock: Option<File>) -> Self {
-        let stamp = pair.stamp();
-        Self { connection, pair, stamp, names: Vec::new(), run: None, marker, stand_in: None, _lock: lock }
+    /// Without a file.
+    fn over(connection: Connection, pair: Pair, chain: Chain) -> Self {
+        Self {
+            connection,
+            pair,
+            stamp: pair.stamp(),
+            names: Vec::new(),
+            run: None,
+            earlier: Vec::new(),
+            marker: None,
+            chain,
+            stand_in: None,
+            place: None,
+            lock: None,
+        }
     }
+}
+
+/// The file of an open ledger: what is written into one that was removed is written nowhere.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    identity: Identity,
+    /// The write-ahead log, where there is one: newest rows are in it alone.
+    log: Option<PathBuf>,
+}
+
+impl Place {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let log = Some(PathBuf::from(log)).filter(|log| log.exists());
+        Ok(Self { path: path.to_owned(), identity: identity(&fs::metadata(path)?), log })
+    }
+
+    /// Is it still the file that was opened?
+    pub fn check(&self) -> Result<(), LedgerError> {
+        let same = fs::metadata(&self.path).is_ok_and(|meta| identity(&meta) == self.identity);
+        let whole = self.log.as_ref().is_none_or(|log| log.exists());
+        if same && whole { Ok(()) } else { Err(LedgerError::Gone { path: self.path.clone() }) }
+    }
+}
+
+/// Device and number of a file, where the system has them.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(meta: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (meta.dev(), meta.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> Identity {
+    (0, 0)
+}
+
+/// Copies an older ledger beside itself (`paper.sqlite.v1.bak`, mode 0600) before its schema moves on.
+fn keep_copy(connection: &Connection, path: &Path, from: i64) -> Result<(), LedgerError> {
+    if from == 0 {
+        return Ok(());
+    }
+    let failed = |why: String| LedgerError::Unopenable { path: path.to_owned(), why: format!("no copy of it: {why}") };
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".v{from}.{ending}"));
+        PathBuf::from(name)
+    };
+    let (fresh, copy) = (beside("new"), beside("bak"));
+    let written = (|| {
+        // What an earlier try left; the ledger itself was not changed by it.
+        if fresh.exists() {
+            fs::remove_file(&fresh)?;
+        }
+        create_private_file(&fresh)?;
+        let name = fresh.to_str().ok_or_else(|| std::io::Error::other("its name is not UTF-8"))?;
+        connection.execute("VACUUM INTO ?1", [name]).map_err(std::io::Error::other)?;
+        File::open(&fresh)?.sync_all()?;
+        fs::rename(&fresh, &copy)
+    })();
+    written.map_err(|error| failed(error.to_string()))
 }
 
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
@@ -144,6 +234,23 @@ fn check(connection: &Connection, path: &Path, pair: Pair) -> Result<(), LedgerE
         .map_err(|e| damaged(format!("it does not say whose it is ({e})")))?;
     if env != pair.stamp() {
         return Err(LedgerError::OtherPair { path: path.to_owned(), found: env, wanted: pair.stamp() });
+    }
+    check_rows(connection, path, &env, found)
+}
+
+/// Is every row about the money that the file says it is about?
+fn check_rows(connection: &Connection, path: &Path, env: &str, schema: i64) -> Result<(), LedgerError> {
+    for table in STAMPED.iter().filter(|table| schema > 1 || **table != "audit") {
+        let sql = format!("SELECT env FROM {table} WHERE env <> ?1 LIMIT 1");
+        let strange: Option<String> =
+            connection.query_row(&sql, [env], |row| row.get(0)).optional().map_err(|e| unreadable(path, &e))?;
+        if let Some(strange) = strange {
+            return Err(LedgerError::OtherPair {
+                path: path.to_owned(),
+                found: format!("{strange} (a row of {table})"),
+                wanted: env.to_owned(),
+            });
+        }
     }
     Ok(())
 }

@@ -52,6 +52,7 @@ pub fn sample() -> Snapshot {
             pair: Pair::SIMULATED,
             run: "mhx2k9q01a".to_owned(),
             market_label: "seed 7".to_owned(),
+            tail: None,
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
@@ -94,6 +95,7 @@ fn state() -> StateView {
         arming_refused: None,
         arm_for: Span::from_secs(900),
         max_hold: Span::from_secs(900),
+        stays: None,
     }
 }
 
@@ -276,6 +278,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.43")),
             believed: false,
+            protected: Protected::Stop(price("63380")),
         },
         PositionRow {
             symbol: Symbol(1),
@@ -293,6 +296,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.58")),
             believed: false,
+            protected: Protected::Stop(price("3253.7")),
         },
     ]
 }

@@ -9,7 +9,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
 use tickdeck::engine::snapshot::{
-    AccountView, Check, Freshness, Health, HealthView, LimitRow, MarketRow, OrderRow, Playback, PositionRow,
+    AccountView, Check, Freshness, Health, HealthView, LimitRow, MarketRow, OrderRow, Playback, PositionRow, Protected,
     SessionView, Snapshot, StateView, StateWord, Verdict,
 };
 use tickdeck::engine::time::{Span, Ts};
@@ -66,6 +66,7 @@ pub fn position(index: u16, name: &str, qty: &str, notional: &str) -> PositionRo
         released: false,
         close_cost: Some(usd("0.42")),
         believed: false,
+        protected: Protected::Unwanted,
     }
 }
 
@@ -113,6 +114,7 @@ pub fn calm() -> Snapshot {
             pair: Pair::SIMULATED,
             run: "mhxtest0ab".to_owned(),
             market_label: "weather calm, seed 7".to_owned(),
+            tail: None,
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
@@ -132,6 +134,7 @@ pub fn calm() -> Snapshot {
             arming_refused: None,
             arm_for: Span::from_secs(900),
             max_hold: Span::from_secs(900),
+            stays: None,
         },
         account: AccountView {
             equity: Some(usd("10000")),
@@ -197,9 +200,13 @@ pub fn replay(speed: f64) -> Snapshot {
     picture
 }
 
+/// Tail of the live account.
+pub const TAIL: &str = "a1B2";
+
 /// Bybit's market with this account.
 pub fn bybit(account: Account, mut picture: Snapshot) -> Snapshot {
     picture.session.pair = Pair::bybit(account);
+    picture.session.tail = (account == Account::Live).then(|| TAIL.to_owned());
     picture.session.weather = None;
     picture
 }

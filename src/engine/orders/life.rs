@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Fill, OrderNews};
+use crate::engine::event::{EarlierOrder, Fill, OrderNews};
 use crate::engine::num::Qty;
 use crate::engine::time::Ts;
 
@@ -91,6 +91,16 @@ impl Order {
             reason: String::new(),
         }
     }
+    /// An order of an earlier run: nobody knows what became of it.
+    pub fn restored(earlier: &EarlierOrder) -> Self {
+        Self {
+            state: OrderState::Unknown,
+            filled: earlier.filled,
+            execs: earlier.execs.clone(),
+            reason: "the run that sent it ended before its end was known".to_owned(),
+            ..Self::new(earlier.order)
+        }
+    }
     /// What may still trade; zero once it ended.
     pub const fn left(&self) -> Qty {
         if self.state.is_terminal() { Qty::ZERO } else { self.intent.qty.saturating_sub(self.filled) }
@@ -158,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::effect::{Purpose, TimeInForce};
+    use crate::engine::effect::{Protection, Purpose, TimeInForce};
     use crate::engine::ids::{OrderSeq, Symbol};
     use crate::engine::num::{Money, Price, Side};
 
@@ -172,6 +182,7 @@ mod tests {
             tif: TimeInForce::GoodTillCancel,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(0),
         })
     }

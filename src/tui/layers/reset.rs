@@ -59,6 +59,10 @@ impl Layer for Reset {
         }
         if key.code == Code::Enter {
             return match self.word.text() {
+                // Real money takes the account's tail instead, in a step of its own.
+                _ if ctx.snapshot.session.tail.is_some() && ctx.may_confirm() => {
+                    Outcome::Done(Request::Command(Command::Reset))
+                }
                 WORD if ctx.may_confirm() => Outcome::Done(Request::Command(Command::Reset)),
                 WORD => Outcome::Early,
                 _ => Outcome::Say(format!("type {WORD}, then Enter")),
@@ -80,7 +84,11 @@ impl Layer for Reset {
             dialog.row(resumes(row, ctx.snapshot), Tone::Warn);
         }
         dialog.gap();
-        dialog.row(format!("type {WORD} to go on: {}_", self.word.text()), Tone::Bright);
+        if ctx.snapshot.session.tail.is_some() {
+            dialog.row("Enter goes on to the typed tail of the account", Tone::Bright);
+        } else {
+            dialog.row(format!("type {WORD} to go on: {}_", self.word.text()), Tone::Bright);
+        }
         dialog.focus = Some(dialog.rows.len() - 1);
         dialog
     }

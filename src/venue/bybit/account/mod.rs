@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+pub(super) use opening::check_key;
 use runner::{Command, Runner};
 
 use super::credentials::Credentials;
@@ -21,8 +22,8 @@ use super::hosts::PrivateHosts;
 use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
-use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, Hold, MarketData, OrderNews, OrderUpdate};
+use crate::engine::effect::{NewOrder, Protection};
+use crate::engine::event::{EarlierOrder, Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
@@ -56,6 +57,8 @@ pub struct AccountOptions {
     pub account: Account,
     /// The run, for the ids of orders.
     pub run: RunId,
+    /// Orders of earlier runs whose end is not known: asked about before anything else.
+    pub earlier: Vec<EarlierOrder>,
     /// Venue names, in the order of the run's symbols.
     pub symbols: Vec<String>,
     /// How orders are sent.
@@ -149,6 +152,13 @@ impl Venue for BybitVenue {
     fn ask(&mut self, _: Ts) {
         // Without a task there is no answer, and the hold below says why.
         let _asked = self.command(Command::Ask);
+    }
+    fn protect(&mut self, _: Ts, symbol: Symbol, protection: Protection) {
+        // Without a task nothing is done, and the hold below says why.
+        let _asked = self.command(Command::Protect(symbol, protection));
+    }
+    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
+        let _asked = self.command(Command::CancelProtective(symbol, order.to_owned()));
     }
     fn collect(&mut self) {
         self.inlet.collect();

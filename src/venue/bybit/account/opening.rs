@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::desk::Reading;
+use super::desk::{Reading, Settled};
+use super::requests::look_up;
+use crate::engine::event::EarlierOrder;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
@@ -25,6 +27,8 @@ const ROUND_PAUSE: Duration = Duration::from_millis(400);
 /// The account as it was found.
 pub struct Opened {
     pub reading: Reading,
+    /// Orders of earlier runs, as asking about them found them.
+    pub earlier: Vec<Settled>,
     /// What key and account allow.
     pub standing: Standing,
 }
@@ -77,13 +81,20 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Opened, RestError> {
+pub async fn open(
+    rest: &Rest,
+    names: &Names,
+    symbols: &[String],
+    earlier: &[EarlierOrder],
+) -> Result<Opened, RestError> {
     rest.sync_clock().await?;
     let mut standing = standing(rest).await?;
     cancel_earlier(rest, names, &mut standing.notes).await?;
+    // After the cancels, so that what can end has ended; before the reading, which then holds nothing that was not asked for.
+    let earlier = settle(rest, symbols, earlier).await;
     let reading = read_still(rest, names, symbols).await?;
     note_positions(&reading, symbols, &mut standing.notes);
-    Ok(Opened { reading, standing })
+    Ok(Opened { reading, earlier, standing })
 }
 
 /// Reads what key and account allow. Nothing is changed: that is `doctor --fix`, which asks.
@@ -183,6 +194,17 @@ async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> 
     Ok(())
 }
 
+/// Asks what became of orders that an earlier run made: executed, ended, never there - or still not known.
+async fn settle(rest: &Rest, symbols: &[String], earlier: &[EarlierOrder]) -> Vec<Settled> {
+    let mut settled = Vec::new();
+    for old in earlier {
+        let Some(symbol) = symbols.get(old.order.symbol.index()) else { continue };
+        let (executions, found) = look_up(rest, symbol, &old.link_id).await;
+        settled.push(Settled { order: old.order.seq, executions, found });
+    }
+    settled
+}
+
 /// Reads until no execution came in between: then balance and positions belong together.
 async fn read_still(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Reading, RestError> {
     let since_ms = (rest.clock().venue_time(rest.now()) - BEFORE).as_ms();
@@ -224,7 +246,9 @@ pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
     if let Some(odd) = odd.iter().find(|odd| odd.symbol.is_none()) {
         return Err(RestError::Odd(odd.clone()));
     }
-    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row)).count();
+    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row));
+    // What protects a position is nobody's order.
+    let foreign = foreign.filter(|row| row.protects().is_none()).count();
     let foreign_orders = u16::try_from(foreign + orders.odd.len()).unwrap_or(u16::MAX);
     let (version, open) = (scope.version, orders.good);
     Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions })

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Desk, Request};
+use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
-use crate::engine::event::{AccountUpdate, Event, Fill, Opening, Statement};
+use crate::engine::effect::Protection;
+use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
@@ -42,6 +43,17 @@ pub struct Reading {
     pub executions: Option<Vec<ExecutionRow>>,
 }
 
+/// What asking about an order of an earlier run found.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The order.
+    pub order: OrderSeq,
+    /// What it traded.
+    pub executions: Vec<ExecutionRow>,
+    /// Where it stands.
+    pub found: Found,
+}
+
 /// What has been told about the account.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -49,6 +61,8 @@ pub struct Known {
     /// The opening began then, on the venue's clock.
     opened_at: Option<Ts>,
     danger: BTreeMap<Symbol, (Option<Price>, u8)>,
+    /// What protects each position, as it was told.
+    pub(super) levels: BTreeMap<Symbol, Protection>,
     holds: Holds,
     /// Instruments outside the run of which an unreadable row was told.
     odd_told: BTreeSet<String>,
@@ -71,9 +85,13 @@ impl Desk {
     }
 
     /// The account as it is when we first hear of it. Its executions so far are part of it.
-    pub fn open(&mut self, at: Ts, reading: &Reading) {
+    pub fn open(&mut self, at: Ts, reading: &Reading, earlier: &[Settled]) {
+        for old in earlier {
+            self.on_looked_up(at, old.order, &old.executions, &old.found);
+        }
         for row in reading.executions.iter().flatten() {
-            self.skip_execution(row);
+            // What an order of an earlier run traded is booked before the account is compared: it explains the position.
+            if self.is_of_an_earlier_order(row) { self.on_execution(at, row) } else { self.skip_execution(row) }
         }
         self.told = self.signed(reading);
         self.version += 1;
@@ -201,12 +219,16 @@ impl Desk {
 
     /// Tells the reading as the venue's statement.
     pub fn state(&mut self, reading: &Reading) {
+        reading.open.iter().for_each(|row| self.note_protective(row));
+        let protective = self.protective_orders(reading);
         let statement = Statement {
             balance: reading.balance,
             positions: self.signed(reading).into_iter().collect(),
             working: self.listed(reading).collect(),
             unlisted: self.unlisted(reading),
             foreign_orders: reading.foreign_orders,
+            protection: self.protection(reading, &protective),
+            protective,
         };
         self.events.push(Event::Account(AccountUpdate::Statement(statement)));
     }
@@ -245,19 +267,22 @@ impl Desk {
                 self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
             }
             ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
-                let why = match row.kind {
-                    ExecKind::Adl => "auto-deleveraging took (part of) the position",
-                    ExecKind::Bust => "the exchange liquidated (part of) the position",
-                    _ => "the contract was settled",
+                let kind = match row.kind {
+                    ExecKind::Adl => FillKind::Deleveraging,
+                    ExecKind::Bust => FillKind::Liquidation,
+                    _ => FillKind::Settlement,
                 };
-                self.tell(format!("{}: {why}", row.symbol));
                 self.move_told(symbol, by);
                 let (fill, side) = (self.fill_of(row), row.side);
-                self.events.push(Event::Account(AccountUpdate::Liquidated { symbol, fill, side }));
+                self.events.push(Event::Account(AccountUpdate::Liquidated { kind, symbol, fill, side }));
             }
             ExecKind::Trade => {
                 self.move_told(symbol, by);
                 let (fill, side) = (self.fill_of(row), row.side);
+                if let Some(purpose) = self.protective_purpose(row) {
+                    self.events.push(Event::Account(AccountUpdate::Protected { symbol, side, fill, purpose }));
+                    return;
+                }
                 self.events.push(Event::Account(AccountUpdate::Foreign { symbol, side, fill }));
                 self.requests.push(Request::Reconcile);
             }
@@ -313,6 +338,7 @@ impl Desk {
             *newest = seq;
         }
         self.watch_mode(symbol, row);
+        self.on_levels(symbol, row);
         let danger = if row.size.is_zero() {
             (None, 0)
         } else {

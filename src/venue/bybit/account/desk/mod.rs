@@ -7,16 +7,17 @@
 
 mod account;
 mod own;
+mod protect;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use account::Reading;
-use own::{End, EndKind, Own};
+pub use account::{Reading, Settled};
+use own::{End, EndKind, Lot, Own};
 
-use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, OrderNews, OrderUpdate};
+use crate::engine::effect::{NewOrder, Protection, Purpose};
+use crate::engine::event::{EarlierOrder, Event, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Qty};
 use crate::engine::time::{Span, Ts};
@@ -66,6 +67,20 @@ pub enum Request {
         /// Our id of it.
         link_id: String,
     },
+    /// Set what protects a position; what is absent stays as it is.
+    Protect {
+        /// Instrument.
+        symbol: String,
+        /// The levels.
+        protection: Protection,
+    },
+    /// Ask for the end of a protective order, by the venue's id.
+    CancelProtective {
+        /// Instrument.
+        symbol: String,
+        /// The venue's id.
+        order: String,
+    },
     /// Read the account: something moved that we cannot explain.
     Reconcile,
 }
@@ -110,6 +125,8 @@ pub struct Desk {
     /// Orders whose price the venue moved.
     moved_prices: u64,
     account: account::Known,
+    /// Protective orders that were seen, by the venue's id.
+    protective: BTreeMap<String, Purpose>,
     window: Span,
     events: Vec<Event>,
     requests: Vec<Request>,
@@ -128,9 +145,22 @@ impl Desk {
             version: 0,
             moved_prices: 0,
             account: account::Known::default(),
+            protective: BTreeMap::new(),
             window,
             events: Vec::new(),
             requests: Vec::new(),
+        }
+    }
+
+    /// Takes up orders of earlier runs, which the opening looks up and which are never sent. What is booked of them is known.
+    pub fn restore(&mut self, earlier: &[EarlierOrder]) {
+        for old in earlier {
+            let name = self.name(old.order.symbol);
+            self.seen.extend(old.execs.iter().map(|exec| (name.clone(), exec.clone())));
+            let mut own = Own::new(old.order.decided, old.order, &old.link_id);
+            (own.seen, own.filled) = (old.seen, old.filled);
+            self.links.insert(old.link_id.clone(), old.order.seq);
+            self.orders.insert(old.order.seq, own);
         }
     }
 
@@ -252,6 +282,7 @@ impl Desk {
 
     /// A state of an order, pushed or read.
     pub fn on_order(&mut self, at: Ts, row: &OrderRow) {
+        self.note_protective(row);
         let Some(order) = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied() else { return };
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
@@ -314,14 +345,37 @@ impl Desk {
 
     /// An execution, pushed or read. Told once.
     pub fn on_execution(&mut self, at: Ts, row: &ExecutionRow) {
-        if !self.remember(row) || self.is_before_opening(row) {
+        if !self.remember(row) {
             return;
         }
         let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
+        if self.is_before_opening(row) {
+            return self.on_late(at, order, row);
+        }
         match (order, self.symbol(&row.symbol)) {
             (Some(order), Some(_)) if !matches!(row.kind, ExecKind::Funding) => self.on_fill(at, order, row),
             (_, Some(symbol)) => self.on_foreign(symbol, row),
             (_, None) => self.tell(format!("{}: something was traded or paid that is not of this run", row.symbol)),
+        }
+    }
+
+    /// Did an order of an earlier run trade?
+    fn is_of_an_earlier_order(&self, row: &ExecutionRow) -> bool {
+        !matches!(row.kind, ExecKind::Funding) && row.link_id.as_ref().is_some_and(|link| self.links.contains_key(link))
+    }
+
+    /// An execution that was listed only after the account was opened with it: not booked again, but its order may now add
+    /// up.
+    fn on_late(&mut self, at: Ts, order: Option<OrderSeq>, row: &ExecutionRow) {
+        let Some(own) = order.and_then(|order| self.orders.get_mut(&order)) else { return };
+        own.filled += row.qty;
+        let text = format!(
+            "{}: execution {} of an order of an earlier run was listed late: it is in the balance and not in the ledger's fills",
+            row.symbol, row.exec_id
+        );
+        self.tell(text);
+        if let Some(order) = order {
+            self.settle(at, order);
         }
     }
 
@@ -349,6 +403,26 @@ impl Desk {
     fn on_fill(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow) {
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
+        match own.judge(row) {
+            Lot::New => self.book(at, order, row),
+            Lot::Doubtful => {
+                own.doubtful.push(row.clone());
+                if own.over.is_none() {
+                    own.look_in(at, LOOK_FIRST);
+                } else {
+                    // Its end was told by the venue's own count: the account says whether more came after all.
+                    self.requests.push(Request::Reconcile);
+                }
+            }
+            Lot::Beyond => {
+                self.tell(not_booked(row, "the order had no such quantity left"));
+                self.requests.push(Request::Reconcile);
+            }
+        }
+    }
+
+    fn book(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow) {
+        let Some(own) = self.orders.get_mut(&order) else { return };
         own.accepted = true;
         own.filled += row.qty;
         let (symbol, side) = (own.order.symbol, own.order.side);
@@ -397,14 +471,31 @@ impl Desk {
         if let Some(own) = self.orders.get_mut(&order) {
             own.over.get_or_insert(at);
             own.look = None;
+            let repeats = std::mem::take(&mut own.doubtful);
+            for row in repeats {
+                self.tell(not_booked(&row, "the exchange's own list has no room for it"));
+            }
         }
     }
 
     /// What a look-up found: its executions first, so that no end is told before its fills.
     pub fn on_looked_up(&mut self, at: Ts, order: OrderSeq, executions: &[ExecutionRow], found: &Found) {
         let tries = self.orders.get_mut(&order).map_or(0, Own::looked);
+        // Those in doubt are among the listed ones, or were told before under another id.
+        let doubtful = self.orders.get_mut(&order).map(|own| {
+            own.take_list(executions);
+            std::mem::take(&mut own.doubtful)
+        });
         for row in executions {
             self.on_execution(at, row);
+        }
+        for row in doubtful.into_iter().flatten() {
+            let Some(own) = self.orders.get_mut(&order) else { break };
+            match own.judge(&row) {
+                Lot::New => self.book(at, order, &row),
+                // Should the list lag, the order's count shows that something is missing, and it is read again.
+                Lot::Doubtful | Lot::Beyond => own.doubtful.push(row),
+            }
         }
         if let Found::Row(row) = found {
             self.on_order(at, row);
@@ -467,6 +558,14 @@ impl Desk {
         let fee = if own(row.fee_coin.as_deref().unwrap_or("")) { row.fee } else { Money::ZERO };
         fee + row.extra_fees.iter().filter(|(coin, _)| own(coin)).map(|(_, amount)| *amount).sum()
     }
+}
+
+/// For the person: an execution that was told before under another id.
+fn not_booked(row: &ExecutionRow, why: &str) -> String {
+    format!(
+        "{}: execution {} ({} @ {}) repeats one with another id and is not booked: {why}",
+        row.symbol, row.exec_id, row.qty, row.price
+    )
 }
 
 /// Filled so far, for statements about an order.
