@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
+use super::files::ledger_path;
 use super::session::Session;
 use super::stage::{Left, Stage};
-use super::start::{
-    Opening, Setup, StartError, held_symbols, ledger_path, open, open_with, paper_venue, private_folder,
-};
+use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
 use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair};
