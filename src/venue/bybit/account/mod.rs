@@ -2,10 +2,11 @@
 //! ([`desk`]); sockets and requests run beside it and report to it.
 
 pub mod desk;
-mod opening;
-pub(super) mod requests;
-mod runner;
+pub mod opening;
+pub mod requests;
+pub mod runner;
 pub(super) mod stream;
+mod task;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use runner::{Command, Runner};
+use task::{Command, Task};
 
 use super::credentials::Credentials;
 use super::hosts::PrivateHosts;
@@ -102,8 +103,7 @@ impl BybitVenue {
         let (outlet, inlet) = line(LINE_MAX, now.clone(), wake);
         let (commands, taken) = unbounded_channel();
         let withdrawn = Withdrawn::default();
-        let runner = Runner::new(options, rest, outlet, withdrawn.clone());
-        let task = handle.spawn(runner.run(taken));
+        let task = handle.spawn(Task::new(options, rest, outlet, withdrawn.clone()).run(taken));
         Ok(Self { commands, inlet, withdrawn, task, now, over: false, last_words: VecDeque::new() })
     }
 

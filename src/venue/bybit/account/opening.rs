@@ -1,16 +1,16 @@
 //! The first look at an account: may the key trade, what is held, what rests from earlier runs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::desk::Reading;
+use super::requests::Api;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rest::account::{KeyInfo, MarginMode};
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Odd, Rows};
-use crate::venue::bybit::rest::{Rest, RestError};
+use crate::venue::bybit::rest::RestError;
 
 /// Executions of this long before the opening are known as part of it.
 const BEFORE: Span = Span::from_secs(600);
@@ -20,10 +20,12 @@ const OVERLAP: Span = Span::from_secs(60);
 const LISTED_FOR: Span = Span::from_secs(7 * 86_400 - 600);
 /// Rounds of cancelling what earlier runs left, and of reading until nothing moves.
 const ROUNDS: usize = 10;
-const ROUND_PAUSE: Duration = Duration::from_millis(400);
+const ROUND_PAUSE: Span = Span::from_ms(400);
 
 /// The account as it was found.
+#[derive(Debug)]
 pub struct Opened {
+    /// What it holds.
     pub reading: Reading,
     /// What the person should know.
     pub notes: Vec<String>,
@@ -54,6 +56,7 @@ impl Names {
 }
 
 /// What a reading is to read.
+#[derive(Clone, Debug)]
 pub struct Scope {
     /// [`super::desk::Desk::version`] now.
     pub version: u64,
@@ -68,7 +71,7 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Opened, RestError> {
+pub async fn open(rest: &impl Api, names: &Names, symbols: &[String]) -> Result<Opened, RestError> {
     rest.sync_clock().await?;
     let mut notes = Vec::new();
     let cannot_trade = check_key(&rest.key_info().await?, &mut notes);
@@ -103,7 +106,7 @@ pub fn check_key(key: &KeyInfo, notes: &mut Vec<String>) -> Option<String> {
 }
 
 /// Account facts that change what the numbers mean. None of them is needed to trade.
-async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
+async fn note_margin(rest: &impl Api, notes: &mut Vec<String>) {
     let Ok(info) = rest.account_info().await else { return };
     match info.margin_mode {
         MarginMode::Portfolio => {
@@ -115,8 +118,7 @@ async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
         MarginMode::Cross | MarginMode::Unknown => {}
     }
     // Refused instead of silently moved; not offered everywhere, and then the echoed price is compared.
-    let refuses = rest.user_settings().await.is_ok_and(|settings| settings.refuses_outside_band == Some(true));
-    if !refuses && rest.refuse_outside_band().await.is_err() {
+    if !rest.refuses_outside_band().await {
         notes.push("prices outside the exchange's band are moved to its edge there, not refused".into());
     }
 }
@@ -132,7 +134,7 @@ fn note_positions(reading: &Reading, symbols: &[String], notes: &mut Vec<String>
 }
 
 /// Orders of ours from earlier runs end.
-async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> Result<(), RestError> {
+async fn cancel_earlier(rest: &impl Api, names: &Names, notes: &mut Vec<String>) -> Result<(), RestError> {
     let mut cancelled = BTreeSet::new();
     let mut open = rest.open_orders().await?.good;
     for _ in 0..ROUNDS {
@@ -147,7 +149,7 @@ async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> 
                 cancelled.insert(link);
             }
         }
-        tokio::time::sleep(ROUND_PAUSE).await;
+        rest.pause(ROUND_PAUSE).await;
         open = rest.open_orders().await?.good;
     }
     if !cancelled.is_empty() {
@@ -161,8 +163,8 @@ async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> 
 }
 
 /// Reads until no execution came in between: then balance and positions belong together.
-async fn read_still(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Reading, RestError> {
-    let since_ms = (rest.clock().venue_time(rest.now()) - BEFORE).as_ms();
+async fn read_still(rest: &impl Api, names: &Names, symbols: &[String]) -> Result<Reading, RestError> {
+    let since_ms = (rest.venue_time(rest.now()) - BEFORE).as_ms();
     let scope = Scope { version: 0, since_ms, unchanged: None, watched: symbols.to_vec(), names: names.clone() };
     let mut before = Some(rest.executions_since(since_ms).await?.good);
     let mut reading = read(rest, &scope).await?;
@@ -183,9 +185,9 @@ pub fn since_ms(now: Ts, read_to: Ts) -> i64 {
 }
 
 /// Balance, positions and open orders; executions last, so that none of the positions' is missing.
-pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
+pub async fn read(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> {
     let began = rest.now();
-    let began_at = rest.clock().venue_time(began);
+    let began_at = rest.venue_time(began);
     let balance = balance_of(&rest.wallet().await?);
     let Rows { good: positions, mut odd } = rest.positions().await?;
     let modes = modes_of(rest, &scope.watched, &mut odd).await?;
@@ -211,7 +213,7 @@ pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
 const NO_SUCH_SYMBOL: i64 = 10_001;
 
 /// Every row of some instruments.
-async fn modes_of(rest: &Rest, symbols: &[String], odd: &mut Vec<Odd>) -> Result<Vec<PositionRow>, RestError> {
+async fn modes_of(rest: &impl Api, symbols: &[String], odd: &mut Vec<Odd>) -> Result<Vec<PositionRow>, RestError> {
     let mut modes = Vec::new();
     for symbol in symbols {
         match rest.positions_of(symbol).await {

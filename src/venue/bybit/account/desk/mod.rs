@@ -157,7 +157,8 @@ impl Desk {
     fn say(&mut self, order: OrderSeq, what: OrderNews) {
         self.events.push(Event::Order(OrderUpdate { order, what }));
     }
-    fn tell(&mut self, text: String) {
+    /// Tells the person something.
+    pub(super) fn tell(&mut self, text: String) {
         self.events.push(Event::Told(text));
     }
 
