@@ -190,6 +190,16 @@ impl<S: Store> Writer<S> {
         open
     }
 
+    /// The store, to look at.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The store, to change.
+    pub const fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
     /// The store; what was not stored is lost.
     pub fn into_store(self) -> S {
         self.store

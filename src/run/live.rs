@@ -6,7 +6,7 @@ use super::assemble::{Plan, Shown};
 use super::clock::Clock;
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
-use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
+use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -134,7 +134,7 @@ fn opening(pair: Pair, symbols: &[String], setup: &Setup, at: Ts, recording: boo
     // The venue says the rules as soon as it is reached; until then nothing is known and nothing opens.
     let instruments = symbols.iter().map(|name| Instrument::unknown(name)).collect();
     if recording {
-        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", at);
+        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", (at, new_run(at)));
     }
     open(pair, instruments, setup, "", at)
 }

@@ -35,8 +35,11 @@ pub trait Api: Sync {
     /// Open orders.
     fn open_orders(&self) -> impl Future<Output = Result<Rows<OrderRow>, RestError>> + Send;
     /// One order by our id among the open and the last closed ones.
-    fn order_now(&self, symbol: &str, link_id: &str)
-    -> impl Future<Output = Result<Option<OrderRow>, RestError>> + Send;
+    fn order_now(
+        &self,
+        symbol: &str,
+        link_id: &str,
+    ) -> impl Future<Output = Result<Option<OrderRow>, RestError>> + Send;
     /// One order by our id in the history, which lags.
     fn order_past(
         &self,
