@@ -131,6 +131,27 @@ pub enum Record {
         /// Entry cost of the position after it (unsigned notional).
         cost: Money,
     },
+    /// An execution of an order of ours that this run does not keep.
+    Earlier {
+        /// Our id of the order.
+        link_id: String,
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// Did the account's figures count it already? Then the figures below are of no execution.
+        counted: bool,
+        /// Realised PnL of this execution before its fee.
+        realised: Money,
+        /// Wallet balance after it.
+        balance: Money,
+        /// Signed position after it, raw [`Qty`] units.
+        position: i64,
+        /// Entry cost of the position after it (unsigned notional).
+        cost: Money,
+    },
     /// Funding paid or received.
     Funding {
         /// Instrument.

@@ -267,6 +267,19 @@ pub enum AccountUpdate {
         /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
         adl: u8,
     },
+    /// An order of ours traded that this run does not keep: it is of an earlier run, or what it traded was heard too late.
+    Earlier {
+        /// Our id of it: the ledger knows the order.
+        link_id: String,
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// Do the account's figures count it already? Then it is recorded and nothing else.
+        counted: bool,
+    },
 }
 
 /// The account at the venue when a run first hears of it.

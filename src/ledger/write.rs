@@ -270,7 +270,14 @@ impl Desk<'_> {
             }
             Record::Fill { order, symbol, side, fill, realised, balance, position, cost } => {
                 let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
-                self.fill(at, *order, *symbol, *side, fill, &after)
+                if self.insert_fill(at, (self.run, order.map(number)), *symbol, *side, fill, &after)? {
+                    self.check_fill(at, *symbol, *side, fill, &after)?;
+                }
+                Ok(())
+            }
+            Record::Earlier { link_id, symbol, side, fill, counted, realised, balance, position, cost } => {
+                let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
+                self.earlier(at, link_id, *symbol, *side, fill, (*counted, &after))
             }
             Record::Funding { symbol, rate, amount, balance } => {
                 self.connection
@@ -364,15 +371,62 @@ impl Desk<'_> {
         }
     }
 
-    fn fill(
+    /// An execution of an order that an earlier run sent, or that was heard of too late.
+    fn earlier(
         &mut self,
         at: Ts,
-        order: Option<OrderSeq>,
+        link_id: &str,
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        (counted, after): (bool, &After),
+    ) -> Result<(), LedgerError> {
+        let intent: Option<(String, i64, String, String)> = self
+            .connection
+            .prepare_cached(
+                "SELECT run, seq, i.qty, o.filled FROM intents i JOIN orders o USING (run, seq) WHERE i.link_id = ?1",
+            )?
+            .query_row([link_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .optional()?;
+        let order = intent.as_ref().map_or((self.run, None), |(run, seq, ..)| (run.as_str(), Some(*seq)));
+        if !self.insert_fill(at, order, symbol, side, fill, after)? {
+            return Ok(());
+        }
+        if let Some((run, seq, qty, filled)) = &intent {
+            let number = |text: &str, place| restore::signed(text, place);
+            let filled = number(filled, "orders.filled")?.saturating_add(fill.qty.raw());
+            let state = if filled >= number(qty, "intents.qty")? { "filled" } else { "cancelled" };
+            self.connection
+                .prepare_cached("UPDATE orders SET filled = ?3, state = ?4, updated = ?5 WHERE run = ?1 AND seq = ?2")?
+                .execute(params![run, seq, show(filled), state, at.0])?;
+        }
+        if counted { Ok(()) } else { self.check_fill(at, symbol, side, fill, after) }
+    }
+
+    /// The rows before an execution and the execution make what the engine counts after it.
+    fn check_fill(
+        &mut self,
+        at: Ts,
         symbol: Symbol,
         side: Side,
         fill: &Fill,
         after: &After,
     ) -> Result<(), LedgerError> {
+        let name = self.name(symbol)?.to_owned();
+        self.position(at, symbol, &name, side, fill, after)?;
+        self.balance(at, "fill", after.realised - fill.fee, after.balance)
+    }
+
+    /// Writes an execution of this order; `false` where it is there already.
+    fn insert_fill(
+        &mut self,
+        at: Ts,
+        (run, seq): (&str, Option<i64>),
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        after: &After,
+    ) -> Result<bool, LedgerError> {
         let name = self.name(symbol)?.to_owned();
         // The paper venue numbers executions within a run, an exchange within the account.
         let exec_id = match self.account {
@@ -380,7 +434,7 @@ impl Desk<'_> {
             _ => fill.exec_id.clone(),
         };
         if self.is_booked(&exec_id, &name, side, fill)? {
-            return Ok(());
+            return Ok(false);
         }
         self.connection
             .prepare_cached(
@@ -389,10 +443,10 @@ impl Desk<'_> {
             )?
             .execute(params![
                 self.stamp,
-                self.run,
+                run,
                 at.0,
                 exec_id,
-                order.map(number),
+                seq,
                 name,
                 side.word(),
                 fill.price.to_string(),
@@ -404,8 +458,7 @@ impl Desk<'_> {
                 show(after.position),
                 after.cost.to_string()
             ])?;
-        self.position(at, symbol, &name, side, fill, after)?;
-        self.balance(at, "fill", after.realised - fill.fee, after.balance)
+        Ok(true)
     }
 
     /// The venue may tell of an execution twice; the second time changes nothing.

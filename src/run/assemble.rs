@@ -75,7 +75,7 @@ pub struct Plan<'a> {
 /// Puts a session together, and the cockpit's end of its line.
 pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
     let Plan { opening, line: (cockpit, end), shown, .. } = plan;
-    let Opening { restored, ledger, mut troubles } = opening;
+    let Opening { restored, ledger, mut troubles, .. } = opening;
     if let Some(latch) = &restored.latch {
         troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
     }

@@ -7,13 +7,14 @@ use super::clock::Clock;
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
 use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
-use crate::engine::ids::{Account, Pair, RunId};
+use crate::engine::ids::{Account, Pair};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::Ts;
 use crate::ledger::Ledger;
 use crate::tui::link::{CockpitEnd, link};
 use crate::venue::Venue;
+use crate::venue::bybit::account::opening::Booked;
 use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
@@ -82,7 +83,7 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     let venue: Box<dyn Venue> = match options.private {
         None => paper_venue(&opening.restored),
         Some(access) => {
-            let options = account_options(access, &public, opening.restored.run.clone());
+            let options = account_options(access, &public, &opening);
             Box::new(BybitVenue::start(runtime.handle(), options, now, wake)?)
         }
     };
@@ -105,12 +106,14 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     })
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
+fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening) -> AccountOptions {
+    let (since, executions) = opening.booked.clone();
     AccountOptions {
         hosts: access.hosts,
         credentials: Arc::new(access.credentials),
         account: access.account,
-        run,
+        run: opening.restored.run.clone(),
+        booked: Booked { since, executions },
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,

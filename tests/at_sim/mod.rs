@@ -78,6 +78,7 @@ impl Listener {
     pub fn start(sim: &Sim, credentials: Arc<Credentials>, transport: Transport) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let options = AccountOptions {
+            booked: tickdeck::venue::bybit::account::opening::Booked::default(),
             hosts: PrivateHosts::new(&credentials, &overrides(sim)).unwrap(),
             credentials,
             account: Account::Testnet,

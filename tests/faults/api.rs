@@ -8,7 +8,6 @@ use std::task::{Context, Poll, Waker};
 
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::account::opening;
-use tickdeck::venue::bybit::account::opening::Names;
 use tickdeck::venue::bybit::account::requests::{Api, look_up};
 use tickdeck::venue::bybit::account::runner::{Ask, Done};
 use tickdeck::venue::bybit::codes::Next;
@@ -240,17 +239,14 @@ pub struct Reads {
 
 impl Reads {
     /// Starts what is not a write.
-    pub fn start(&mut self, ask: Ask, names: &Names, symbols: &[String]) {
+    pub fn start(&mut self, ask: Ask) {
         let api = self.api.clone();
         let work: Work = match ask {
             Ask::LookUp(order, symbol, link_id) => Box::pin(async move {
                 let (executions, found) = look_up(&api, &symbol, &link_id).await;
                 Some(Done::LookedUp(order, executions, found))
             }),
-            Ask::Open => {
-                let (names, symbols) = (names.clone(), symbols.to_vec());
-                Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, &names, &symbols).await))) })
-            }
+            Ask::Open(scope) => Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, scope).await))) }),
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
             Ask::Key => Box::pin(async move { Some(Done::Key(api.key_info().await)) }),
             Ask::Clock => Box::pin(async move { api.sync_clock().await.ok().and(None) }),

@@ -166,6 +166,9 @@ impl World {
         self.calm_down();
         self.want(false);
         self.run_until(self.now + Span::from_secs(8));
+        while self.process.as_ref().is_none_or(|process| process.stopped) {
+            self.run_until(self.now + Span::from_secs(1));
+        }
         self.request(Command::Disarm);
         let give_up = self.now + Span::from_secs(150);
         while !self.is_settled() {
@@ -218,7 +221,7 @@ impl World {
         let mut missing = Vec::new();
         for row in self.exchange.executions.iter().filter(|row| row.kind == ExecKind::Trade && !row.link.is_empty()) {
             match disk.fills.get(&row.id) {
-                Some((_, fill)) => {
+                Some(fill) => {
                     assert_eq!((fill.price, fill.qty, fill.fee), (row.price, row.qty, row.fee), "{}", row.link);
                 }
                 None => missing.push(format!("{} {} {} @ {}", row.link, row.side.word(), row.qty, row.price)),

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::ffi::{Error as Code, SQLITE_FULL, SQLITE_IOERR};
 use tickdeck::engine::effect::Record;
 use tickdeck::engine::event::Fill;
-use tickdeck::engine::ids::OrderSeq;
 use tickdeck::engine::risk::state::Latch;
 use tickdeck::ledger::{Committed, Job, Ledger, LedgerError, Store};
 
@@ -30,7 +29,7 @@ pub struct Disk {
     /// Intents that are durable.
     pub intents: BTreeSet<String>,
     /// Executions that are durable, by id.
-    pub fills: BTreeMap<String, (Option<OrderSeq>, Fill)>,
+    pub fills: BTreeMap<String, Fill>,
     /// Is a latch durable?
     pub latched: bool,
 }
@@ -53,8 +52,8 @@ impl Disk {
                 Job::Intent { link_id, .. } => {
                     self.intents.insert(link_id.clone());
                 }
-                Job::Record { record: Record::Fill { order, fill, .. }, .. } => {
-                    self.fills.entry(fill.exec_id.clone()).or_insert_with(|| (*order, fill.clone()));
+                Job::Record { record: Record::Fill { fill, .. } | Record::Earlier { fill, .. }, .. } => {
+                    self.fills.entry(fill.exec_id.clone()).or_insert_with(|| fill.clone());
                 }
                 Job::Record { record: Record::Latch(latch), .. } => self.latched = latch.is_some(),
                 Job::Record { .. } => {}

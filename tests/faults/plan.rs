@@ -104,6 +104,7 @@ impl Plan {
             let at = Span(chance.between(500_000, STORM.0 / 1_000 - 1_000_000) * 1_000);
             draw(&mut chance, symbols, at, &mut acts);
         }
+        acts.retain(|(at, _)| *at < STORM);
         acts.sort_by_key(|(at, _)| *at);
         Self { weather, acts, skew }
     }

@@ -23,6 +23,7 @@ use tickdeck::run::inference::Inference;
 use tickdeck::run::start::{Setup, open_with};
 use tickdeck::tape::{TapeEnd, TapeHeader, TapeKind, TapeReader, TapeThread, TapeWriter};
 use tickdeck::venue::Venue;
+use tickdeck::venue::bybit::account::opening::{Booked, Names};
 use tickdeck::venue::bybit::account::runner::{Ask, Moment, Runner};
 
 use super::api::Reads;
@@ -100,7 +101,6 @@ pub struct Process {
     pub writer: Writer<Disk>,
     client: Arc<Mutex<Client>>,
     pub reads: Reads,
-    pub symbols: Vec<String>,
     tape: TapeEnd,
     /// What the run saw, with the sequence numbers of the tape.
     recorded: Vec<(Ts, Seq, Event)>,
@@ -168,6 +168,8 @@ impl Process {
         let ledger = disk.ledger.take().unwrap();
         let opening = open_with((ledger, Vec::new()), PAIR, unknown, &setup, "", (local, run.clone())).unwrap();
         disk.ledger = Some(opening.ledger);
+        let (since, executions) = opening.booked;
+        let booked = Booked { since, executions };
         let mut restored: Restored = opening.restored;
         restored.models.push(ModelInfo {
             name: "chance".into(),
@@ -181,7 +183,7 @@ impl Process {
         let (thread, writer) = LedgerThread::over(disk, replies_in);
         let (tape, end) = TapeThread::over(Path::new("virtual.tape"));
         let client = Arc::new(Mutex::new(Client {
-            runner: Runner::new(Account::Testnet, &run, symbols.clone(), CREATE_WINDOW, local),
+            runner: Runner::new(Names::new(Account::Testnet, &run), symbols, CREATE_WINDOW, booked, local),
             moment: Moment { now: local, venue: local, banned: None },
             inlet: VecDeque::new(),
             asks: Vec::new(),
@@ -205,7 +207,6 @@ impl Process {
             writer,
             client,
             reads: Reads::default(),
-            symbols,
             tape: end,
             recorded: Vec::new(),
             skew,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tickdeck::engine::command::Command;
 use tickdeck::engine::event::{Event, Fault, HorizonForecast, Link, MarketData, Prediction};
 use tickdeck::engine::ids::{Account, ModelId, Pair, Symbol};
-use tickdeck::engine::num::{Money, Rate};
-use tickdeck::engine::risk::limits::RiskLimits;
+use tickdeck::engine::num::{Money, Rate, UNIT};
+use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::ledger::Ledger;
@@ -104,7 +104,7 @@ impl World {
             next: 0,
             exchange: Exchange::new(rules.clone(), balance, seed),
             walk: Walk::new(seed, symbols),
-            common: Common { instruments: rules, settings, limits: RiskLimits::default(), balance },
+            common: Common { instruments: rules, settings, limits: limits(), balance },
             process: None,
             disk: Some(Disk::new(ledger)),
             lives: 0,
@@ -356,13 +356,12 @@ impl World {
             let Some(process) = &mut self.process else { return };
             let asks = std::mem::take(&mut process.client().asks);
             let idle = asks.is_empty();
-            let names = process.client().runner.names().clone();
             let mut writes = Vec::new();
             for ask in asks {
                 match ask {
                     Ask::Create(order, symbol, placement) => writes.push(Write::create(order, symbol, placement)),
                     Ask::Cancel(order, symbol, link) => writes.push(Write::cancel(order, symbol, link)),
-                    ask => process.reads.start(ask, &names, &process.symbols),
+                    ask => process.reads.start(ask),
                 }
             }
             let done = process.reads.poll();
@@ -530,6 +529,12 @@ pub const fn symbols_of(seed: u64) -> usize {
     1 + (seed % 3) as usize
 }
 
+/// The limits of the file, with room for a strategy that trades all the time.
+fn limits() -> RiskLimits {
+    let wide = RiskLimits::default().with(LimitKey::MaxOrdersPer10s, 60 * UNIT).unwrap();
+    wide.with(LimitKey::CooldownAfterLoss, UNIT / 2).unwrap()
+}
+
 fn settings(chance: &mut Chance) -> Settings {
     let some = |chance: &mut Chance, raw: i64| if chance.permille(600) { Rate::from_raw(raw) } else { Rate::ZERO };
     Settings {
@@ -537,7 +542,7 @@ fn settings(chance: &mut Chance) -> Settings {
         entry_notional: Money::from_units(*chance.pick(&[100, 300, 450])),
         horizon_s: 10,
         passive_entry: chance.permille(400),
-        max_hold: chance.span(2_000, 15_000),
+        max_hold: chance.span(800, 12_000),
         stop: some(chance, 2_000_000),
         take_profit: some(chance, 3_000_000),
         balance_tolerance: Money::from_raw(10_000_000_000_000_000),

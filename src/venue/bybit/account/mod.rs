@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use opening::Booked;
 use task::{Command, Task};
 
 use super::credentials::Credentials;
@@ -57,6 +58,8 @@ pub struct AccountOptions {
     pub account: Account,
     /// The run, for the ids of orders.
     pub run: RunId,
+    /// What the ledger knows of the time before this run.
+    pub booked: Booked,
     /// Venue names, in the order of the run's symbols.
     pub symbols: Vec<String>,
     /// How orders are sent.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::desk::Reading;
 use super::requests::Api;
+use super::runner::Moment;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
@@ -12,7 +13,7 @@ use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Odd, Rows};
 use crate::venue::bybit::rest::RestError;
 
-/// Executions of this long before the opening are known as part of it.
+/// Executions are read from this long before an earlier run was last heard of, or before the opening.
 const BEFORE: Span = Span::from_secs(600);
 /// Executions are read again from this long before the last whole reading began: the venue's list lags.
 const OVERLAP: Span = Span::from_secs(60);
@@ -33,6 +34,15 @@ pub struct Opened {
     pub cannot_trade: Option<String>,
 }
 
+/// What the ledger knows of the time before a run.
+#[derive(Clone, Debug, Default)]
+pub struct Booked {
+    /// When an earlier run was last heard of, local time.
+    pub since: Option<Ts>,
+    /// Executions that were booked around then and later, by instrument and id.
+    pub executions: Vec<(String, String)>,
+}
+
 /// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
 #[derive(Clone, Debug)]
 pub struct Names {
@@ -46,8 +56,12 @@ impl Names {
         let ours = format!("t{}-", account.letter());
         Self { this_run: format!("{ours}{run}-"), ours }
     }
+    /// Is it the id of an order of ours, of whichever run?
+    pub fn is_ours(&self, link_id: &str) -> bool {
+        link_id.starts_with(&self.ours)
+    }
     fn are_ours(&self, row: &OrderRow) -> bool {
-        row.link_id.as_deref().is_some_and(|link| link.starts_with(&self.ours))
+        row.link_id.as_deref().is_some_and(|link| self.is_ours(link))
     }
     /// Is it an order of ours of another run?
     pub fn are_earlier(&self, row: &OrderRow) -> bool {
@@ -71,14 +85,14 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &impl Api, names: &Names, symbols: &[String]) -> Result<Opened, RestError> {
+pub async fn open(rest: &impl Api, scope: Scope) -> Result<Opened, RestError> {
     rest.sync_clock().await?;
     let mut notes = Vec::new();
     let cannot_trade = check_key(&rest.key_info().await?, &mut notes);
     note_margin(rest, &mut notes).await;
-    cancel_earlier(rest, names, &mut notes).await?;
-    let reading = read_still(rest, names, symbols).await?;
-    note_positions(&reading, symbols, &mut notes);
+    cancel_earlier(rest, &scope.names, &mut notes).await?;
+    let reading = read_still(rest, &scope).await?;
+    note_positions(&reading, &scope.watched, &mut notes);
     Ok(Opened { reading, notes, cannot_trade })
 }
 
@@ -163,19 +177,22 @@ async fn cancel_earlier(rest: &impl Api, names: &Names, notes: &mut Vec<String>)
 }
 
 /// Reads until no execution came in between: then balance and positions belong together.
-async fn read_still(rest: &impl Api, names: &Names, symbols: &[String]) -> Result<Reading, RestError> {
-    let since_ms = (rest.venue_time(rest.now()) - BEFORE).as_ms();
-    let scope = Scope { version: 0, since_ms, unchanged: None, watched: symbols.to_vec(), names: names.clone() };
-    let mut before = Some(rest.executions_since(since_ms).await?.good);
-    let mut reading = read(rest, &scope).await?;
+async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> {
+    let mut before = Some(rest.executions_since(scope.since_ms).await?.good);
+    let mut reading = read(rest, scope).await?;
     for _ in 1..ROUNDS {
         if reading.executions == before {
             break;
         }
         before = reading.executions.take();
-        reading = read(rest, &scope).await?;
+        reading = read(rest, scope).await?;
     }
     Ok(reading)
+}
+
+/// Where the opening reads executions from: what an earlier run did last may have been heard of by nobody.
+pub fn first_ms(at: &Moment, known_to: Option<Ts>) -> i64 {
+    (known_to.unwrap_or(at.now).min(at.venue) - BEFORE).max(at.venue - LISTED_FOR).as_ms()
 }
 
 /// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, Found, Reading, Request};
-use super::opening::{self, Names, Opened, Scope, check_key};
+use super::opening::{self, Booked, Names, Opened, Scope, check_key};
 use super::requests::answer_of;
 use crate::engine::effect::NewOrder;
 use crate::engine::event::Event;
-use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
+use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::Money;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
@@ -73,7 +73,7 @@ pub enum Ask {
     /// Read an order by its id: instrument, our id.
     LookUp(OrderSeq, String, String),
     /// Read the account for the first time ([`opening::open`]).
-    Open,
+    Open(Scope),
     /// Read the account ([`opening::read`]).
     Read(Scope),
     /// Read what the key may do.
@@ -107,6 +107,8 @@ pub struct Runner {
     symbols: Vec<String>,
     desk: Desk,
     names: Names,
+    /// When an earlier run was last heard of, local time.
+    known_to: Option<Ts>,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
     up: bool,
@@ -128,12 +130,14 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Of this account, run and instruments, from `now` on. `window` is how long a create stays valid at the venue.
-    pub fn new(account: Account, run: &RunId, symbols: Vec<String>, window: Span, now: Ts) -> Self {
+    /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays
+    /// valid at the venue, `booked` what is known of the time before.
+    pub fn new(names: Names, symbols: Vec<String>, window: Span, booked: Booked, now: Ts) -> Self {
         let mut runner = Self {
-            desk: Desk::new(symbols.clone(), window),
+            desk: Desk::new(symbols.clone(), window).after(names.clone(), booked.executions),
             symbols,
-            names: Names::new(account, run),
+            names,
+            known_to: booked.since,
             earlier: BTreeSet::new(),
             up: false,
             reading: false,
@@ -158,11 +162,6 @@ impl Runner {
     /// What is to be done, in order.
     pub fn take_asks(&mut self) -> Vec<Ask> {
         std::mem::take(&mut self.asks)
-    }
-
-    /// Ours and others' orders.
-    pub const fn names(&self) -> &Names {
-        &self.names
     }
 
     /// When [`Self::on_time`] has something to do.
@@ -270,7 +269,13 @@ impl Runner {
     fn start_reading(&mut self, at: &Moment) {
         self.reading = true;
         if !self.desk.is_open() {
-            self.asks.push(Ask::Open);
+            self.asks.push(Ask::Open(Scope {
+                version: 0,
+                since_ms: opening::first_ms(at, self.known_to),
+                unchanged: None,
+                watched: self.symbols.clone(),
+                names: self.names.clone(),
+            }));
             return;
         }
         // A first answer to a question may be short while the balance is as it was told; one after another answer that
@@ -317,10 +322,7 @@ impl Runner {
             }
             Heard::Executions(rows) => {
                 self.note_odd(at, rows.odd.len());
-                // Before the opening they are part of it.
-                if self.desk.is_open() {
-                    rows.good.iter().for_each(|row| self.desk.on_execution(now, row));
-                }
+                rows.good.iter().for_each(|row| self.desk.on_execution(now, row));
             }
             Heard::Positions(rows) => {
                 self.note_odd(at, rows.odd.len());

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, u
 use tokio::task::JoinSet;
 
 use super::desk::Found;
-use super::opening;
+use super::opening::{self, Names};
 use super::requests::{Owed, cancel, create, look_up, lost_read, lost_write};
 use super::runner::{Ask, Done, Heard, Moment, Runner};
 use super::stream::{self, StreamOptions};
@@ -52,9 +52,11 @@ pub struct Task {
 }
 
 impl Task {
-    pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
+    pub fn new(mut options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
-        let runner = Runner::new(options.account, &options.run, options.symbols.clone(), window, outlet.now());
+        let booked = std::mem::take(&mut options.booked);
+        let names = Names::new(options.account, &options.run);
+        let runner = Runner::new(names, options.symbols.clone(), window, booked, outlet.now());
         let (done, doing) = unbounded_channel();
         let side = JoinSet::new();
         Self { options, rest, outlet, runner, withdrawn, trade: None, done, doing: Some(doing), side }
@@ -163,11 +165,10 @@ impl Task {
                     owed.pay(Done::LookedUp(order, executions, found));
                 });
             }
-            Ask::Open => {
-                let (names, symbols) = (self.runner.names().clone(), self.options.symbols.clone());
+            Ask::Open(scope) => {
                 let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
                 tokio::spawn(async move {
-                    let opened = opening::open(&rest, &names, &symbols).await;
+                    let opened = opening::open(&rest, scope).await;
                     owed.pay(Done::Opened(Box::new(opened)));
                 });
             }

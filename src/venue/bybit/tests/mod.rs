@@ -112,6 +112,7 @@ impl Rig {
     fn venue_at(&self, transport: Transport, secret: &str, now: Now) -> BybitVenue {
         let credentials = Self::credentials(secret);
         let options = AccountOptions {
+            booked: crate::venue::bybit::account::opening::Booked::default(),
             hosts: PrivateHosts::new(&credentials, &self.overrides()).unwrap(),
             credentials,
             account: Account::Testnet,

@@ -69,8 +69,10 @@ impl Desk {
 
     /// The account as it is when we first hear of it. Its executions so far are part of it.
     pub fn open(&mut self, at: Ts, reading: &Reading) {
+        // What our orders traded and nobody heard of is told first: it explains what is held.
         for row in reading.executions.iter().flatten() {
-            self.skip_execution(row);
+            self.on_execution(at, row);
+            self.remember(row.symbol.clone(), row.exec_id.clone());
         }
         self.told = self.signed(reading);
         self.version += 1;
@@ -229,6 +231,17 @@ impl Desk {
     fn listed<'a>(&'a self, reading: &'a Reading) -> impl Iterator<Item = OrderSeq> + 'a {
         let open = reading.open.iter().filter(|row| row.status.is_open());
         open.filter_map(|row| self.links.get(row.link_id.as_ref()?).copied())
+    }
+
+    /// An execution of an order of ours that this run does not keep.
+    pub(super) fn on_earlier(&mut self, symbol: Symbol, row: &ExecutionRow, counted: bool) {
+        if counted {
+            self.version += 1;
+        } else {
+            self.move_told(symbol, row.side.sign().saturating_mul(row.qty.raw()));
+        }
+        let (fill, side, link_id) = (self.fill_of(row), row.side, row.link_id.clone().unwrap_or_default());
+        self.events.push(Event::Account(AccountUpdate::Earlier { link_id, symbol, side, fill, counted }));
     }
 
     /// An execution that no order of this run explains.

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use account::Reading;
 use own::{End, EndKind, Own};
 
+use super::opening::Names;
 use crate::engine::effect::NewOrder;
 use crate::engine::event::{Event, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
@@ -109,6 +110,8 @@ pub struct Desk {
     version: u64,
     account: account::Known,
     window: Span,
+    /// How our orders are called, of whichever run.
+    names: Option<Names>,
     events: Vec<Event>,
     requests: Vec<Request>,
 }
@@ -126,9 +129,19 @@ impl Desk {
             version: 0,
             account: account::Known::default(),
             window,
+            names: None,
             events: Vec::new(),
             requests: Vec::new(),
         }
+    }
+
+    /// After earlier runs: orders of these names are ours, and these executions, by instrument and id, are booked.
+    pub fn after(mut self, names: Names, booked: Vec<(String, String)>) -> Self {
+        self.names = Some(names);
+        for (symbol, exec_id) in booked {
+            self.remember(symbol, exec_id);
+        }
+        self
     }
 
     /// What the engine hears, in order.
@@ -294,26 +307,34 @@ impl Desk {
 
     /// An execution, pushed or read. Told once.
     pub fn on_execution(&mut self, at: Ts, row: &ExecutionRow) {
-        if !self.remember(row) || self.is_before_opening(row) {
+        let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
+        let order = order.filter(|_| row.kind != ExecKind::Funding);
+        let earlier = row
+            .link_id
+            .as_deref()
+            .filter(|_| row.kind == ExecKind::Trade)
+            .is_some_and(|link| self.names.as_ref().is_some_and(|names| names.is_ours(link)));
+        // What others did before the opening is part of it.
+        if !self.is_open() && order.is_none() && !earlier {
             return;
         }
-        let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
+        if !self.remember(row.symbol.clone(), row.exec_id.clone()) {
+            return;
+        }
+        let counted = self.is_before_opening(row);
         match (order, self.symbol(&row.symbol)) {
-            (Some(order), Some(_)) if !matches!(row.kind, ExecKind::Funding) => self.on_fill(at, order, row),
+            (Some(order), Some(_)) => self.on_fill(at, order, row, counted),
+            (None, Some(symbol)) if earlier => self.on_earlier(symbol, row, counted),
+            _ if counted => {}
             (_, Some(symbol)) => self.on_foreign(symbol, row),
             (_, None) => self.tell(format!("{}: something was traded or paid that is not of this run", row.symbol)),
         }
     }
 
-    /// An execution of before the opening: it is in the account already.
-    pub fn skip_execution(&mut self, row: &ExecutionRow) {
-        self.remember(row);
-    }
-
     /// By id alone: the fills of one match share their sequence and may be alike in price and quantity, so nothing else
     /// tells a repeat from another fill.
-    fn remember(&mut self, row: &ExecutionRow) -> bool {
-        let key = (row.symbol.clone(), row.exec_id.clone());
+    fn remember(&mut self, symbol: String, exec_id: String) -> bool {
+        let key = (symbol, exec_id);
         if !self.seen.insert(key.clone()) {
             return false;
         }
@@ -326,7 +347,8 @@ impl Desk {
         true
     }
 
-    fn on_fill(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow) {
+    /// `counted`: the opening's figures have it already, though nobody had heard of it then.
+    fn on_fill(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow, counted: bool) {
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
         own.accepted = true;
@@ -334,10 +356,16 @@ impl Desk {
         let (symbol, side) = (own.order.symbol, own.order.side);
         let full = own.filled >= own.order.qty;
         let cancel = std::mem::take(&mut own.cancel_early) && !full;
-        self.move_told(symbol, side.sign().saturating_mul(row.qty.raw()));
-        let fill = self.fill_of(row);
-        self.say(order, OrderNews::Filled(fill));
-        if full {
+        if counted {
+            self.on_earlier(symbol, row, true);
+        } else {
+            self.move_told(symbol, side.sign().saturating_mul(row.qty.raw()));
+            let fill = self.fill_of(row);
+            self.say(order, OrderNews::Filled(fill));
+        }
+        if full && counted {
+            self.end(at, order, OrderNews::Cancelled("it traded before the account was read, which counts it".into()));
+        } else if full {
             // The engine ends it by its own count.
             self.close(at, order);
         }
