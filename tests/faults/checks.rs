@@ -68,7 +68,7 @@ impl Truth {
     pub fn look(&mut self, _: Ts, process: Option<&Process>) {
         let Some(process) = process else { return };
         let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
-        self.killed = killed && (self.killed || process.latch_is_durable());
+        self.killed = killed && (self.killed || process.kill_is_durable());
     }
 
     pub fn lost(&mut self, link: &str) {

@@ -30,8 +30,8 @@ pub struct Disk {
     pub intents: BTreeSet<String>,
     /// Executions that are durable, by id.
     pub fills: BTreeMap<String, Fill>,
-    /// Is a latch durable?
-    pub latched: bool,
+    /// The latch in the ledger.
+    pub latch: Option<Latch>,
 }
 
 impl Disk {
@@ -42,7 +42,7 @@ impl Disk {
             marker: None,
             intents: BTreeSet::new(),
             fills: BTreeMap::new(),
-            latched: false,
+            latch: None,
         }
     }
 
@@ -55,7 +55,7 @@ impl Disk {
                 Job::Record { record: Record::Fill { fill, .. } | Record::Earlier { fill, .. }, .. } => {
                     self.fills.entry(fill.exec_id.clone()).or_insert_with(|| fill.clone());
                 }
-                Job::Record { record: Record::Latch(latch), .. } => self.latched = latch.is_some(),
+                Job::Record { record: Record::Latch(latch), .. } => self.latch.clone_from(latch),
                 Job::Record { .. } => {}
             }
         }

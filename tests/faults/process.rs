@@ -13,6 +13,7 @@ use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::Money;
 use tickdeck::engine::risk::gate::Approved;
 use tickdeck::engine::risk::limits::RiskLimits;
+use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::ledger::{LedgerThread, Writer};
@@ -274,10 +275,10 @@ impl Process {
         self.writer.store().intents.contains(link_id)
     }
 
-    /// Would a restart find a latch?
-    pub fn latch_is_durable(&self) -> bool {
+    /// Would a restart find a kill?
+    pub fn kill_is_durable(&self) -> bool {
         let disk = self.writer.store();
-        disk.latched || disk.marker.is_some()
+        disk.latch.iter().chain(&disk.marker).any(Latch::is_kill)
     }
 
     /// The process is gone: what was not durable is lost. The tape's own decisions must come out again.
