@@ -201,11 +201,11 @@ impl Soak {
         let credentials = Arc::new(Credentials::new(PrivateAccount::Testnet, "soak-key-0001", secret).unwrap());
         let id = RunId::new((self.clock)().as_ms(), number);
         let options = AccountOptions {
-            booked: tickdeck::venue::bybit::account::opening::Booked::default(),
             hosts: PrivateHosts::new(&credentials, &self.overrides()).unwrap(),
             credentials,
             account: Account::Testnet,
             run: id.clone(),
+            earlier: Vec::new(),
             symbols: NAMES.iter().map(|name| (*name).to_owned()).collect(),
             transport,
             recv_window_ms: 5_000,

@@ -2,9 +2,9 @@
 
 use super::Engine;
 use super::account::Holding;
-use super::desk::Exits;
+use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
-use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
+use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::num::{Money, Qty, Rate, Side};
@@ -20,7 +20,7 @@ impl Engine {
         let symbol = order.intent.symbol;
         match outcome {
             Outcome::Traded(fill) => {
-                self.book_fill(Whose::Order(order.intent.seq), symbol, order.intent.side, &fill, out);
+                self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
             Outcome::Moved => self.tell_ended(&order, out),
@@ -65,7 +65,14 @@ impl Engine {
         }
     }
 
-    fn book_fill(&mut self, whose: Whose<'_>, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
+    fn book_fill(
+        &mut self,
+        (kind, order): (FillKind, Option<OrderSeq>),
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        out: &mut Effects,
+    ) {
         if symbol.index() >= self.desks.len() {
             return;
         }
@@ -73,22 +80,16 @@ impl Engine {
         let booked = self.account.book_fill(self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
-        let (fill_of, realised, balance) = (fill.clone(), booked.realised, self.account.balance());
-        out.push(Effect::Record(match whose {
-            Whose::Earlier(link_id) => Record::Earlier {
-                link_id: link_id.to_owned(),
-                symbol,
-                side,
-                fill: fill_of,
-                counted: false,
-                realised,
-                balance,
-                position,
-                cost,
-            },
-            Whose::Order(_) | Whose::Nobody => {
-                Record::Fill { order: whose.order(), symbol, side, fill: fill_of, realised, balance, position, cost }
-            }
+        out.push(Effect::Record(Record::Fill {
+            order,
+            kind,
+            symbol,
+            side,
+            fill: fill.clone(),
+            realised: booked.realised,
+            balance: self.account.balance(),
+            position,
+            cost,
         }));
         let now = self.now;
         if let Some(desk) = self.desks.get_mut(symbol.index()) {
@@ -129,9 +130,14 @@ impl Engine {
                     format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
                 self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
             }
-            AccountUpdate::Liquidated { symbol, fill, side } => {
-                self.book_fill(Whose::Nobody, *symbol, *side, fill, out);
-                let text = format!("{} LIQUIDATED: margin ran out", self.name(*symbol));
+            AccountUpdate::Liquidated { kind, symbol, fill, side } => {
+                self.book_fill((*kind, None), *symbol, *side, fill, out);
+                let why = match kind {
+                    FillKind::Deleveraging => "AUTO-DELEVERAGED: the exchange closed (part of) the position",
+                    FillKind::Settlement => "SETTLED: the contract ended",
+                    _ => "LIQUIDATED: margin ran out",
+                };
+                let text = format!("{} {why}", self.name(*symbol));
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
             }
             AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
@@ -141,34 +147,17 @@ impl Engine {
                 self.prove_flat(statement, out);
             }
             AccountUpdate::Opening(opening) => self.open_account(opening, out),
-            AccountUpdate::Earlier { link_id, symbol, side, fill, counted: true } => {
-                self.record_counted(link_id, *symbol, *side, fill, out);
-            }
-            AccountUpdate::Earlier { link_id, symbol, side, fill, counted: false } => {
-                self.book_fill(Whose::Earlier(link_id), *symbol, *side, fill, out);
-            }
             AccountUpdate::Danger { symbol, liquidation, adl } => {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
                     desk.danger = Some((*liquidation, *adl));
                 }
             }
+            AccountUpdate::Fees { symbol, maker, taker } => {
+                if let Some(desk) = self.desks.get_mut(symbol.index()) {
+                    desk.fees = Some(Fees { maker: *maker, taker: *taker });
+                }
+            }
         }
-    }
-
-    /// An execution of ours that the venue's figures counted before we heard of it.
-    fn record_counted(&self, link_id: &str, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
-        let held = self.account.holding(symbol);
-        out.push(Effect::Record(Record::Earlier {
-            link_id: link_id.to_owned(),
-            symbol,
-            side,
-            fill: fill.clone(),
-            counted: true,
-            realised: Money::ZERO,
-            balance: self.account.balance(),
-            position: held.signed,
-            cost: held.cost,
-        }));
     }
 
     /// An execution of somebody else. A position that it opens or turns round belongs to the person.
@@ -177,7 +166,7 @@ impl Engine {
             return;
         }
         let before = self.account.holding(symbol).signed;
-        self.book_fill(Whose::Nobody, symbol, side, fill, out);
+        self.book_fill((FillKind::Outside, None), symbol, side, fill, out);
         let after = self.account.holding(symbol).signed;
         let name = self.name(symbol).to_owned();
         let text = format!("{name} {} {} @ {}: traded outside tickdeck", side.word(), fill.qty, fill.price);
@@ -325,26 +314,6 @@ impl Engine {
 const SAID_OFTEN: u8 = 3;
 /// A venue's average price is rounded: costs this near are the same.
 const COST_ROUNDS: Rate = Rate::from_raw(100_000);
-
-/// Whose order an execution belongs to.
-#[derive(Clone, Copy)]
-enum Whose<'a> {
-    /// One of this run.
-    Order(OrderSeq),
-    /// One of an earlier run, by our id of it.
-    Earlier(&'a str),
-    /// None of ours.
-    Nobody,
-}
-
-impl Whose<'_> {
-    const fn order(self) -> Option<OrderSeq> {
-        match self {
-            Self::Order(order) => Some(order),
-            Self::Earlier(_) | Self::Nobody => None,
-        }
-    }
-}
 
 /// A signed position in raw [`Qty`] units, as text.
 struct Position(i64);

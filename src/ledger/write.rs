@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::restore::{self, ENDED, RELEASED};
 use super::{Committed, Job, Ledger, LedgerError, RunRow, marker};
 use crate::engine::account::Holding;
-use crate::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
-use crate::engine::event::{Baselines, Fill};
+use crate::engine::effect::{NewOrder, Purpose, Record};
+use crate::engine::event::{Baselines, Fill, FillKind};
 use crate::engine::ids::{Account, OrderSeq, Symbol};
 use crate::engine::market::instrument::{Category, Instrument};
 use crate::engine::num::{Money, Price, Side};
@@ -34,7 +34,9 @@ impl Ledger {
             let change = row.balance - stored.unwrap_or(Money::ZERO);
             add_balance(&txn, &self.stamp, Some(&row.run.0), row.started, cause, change, row.balance)?;
         }
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         self.run = Some(row.run.clone());
         Ok(())
     }
@@ -63,6 +65,7 @@ impl Ledger {
             run: &run.0,
             account: self.pair.account(),
             names: &self.names,
+            earlier: &self.earlier,
             troubles: &mut done.troubles,
         };
         for job in batch {
@@ -74,7 +77,9 @@ impl Ledger {
                 Job::Record { at, record } => desk.record(*at, record)?,
             }
         }
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         if batch.iter().filter_map(latch_change).next_back().is_some_and(Option::is_none) {
             self.mark(None, &mut done);
         }
@@ -126,7 +131,9 @@ impl Ledger {
             &format!("UPDATE orders SET state = 'market-ended', updated = ?1 WHERE state NOT IN {ENDED}"),
             [at.0],
         )?;
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         Ok(open.len())
     }
 
@@ -211,6 +218,7 @@ struct Desk<'a> {
     run: &'a str,
     account: Account,
     names: &'a [String],
+    earlier: &'a [(String, u64)],
     troubles: &'a mut Vec<String>,
 }
 
@@ -219,13 +227,17 @@ impl Desk<'_> {
         self.names.get(symbol.index()).map(String::as_str).ok_or(LedgerError::UnknownSymbol(symbol.0))
     }
 
+    /// Run and number under which an order was made: those of an earlier run keep theirs.
+    fn order_key(&self, order: OrderSeq) -> (&str, i64) {
+        let place = usize::try_from(order.0).ok().and_then(|number| number.checked_sub(1));
+        match place.and_then(|place| self.earlier.get(place)) {
+            Some((run, seq)) => (run, number(OrderSeq(*seq))),
+            None => (self.run, number(order)),
+        }
+    }
+
     fn intent(&self, at: Ts, order: &NewOrder, link_id: &str) -> Result<(), LedgerError> {
         let twice = LedgerError::IntentTwice { run: self.run.to_owned(), seq: order.seq.0 };
-        let tif = match order.tif {
-            TimeInForce::ImmediateOrCancel => "ioc",
-            TimeInForce::PostOnly => "post-only",
-            TimeInForce::GoodTillCancel => "gtc",
-        };
         self.connection
             .prepare_cached(
                 "INSERT INTO intents (run, seq, env, link_id, at, decided, symbol, side, qty, price, tif, reduce_only,
@@ -242,7 +254,7 @@ impl Desk<'_> {
                 order.side.word(),
                 order.qty.to_string(),
                 order.price.to_string(),
-                tif,
+                order.tif.word(),
                 order.reduce_only,
                 order.purpose.word()
             ])
@@ -254,12 +266,13 @@ impl Desk<'_> {
     }
 
     fn order_state(&self, at: Ts, order: OrderSeq, state: &str, filled: &str, reason: &str) -> Result<(), LedgerError> {
+        let (run, seq) = self.order_key(order);
         self.connection
             .prepare_cached(
                 "INSERT INTO orders (run, seq, env, state, filled, reason, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (run, seq) DO UPDATE SET state = ?4, filled = ?5, reason = ?6, updated = ?7",
             )?
-            .execute(params![self.run, number(order), self.stamp, state, filled, reason, at.0])?;
+            .execute(params![run, seq, self.stamp, state, filled, reason, at.0])?;
         Ok(())
     }
 
@@ -268,16 +281,9 @@ impl Desk<'_> {
             Record::OrderState { order, state, filled, reason } => {
                 self.order_state(at, *order, state, &filled.to_string(), reason)
             }
-            Record::Fill { order, symbol, side, fill, realised, balance, position, cost } => {
+            Record::Fill { order, kind, symbol, side, fill, realised, balance, position, cost } => {
                 let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
-                if self.insert_fill(at, (self.run, order.map(number)), *symbol, *side, fill, &after)? {
-                    self.check_fill(at, *symbol, *side, fill, &after)?;
-                }
-                Ok(())
-            }
-            Record::Earlier { link_id, symbol, side, fill, counted, realised, balance, position, cost } => {
-                let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
-                self.earlier(at, link_id, *symbol, *side, fill, (*counted, &after))
+                self.fill(at, (*kind, *order), *symbol, *side, fill, &after)
             }
             Record::Funding { symbol, rate, amount, balance } => {
                 self.connection
@@ -371,62 +377,15 @@ impl Desk<'_> {
         }
     }
 
-    /// An execution of an order that an earlier run sent, or that was heard of too late.
-    fn earlier(
+    fn fill(
         &mut self,
         at: Ts,
-        link_id: &str,
-        symbol: Symbol,
-        side: Side,
-        fill: &Fill,
-        (counted, after): (bool, &After),
-    ) -> Result<(), LedgerError> {
-        let intent: Option<(String, i64, String, String)> = self
-            .connection
-            .prepare_cached(
-                "SELECT run, seq, i.qty, o.filled FROM intents i JOIN orders o USING (run, seq) WHERE i.link_id = ?1",
-            )?
-            .query_row([link_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-            .optional()?;
-        let order = intent.as_ref().map_or((self.run, None), |(run, seq, ..)| (run.as_str(), Some(*seq)));
-        if !self.insert_fill(at, order, symbol, side, fill, after)? {
-            return Ok(());
-        }
-        if let Some((run, seq, qty, filled)) = &intent {
-            let number = |text: &str, place| restore::signed(text, place);
-            let filled = number(filled, "orders.filled")?.saturating_add(fill.qty.raw());
-            let state = if filled >= number(qty, "intents.qty")? { "filled" } else { "cancelled" };
-            self.connection
-                .prepare_cached("UPDATE orders SET filled = ?3, state = ?4, updated = ?5 WHERE run = ?1 AND seq = ?2")?
-                .execute(params![run, seq, show(filled), state, at.0])?;
-        }
-        if counted { Ok(()) } else { self.check_fill(at, symbol, side, fill, after) }
-    }
-
-    /// The rows before an execution and the execution make what the engine counts after it.
-    fn check_fill(
-        &mut self,
-        at: Ts,
+        (kind, order): (FillKind, Option<OrderSeq>),
         symbol: Symbol,
         side: Side,
         fill: &Fill,
         after: &After,
     ) -> Result<(), LedgerError> {
-        let name = self.name(symbol)?.to_owned();
-        self.position(at, symbol, &name, side, fill, after)?;
-        self.balance(at, "fill", after.realised - fill.fee, after.balance)
-    }
-
-    /// Writes an execution of this order; `false` where it is there already.
-    fn insert_fill(
-        &mut self,
-        at: Ts,
-        (run, seq): (&str, Option<i64>),
-        symbol: Symbol,
-        side: Side,
-        fill: &Fill,
-        after: &After,
-    ) -> Result<bool, LedgerError> {
         let name = self.name(symbol)?.to_owned();
         // The paper venue numbers executions within a run, an exchange within the account.
         let exec_id = match self.account {
@@ -434,12 +393,17 @@ impl Desk<'_> {
             _ => fill.exec_id.clone(),
         };
         if self.is_booked(&exec_id, &name, side, fill)? {
-            return Ok(false);
+            return Ok(());
         }
+        let (run, seq) = match order.map(|order| self.order_key(order)) {
+            Some((run, seq)) => (run, Some(seq)),
+            None => (self.run, None),
+        };
         self.connection
             .prepare_cached(
-                "INSERT INTO fills (env, run, at, exec_id, seq, symbol, side, price, qty, fee, maker, realised, balance,
-                     position, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                "INSERT INTO fills (env, run, at, exec_id, seq, kind, symbol, side, price, qty, fee, maker, realised,
+                     balance, position, cost)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 self.stamp,
@@ -447,6 +411,7 @@ impl Desk<'_> {
                 at.0,
                 exec_id,
                 seq,
+                kind.word(),
                 name,
                 side.word(),
                 fill.price.to_string(),
@@ -458,7 +423,8 @@ impl Desk<'_> {
                 show(after.position),
                 after.cost.to_string()
             ])?;
-        Ok(true)
+        self.position(at, symbol, &name, side, fill, after)?;
+        self.balance(at, "fill", after.realised - fill.fee, after.balance)
     }
 
     /// The venue may tell of an execution twice; the second time changes nothing.

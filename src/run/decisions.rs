@@ -97,14 +97,6 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
                 fill.qty,
                 fill.price
             ),
-            Record::Earlier { link_id, symbol, side, fill, counted, balance, position, .. } => write!(
-                line,
-                "{at} EARLIER {link_id} {} {} {} @ {} counted={counted} balance={balance} position={position}",
-                symbol.0,
-                side.word(),
-                fill.qty,
-                fill.price
-            ),
             Record::Latch(latch) => {
                 write!(line, "{at} LATCH {}", latch.as_ref().map_or("none".into(), |l| l.cause.to_string()))
             }

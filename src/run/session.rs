@@ -1,21 +1,25 @@
 //! A run at its own pace: live (the clock), or a replay (the clock times a speed). Looks at kill, signals and requests
 //! before every batch of market events, publishes snapshots, and never waits for the screen.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::clock::{Clock, wall};
-use super::driver::{Driver, Finished};
+use super::clock::wall;
+use super::driver::Driver;
 use super::feed::Feed;
+use super::live::Prepared;
 use super::signals::Signal;
+use super::stage::{Left, Stage};
+use super::switch::{Switch, Wanted};
 use crate::engine::command::Command;
 use crate::engine::event::Fault;
+use crate::engine::ids::Account;
 use crate::engine::notice::Notice;
 use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
 use crate::tui::crash;
-use crate::tui::link::{EngineEnd, PlaybackRequest, QuitChoice, Request};
+use crate::tui::link::{PlaybackRequest, QuitChoice, Request};
 
 /// Steps between two looks at kill and requests: some milliseconds of work at most.
 const BATCH: usize = 256;
@@ -55,6 +59,8 @@ pub enum Outcome {
     Done,
     /// The screen is gone.
     ScreenLost,
+    /// Another account takes over.
+    Switched(Account),
 }
 
 /// Receives notices.
@@ -66,16 +72,16 @@ pub type OnSnapshot = Box<dyn FnMut(&Snapshot) + Send>;
 pub struct Session {
     /// The driver at its start.
     pub driver: Driver,
-    /// The engine's end of the line to the cockpit.
-    pub end: EngineEnd,
-    /// Signals.
-    pub signals: Receiver<Signal>,
+    /// The line to the cockpit, signals and the clock: they outlive the run.
+    pub stage: Stage,
+    /// The way to another account, where there is one.
+    pub switch: Option<Switch>,
+    /// The run that comes after this one.
+    pub next: Option<Prepared>,
     /// Is there a screen? It decides what SIGINT means and whether snapshots are built.
     pub screen: bool,
     /// How event time follows the clock.
     pub pace: Pace,
-    /// The clock.
-    pub clock: Clock,
     /// Least time between two snapshots.
     pub publish_every: Span,
     /// Stop by itself after this long.
@@ -109,14 +115,6 @@ struct State {
     started: Ts,
 }
 
-/// Could it open, raise or lift something?
-const fn loosens(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Command(Command::Reset | Command::Arm { .. } | Command::Adopt(_) | Command::SetLimit { .. })
-    )
-}
-
 #[derive(Default)]
 struct Rate {
     since: Ts,
@@ -126,8 +124,8 @@ struct Rate {
 
 impl Session {
     /// Runs until asked to stop.
-    pub fn run(mut self) -> (Outcome, Finished) {
-        let now = self.clock.now();
+    pub fn run(mut self) -> Left {
+        let now = self.stage.clock.now();
         let mut state = State {
             falls_over: std::env::var_os("TICKDECK_PROVOKE").is_some_and(|what| what == "engine-panic"),
             view: View::default(),
@@ -152,10 +150,14 @@ impl Session {
             Outcome::Signal(name) => name,
             Outcome::Done => "done",
             Outcome::ScreenLost => "screen lost",
+            Outcome::Switched(account) => account.word(),
         };
         let finished = self.driver.finish(word);
-        self.end.end();
-        (outcome, finished)
+        let next = self.next.take().zip(self.switch.as_ref().map(Switch::again));
+        if next.is_none() {
+            self.stage.end.end();
+        }
+        Left { outcome, finished, stage: self.stage, next }
     }
 
     /// What was cancelled on leaving is still answered, as far as the venue answers in time. A market of our own needs no
@@ -167,10 +169,10 @@ impl Session {
             }
             return;
         }
-        let until = self.clock.now() + ANSWERS_TAKE;
-        while self.driver.engine().working_orders() > 0 && self.clock.now() < until {
+        let until = self.stage.clock.now() + ANSWERS_TAKE;
+        while self.driver.engine().working_orders() > 0 && self.stage.clock.now() < until {
             self.driver.collect();
-            self.driver.advance(self.clock.now(), usize::MAX >> 1);
+            self.driver.advance(self.stage.clock.now(), usize::MAX >> 1);
             std::thread::park_timeout(Duration::from_millis(2));
         }
     }
@@ -189,13 +191,16 @@ impl Session {
         if let Some(outcome) = self.serve_waiting(state) {
             return Some(outcome);
         }
-        if let Some(jump) = self.clock.take_jump()
+        if let Some(outcome) = self.follow_switch() {
+            return Some(outcome);
+        }
+        if let Some(jump) = self.stage.clock.take_jump()
             && matches!(self.pace, Pace::Clock)
         {
             self.driver.fault(Fault::ClockJump(jump));
         }
         if matches!(self.pace, Pace::Clock) {
-            self.driver.look_at_clock(self.clock.now());
+            self.driver.look_at_clock(self.stage.clock.now());
         }
         self.driver.collect();
         let target = self.target(state);
@@ -219,7 +224,7 @@ impl Session {
                 return Some(Outcome::Quit);
             }
         }
-        let now = self.clock.now();
+        let now = self.stage.clock.now();
         if self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
             return Some(Outcome::Done);
         }
@@ -236,18 +241,23 @@ impl Session {
     fn serve_waiting(&mut self, state: &mut State) -> Option<Outcome> {
         let mut killed = false;
         loop {
-            if self.end.take_kill() {
+            if self.stage.end.take_kill() {
                 killed = true;
                 self.command(Command::Kill);
             }
-            let request = self.end.requests.try_recv().ok()?;
-            if killed && loosens(&request) {
+            let request = self.stage.end.requests.try_recv().ok()?;
+            if killed && self.loosens(&request) {
                 continue;
             }
             if let Some(outcome) = self.serve(request, state) {
                 return Some(outcome);
             }
         }
+    }
+
+    fn loosens(&self, request: &Request) -> bool {
+        let limits = self.driver.engine().limits();
+        matches!(request, Request::Command(command) if command.loosens(|key| limits.get(key)))
     }
 
     /// A person's request. An audit replay only plays what was recorded: there is nothing to command.
@@ -265,7 +275,7 @@ impl Session {
     }
 
     fn look_at_signals(&mut self) -> Option<Outcome> {
-        let signal = self.signals.try_recv().ok()?;
+        let signal = self.stage.signals.try_recv().ok()?;
         let name = signal.name();
         match signal {
             Signal::Quit => self.driver.command(Command::Kill),
@@ -305,9 +315,49 @@ impl Session {
                 self.driver.command(Command::Leaving("the screen was lost".to_owned()));
                 return Some(Outcome::ScreenLost);
             }
+            Request::Switch { account, typed } => {
+                if let Err(why) = self.begin_switch(account, typed) {
+                    self.stay(&why);
+                }
+            }
             Request::Wake => {}
         }
         None
+    }
+
+    /// Another account is asked for. This run goes on until the next one can begin.
+    fn begin_switch(&mut self, account: Account, typed: Option<String>) -> Result<(), String> {
+        self.driver.engine().may_leave()?;
+        let at = self.stage.clock.now();
+        let running = if let Feed::Live(live) = self.driver.feed() { Some(live.options().clone()) } else { None };
+        let Some(switch) = &mut self.switch else {
+            return Err("this market has the paper account and no other".to_owned());
+        };
+        switch.ask(Wanted { account, typed, running, at }, self.stage.cockpit.clone())
+    }
+
+    /// The next run is ready, or refused. What happened meanwhile may keep this one here.
+    fn follow_switch(&mut self) -> Option<Outcome> {
+        let prepared = match self.switch.as_mut()?.take()? {
+            Ok(prepared) => prepared,
+            Err(why) => {
+                self.stay(&why);
+                return None;
+            }
+        };
+        if let Err(why) = self.driver.engine().may_leave() {
+            prepared.abandon();
+            self.stay(&why);
+            return None;
+        }
+        let account = prepared.account();
+        self.driver.command(Command::Leaving(format!("switched to the {} account", account.word())));
+        self.next = Some(prepared);
+        Some(Outcome::Switched(account))
+    }
+
+    fn stay(&mut self, why: &str) {
+        self.driver.tell(format!("the account stays as it is: {why}"));
     }
 
     fn set_weather(&mut self, word: &str) {
@@ -323,7 +373,7 @@ impl Session {
         if let Some(seek) = state.seek {
             return seek;
         }
-        let now = self.clock.now();
+        let now = self.stage.clock.now();
         match &mut self.pace {
             Pace::Clock => now,
             Pace::Replay { speed, from, since, .. } => {
@@ -341,7 +391,7 @@ impl Session {
     }
 
     fn playback(&mut self, request: PlaybackRequest, state: &mut State) {
-        let (reached, now) = (self.driver.now(), self.clock.now());
+        let (reached, now) = (self.driver.now(), self.stage.clock.now());
         let Pace::Replay { speed, resume, from, since } = &mut self.pace else { return };
         (*from, *since) = (reached, now);
         match request {
@@ -383,7 +433,7 @@ impl Session {
             Pace::Replay { speed, .. } => speed,
         };
         // What came between the last look and falling asleep has woken nobody.
-        self.end.falls_asleep();
+        self.stage.end.falls_asleep();
         self.driver.collect();
         let until_due = match self.driver.next_due() {
             Some(due) if speed > 0.0 => {
@@ -391,7 +441,7 @@ impl Session {
             }
             _ => NAP_MAX,
         };
-        match self.end.requests.recv_timeout(until_due.min(NAP_MAX)) {
+        match self.stage.end.requests.recv_timeout(until_due.min(NAP_MAX)) {
             Ok(request) => self.serve(request, state),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) if self.screen => Some(Outcome::ScreenLost),
@@ -404,7 +454,7 @@ impl Session {
 
     /// Builds a snapshot for whoever looks.
     fn publish(&mut self, state: &mut State) {
-        let now = self.clock.now();
+        let now = self.stage.clock.now();
         state.published = now;
         let report_due = self.on_snapshot.is_some() && now.since(state.reported) >= Span::from_secs(1);
         if !self.screen && !report_due {
@@ -419,7 +469,7 @@ impl Session {
             }
         }
         if self.screen {
-            self.end.publish(snapshot);
+            self.stage.end.publish(snapshot);
         }
     }
 

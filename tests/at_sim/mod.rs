@@ -78,11 +78,11 @@ impl Listener {
     pub fn start(sim: &Sim, credentials: Arc<Credentials>, transport: Transport) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let options = AccountOptions {
-            booked: tickdeck::venue::bybit::account::opening::Booked::default(),
             hosts: PrivateHosts::new(&credentials, &overrides(sim)).unwrap(),
             credentials,
             account: Account::Testnet,
             run: RunId::new(1_763_800_000_000, 1),
+            earlier: Vec::new(),
             symbols: vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()],
             transport,
             recv_window_ms: 5_000,

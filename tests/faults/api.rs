@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
+use tickdeck::engine::ids::OrderSeq;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::account::opening;
-use tickdeck::venue::bybit::account::requests::{Api, look_up};
+use tickdeck::venue::bybit::account::requests::{Api, look_up, lost_read};
 use tickdeck::venue::bybit::account::runner::{Ask, Done};
 use tickdeck::venue::bybit::codes::Next;
 use tickdeck::venue::bybit::parse::Rows;
-use tickdeck::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode};
+use tickdeck::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode, UserSettings};
 use tickdeck::venue::bybit::parse::rest::orders::OrderRef;
 use tickdeck::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow, WalletRow};
 use tickdeck::venue::bybit::rest::RestError;
@@ -169,8 +170,8 @@ impl Api for VirtualApi {
     async fn account_info(&self) -> Result<AccountInfo, RestError> {
         Ok(AccountInfo { unified_status: 6, margin_mode: MarginMode::Cross, updated_ms: None })
     }
-    async fn refuses_outside_band(&self) -> bool {
-        true
+    async fn user_settings(&self) -> Result<UserSettings, RestError> {
+        Ok(UserSettings { refuses_outside_band: Some(true) })
     }
     async fn open_orders(&self) -> Result<Rows<OrderRow>, RestError> {
         match self.read(Query::OpenOrders).await {
@@ -238,24 +239,33 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Starts what is not a write.
+    /// Starts what is not about one order.
     pub fn start(&mut self, ask: Ask) {
         let api = self.api.clone();
         let work: Work = match ask {
-            Ask::LookUp(order, symbol, link_id) => Box::pin(async move {
-                let (executions, found) = look_up(&api, &symbol, &link_id).await;
-                Some(Done::LookedUp(order, executions, found))
-            }),
-            Ask::Open(scope) => Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, scope).await))) }),
+            Ask::Open(scope, earlier) => {
+                Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, &scope, &earlier).await))) })
+            }
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
-            Ask::Key => Box::pin(async move { Some(Done::Key(api.key_info().await)) }),
+            Ask::Standing => Box::pin(async move { Some(Done::Standing(opening::standing(&api).await)) }),
+            // Not offered everywhere.
+            Ask::Fees => Box::pin(async { Some(Done::Fees(Ok(Vec::new()))) }),
+            Ask::Rules(symbol, _) => Box::pin(async move { Some(Done::Rules(symbol, Err(lost_read()))) }),
             Ask::Clock => Box::pin(async move { api.sync_clock().await.ok().and(None) }),
             Ask::CancelEarlier(symbol, link_id) => {
                 Box::pin(async move { Api::cancel(&api, &symbol, &link_id).await.ok().and(None) })
             }
-            Ask::Create(..) | Ask::Cancel(..) => panic!("a write"),
         };
         self.work.push(work);
+    }
+
+    /// Looks an order up.
+    pub fn look_up(&mut self, order: OrderSeq, symbol: String, link_id: String) {
+        let api = self.api.clone();
+        self.work.push(Box::pin(async move {
+            let (executions, found) = look_up(&api, &symbol, &link_id).await;
+            Some(Done::LookedUp(order, executions, found))
+        }));
     }
 
     /// An answer has come.

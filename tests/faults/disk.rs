@@ -52,7 +52,7 @@ impl Disk {
                 Job::Intent { link_id, .. } => {
                     self.intents.insert(link_id.clone());
                 }
-                Job::Record { record: Record::Fill { fill, .. } | Record::Earlier { fill, .. }, .. } => {
+                Job::Record { record: Record::Fill { fill, .. }, .. } => {
                     self.fills.entry(fill.exec_id.clone()).or_insert_with(|| fill.clone());
                 }
                 Job::Record { record: Record::Latch(latch), .. } => self.latch.clone_from(latch),

@@ -24,7 +24,8 @@ use tickdeck::run::inference::Inference;
 use tickdeck::run::start::{Setup, open_with};
 use tickdeck::tape::{TapeEnd, TapeHeader, TapeKind, TapeReader, TapeThread, TapeWriter};
 use tickdeck::venue::Venue;
-use tickdeck::venue::bybit::account::opening::{Booked, Names};
+use tickdeck::venue::bybit::account::desk::Request;
+use tickdeck::venue::bybit::account::opening::Names;
 use tickdeck::venue::bybit::account::runner::{Ask, Moment, Runner};
 
 use super::api::Reads;
@@ -41,6 +42,8 @@ pub struct Client {
     inlet: VecDeque<(Ts, Event)>,
     /// Wanted and not started yet.
     pub asks: Vec<Ask>,
+    /// The same about orders.
+    pub requests: Vec<Request>,
     /// Orders that are not wanted any more: they do not leave.
     pub withdrawn: BTreeSet<OrderSeq>,
 }
@@ -51,6 +54,7 @@ impl Client {
         let now = self.moment.now;
         self.inlet.extend(self.runner.take_events().into_iter().map(|event| (now, event)));
         self.asks.extend(self.runner.take_asks());
+        self.requests.extend(self.runner.take_requests());
     }
 
     /// Something that is heard now.
@@ -169,8 +173,6 @@ impl Process {
         let ledger = disk.ledger.take().unwrap();
         let opening = open_with((ledger, Vec::new()), PAIR, unknown, &setup, "", (local, run.clone())).unwrap();
         disk.ledger = Some(opening.ledger);
-        let (since, executions) = opening.booked;
-        let booked = Booked { since, executions };
         let mut restored: Restored = opening.restored;
         restored.models.push(ModelInfo {
             name: "chance".into(),
@@ -184,10 +186,17 @@ impl Process {
         let (thread, writer) = LedgerThread::over(disk, replies_in);
         let (tape, end) = TapeThread::over(Path::new("virtual.tape"));
         let client = Arc::new(Mutex::new(Client {
-            runner: Runner::new(Names::new(Account::Testnet, &run), symbols, CREATE_WINDOW, booked, local),
+            runner: Runner::new(
+                Names::new(Account::Testnet, &run),
+                symbols,
+                CREATE_WINDOW,
+                restored.earlier.clone(),
+                local,
+            ),
             moment: Moment { now: local, venue: local, banned: None },
             inlet: VecDeque::new(),
             asks: Vec::new(),
+            requests: Vec::new(),
             withdrawn: BTreeSet::new(),
         }));
         let parts = Parts {

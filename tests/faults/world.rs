@@ -10,6 +10,7 @@ use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::ledger::Ledger;
+use tickdeck::venue::bybit::account::desk::Request;
 use tickdeck::venue::bybit::account::runner::{Done, Heard};
 use tickdeck::venue::sim::exchange::Exchange;
 use tickdeck::venue::sim::exchange::model::Slot;
@@ -351,17 +352,22 @@ impl World {
 
     /// Reads and writes that the account's task wants begin; reads that can go on do.
     fn serve_task(&mut self) {
-        use tickdeck::venue::bybit::account::runner::Ask;
         loop {
             let Some(process) = &mut self.process else { return };
             let asks = std::mem::take(&mut process.client().asks);
-            let idle = asks.is_empty();
+            let requests = std::mem::take(&mut process.client().requests);
+            let idle = asks.is_empty() && requests.is_empty();
+            asks.into_iter().for_each(|ask| process.reads.start(ask));
             let mut writes = Vec::new();
-            for ask in asks {
-                match ask {
-                    Ask::Create(order, symbol, placement) => writes.push(Write::create(order, symbol, placement)),
-                    Ask::Cancel(order, symbol, link) => writes.push(Write::cancel(order, symbol, link)),
-                    ask => process.reads.start(ask),
+            for request in requests {
+                match request {
+                    Request::Create { order, placement } => {
+                        let symbol = process.client().runner.symbol(&placement.symbol);
+                        writes.push(Write::create(order, symbol, placement));
+                    }
+                    Request::Cancel { order, symbol, link_id } => writes.push(Write::cancel(order, symbol, link_id)),
+                    Request::LookUp { order, symbol, link_id } => process.reads.look_up(order, symbol, link_id),
+                    Request::Reconcile => {}
                 }
             }
             let done = process.reads.poll();

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::desk::Reading;
-use super::requests::Api;
-use super::runner::Moment;
+use super::desk::{Reading, Settled};
+use super::requests::{Api, look_up};
+use crate::engine::event::EarlierOrder;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::parse::rest::account::{KeyInfo, MarginMode};
+use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode};
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Odd, Rows};
 use crate::venue::bybit::rest::RestError;
 
-/// Executions are read from this long before an earlier run was last heard of, or before the opening.
+/// Executions of this long before the opening are known as part of it.
 const BEFORE: Span = Span::from_secs(600);
 /// Executions are read again from this long before the last whole reading began: the venue's list lags.
 const OVERLAP: Span = Span::from_secs(60);
@@ -28,19 +28,21 @@ const ROUND_PAUSE: Span = Span::from_ms(400);
 pub struct Opened {
     /// What it holds.
     pub reading: Reading,
+    /// Orders of earlier runs, as asking about them found them.
+    pub earlier: Vec<Settled>,
+    /// What key and account allow.
+    pub standing: Standing,
+}
+
+/// What key and account allow, besides what is in the account.
+#[derive(Debug, Default)]
+pub struct Standing {
     /// What the person should know.
     pub notes: Vec<String>,
     /// Why the key cannot trade, if so.
     pub cannot_trade: Option<String>,
-}
-
-/// What the ledger knows of the time before a run.
-#[derive(Clone, Debug, Default)]
-pub struct Booked {
-    /// When an earlier run was last heard of, local time.
-    pub since: Option<Ts>,
-    /// Executions that were booked around then and later, by instrument and id.
-    pub executions: Vec<(String, String)>,
+    /// Why nothing may open in an account of this kind, if so.
+    pub wrong_kind: Option<String>,
 }
 
 /// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
@@ -56,12 +58,8 @@ impl Names {
         let ours = format!("t{}-", account.letter());
         Self { this_run: format!("{ours}{run}-"), ours }
     }
-    /// Is it the id of an order of ours, of whichever run?
-    pub fn is_ours(&self, link_id: &str) -> bool {
-        link_id.starts_with(&self.ours)
-    }
     fn are_ours(&self, row: &OrderRow) -> bool {
-        row.link_id.as_deref().is_some_and(|link| self.is_ours(link))
+        row.link_id.as_deref().is_some_and(|link| link.starts_with(&self.ours))
     }
     /// Is it an order of ours of another run?
     pub fn are_earlier(&self, row: &OrderRow) -> bool {
@@ -85,15 +83,34 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &impl Api, scope: Scope) -> Result<Opened, RestError> {
+pub async fn open(rest: &impl Api, scope: &Scope, earlier: &[EarlierOrder]) -> Result<Opened, RestError> {
+    let symbols = &scope.watched;
     rest.sync_clock().await?;
-    let mut notes = Vec::new();
-    let cannot_trade = check_key(&rest.key_info().await?, &mut notes);
-    note_margin(rest, &mut notes).await;
-    cancel_earlier(rest, &scope.names, &mut notes).await?;
-    let reading = read_still(rest, &scope).await?;
-    note_positions(&reading, &scope.watched, &mut notes);
-    Ok(Opened { reading, notes, cannot_trade })
+    let mut standing = standing(rest).await?;
+    cancel_earlier(rest, &scope.names, &mut standing.notes).await?;
+    // After the cancels, so that what can end has ended; before the reading, which then holds nothing that was not asked for.
+    let earlier = settle(rest, symbols, earlier).await;
+    let reading = read_still(rest, scope).await?;
+    note_positions(&reading, symbols, &mut standing.notes);
+    Ok(Opened { reading, earlier, standing })
+}
+
+/// Reads what key and account allow. Nothing is changed: that is `doctor --fix`, which asks.
+pub async fn standing(rest: &impl Api) -> Result<Standing, RestError> {
+    let mut standing = Standing::default();
+    standing.cannot_trade = check_key(&rest.key_info().await?, &mut standing.notes);
+    if let Ok(info) = rest.account_info().await {
+        check_margin(&info, &mut standing);
+    }
+    // Not offered everywhere. Orders are kept inside the band here, and the price that is echoed is compared.
+    if rest.user_settings().await.is_ok_and(|settings| settings.refuses_outside_band == Some(false)) {
+        standing.notes.push(
+            "the exchange moves prices outside its band to the edge instead of refusing them: `tickdeck doctor --fix` \
+             changes that"
+                .into(),
+        );
+    }
+    Ok(standing)
 }
 
 /// What the key may do: a key that cannot trade holds, one that could withdraw is warned about.
@@ -119,21 +136,20 @@ pub fn check_key(key: &KeyInfo, notes: &mut Vec<String>) -> Option<String> {
     }
 }
 
-/// Account facts that change what the numbers mean. None of them is needed to trade.
-async fn note_margin(rest: &impl Api, notes: &mut Vec<String>) {
-    let Ok(info) = rest.account_info().await else { return };
+/// Kinds of account that change what the numbers mean; one of them is not traded.
+fn check_margin(info: &AccountInfo, standing: &mut Standing) {
     match info.margin_mode {
         MarginMode::Portfolio => {
-            notes.push("the account is in portfolio margin: margin figures here are estimates".into());
+            standing.wrong_kind = Some(
+                "the account is in portfolio margin: its margin and liquidation are reckoned in a way that tickdeck does \
+                 not know; switch to cross margin at Bybit, exits go on meanwhile"
+                    .into(),
+            );
         }
         MarginMode::Isolated => {
-            notes.push("the account is in isolated margin: each position has margin of its own".into());
+            standing.notes.push("the account is in isolated margin: each position has margin of its own".into())
         }
         MarginMode::Cross | MarginMode::Unknown => {}
-    }
-    // Refused instead of silently moved; not offered everywhere, and then the echoed price is compared.
-    if !rest.refuses_outside_band().await {
-        notes.push("prices outside the exchange's band are moved to its edge there, not refused".into());
     }
 }
 
@@ -176,6 +192,17 @@ async fn cancel_earlier(rest: &impl Api, names: &Names, notes: &mut Vec<String>)
     Ok(())
 }
 
+/// Asks what became of orders that an earlier run made: executed, ended, never there - or still not known.
+async fn settle(rest: &impl Api, symbols: &[String], earlier: &[EarlierOrder]) -> Vec<Settled> {
+    let mut settled = Vec::new();
+    for old in earlier {
+        let Some(symbol) = symbols.get(old.order.symbol.index()) else { continue };
+        let (executions, found) = look_up(rest, symbol, &old.link_id).await;
+        settled.push(Settled { order: old.order.seq, executions, found });
+    }
+    settled
+}
+
 /// Reads until no execution came in between: then balance and positions belong together.
 async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> {
     let mut before = Some(rest.executions_since(scope.since_ms).await?.good);
@@ -190,9 +217,9 @@ async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError
     Ok(reading)
 }
 
-/// Where the opening reads executions from: what an earlier run did last may have been heard of by nobody.
-pub fn first_ms(at: &Moment, known_to: Option<Ts>) -> i64 {
-    (known_to.unwrap_or(at.now).min(at.venue) - BEFORE).max(at.venue - LISTED_FOR).as_ms()
+/// Where the opening reads executions from; `now` is the venue's.
+pub const fn first_ms(now: Ts) -> i64 {
+    Ts(now.0 - BEFORE.0).as_ms()
 }
 
 /// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the

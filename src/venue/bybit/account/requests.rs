@@ -1,19 +1,20 @@
-//! The requests behind the books, what they come back with, and that each of them comes back: a task that is cut off
-//! answers too.
+//! The requests behind the books, what leaves together, and that each of them comes back: a task that is cut off answers
+//! too.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::desk::{Answer, Found};
+use super::desk::{Answer, Found, Request};
 use super::runner::Done;
+use crate::engine::ids::OrderSeq;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::leave::Leave;
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo};
+use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, UserSettings};
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow, WalletRow};
-use crate::venue::bybit::rest::{Placement, Rest, RestError, Stage};
+use crate::venue::bybit::rest::{BATCH_MAX, Placement, Rest, RestError, Stage};
 use crate::venue::bybit::trade::TradeSocket;
 
 /// What the account's books ask of the venue: the REST client, and a venue in virtual time.
@@ -30,8 +31,8 @@ pub trait Api: Sync {
     fn key_info(&self) -> impl Future<Output = Result<KeyInfo, RestError>> + Send;
     /// Kind of account and margin.
     fn account_info(&self) -> impl Future<Output = Result<AccountInfo, RestError>> + Send;
-    /// Are prices outside the band refused? Asks for it where they are not.
-    fn refuses_outside_band(&self) -> impl Future<Output = bool> + Send;
+    /// Settings of the user.
+    fn user_settings(&self) -> impl Future<Output = Result<UserSettings, RestError>> + Send;
     /// Open orders.
     fn open_orders(&self) -> impl Future<Output = Result<Rows<OrderRow>, RestError>> + Send;
     /// One order by our id among the open and the last closed ones.
@@ -83,9 +84,8 @@ impl Api for Rest {
     async fn account_info(&self) -> Result<AccountInfo, RestError> {
         Self::account_info(self).await
     }
-    async fn refuses_outside_band(&self) -> bool {
-        let refuses = self.user_settings().await.is_ok_and(|settings| settings.refuses_outside_band == Some(true));
-        refuses || self.refuse_outside_band().await.is_ok()
+    async fn user_settings(&self) -> Result<UserSettings, RestError> {
+        Self::user_settings(self).await
     }
     async fn open_orders(&self) -> Result<Rows<OrderRow>, RestError> {
         Self::open_orders(self).await
@@ -140,6 +140,41 @@ impl Drop for Owed {
             drop(self.done.send(news));
         }
     }
+}
+
+/// What leaves as one request.
+#[derive(Debug, PartialEq)]
+pub enum Parcel {
+    /// Alone.
+    One(Request),
+    /// Several reducing creates.
+    Creates(Vec<(OrderSeq, Placement)>),
+    /// Several cancels: order, instrument, id.
+    Cancels(Vec<(OrderSeq, String, String)>),
+}
+
+/// Puts together what was asked together and can only reduce risk: fewer requests, sooner over. An order that opens goes
+/// alone, so that nothing holds it up.
+pub fn parcels(requests: Vec<Request>) -> Vec<Parcel> {
+    let (mut parcels, mut creates, mut cancels) = (Vec::new(), Vec::new(), Vec::new());
+    for request in requests {
+        match request {
+            Request::Create { order, placement } if placement.reduce_only => creates.push((order, placement)),
+            Request::Cancel { order, symbol, link_id } => cancels.push((order, symbol, link_id)),
+            other => parcels.push(Parcel::One(other)),
+        }
+    }
+    parcels.extend(creates.chunks(BATCH_MAX).map(|items| match items {
+        [(order, placement)] => Parcel::One(Request::Create { order: *order, placement: placement.clone() }),
+        items => Parcel::Creates(items.to_vec()),
+    }));
+    parcels.extend(cancels.chunks(BATCH_MAX).map(|items| match items {
+        [(order, symbol, link_id)] => {
+            Parcel::One(Request::Cancel { order: *order, symbol: symbol.clone(), link_id: link_id.clone() })
+        }
+        items => Parcel::Cancels(items.to_vec()),
+    }));
+    parcels
 }
 
 /// A write that was cut off: nobody knows whether it left.
@@ -211,7 +246,37 @@ pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ids::OrderSeq;
+    use crate::engine::effect::TimeInForce;
+    use crate::engine::num::{Price, Qty, Side};
+
+    #[test]
+    fn what_reduces_goes_together_and_what_opens_goes_alone() {
+        let create = |seq: u64, reduce_only| Request::Create {
+            order: OrderSeq(seq),
+            placement: Placement {
+                symbol: "BTCUSDT".into(),
+                link_id: format!("td-{seq}"),
+                side: Side::Sell,
+                qty: Qty::from_raw(1),
+                price: Price::from_raw(1),
+                tif: TimeInForce::ImmediateOrCancel,
+                reduce_only,
+            },
+        };
+        let cancel = |seq| Request::Cancel { order: OrderSeq(seq), symbol: "BTCUSDT".into(), link_id: "td".into() };
+        let mut asked = vec![create(1, true), create(2, false), cancel(3)];
+        let alone: Vec<Parcel> = [create(2, false), create(1, true), cancel(3)].into_iter().map(Parcel::One).collect();
+        assert_eq!(parcels(asked.clone()), alone);
+        asked.extend((4..=13).map(|seq| create(seq, true)));
+        asked.extend((14..=16).map(cancel));
+        let sizes = parcels(asked).into_iter().map(|parcel| match parcel {
+            Parcel::One(_) => 1,
+            Parcel::Creates(items) => 10 + items.len(),
+            Parcel::Cancels(items) => 100 + items.len(),
+        });
+        // The one that opens; ten creates and the eleventh; four cancels.
+        assert_eq!(sizes.collect::<Vec<_>>(), [1, 20, 1, 104]);
+    }
 
     #[test]
     fn a_task_that_is_cut_off_answers_all_the_same() {

@@ -5,21 +5,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, Found, Reading, Request};
-use super::opening::{self, Booked, Names, Opened, Scope, check_key};
+use super::opening::{self, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
 use crate::engine::effect::NewOrder;
-use crate::engine::event::Event;
+use crate::engine::event::{EarlierOrder, Event};
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::codes::{Action, Next};
+use crate::venue::bybit::codes::{Action, Next, doubts_rules};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::KeyInfo;
+use crate::venue::bybit::parse::rest::account::FeeRow;
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
-use crate::venue::bybit::rest::{Placement, RestError};
+use crate::venue::bybit::rest::RestError;
 
 /// A statement that disagrees is read again for this long before it is told as it is.
 const DISAGREE_MAX: Span = Span::from_secs(3);
@@ -30,6 +31,10 @@ const READ_PAUSE: Span = Span::from_secs(1);
 const REFUSED_PAUSE: Span = Span::from_secs(30);
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Span = Span::from_secs(60);
+/// Fees change with the account's level, at most daily.
+const FEES_EVERY: Span = Span::from_secs(3_600);
+/// Rules are not read more often than this, however many orders are refused.
+const RULES_PAUSE: Span = Span::from_secs(30);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
 const REFUSAL_HOLDS: Span = Span::from_secs(300);
 
@@ -63,21 +68,20 @@ pub enum Heard {
     Odd,
 }
 
-/// What is to be done; each comes back as a [`Done`], but for the last two, which are heard of otherwise or not at all.
+/// What is to be done besides [`Request`]s; it comes back as a [`Done`], but for the last two, which are heard of otherwise
+/// or not at all.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Send this order, once.
-    Create(OrderSeq, Symbol, Placement),
-    /// Ask for the end of an order: instrument, our id.
-    Cancel(OrderSeq, String, String),
-    /// Read an order by its id: instrument, our id.
-    LookUp(OrderSeq, String, String),
     /// Read the account for the first time ([`opening::open`]).
-    Open(Scope),
+    Open(Scope, Vec<EarlierOrder>),
     /// Read the account ([`opening::read`]).
     Read(Scope),
-    /// Read what the key may do.
-    Key,
+    /// Read what key and account allow ([`opening::standing`]).
+    Standing,
+    /// Read what the account pays.
+    Fees,
+    /// Read the rules of an instrument.
+    Rules(Symbol, String),
     /// Measure the venue's clock.
     Clock,
     /// Ask for the end of an order of an earlier run: instrument, its id. The next reading shows what became of it.
@@ -97,8 +101,12 @@ pub enum Done {
     Read(Result<Reading, RestError>),
     /// The first reading.
     Opened(Box<Result<Opened, RestError>>),
-    /// The key.
-    Key(Result<KeyInfo, RestError>),
+    /// What key and account allow.
+    Standing(Result<Standing, RestError>),
+    /// What the account pays.
+    Fees(Result<Vec<FeeRow>, RestError>),
+    /// The rules of an instrument; `None` where it is not listed.
+    Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
 
 /// The account's task without its sockets.
@@ -107,8 +115,6 @@ pub struct Runner {
     symbols: Vec<String>,
     desk: Desk,
     names: Names,
-    /// When an earlier run was last heard of, local time.
-    known_to: Option<Ts>,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
     up: bool,
@@ -124,20 +130,29 @@ pub struct Runner {
     /// The balance as it was last told.
     balance: Option<Money>,
     clock_at: Ts,
+    /// When fees are read again; not before the account is known.
+    fees_at: Option<Ts>,
+    /// When an instrument's rules were read after a refusal.
+    rules_read: BTreeMap<Symbol, Ts>,
+    /// Orders of earlier runs, to be asked about with the opening.
+    open_with: Vec<EarlierOrder>,
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
+    requests: Vec<Request>,
     asks: Vec<Ask>,
 }
 
 impl Runner {
-    /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays
-    /// valid at the venue, `booked` what is known of the time before.
-    pub fn new(names: Names, symbols: Vec<String>, window: Span, booked: Booked, now: Ts) -> Self {
+    /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays valid at the venue.
+    /// `open_with` are orders of earlier runs whose end is not known.
+    pub fn new(names: Names, symbols: Vec<String>, window: Span, open_with: Vec<EarlierOrder>, now: Ts) -> Self {
+        let mut desk = Desk::new(symbols.clone(), window);
+        desk.restore(&open_with);
         let mut runner = Self {
-            desk: Desk::new(symbols.clone(), window).after(names.clone(), booked.executions),
+            desk,
             symbols,
             names,
-            known_to: booked.since,
+            open_with,
             earlier: BTreeSet::new(),
             up: false,
             reading: false,
@@ -147,7 +162,10 @@ impl Runner {
             read_to: Ts(0),
             balance: None,
             clock_at: now + CLOCK_EVERY,
+            fees_at: None,
+            rules_read: BTreeMap::new(),
             lifts: BTreeMap::new(),
+            requests: Vec::new(),
             asks: Vec::new(),
         };
         runner.unreachable(Some("connecting to the account".into()));
@@ -164,16 +182,32 @@ impl Runner {
         std::mem::take(&mut self.asks)
     }
 
+    /// What is to be asked about orders, in order; what is taken together may leave together.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Has this order ended, as far as was told?
+    pub fn is_over(&self, order: OrderSeq) -> bool {
+        self.desk.is_over(order)
+    }
+
     /// When [`Self::on_time`] has something to do.
     pub fn next_due(&self) -> Option<Ts> {
         let lift = self.lifts.values().min().copied();
-        let due = [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), lift];
+        let due =
+            [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), self.fees_at, lift];
         due.into_iter().flatten().min()
     }
 
     /// An approved order: it is asked for once.
     pub fn submit(&mut self, at: &Moment, order: NewOrder, link_id: &str) {
-        self.desk.submit(at.now, order, link_id);
+        if self.desk.is_open() {
+            self.desk.submit(at.now, order, link_id);
+        } else {
+            // Its fills would be taken for what the account held before. A close loop asks again.
+            self.desk.keep_back(at.now, order, link_id);
+        }
         self.pass_on(at);
     }
 
@@ -192,17 +226,11 @@ impl Runner {
     /// Passes on what the bookkeeper wants asked.
     fn pass_on(&mut self, at: &Moment) {
         for request in self.desk.take_requests() {
-            match request {
-                Request::Create { order, placement } => {
-                    let symbol = self.symbol(&placement.symbol);
-                    self.asks.push(Ask::Create(order, symbol, placement));
-                }
-                Request::Cancel { order, symbol, link_id } => self.asks.push(Ask::Cancel(order, symbol, link_id)),
-                Request::LookUp { order, symbol, link_id } => self.asks.push(Ask::LookUp(order, symbol, link_id)),
-                Request::Reconcile => {
-                    self.fall_behind(at);
-                    self.read_soon(at.now);
-                }
+            if request == Request::Reconcile {
+                self.fall_behind(at);
+                self.read_soon(at.now);
+            } else {
+                self.requests.push(request);
             }
         }
     }
@@ -226,6 +254,9 @@ impl Runner {
         self.desk.tick(now);
         if self.clock_at <= now {
             self.sync_clock(now);
+        }
+        if self.fees_at.is_some_and(|due| due <= now) {
+            self.read_fees(now);
         }
         if self.read_at.is_some_and(|due| due <= now) && !self.reading {
             self.read_at = None;
@@ -261,7 +292,8 @@ impl Runner {
         self.read_at = Some(self.read_at.map_or(due, |before| before.min(due)));
     }
 
-    fn symbol(&self, name: &str) -> Symbol {
+    /// The instrument of this name; one that does not exist where it is not of the run.
+    pub fn symbol(&self, name: &str) -> Symbol {
         let place = self.symbols.iter().position(|known| known == name).unwrap_or(usize::MAX);
         Symbol(u16::try_from(place).unwrap_or(u16::MAX))
     }
@@ -269,13 +301,14 @@ impl Runner {
     fn start_reading(&mut self, at: &Moment) {
         self.reading = true;
         if !self.desk.is_open() {
-            self.asks.push(Ask::Open(Scope {
+            let scope = Scope {
                 version: 0,
-                since_ms: opening::first_ms(at, self.known_to),
+                since_ms: opening::first_ms(at.venue),
                 unchanged: None,
                 watched: self.symbols.clone(),
                 names: self.names.clone(),
-            }));
+            };
+            self.asks.push(Ask::Open(scope, self.open_with.clone()));
             return;
         }
         // A first answer to a question may be short while the balance is as it was told; one after another answer that
@@ -290,6 +323,22 @@ impl Runner {
         }));
     }
 
+    /// What the account pays.
+    fn read_fees(&mut self, now: Ts) {
+        self.fees_at = Some(now + FEES_EVERY);
+        self.asks.push(Ask::Fees);
+    }
+
+    /// The rules of an instrument, after a refusal that may mean that they changed.
+    fn read_rules(&mut self, symbol: Symbol, now: Ts) {
+        let Some(name) = self.symbols.get(symbol.index()).cloned() else { return };
+        if self.rules_read.get(&symbol).is_some_and(|read| now.since(*read) < RULES_PAUSE) {
+            return;
+        }
+        self.rules_read.insert(symbol, now);
+        self.asks.push(Ask::Rules(symbol, name));
+    }
+
     /// The private stream says something.
     pub fn on_heard(&mut self, at: &Moment, heard: Heard) {
         let now = at.now;
@@ -301,7 +350,7 @@ impl Runner {
                 self.fall_behind(at);
                 self.desk.look_at_all(now);
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Stream, None);
-                self.asks.push(Ask::Key);
+                self.asks.push(Ask::Standing);
                 self.read_soon(now);
             }
             Heard::Down(why) => {
@@ -322,7 +371,10 @@ impl Runner {
             }
             Heard::Executions(rows) => {
                 self.note_odd(at, rows.odd.len());
-                rows.good.iter().for_each(|row| self.desk.on_execution(now, row));
+                // Before the opening they are part of it.
+                if self.desk.is_open() {
+                    rows.good.iter().for_each(|row| self.desk.on_execution(now, row));
+                }
             }
             Heard::Positions(rows) => {
                 self.note_odd(at, rows.odd.len());
@@ -357,12 +409,22 @@ impl Runner {
                 self.on_trouble(at, None, None);
                 self.desk.on_looked_up(now, order, &executions, &found);
             }
-            Done::Key(Ok(key)) => {
+            Done::Standing(Ok(standing)) => {
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None);
-                let cannot = check_key(&key, &mut Vec::new());
-                self.hold(DenialCode::VenueKeyRefused, None, Source::Key, cannot);
+                self.on_standing(standing);
             }
-            Done::Key(Err(error)) => self.on_trouble(at, Some(&error), None),
+            Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
+            Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
+            // Not offered everywhere: the configured fees stay.
+            Done::Fees(Err(_)) => {}
+            Done::Rules(symbol, Ok(Some(rules))) => {
+                self.desk.tell_rules(symbol, rules);
+            }
+            Done::Rules(symbol, Ok(None)) => {
+                self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now);
+            }
+            // The hourly reading goes on.
+            Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {
@@ -383,16 +445,22 @@ impl Runner {
 
     fn on_opened(&mut self, at: &Moment, opened: Opened) {
         let now = at.now;
-        for note in opened.notes {
-            self.desk.tell(note);
+        for note in &opened.standing.notes {
+            self.desk.tell(note.clone());
         }
-        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, opened.cannot_trade);
-        self.desk.open(now, &opened.reading);
+        self.on_standing(opened.standing);
+        self.read_fees(now);
+        self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
         self.fall_behind(at);
         self.read_soon(now);
+    }
+
+    fn on_standing(&mut self, standing: Standing) {
+        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, standing.cannot_trade);
+        self.hold(DenialCode::VenueRefused, None, Source::Kind, standing.wrong_kind);
     }
 
     fn on_reading(&mut self, at: &Moment, reading: &Reading) {
@@ -468,6 +536,9 @@ impl Runner {
         let now = at.now;
         self.note_ban(at);
         let Some(RestError::Refused { code, verdict, .. }) = error else { return };
+        if let Some(symbol) = symbol.filter(|_| doubts_rules(*code)) {
+            self.read_rules(symbol, now);
+        }
         match (verdict.action, verdict.next) {
             (Action::Halt, _) if is_about_the_key(*code) => self.key_refused(Source::Request, verdict.meaning),
             (Action::Halt, _) => self.refused_for_a_while(None, verdict.meaning, now),

@@ -5,18 +5,19 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::desk::Found;
+use super::desk::{Found, Request};
 use super::opening::{self, Names};
-use super::requests::{Owed, cancel, create, look_up, lost_read, lost_write};
+use super::requests::{Owed, Parcel, cancel, create, look_up, lost_read, lost_write, parcels};
 use super::runner::{Ask, Done, Heard, Moment, Runner};
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
+use crate::engine::event::Event;
 use crate::engine::ids::OrderSeq;
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::Span;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
-use crate::venue::bybit::rest::Rest;
+use crate::venue::bybit::rest::{Placement, Rest};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
 use crate::venue::line::Outlet;
 
@@ -54,9 +55,8 @@ pub struct Task {
 impl Task {
     pub fn new(mut options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
-        let booked = std::mem::take(&mut options.booked);
-        let names = Names::new(options.account, &options.run);
-        let runner = Runner::new(names, options.symbols.clone(), window, booked, outlet.now());
+        let (names, earlier) = (Names::new(options.account, &options.run), std::mem::take(&mut options.earlier));
+        let runner = Runner::new(names, options.symbols.clone(), window, earlier, outlet.now());
         let (done, doing) = unbounded_channel();
         let side = JoinSet::new();
         Self { options, rest, outlet, runner, withdrawn, trade: None, done, doing: Some(doing), side }
@@ -69,7 +69,13 @@ impl Task {
         self.trade = self.start_trade();
         loop {
             for event in self.runner.take_events() {
+                if let Event::Order(update) = &event {
+                    self.forget_withdrawn(update.order);
+                }
                 self.outlet.say(event).await;
+            }
+            for parcel in parcels(self.runner.take_requests()) {
+                self.post(parcel);
             }
             for ask in self.runner.take_asks() {
                 self.start(ask);
@@ -77,7 +83,13 @@ impl Task {
             let wait = self.runner.next_due().map_or(0, |due| due.since(self.outlet.now()).0);
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
+                    Some(command) => {
+                        self.on_command(command);
+                        // What is asked together leaves together.
+                        while let Ok(command) = commands.try_recv() {
+                            self.on_command(command);
+                        }
+                    }
                     None => return,
                 },
                 news = heard.recv() => {
@@ -131,18 +143,78 @@ impl Task {
         let at = self.moment();
         match command {
             Command::Submit { order, link_id } => self.runner.submit(&at, order.into_inner(), &link_id),
-            Command::Cancel(order) => self.runner.cancel(&at, order),
+            Command::Cancel(order) => {
+                self.runner.cancel(&at, order);
+                self.forget_withdrawn(order);
+            }
             Command::Ask => self.runner.ask(&at),
             #[cfg(test)]
             Command::EndStream => self.side.abort_all(),
         }
     }
 
-    fn start(&self, ask: Ask) {
+    /// What is over does not leave any more, withdrawn or not.
+    fn forget_withdrawn(&self, order: OrderSeq) {
+        if self.runner.is_over(order) {
+            self.withdrawn.forget(order);
+        }
+    }
+
+    /// Sends what goes together: as one request by REST, one after the other by the trade socket, which is quicker.
+    fn post(&self, parcel: Parcel) {
+        let by_socket = self.transport(true).is_some();
+        match parcel {
+            Parcel::One(request) => self.send(request),
+            Parcel::Creates(items) if by_socket => {
+                items.into_iter().for_each(|(order, placement)| self.send(Request::Create { order, placement }));
+            }
+            Parcel::Cancels(items) if by_socket => items
+                .into_iter()
+                .for_each(|(order, symbol, link_id)| self.send(Request::Cancel { order, symbol, link_id })),
+            Parcel::Creates(items) => self.send_creates(items),
+            Parcel::Cancels(items) => self.send_cancels(items),
+        }
+    }
+
+    fn send_creates(&self, items: Vec<(OrderSeq, Placement)>) {
+        let rest = self.rest.clone();
+        let (mut asked, mut owed) = (Vec::new(), Vec::new());
+        for (order, placement) in items {
+            let symbol = self.runner.symbol(&placement.symbol);
+            let cut_off = Done::Created(order, symbol, Err(lost_write()));
+            owed.push((order, symbol, Owed::new(self.done.clone(), cut_off)));
+            let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
+            asked.push((placement, leave));
+        }
+        tokio::spawn(async move {
+            let answers = rest.create_batch(&asked).await;
+            for ((order, symbol, owed), answer) in owed.into_iter().zip(answers) {
+                owed.pay(Done::Created(order, symbol, answer));
+            }
+        });
+    }
+
+    fn send_cancels(&self, items: Vec<(OrderSeq, String, String)>) {
+        let rest = self.rest.clone();
+        let (mut asked, mut owed) = (Vec::new(), Vec::new());
+        for (order, symbol, link_id) in items {
+            owed.push((order, Owed::new(self.done.clone(), Done::Cancelled(order, Err(lost_write())))));
+            asked.push((symbol, link_id));
+        }
+        tokio::spawn(async move {
+            let answers = rest.cancel_batch(&asked).await;
+            for ((order, owed), answer) in owed.into_iter().zip(answers) {
+                owed.pay(Done::Cancelled(order, answer));
+            }
+        });
+    }
+
+    fn send(&self, request: Request) {
         let (rest, done) = (self.rest.clone(), self.done.clone());
-        match ask {
-            Ask::Create(order, symbol, placement) => {
+        match request {
+            Request::Create { order, placement } => {
                 let trade = self.transport(placement.reduce_only);
+                let symbol = self.runner.symbol(&placement.symbol);
                 let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
                 let owed = Owed::new(done, Done::Created(order, symbol, Err(lost_write())));
                 tokio::spawn(async move {
@@ -150,7 +222,7 @@ impl Task {
                     owed.pay(Done::Created(order, symbol, answer));
                 });
             }
-            Ask::Cancel(order, symbol, link_id) => {
+            Request::Cancel { order, symbol, link_id } => {
                 let trade = self.transport(true);
                 let owed = Owed::new(done, Done::Cancelled(order, Err(lost_write())));
                 tokio::spawn(async move {
@@ -158,17 +230,25 @@ impl Task {
                     owed.pay(Done::Cancelled(order, answer));
                 });
             }
-            Ask::LookUp(order, symbol, link_id) => {
+            Request::LookUp { order, symbol, link_id } => {
                 let owed = Owed::new(done, Done::LookedUp(order, Vec::new(), Found::Unknown));
                 tokio::spawn(async move {
                     let (executions, found) = look_up(&rest, &symbol, &link_id).await;
                     owed.pay(Done::LookedUp(order, executions, found));
                 });
             }
-            Ask::Open(scope) => {
+            // The runner heeds it itself.
+            Request::Reconcile => {}
+        }
+    }
+
+    fn start(&self, ask: Ask) {
+        let (rest, done) = (self.rest.clone(), self.done.clone());
+        match ask {
+            Ask::Open(scope, earlier) => {
                 let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
                 tokio::spawn(async move {
-                    let opened = opening::open(&rest, scope).await;
+                    let opened = opening::open(&rest, &scope, &earlier).await;
                     owed.pay(Done::Opened(Box::new(opened)));
                 });
             }
@@ -179,11 +259,25 @@ impl Task {
                     owed.pay(Done::Read(reading));
                 });
             }
-            Ask::Key => {
-                let owed = Owed::new(done, Done::Key(Err(lost_read())));
+            Ask::Standing => {
+                let owed = Owed::new(done, Done::Standing(Err(lost_read())));
                 tokio::spawn(async move {
-                    let key = rest.key_info().await;
-                    owed.pay(Done::Key(key));
+                    let standing = opening::standing(&rest).await;
+                    owed.pay(Done::Standing(standing));
+                });
+            }
+            Ask::Fees => {
+                let owed = Owed::new(done, Done::Fees(Err(lost_read())));
+                tokio::spawn(async move {
+                    let fees = rest.fees().await;
+                    owed.pay(Done::Fees(fees));
+                });
+            }
+            Ask::Rules(symbol, name) => {
+                let owed = Owed::new(done, Done::Rules(symbol, Err(lost_read())));
+                tokio::spawn(async move {
+                    let rules = rest.rules(&name).await;
+                    owed.pay(Done::Rules(symbol, rules));
                 });
             }
             Ask::Clock => drop(tokio::spawn(async move { rest.sync_clock().await.ok() })),

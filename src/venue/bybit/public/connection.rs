@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -15,11 +14,11 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::backfill;
 use super::book::{Compared, Mirror, Told};
 use super::hub::{Doubter, Hub};
-use crate::engine::event::{Event, MarketData, Trade};
+use crate::engine::event::{Event, MarketData, Pool, Trade};
 use crate::engine::ids::Symbol;
-use crate::engine::num::Price;
+use crate::engine::num::{Price, Rate};
 use crate::engine::time::Ts;
-use crate::venue::bybit::parse::public::{Public, Room, parse};
+use crate::venue::bybit::parse::public::{AdlAlert, Public, Room, parse};
 use crate::venue::bybit::parse::reply::{Asked, Reply};
 use crate::venue::bybit::parse::rest::market::BookAnswer;
 use crate::venue::bybit::rest::{Stage, clean};
@@ -54,6 +53,7 @@ pub(super) async fn keep(hub: Arc<Hub>, names: Vec<String>) {
                 for symbol in session.shown() {
                     hub.market(symbol, MarketData::Gap).await;
                 }
+                hub.prints_end(session.feeds.values().map(|feed| feed.symbol));
                 hub.lost(was_up, &why.to_string()).await;
             }
             Err(why) => hub.lost(false, &why.to_string()).await,
@@ -67,6 +67,7 @@ struct Feed {
     symbol: Symbol,
     mirror: Mirror,
     band: Option<(Price, Price)>,
+    pool: Option<Pool>,
     /// Since when a snapshot is awaited.
     awaits: Option<Instant>,
     depth: u16,
@@ -92,6 +93,8 @@ struct Session<'h> {
     data_within: Duration,
     data_at: Instant,
     heard_data: bool,
+    /// Data has come since the clock was looked at.
+    fresh: bool,
     up: bool,
     compare_next: usize,
     compare_to: Option<(BookAnswer, Instant)>,
@@ -102,8 +105,16 @@ impl<'h> Session<'h> {
         let feed = |name: &String| {
             let symbol = hub.symbol(name)?;
             let depth = hub.options.depth;
-            let feed =
-                Feed { symbol, mirror: Mirror::default(), band: None, awaits: None, depth, taken: 0, refused: 0 };
+            let feed = Feed {
+                symbol,
+                mirror: Mirror::default(),
+                band: None,
+                pool: None,
+                awaits: None,
+                depth,
+                taken: 0,
+                refused: 0,
+            };
             Some((name.clone(), feed))
         };
         Self {
@@ -116,6 +127,7 @@ impl<'h> Session<'h> {
             data_within,
             data_at: Instant::now(),
             heard_data: false,
+            fresh: false,
             up: false,
             compare_next: 0,
             compare_to: None,
@@ -141,6 +153,8 @@ impl<'h> Session<'h> {
             let topics = topics(&name, self.hub.options.depth);
             self.subscribe(&name, topics).await?;
         }
+        // One topic for all instruments; without it nothing is missed but its danger row.
+        self.subscribe("", vec![POOLS.to_owned()]).await?;
         let (mut room, mut events) = (Room::default(), Vec::new());
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -154,6 +168,9 @@ impl<'h> Session<'h> {
                     let heard = self.on_frames(frame, &mut room, &mut events).await;
                     // What was heard before the trouble is news all the same.
                     self.hub.say_all(&mut events).await;
+                    if std::mem::take(&mut self.fresh) {
+                        (self.data_at, self.heard_data) = (Instant::now(), true);
+                    }
                     heard?;
                 }
                 _ = look.tick() => self.look()?,
@@ -185,7 +202,7 @@ impl<'h> Session<'h> {
         let mut frame = first;
         for _ in 1..FRAMES_MAX {
             self.on_text(&frame?, room, events).await?;
-            match self.socket.next().now_or_never() {
+            match self.socket.waiting() {
                 Some(next) => frame = next,
                 None => return Ok(()),
             }
@@ -204,8 +221,7 @@ impl<'h> Session<'h> {
                 book_of(text).filter(|name| self.feeds.contains_key(*name)).map(str::to_owned)
             }
         };
-        self.data_at = Instant::now();
-        self.heard_data = true;
+        self.fresh = true;
         self.now_up().await;
         if events.len() == before {
             self.hub.alive().await;
@@ -233,6 +249,9 @@ impl<'h> Session<'h> {
             Public::Trades(trades) => {
                 self.hub.count_odd(trades.odd.len());
                 let feed = self.feeds.get(trades.symbol)?;
+                if let (Some(first), Some(last)) = (trades.rows.first(), trades.rows.last()) {
+                    self.hub.printed(feed.symbol, first.seq, last.seq);
+                }
                 // A trade agreed beside the book says nothing about the market.
                 events.extend(trades.rows.iter().filter(|trade| !trade.block).map(|trade| {
                     let trade = Trade { price: trade.price, qty: trade.qty, taker: trade.taker };
@@ -261,11 +280,18 @@ impl<'h> Session<'h> {
                     Event::Market(feed.symbol, data)
                 }));
             }
-            Public::Candles { .. }
-            | Public::AdlAlerts(_)
-            | Public::SystemStatus(_)
-            | Public::Reply(_)
-            | Public::Other(_) => {}
+            Public::AdlAlerts(rows) => {
+                self.hub.count_odd(rows.odd.len());
+                for row in &rows.good {
+                    let Some(feed) = self.feeds.get_mut(&row.symbol) else { continue };
+                    let pool = pool_of(row);
+                    // Sent every second for every contract there is.
+                    if feed.pool.replace(pool) != Some(pool) {
+                        events.push(Event::Market(feed.symbol, MarketData::Pool(pool)));
+                    }
+                }
+            }
+            Public::Candles { .. } | Public::SystemStatus(_) | Public::Reply(_) | Public::Other(_) => {}
         }
         None
     }
@@ -329,6 +355,8 @@ impl<'h> Session<'h> {
     async fn resync(&mut self, name: &str) -> Result<(), Trouble> {
         let Some(feed) = self.feeds.get_mut(name) else { return Ok(()) };
         feed.mirror.forget();
+        // The gap takes the band away, too: it is told again.
+        feed.band = None;
         feed.awaits = Some(Instant::now());
         let (symbol, topic) = (feed.symbol, format!("orderbook.{}.{name}", feed.depth));
         self.hub.count_resync();
@@ -343,7 +371,7 @@ impl<'h> Session<'h> {
         // Where its data flows, a lost answer is of no matter.
         let feeds = &self.feeds;
         self.requests.retain(|_, request| {
-            let flows = feeds.get(&request.name).is_some_and(|feed| feed.awaits.is_none());
+            let flows = feeds.get(&request.name).is_none_or(|feed| feed.awaits.is_none());
             !(flows && request.since.elapsed() > within)
         });
         if self.requests.values().any(|request| request.since.elapsed() > within) {
@@ -399,6 +427,21 @@ impl<'h> Session<'h> {
             Compared::TooEarly | Compared::Unknown => self.compare_to = None,
         }
         Ok(())
+    }
+}
+
+/// Insurance pools of all instruments settled in USDT.
+const POOLS: &str = "adlAlert.USDT";
+
+/// The pool as the engine takes it: results to the per cent, so that it is news only when it matters.
+fn pool_of(row: &AdlAlert) -> Pool {
+    let per_cent = |part: f64| Rate::from_raw((part * 100.0).clamp(-1e6, 1e6) as i64 * 10_000_000);
+    Pool {
+        result: per_cent(row.ratio),
+        starts: per_cent(row.start_ratio),
+        stops: per_cent(row.stop_ratio),
+        low: row.balance <= row.trigger,
+        empty: row.balance <= 0.0,
     }
 }
 

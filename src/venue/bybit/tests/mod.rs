@@ -112,11 +112,11 @@ impl Rig {
     fn venue_at(&self, transport: Transport, secret: &str, now: Now) -> BybitVenue {
         let credentials = Self::credentials(secret);
         let options = AccountOptions {
-            booked: crate::venue::bybit::account::opening::Booked::default(),
             hosts: PrivateHosts::new(&credentials, &self.overrides()).unwrap(),
             credentials,
             account: Account::Testnet,
             run: Self::run_id(),
+            earlier: Vec::new(),
             symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
             transport,
             recv_window_ms: 5_000,
