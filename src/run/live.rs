@@ -12,7 +12,6 @@ use super::start::{
     Opening, Setup, StartError, held_symbols, ledger_path, new_run, open, open_with, paper_venue, private_folder,
 };
 use super::switch::Switch;
-use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -21,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
+use crate::venue::bybit::account::opening::Before;
 use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
@@ -192,7 +192,7 @@ fn begin(
     let venue: Box<dyn Venue> = match prepared.private {
         None => paper_venue(&prepared.opening.restored),
         Some(access) => {
-            let options = account_options(access, feed.options(), &prepared.opening.restored);
+            let options = account_options(access, feed.options(), &prepared.opening);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
         }
@@ -232,13 +232,14 @@ fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result
     Ok(LiveFeed::new(inlet, stream, public.clone(), runtime, carries))
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Restored) -> AccountOptions {
+fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening) -> AccountOptions {
+    let (restored, (heard, booked)) = (&opening.restored, opening.booked.clone());
     AccountOptions {
         hosts: access.hosts,
         credentials: access.credentials,
         account: access.account,
         run: restored.run.clone(),
-        earlier: restored.earlier.clone(),
+        before: Before { orders: restored.earlier.clone(), booked, heard },
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,

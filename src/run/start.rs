@@ -76,6 +76,8 @@ pub struct Opening {
     pub restored: Restored,
     /// The open ledger, with the run begun.
     pub ledger: Ledger,
+    /// When an earlier run was last heard of, and the executions that were booked around then.
+    pub booked: (Option<Ts>, Vec<(String, String)>),
     /// What the person must know before the first frame.
     pub troubles: Vec<String>,
 }
@@ -190,7 +192,7 @@ pub fn open_with(
         earlier: stored.earlier,
         account_known: pair.account() == Account::Paper,
     };
-    Ok(Opening { restored, ledger, troubles })
+    Ok(Opening { restored, ledger, booked: (stored.last_run, stored.booked), troubles })
 }
 
 /// Paper positions that were open while nothing ran: the venue settles funding on the hour, and what it would have been is

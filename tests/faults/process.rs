@@ -25,7 +25,7 @@ use tickdeck::run::start::{Setup, open_with};
 use tickdeck::tape::{TapeEnd, TapeHeader, TapeKind, TapeReader, TapeThread, TapeWriter};
 use tickdeck::venue::Venue;
 use tickdeck::venue::bybit::account::desk::Request;
-use tickdeck::venue::bybit::account::opening::Names;
+use tickdeck::venue::bybit::account::opening::{Before, Names};
 use tickdeck::venue::bybit::account::runner::{Ask, Moment, Runner};
 
 use super::api::Reads;
@@ -173,6 +173,8 @@ impl Process {
         let ledger = disk.ledger.take().unwrap();
         let opening = open_with((ledger, Vec::new()), PAIR, unknown, &setup, "", (local, run.clone())).unwrap();
         disk.ledger = Some(opening.ledger);
+        let (heard, booked) = opening.booked;
+        let before = Before { orders: opening.restored.earlier.clone(), booked, heard };
         let mut restored: Restored = opening.restored;
         restored.models.push(ModelInfo {
             name: "chance".into(),
@@ -186,13 +188,7 @@ impl Process {
         let (thread, writer) = LedgerThread::over(disk, replies_in);
         let (tape, end) = TapeThread::over(Path::new("virtual.tape"));
         let client = Arc::new(Mutex::new(Client {
-            runner: Runner::new(
-                Names::new(Account::Testnet, &run),
-                symbols,
-                CREATE_WINDOW,
-                restored.earlier.clone(),
-                local,
-            ),
+            runner: Runner::new(Names::new(Account::Testnet, &run), symbols, CREATE_WINDOW, before, local),
             moment: Moment { now: local, venue: local, banned: None },
             inlet: VecDeque::new(),
             asks: Vec::new(),

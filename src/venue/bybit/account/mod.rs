@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use opening::Before;
 pub(super) use opening::check_key;
 use task::{Command, Task};
 
@@ -24,7 +25,7 @@ use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{EarlierOrder, Event, Hold, MarketData, OrderNews, OrderUpdate};
+use crate::engine::event::{Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
@@ -58,8 +59,8 @@ pub struct AccountOptions {
     pub account: Account,
     /// The run, for the ids of orders.
     pub run: RunId,
-    /// Orders of earlier runs whose end is not known: asked about before anything else.
-    pub earlier: Vec<EarlierOrder>,
+    /// What the ledger knows of the time before this run.
+    pub before: Before,
     /// Venue names, in the order of the run's symbols.
     pub symbols: Vec<String>,
     /// How orders are sent.

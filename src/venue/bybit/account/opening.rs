@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::desk::{Reading, Settled};
 use super::requests::{Api, look_up};
+use super::runner::Moment;
 use crate::engine::event::EarlierOrder;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
@@ -13,7 +14,7 @@ use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Odd, Rows};
 use crate::venue::bybit::rest::RestError;
 
-/// Executions of this long before the opening are known as part of it.
+/// Executions are read from this long before an earlier run was last heard of, or before the opening.
 const BEFORE: Span = Span::from_secs(600);
 /// Executions are read again from this long before the last whole reading began: the venue's list lags.
 const OVERLAP: Span = Span::from_secs(60);
@@ -45,6 +46,17 @@ pub struct Standing {
     pub wrong_kind: Option<String>,
 }
 
+/// What the ledger knows of the time before a run.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// Orders whose end is not known: asked about before anything else.
+    pub orders: Vec<EarlierOrder>,
+    /// Executions that were booked lately, by instrument and id.
+    pub booked: Vec<(String, String)>,
+    /// When an earlier run was last heard of, local time.
+    pub heard: Option<Ts>,
+}
+
 /// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
 #[derive(Clone, Debug)]
 pub struct Names {
@@ -58,8 +70,12 @@ impl Names {
         let ours = format!("t{}-", account.letter());
         Self { this_run: format!("{ours}{run}-"), ours }
     }
+    /// Is it the id of an order of ours, of whichever run?
+    pub fn is_ours(&self, link_id: &str) -> bool {
+        link_id.starts_with(&self.ours)
+    }
     fn are_ours(&self, row: &OrderRow) -> bool {
-        row.link_id.as_deref().is_some_and(|link| link.starts_with(&self.ours))
+        row.link_id.as_deref().is_some_and(|link| self.is_ours(link))
     }
     /// Is it an order of ours of another run?
     pub fn are_earlier(&self, row: &OrderRow) -> bool {
@@ -217,9 +233,9 @@ async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError
     Ok(reading)
 }
 
-/// Where the opening reads executions from; `now` is the venue's.
-pub const fn first_ms(now: Ts) -> i64 {
-    Ts(now.0 - BEFORE.0).as_ms()
+/// Where the opening reads executions from: what an earlier run did last may have been heard of by nobody.
+pub fn first_ms(at: &Moment, heard: Option<Ts>) -> i64 {
+    (heard.unwrap_or(at.now).min(at.venue) - BEFORE).max(at.venue - LISTED_FOR).as_ms()
 }
 
 /// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the

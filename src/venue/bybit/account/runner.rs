@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, Found, Reading, Request};
-use super::opening::{self, Names, Opened, Scope, Standing};
+use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
 use crate::engine::effect::NewOrder;
 use crate::engine::event::{EarlierOrder, Event};
@@ -136,6 +136,8 @@ pub struct Runner {
     rules_read: BTreeMap<Symbol, Ts>,
     /// Orders of earlier runs, to be asked about with the opening.
     open_with: Vec<EarlierOrder>,
+    /// When an earlier run was last heard of, local time.
+    heard: Option<Ts>,
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
     requests: Vec<Request>,
@@ -144,15 +146,16 @@ pub struct Runner {
 
 impl Runner {
     /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays valid at the venue.
-    /// `open_with` are orders of earlier runs whose end is not known.
-    pub fn new(names: Names, symbols: Vec<String>, window: Span, open_with: Vec<EarlierOrder>, now: Ts) -> Self {
+    pub fn new(names: Names, symbols: Vec<String>, window: Span, before: Before, now: Ts) -> Self {
         let mut desk = Desk::new(symbols.clone(), window);
-        desk.restore(&open_with);
+        desk.restore(&before.orders);
+        desk.know(names.clone(), before.booked);
         let mut runner = Self {
             desk,
             symbols,
             names,
-            open_with,
+            open_with: before.orders,
+            heard: before.heard,
             earlier: BTreeSet::new(),
             up: false,
             reading: false,
@@ -303,7 +306,7 @@ impl Runner {
         if !self.desk.is_open() {
             let scope = Scope {
                 version: 0,
-                since_ms: opening::first_ms(at.venue),
+                since_ms: opening::first_ms(at, self.heard),
                 unchanged: None,
                 watched: self.symbols.clone(),
                 names: self.names.clone(),

@@ -55,8 +55,8 @@ pub struct Task {
 impl Task {
     pub fn new(mut options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
-        let (names, earlier) = (Names::new(options.account, &options.run), std::mem::take(&mut options.earlier));
-        let runner = Runner::new(names, options.symbols.clone(), window, earlier, outlet.now());
+        let (names, before) = (Names::new(options.account, &options.run), std::mem::take(&mut options.before));
+        let runner = Runner::new(names, options.symbols.clone(), window, before, outlet.now());
         let (done, doing) = unbounded_channel();
         let side = JoinSet::new();
         Self { options, rest, outlet, runner, withdrawn, trade: None, done, doing: Some(doing), side }
