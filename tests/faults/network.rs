@@ -1,6 +1,6 @@
 //! The way between a process and the exchange, and what the exchange does with what arrives.
 
-use tickdeck::engine::effect::TimeInForce;
+use tickdeck::engine::effect::{Protection as Levels, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::account::runner::{Done, Heard};
@@ -8,8 +8,11 @@ use tickdeck::venue::bybit::codes::{Action, Op, classify};
 use tickdeck::venue::bybit::parse::Rows;
 use tickdeck::venue::bybit::parse::rest::orders::OrderRef;
 use tickdeck::venue::bybit::rest::{Placement, RestError, Stage};
-use tickdeck::venue::sim::exchange::model::{Kind, NewOrder, News as Told, Protection, Refusal, Slot, Status, Tif};
+use tickdeck::venue::sim::exchange::model::{
+    Kind, Leg, NewOrder, News as Told, Protection, Refusal, Slot, Status, Tif, TpslMode, TriggerBy,
+};
 use tickdeck::venue::sim::exchange::orders::OrderName;
+use tickdeck::venue::sim::exchange::protect::TradingStop;
 
 use super::api::{Number, Query, Reply};
 use super::process::CREATE_WINDOW;
@@ -42,9 +45,17 @@ pub struct Write {
 enum What {
     Create(Symbol, Placement),
     Cancel(String, String),
+    Protect(Symbol, Levels),
+    CancelProtective(Symbol, String),
 }
 
 impl Write {
+    pub const fn protect(symbol: Symbol, levels: Levels) -> Self {
+        Self { order: OrderSeq(0), what: What::Protect(symbol, levels), number: 0, wanted: Ts(0), stamp: Ts(0) }
+    }
+    pub const fn cancel_protective(symbol: Symbol, id: String) -> Self {
+        Self { order: OrderSeq(0), what: What::CancelProtective(symbol, id), number: 0, wanted: Ts(0), stamp: Ts(0) }
+    }
     pub const fn create(order: OrderSeq, symbol: Symbol, placement: Placement) -> Self {
         Self { order, what: What::Create(symbol, placement), number: 0, wanted: Ts(0), stamp: Ts(0) }
     }
@@ -56,8 +67,17 @@ impl Write {
         match &self.what {
             What::Create(symbol, _) => Done::Created(self.order, *symbol, answer),
             What::Cancel(..) => Done::Cancelled(self.order, answer),
+            What::Protect(symbol, _) | What::CancelProtective(symbol, _) => {
+                Done::Protected(*symbol, answer.map(|_| ()))
+            }
         }
     }
+}
+
+/// Levels as the exchange takes them: of the whole position, triggered by mark.
+fn attached(levels: Levels) -> Protection {
+    let leg = |price| Leg { price, by: TriggerBy::Mark, limit: None };
+    Protection { mode: TpslMode::Full, take: levels.take_profit.map(leg), stop: levels.stop.map(leg) }
 }
 
 fn accepted() -> OrderRef {
@@ -150,9 +170,15 @@ impl World {
                 Err(refused(Op::Create, 10_006, "too many visits"))
             }
             (What::Create(_, placement), _) => self.create(&placement.clone(), write.stamp),
-            (What::Cancel(..), Fate::Failed) => Err(unclear("HTTP 502")),
-            (What::Cancel(..), Fate::Limited) => Err(refused(Op::Cancel, 10_006, "too many visits")),
+            (_, Fate::Failed) => Err(unclear("HTTP 502")),
+            (_, Fate::Limited) => Err(refused(Op::Cancel, 10_006, "too many visits")),
             (What::Cancel(symbol, link), _) => self.cancel(&symbol.clone(), &link.clone(), write.stamp),
+            (What::Protect(symbol, levels), _) => self.protect(*symbol, *levels),
+            (What::CancelProtective(symbol, id), _) => {
+                let name = OrderName { id: id.clone(), link: String::new() };
+                let done = self.exchange.cancel(self.now, *symbol, &name);
+                done.map(|_| accepted()).map_err(|no| refused(Op::Cancel, no.code, &no.message))
+            }
         };
         self.publish();
         let answer = if matches!(fate, Fate::DoneAndFailed) { Err(unclear("HTTP 502")) } else { answer };
@@ -204,7 +230,7 @@ impl World {
             reduce_only: placement.reduce_only,
             close_on_trigger: false,
             trigger: None,
-            protection: Protection::default(),
+            protection: attached(placement.protection),
             slippage: None,
         };
         let placed = self.exchange.create(self.now, ask);
@@ -215,6 +241,13 @@ impl World {
             Err(error) => format!("        refused {}: {error}", placement.link_id),
         });
         answer
+    }
+
+    fn protect(&mut self, symbol: Symbol, levels: Levels) -> Result<OrderRef, RestError> {
+        let wanted = attached(levels);
+        let asked = TradingStop { take: wanted.take, stop: wanted.stop, ..TradingStop::default() };
+        let done = self.exchange.trading_stop(Slot { symbol, idx: 0 }, &asked);
+        done.map(|()| accepted()).map_err(|no| refused(Op::Setting, no.code, &no.message))
     }
 
     fn cancel(&mut self, symbol: &str, link: &str, stamp: Ts) -> Result<OrderRef, RestError> {
@@ -376,5 +409,6 @@ fn write_link(write: &Write) -> String {
     match &write.what {
         What::Create(_, placement) => placement.link_id.clone(),
         What::Cancel(_, link) => link.clone(),
+        What::Protect(..) | What::CancelProtective(..) => String::new(),
     }
 }

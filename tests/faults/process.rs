@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tickdeck::engine::Engine;
-use tickdeck::engine::effect::{Effects, NewOrder};
+use tickdeck::engine::effect::{Effects, NewOrder, Protection};
 use tickdeck::engine::event::{Event, MarketData, ModelInfo, Restored};
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Seq, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
@@ -85,6 +85,18 @@ impl Venue for Port {
         let mut client = self.0.lock().unwrap();
         let moment = client.moment;
         client.runner.ask(&moment);
+        client.settle();
+    }
+    fn protect(&mut self, _: Ts, symbol: Symbol, protection: Protection) {
+        let mut client = self.0.lock().unwrap();
+        let moment = client.moment;
+        client.runner.protect(&moment, symbol, protection);
+        client.settle();
+    }
+    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
+        let mut client = self.0.lock().unwrap();
+        let moment = client.moment;
+        client.runner.cancel_protective(&moment, symbol, order.to_owned());
         client.settle();
     }
     fn collect(&mut self) {}

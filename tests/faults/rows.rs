@@ -45,7 +45,7 @@ pub fn order(exchange: &Exchange, order: &Order) -> row::OrderRow {
         avg_price: order.average(),
         leaves: Some(order.leaves()),
         fees: vec![("USDT".into(), order.cum_fee)],
-        trigger_price: None,
+        trigger_price: order.ask.trigger.map(|trigger| trigger.price),
         trigger_direction: None,
         take_profit: order.ask.protection.take.map(|leg| leg.price),
         stop_loss: order.ask.protection.stop.map(|leg| leg.price),

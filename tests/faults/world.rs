@@ -367,6 +367,14 @@ impl World {
                     }
                     Request::Cancel { order, symbol, link_id } => writes.push(Write::cancel(order, symbol, link_id)),
                     Request::LookUp { order, symbol, link_id } => process.reads.look_up(order, symbol, link_id),
+                    Request::Protect { symbol, protection } => {
+                        let of = process.client().runner.symbol(&symbol);
+                        writes.push(Write::protect(of, protection));
+                    }
+                    Request::CancelProtective { symbol, order } => {
+                        let of = process.client().runner.symbol(&symbol);
+                        writes.push(Write::cancel_protective(of, order));
+                    }
                     Request::Reconcile => {}
                 }
             }

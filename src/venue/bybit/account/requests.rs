@@ -246,7 +246,7 @@ pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::effect::TimeInForce;
+    use crate::engine::effect::{Protection, TimeInForce};
     use crate::engine::num::{Price, Qty, Side};
 
     #[test]
@@ -261,6 +261,7 @@ mod tests {
                 price: Price::from_raw(1),
                 tif: TimeInForce::ImmediateOrCancel,
                 reduce_only,
+                protection: Protection::default(),
             },
         };
         let cancel = |seq| Request::Cancel { order: OrderSeq(seq), symbol: "BTCUSDT".into(), link_id: "td".into() };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::{Desk, Found, Reading, Request};
 use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{EarlierOrder, Event};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
@@ -95,6 +95,8 @@ pub enum Done {
     Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
     /// The answer to a cancel.
     Cancelled(OrderSeq, Result<OrderRef, RestError>),
+    /// The answer about protection.
+    Protected(Symbol, Result<(), RestError>),
     /// What a look-up found.
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     /// A reading.
@@ -217,6 +219,18 @@ impl Runner {
     /// The end of an order is wanted.
     pub fn cancel(&mut self, at: &Moment, order: OrderSeq) {
         self.desk.cancel(order);
+        self.pass_on(at);
+    }
+
+    /// Levels of a position are wanted.
+    pub fn protect(&mut self, at: &Moment, symbol: Symbol, protection: Protection) {
+        self.desk.protect(symbol, protection);
+        self.pass_on(at);
+    }
+
+    /// The end of a protective order is wanted, by the venue's id.
+    pub fn cancel_protective(&mut self, at: &Moment, symbol: Symbol, order: String) {
+        self.desk.cancel_protective(symbol, order);
         self.pass_on(at);
     }
 
@@ -408,6 +422,7 @@ impl Runner {
                 self.on_trouble(at, answer.as_ref().err(), None);
                 self.desk.on_cancelled(now, order, answer_of(answer));
             }
+            Done::Protected(symbol, answer) => self.on_protected(at, symbol, answer),
             Done::LookedUp(order, executions, found) => {
                 self.on_trouble(at, None, None);
                 self.desk.on_looked_up(now, order, &executions, &found);
@@ -444,6 +459,16 @@ impl Runner {
             }
         }
         self.pass_on(at);
+    }
+
+    /// Whatever was answered: what protects the position is read.
+    fn on_protected(&mut self, at: &Moment, symbol: Symbol, answer: Result<(), RestError>) {
+        self.on_trouble(at, answer.as_ref().err(), Some(symbol));
+        if let Err(error) = answer {
+            self.desk.tell_protection_refused(symbol, &error.to_string());
+        }
+        self.asked.get_or_insert(at.now);
+        self.read_soon(at.now);
     }
 
     fn on_opened(&mut self, at: &Moment, opened: Opened) {

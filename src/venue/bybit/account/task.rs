@@ -11,9 +11,9 @@ use super::requests::{Owed, Parcel, cancel, create, look_up, lost_read, lost_wri
 use super::runner::{Ask, Done, Heard, Moment, Runner};
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::Event;
-use crate::engine::ids::OrderSeq;
+use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::Span;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
@@ -33,6 +33,8 @@ pub enum Command {
         link_id: String,
     },
     Cancel(OrderSeq),
+    Protect(Symbol, Protection),
+    CancelProtective(Symbol, String),
     Ask,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
@@ -147,6 +149,8 @@ impl Task {
                 self.runner.cancel(&at, order);
                 self.forget_withdrawn(order);
             }
+            Command::Protect(symbol, protection) => self.runner.protect(&at, symbol, protection),
+            Command::CancelProtective(symbol, order) => self.runner.cancel_protective(&at, symbol, order),
             Command::Ask => self.runner.ask(&at),
             #[cfg(test)]
             Command::EndStream => self.side.abort_all(),
@@ -235,6 +239,22 @@ impl Task {
                 tokio::spawn(async move {
                     let (executions, found) = look_up(&rest, &symbol, &link_id).await;
                     owed.pay(Done::LookedUp(order, executions, found));
+                });
+            }
+            Request::Protect { symbol, protection } => {
+                let name = self.runner.symbol(&symbol);
+                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                tokio::spawn(async move {
+                    let answer = rest.trading_stop(&symbol, protection).await;
+                    owed.pay(Done::Protected(name, answer));
+                });
+            }
+            Request::CancelProtective { symbol, order } => {
+                let name = self.runner.symbol(&symbol);
+                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                tokio::spawn(async move {
+                    let answer = rest.cancel_id(&symbol, &order).await.map(|_| ());
+                    owed.pay(Done::Protected(name, answer));
                 });
             }
             // The runner heeds it itself.
