@@ -73,7 +73,7 @@ pub struct Plan<'a> {
 /// Puts a session together.
 pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     let Plan { opening, stage, shown, .. } = plan;
-    let Opening { restored, ledger, mut troubles } = opening;
+    let Opening { restored, ledger, mut troubles, .. } = opening;
     if let Some(latch) = &restored.latch {
         troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
     }
