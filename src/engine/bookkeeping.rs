@@ -77,6 +77,7 @@ impl Engine {
             return;
         }
         self.fills += 1;
+        let before = self.account.holding(symbol).signed;
         let booked = self.account.book_fill(self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
@@ -103,6 +104,7 @@ impl Engine {
             self.control.flat_proven = None;
             self.protect(symbol);
         }
+        self.follow_position(symbol, before, out);
         if booked.realised.is_negative() {
             self.pause_entries(symbol, self.limits.span(LimitKey::CooldownAfterLoss));
         }
@@ -144,6 +146,7 @@ impl Engine {
             AccountUpdate::Statement(statement) => {
                 self.foreign_orders = statement.foreign_orders;
                 self.reconcile(statement, out);
+                self.verify_protection(statement, out);
                 self.prove_flat(statement, out);
             }
             AccountUpdate::Opening(opening) => self.open_account(opening, out),
@@ -151,6 +154,16 @@ impl Engine {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
                     desk.danger = Some((*liquidation, *adl));
                 }
+            }
+            AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
+            AccountUpdate::Protected { symbol, side, fill, purpose } => {
+                let (level, kind) = match purpose {
+                    Purpose::TakeProfit => (Level::Info, FillKind::TakeProfit),
+                    _ => (Level::Warn, FillKind::Stop),
+                };
+                let text = format!("{}: the {} at the venue closed {}", self.name(*symbol), purpose.word(), fill.qty);
+                self.book_fill((kind, None), *symbol, *side, fill, out);
+                self.tell(level, Kind::Fill, Some(*symbol), text, out);
             }
             AccountUpdate::Fees { symbol, maker, taker } => {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
@@ -199,6 +212,7 @@ impl Engine {
         };
         let holdings: Vec<Holding> = opening.holdings.iter().map(as_we_left_it).collect();
         self.account.open_with(opening.balance, &holdings);
+        self.doubt_protection();
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
         self.foreign_orders = opening.foreign_orders;

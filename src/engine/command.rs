@@ -32,7 +32,8 @@ pub enum Command {
         /// New value, in the limit's own unit, 1e-9.
         value: i64,
     },
-    /// Cancel one order.
+    /// Cancel one order. A stop at the venue that is cancelled so is not set again: the person's choice, until the position
+    /// is flat or the run ends.
     Cancel(OrderSeq),
     /// A position becomes the person's: shown, never touched again.
     Release(Symbol),

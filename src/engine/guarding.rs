@@ -198,6 +198,7 @@ impl Engine {
     fn lose_touch(&mut self, why: &str, out: &mut Effects) {
         self.feed = None;
         self.control.reconciled = false;
+        self.doubt_protection();
         self.disarm(why, out);
         self.ask(out);
     }
@@ -224,6 +225,9 @@ impl Engine {
         if hold.code == DenialCode::VenueUnreachable && hold.symbol.is_none() {
             let since = self.control.unreachable_since.unwrap_or(self.now);
             self.control.unreachable_since = hold.detail.is_some().then_some(since);
+            if hold.detail.is_some() {
+                self.doubt_protection();
+            }
         }
     }
 

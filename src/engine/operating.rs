@@ -51,6 +51,10 @@ impl Engine {
             }
             Command::Present => return,
             Command::Leaving(how) => {
+                self.control.leaving = true;
+                if self.unprotected() > 0 {
+                    self.ask(out);
+                }
                 self.disarm(how, out);
                 self.write_baselines(out);
                 Ok(how.clone())
@@ -183,7 +187,9 @@ impl Engine {
     }
 
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
-        if self.cancel(order, out) {
+        if let Some(protective) = self.protective.get(&order).cloned() {
+            Ok(self.cancel_protective(protective, out))
+        } else if self.cancel(order, out) {
             Ok(format!("cancel of order {}", order.0))
         } else {
             Err("that order no longer works".into())
@@ -215,6 +221,7 @@ impl Engine {
             }
         } else {
             self.protect(symbol);
+            self.ask(out);
         }
         out.push(Effect::Record(Record::Released { symbol, released }));
         let word = if released { "released: shown, never touched again" } else { "adopted: exits run again" };

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use super::desk::Desk;
-use super::ids::order_link_id;
+use super::event::Protective;
+use super::ids::{OrderSeq, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Qty, Side};
 use super::orders::Order;
@@ -310,6 +311,7 @@ impl Engine {
                     released: self.control.released.contains(&held.symbol),
                     close_cost: self.close_cost(desk, held.qty(), side),
                     believed: !self.control.reconciled,
+                    protected: self.protected(desk),
                 })
             })
             .collect()
@@ -326,7 +328,28 @@ impl Engine {
 
     fn order_rows(&self) -> Vec<OrderRow> {
         let ended = self.orders.ended().rev().take(ENDED_SHOWN);
-        self.orders.working().rev().chain(ended).map(|order| self.order_row(order)).collect()
+        let ours = self.orders.working().rev().chain(ended).map(|order| self.order_row(order));
+        self.protective.iter().map(|(number, order)| self.protective_row(*number, order)).chain(ours).collect()
+    }
+
+    /// A protective order at the venue: it waits for its price.
+    fn protective_row(&self, number: OrderSeq, order: &Protective) -> OrderRow {
+        OrderRow {
+            order: number,
+            link_id: order.order.clone(),
+            name: self.name(order.symbol).to_owned(),
+            symbol: order.symbol,
+            side: order.side,
+            qty: order.qty,
+            filled: Qty::ZERO,
+            price: order.trigger,
+            purpose: order.purpose.word().to_owned(),
+            state: "@venue".into(),
+            working: true,
+            protective: true,
+            age: Span(0),
+            reason: String::new(),
+        }
     }
 
     fn order_row(&self, order: &Order) -> OrderRow {

@@ -93,6 +93,8 @@ impl Prepared {
         }
         if let Some(private) = options.private.as_ref().filter(|private| private.account == Account::Live) {
             setup.settings.tail = Some(private.credentials.tail().to_owned());
+            // Real money is never without its stop, whatever the file says.
+            setup.settings.protect.required = true;
         }
         let pair = Pair::bybit(account);
         let mut public = options.public;

@@ -275,6 +275,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.43")),
             believed: false,
+            protected: Protected::Stop(price("63380")),
         },
         PositionRow {
             symbol: Symbol(1),
@@ -292,6 +293,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.58")),
             believed: false,
+            protected: Protected::Stop(price("3253.7")),
         },
     ]
 }
