@@ -5,7 +5,7 @@ mod rig;
 
 use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::event::{EarlierOrder, Event, Fault, Fill, OrderNews, OrderUpdate, Restored};
 use tickdeck::engine::ids::OrderSeq;
 use tickdeck::engine::num::{Money, Rate, Side, UNIT};
@@ -353,6 +353,7 @@ fn an_order_of_an_earlier_run_counts_as_working_until_it_is_settled() {
         tif: TimeInForce::ImmediateOrCancel,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: Ts(0),
     };
     let (link_id, execs) = ("tp-before-000001".to_owned(), vec!["e1".to_owned()]);
