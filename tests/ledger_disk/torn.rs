@@ -31,6 +31,7 @@ fn commit(ledger: &mut Ledger, seq: u64) {
         tif: TimeInForce::PostOnly,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: Ts(1),
         protection: Protection::default(),
     };
