@@ -33,7 +33,6 @@ fn commit(ledger: &mut Ledger, seq: u64) {
         purpose: Purpose::Entry,
         protection: Protection::default(),
         decided: Ts(1),
-        protection: Protection::default(),
     };
     let intent = Job::Intent { at: Ts(1), order, link_id: format!("tp-r-{seq}") };
     let note = Record::Operator { command: seq.to_string(), outcome: String::new() };
