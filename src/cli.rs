@@ -14,6 +14,7 @@ mod runs;
 mod sim;
 mod tapes;
 mod train;
+mod unlock;
 
 use std::path::PathBuf;
 

@@ -492,6 +492,9 @@ pub enum Fault {
     Internal(String),
     /// Wall clock and boot clock disagree by this much: everything is stale, disarm, reconcile.
     ClockJump(Span),
+    /// The run itself stood still for this long (a stopped process, a starved machine): everything is stale, disarm,
+    /// reconcile.
+    Stopped(Span),
     /// The tape or disk trouble is over.
     TapeRecovered,
 }

@@ -189,14 +189,18 @@ impl Engine {
             }
             Fault::Ledger(why) => self.trip(&LatchCause::Fault(format!("ledger: {why}")), out),
             Fault::Internal(why) => self.trip(&LatchCause::Fault(why.clone()), out),
-            Fault::ClockJump(span) => {
-                self.feed = None;
-                self.control.reconciled = false;
-                self.doubt_protection();
-                self.disarm(&format!("the clock jumped by {span}"), out);
-                self.ask(out);
-            }
+            Fault::ClockJump(span) => self.lose_touch(&format!("the clock jumped by {span}"), out),
+            Fault::Stopped(span) => self.lose_touch(&format!("tickdeck stood still for {span}"), out),
         }
+    }
+
+    /// Everything that is believed may be old.
+    fn lose_touch(&mut self, why: &str, out: &mut Effects) {
+        self.feed = None;
+        self.control.reconciled = false;
+        self.doubt_protection();
+        self.disarm(why, out);
+        self.ask(out);
     }
 
     /// The venue forbids opening, or lifts that. The same reason with new numbers replaces the old one.

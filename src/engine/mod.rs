@@ -4,6 +4,7 @@
 
 pub mod account;
 mod bookkeeping;
+pub mod ceremony;
 mod closing;
 pub mod command;
 pub mod control;

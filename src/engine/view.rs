@@ -35,6 +35,7 @@ impl Engine {
                 pair: self.pair,
                 run: self.run.to_string(),
                 market_label: String::new(),
+                tail: self.settings.tail.clone(),
                 practice: !self.settings.edge_gate,
                 playback: None,
                 weather: None,
@@ -97,6 +98,7 @@ impl Engine {
             preflight: self.preflight(),
             arming_refused: self.arming_refused(),
             arm_for: self.settings.arm_for,
+            stays: self.may_leave().err(),
         }
     }
 

@@ -3,20 +3,19 @@
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-use super::clock::Clock;
 use super::decisions::DecisionLog;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::inference::Inference;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
-use super::signals;
+use super::stage::Stage;
 use super::start::{Opening, StartError, ledger_path, private_folder};
+use super::switch::Switch;
 use crate::engine::event::Restored;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::LedgerThread;
 use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
-use crate::tui::link::{CockpitEnd, EngineEnd};
 use crate::venue::Venue;
 
 /// Answers of the ledger that may wait: one per group commit.
@@ -46,10 +45,8 @@ pub struct Plan<'a> {
     pub opening: Opening,
     /// Event time at which the run begins.
     pub begins: Ts,
-    /// The clock that market events are stamped with.
-    pub clock: Clock,
-    /// Both ends of the line to the cockpit.
-    pub line: (CockpitEnd, EngineEnd),
+    /// The line to the cockpit, signals, and the clock that events are stamped with.
+    pub stage: Stage,
     /// Market events.
     pub feed: Feed,
     /// Where orders go.
@@ -58,10 +55,10 @@ pub struct Plan<'a> {
     pub models: Vec<Box<dyn Model>>,
     /// Data directory.
     pub data_dir: &'a Path,
-    /// Record a tape within this quota.
-    pub tape: Option<Quota>,
-    /// What the tape's header says of the market.
-    pub source: String,
+    /// The tape that is recorded ([`open_tape`]).
+    pub tape: Option<TapeThread>,
+    /// The way to another account, where there is one.
+    pub switch: Option<Switch>,
     /// What the market is, for the banner.
     pub label: String,
     /// The venue is a simulator on this machine.
@@ -72,14 +69,14 @@ pub struct Plan<'a> {
     pub shown: Shown,
 }
 
-/// Puts a session together, and the cockpit's end of its line.
-pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
-    let Plan { opening, line: (cockpit, end), shown, .. } = plan;
+/// Puts a session together.
+pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
+    let Plan { opening, stage, shown, .. } = plan;
     let Opening { restored, ledger, mut troubles } = opening;
     if let Some(latch) = &restored.latch {
         troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
     }
-    let wake = cockpit.clone();
+    let wake = stage.cockpit.clone();
     let inference = Inference::worker(plan.models, move || wake.wake())?;
     let ledger = if plan.ledger_in_memory {
         LedgerPort::Inline(Box::new(ledger))
@@ -93,21 +90,20 @@ pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
         feed: plan.feed,
         inference,
         ledger,
-        tape: tape_of(&restored, plan.data_dir, plan.tape, plan.source, plan.clock.now())?,
+        tape: plan.tape,
         decisions: DecisionLog::new(None),
         latch_beside: (!plan.ledger_in_memory).then(|| (ledger_path(plan.data_dir, pair), pair)),
         restored,
     };
     let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
-    let wake = cockpit.clone();
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
-    let session = Session {
+    Ok(Session {
         driver,
-        end,
-        signals: signals::listen(move || wake.wake())?,
+        stage,
+        switch: plan.switch,
+        next: None,
         screen: shown.fps.is_some(),
         pace: Pace::Clock,
-        clock: plan.clock,
         publish_every: publish_every(shown.fps),
         stop_after: shown.stop_after,
         label: plan.label,
@@ -116,8 +112,7 @@ pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
         troubles,
         on_notice,
         on_snapshot,
-    };
-    Ok((session, cockpit))
+    })
 }
 
 /// Time between snapshots for a screen of this many frames per second; a second without a screen.
@@ -125,11 +120,12 @@ pub(super) fn publish_every(fps: Option<u16>) -> Span {
     fps.map_or(Span::from_secs(1), |fps| Span(1_000_000_000 / i64::from(fps.clamp(1, 60))))
 }
 
-fn tape_of(
+/// Opens the tape of a run within its quota, where one is recorded. `source` is what its header says of the market.
+pub fn open_tape(
     restored: &Restored,
     data_dir: &Path,
     quota: Option<Quota>,
-    source: String,
+    source: &str,
     at: Ts,
 ) -> Result<Option<TapeThread>, StartError> {
     let Some(quota) = quota else { return Ok(None) };
@@ -141,7 +137,7 @@ fn tape_of(
         pair: restored.pair,
         created: at,
         instruments: restored.instruments.clone(),
-        source,
+        source: source.to_owned(),
     };
     Ok(Some(TapeThread::spawn(&folder.join(format!("{}.tape", restored.run)), &header, quota)?))
 }

@@ -4,6 +4,7 @@
 //! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
 pub mod assemble;
+mod carry;
 pub mod clock;
 pub mod cockpit;
 pub mod decisions;
@@ -18,4 +19,6 @@ pub mod live;
 pub mod replay;
 pub mod session;
 pub mod signals;
+pub mod stage;
 pub mod start;
+pub mod switch;

@@ -88,6 +88,7 @@ fn settings() -> Settings {
         intent_ttl: Span(14),
         paper_latency: Span(15),
         balance_tolerance: Money::from_raw(16),
+        tail: None,
     }
 }
 
@@ -271,6 +272,7 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         Event::Link(Link::MarketAlive),
         Event::Fault(Fault::Tape { why: "slow".to_owned(), fatal: true }),
         Event::Fault(Fault::ClockJump(Span(-1))),
+        Event::Fault(Fault::Stopped(Span(7))),
         Event::Fault(Fault::TapeRecovered),
         Event::Ended,
     ]

@@ -18,6 +18,7 @@ pub mod rest;
 pub mod sign;
 pub mod socket;
 pub mod trade;
+pub mod unlock;
 
 #[cfg(test)]
 mod tests;

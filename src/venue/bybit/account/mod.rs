@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+pub(super) use opening::check_key;
 use runner::{Command, Runner};
 
 use super::credentials::Credentials;

@@ -87,10 +87,11 @@ fn fee_rates(exchange: &Exchange, params: &Params) -> Success {
 }
 
 fn key_info(exchange: &Exchange, keys: &Keys, faults: &Faults) -> Success {
+    let wallet = if faults.withdrawing_key { json!(["Withdraw"]) } else { json!([]) };
     Success::ok(json!({
         "id": "1", "note": "simulated exchange", "apiKey": keys.key, "readOnly": i64::from(faults.read_only_key), "secret": "",
         "permissions": {
-            "ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": [], "Options": [],
+            "ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": wallet, "Options": [],
             "Derivatives": ["DerivativesTrade"], "CopyTrading": [], "BlockTrade": [], "Exchange": [], "NFT": [],
             "Affiliate": [], "Earn": [],
         },
