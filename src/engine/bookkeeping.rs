@@ -23,8 +23,10 @@ impl Engine {
                 self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
+            Outcome::Moved if self.is_kept_back_again(&order) => {}
             Outcome::Moved => self.tell_ended(&order, out),
         }
+        self.tell_left(&order, out);
         out.push(Effect::Record(Record::OrderState {
             order: order.intent.seq,
             state: order.state.word().into(),
@@ -57,6 +59,34 @@ impl Engine {
         let name = self.name(order.intent.symbol);
         let text = format!("{name} {} {} {word}: {}", order.intent.side.word(), order.intent.qty, order.reason);
         self.tell(level, Kind::Order, Some(order.intent.symbol), text, out);
+    }
+
+    /// A reducing order that did not leave, for the reason of the one before it. During a ban there is one every second.
+    fn is_kept_back_again(&mut self, order: &Order) -> bool {
+        if order.state != OrderState::Unsent || order.opens() {
+            return false;
+        }
+        let Some(desk) = self.desks.get_mut(order.intent.symbol.index()) else { return false };
+        match &mut desk.kept_back {
+            Some((why, times)) if *why == order.reason => {
+                *times = times.saturating_add(1);
+                true
+            }
+            other => {
+                *other = Some((order.reason.clone(), 1));
+                false
+            }
+        }
+    }
+
+    /// A reducing order left again: how many before it did not.
+    fn tell_left(&mut self, order: &Order, out: &mut Effects) {
+        let left =
+            !order.opens() && matches!(order.state, OrderState::Live | OrderState::Filled | OrderState::Rejected);
+        let Some(desk) = self.desks.get_mut(order.intent.symbol.index()).filter(|_| left) else { return };
+        let Some((why, times)) = desk.kept_back.take().filter(|(_, times)| *times > 1) else { return };
+        let text = format!("{}: {times} tries before this one were not sent: {why}", desk.instrument.name);
+        self.tell(Level::Info, Kind::Order, Some(order.intent.symbol), text, out);
     }
 
     fn pause_entries(&mut self, symbol: Symbol, span: Span) {

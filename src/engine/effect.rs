@@ -41,6 +41,8 @@ pub enum Effect {
         /// The venue's id: such an order has none of ours.
         order: String,
     },
+    /// Ask a venue that refuses us, once, whether it still does.
+    Retry,
     /// Write to the ledger.
     Record(Record),
     /// Tell the person.

@@ -144,7 +144,7 @@ impl Engine {
     /// Nothing opens until the cause ends; what rests to open is cancelled now.
     pub(super) fn start_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
         let symbol = cause.symbol();
-        if self.control.reducing.insert(cause.clone()) {
+        if self.control.reducing.insert(cause.clone()) && !cause.is_an_unknown_name() {
             let whose = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
             self.tell(Level::Warn, Kind::State, symbol, format!("REDUCING {whose}: {cause}"), out);
         }
@@ -153,7 +153,7 @@ impl Engine {
 
     /// The cause ended.
     pub(super) fn stop_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
-        if self.control.reducing.remove(cause) {
+        if self.control.reducing.remove(cause) && !cause.is_an_unknown_name() {
             self.settle_notice();
             self.tell(Level::Info, Kind::State, None, format!("no longer REDUCING: {cause}"), out);
         }

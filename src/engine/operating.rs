@@ -8,7 +8,7 @@ use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::risk::limits::{LimitKey, show};
-use super::risk::state::{Arming, Latch, LatchCause};
+use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::snapshot::Health;
 use super::time::Span;
 
@@ -49,6 +49,7 @@ impl Engine {
                 }
                 return;
             }
+            Command::RetryVenue => self.retry_venue(out),
             Command::Present => return,
             Command::Leaving(how) => {
                 self.control.leaving = true;
@@ -146,6 +147,15 @@ impl Engine {
         let what = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
         self.begin_close(CloseWhy::Flatten, scope, out);
         Ok(format!("flattening {what}"))
+    }
+
+    fn retry_venue(&mut self, out: &mut Effects) -> Result<String, String> {
+        let refused = |cause: &ReduceCause| matches!(cause, ReduceCause::Venue { code, .. } if code.may_be_retried());
+        if !self.control.reducing.iter().any(refused) {
+            return Err("the exchange refuses neither this address nor the key".into());
+        }
+        out.push(Effect::Retry);
+        Ok("asked once more".into())
     }
 
     fn reset(&mut self, out: &mut Effects) -> Result<String, String> {

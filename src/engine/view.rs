@@ -142,11 +142,12 @@ impl Engine {
         let held = self.account.holding(desk.symbol);
         let signal = signal(desk, &self.settings, self.settings.horizon_s, self.now).ok();
         let (change_pct, change_is_24h) = change(desk);
+        let (price_decimals, qty_decimals) = desk.decimals();
         MarketRow {
             symbol: desk.symbol,
             name: desk.instrument.name.clone(),
-            price_decimals: desk.instrument.price_decimals() as u8,
-            qty_decimals: desk.instrument.qty_decimals() as u8,
+            price_decimals: price_decimals as u8,
+            qty_decimals: qty_decimals as u8,
             last: self.freshness(desk.last.map(|last| last.1)),
             direction: desk.direction,
             change_pct,

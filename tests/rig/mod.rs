@@ -67,7 +67,7 @@ pub struct Rig {
     pub hold_back: bool,
     /// The venue takes no protection that is asked for by itself.
     pub refuses_protection: bool,
-    held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
+    pub held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
     /// Re-send the book at every boundary, so that the feed is alive.
@@ -217,6 +217,7 @@ impl Rig {
                 self.venue.cancel_protective(self.now, symbol, &order);
                 self.swept.push(order);
             }
+            Effect::Retry => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }

@@ -22,6 +22,7 @@ pub enum Done {
     Read(Result<Reading, RestError>),
     Opened(Box<Result<Opened, RestError>>),
     Standing(Result<Standing, RestError>),
+    Retried(Result<(), RestError>),
     Fees(Result<Vec<FeeRow>, RestError>),
     Rules(Symbol, Result<Option<Instrument>, RestError>),
 }

@@ -19,7 +19,7 @@ use crate::engine::num::Money;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::codes::{Action, Next, doubts_rules};
+use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
@@ -58,6 +58,8 @@ pub enum Command {
     Protect(Symbol, Protection),
     CancelProtective(Symbol, String),
     Ask,
+    /// Ask once, whatever is known of a refusal.
+    Retry,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
     EndStream,
@@ -347,6 +349,14 @@ impl Runner {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);
             }
+            Command::Retry => {
+                let rest = self.rest.clone();
+                let owed = Owed::new(self.done.clone(), Done::Retried(Err(lost_read())));
+                tokio::spawn(async move {
+                    let answer = rest.try_again().await;
+                    owed.pay(Done::Retried(answer));
+                });
+            }
             #[cfg(test)]
             Command::EndStream => self.side.abort_all(),
         }
@@ -566,6 +576,17 @@ impl Runner {
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None).await;
                 self.on_standing(standing).await;
             }
+            Done::Retried(Ok(())) => {
+                self.lifts.remove(&(DenialCode::VenueBanned, None));
+                self.hold(DenialCode::VenueBanned, None, Source::Request, None).await;
+                self.read_standing();
+                self.fall_behind();
+                self.read_soon(now);
+            }
+            Done::Retried(Err(error)) => {
+                self.on_trouble(Some(&error), None).await;
+                self.outlet.say(Event::Told(format!("tried once more: {error}"))).await;
+            }
             Done::Standing(Err(error)) => self.on_trouble(Some(&error), None).await,
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
             // Not offered everywhere: the configured fees stay.
@@ -698,7 +719,11 @@ impl Runner {
     async fn on_trouble(&mut self, error: Option<&RestError>, symbol: Option<Symbol>) {
         let now = self.outlet.now();
         self.note_ban().await;
-        let Some(RestError::Refused { code, verdict, .. }) = error else { return };
+        let Some(RestError::Refused { code, verdict, message }) = error else { return };
+        if let Some(symbol) = symbol.filter(|_| is_wrong_mode(*code, message)) {
+            self.desk.doubt_mode(symbol);
+            return;
+        }
         if let Some(symbol) = symbol.filter(|_| doubts_rules(*code)) {
             self.read_rules(symbol, now);
         }
