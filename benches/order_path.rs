@@ -16,6 +16,7 @@ use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::time::Ts;
+use tickdeck::gate::Gate;
 use tickdeck::ledger::{Job, Ledger, LedgerReply, LedgerThread, RunRow};
 use tickdeck::venue::bybit::credentials::{Credentials, PrivateAccount};
 use tickdeck::venue::bybit::leave::{Leave, Withdrawn};
@@ -130,7 +131,12 @@ fn refill(limits: &SharedLimits) {
 }
 
 async fn create(rest: &Rest, order: &NewOrder, id: &str) {
-    let leave = Leave::new(&Withdrawn::default(), order.seq, order.reduce_only);
+    let gate = Gate::default();
+    let leave = Leave::new(
+        &Withdrawn::default(),
+        order.seq,
+        gate.pass(gate.epoch(), Duration::from_secs(60), order.reduce_only),
+    );
     rest.create(&Placement::of(order, "BTCUSDT", id), &leave).await.unwrap();
 }
 

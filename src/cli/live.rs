@@ -1,5 +1,7 @@
 //! `tickdeck`, `tickdeck run` and `tickdeck record` on Bybit's market: whose account, which hosts, which symbols.
 
+use std::sync::Arc;
+
 use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::note;
@@ -103,7 +105,7 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
 }
 
 /// The way to the account of `--mode`; `None` for paper, which has no key and names no private host.
-fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
+pub(super) fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
     let account = global.account();
     let whose = match account {
         Account::Paper | Account::Live => return Ok(None),
@@ -121,7 +123,7 @@ fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failu
     Ok(Some(PrivateAccess {
         account,
         hosts,
-        credentials,
+        credentials: Arc::new(credentials),
         transport: if config.bybit.order_transport == "ws" { Transport::Socket } else { Transport::Rest },
         recv_window_ms: millis(config.bybit.recv_window),
         create_recv_window_ms: millis(config.bybit.create_recv_window),

@@ -33,6 +33,12 @@ pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), Ledg
     write(&path, latch)
 }
 
+/// Latches while the ledger's own row still waits for a slow disk: that row, or the lift that follows it, replaces this.
+pub fn mark_meanwhile(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
+    let path = path_beside(ledger, pair);
+    if read(&path).is_some_and(|marked| marked.is_kill()) { Ok(()) } else { write(&path, latch) }
+}
+
 /// A marker was set past the ledger: only the next process may lift it.
 static HELD: AtomicBool = AtomicBool::new(false);
 

@@ -1,13 +1,18 @@
 //! A session at the pace of the clock, put together from its market and its venue: what demo and live share.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use super::clock::Clock;
+use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
+use super::guardian::{self, GuardianOptions};
 use super::inference::Inference;
+use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::signals;
 use super::start::{Opening, StartError, ledger_path, private_folder};
@@ -18,9 +23,13 @@ use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
 use crate::tui::link::{CockpitEnd, EngineEnd};
 use crate::venue::Venue;
+use crate::venue::bybit::rescue::RescueOptions;
 
 /// Answers of the ledger that may wait: one per group commit.
 const REPLIES_MAX: usize = 1024;
+
+/// Half the watchdog's usual deadline: an engine that was away for so long fences itself.
+pub const FENCE_AFTER: Duration = Duration::from_millis(2_500);
 
 /// What a run without a screen hands out.
 pub struct Outputs {
@@ -70,6 +79,10 @@ pub struct Plan<'a> {
     pub ledger_in_memory: bool,
     /// Screen or lines.
     pub shown: Shown,
+    /// The guardian's way to the account; `None` for the paper account.
+    pub rescue: Option<RescueOptions>,
+    /// An engine that was silent for longer than this disarms before it does anything else.
+    pub fence_after: Duration,
 }
 
 /// Puts a session together, and the cockpit's end of its line.
@@ -96,28 +109,55 @@ pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
         tape: tape_of(&restored, plan.data_dir, plan.tape, plan.source, plan.clock.now())?,
         decisions: DecisionLog::new(None),
         latch_beside: (!plan.ledger_in_memory).then(|| (ledger_path(plan.data_dir, pair), pair)),
+        gate: end.gate(),
         restored,
     };
+    let pulse = Pulse::default();
+    let report = guardian::start(GuardianOptions {
+        gate: end.gate(),
+        pulse: pulse.clone(),
+        board: end.board(),
+        rescue: plan.rescue,
+        latch_beside: parts.latch_beside.clone(),
+        now: Arc::new(plan.clock.reader()),
+    })?;
+    if !plan.ledger_in_memory {
+        let (gate, board) = (end.gate(), end.board());
+        let options =
+            ControlOptions { cockpit: cockpit.clone(), gate, pulse: pulse.clone(), report: report.clone(), board };
+        if let Err(error) = control::listen(&control::socket_path(plan.data_dir, pair), options) {
+            troubles.push(format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only"));
+        }
+    }
     let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
-    let wake = cockpit.clone();
+    let (killer, wake, screen) = (cockpit.clone(), cockpit.clone(), shown.fps.is_some());
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
     let session = Session {
         driver,
         end,
-        signals: signals::listen(move || wake.wake())?,
-        screen: shown.fps.is_some(),
+        signals: signals::listen(move |signal| signal.kills(screen) && killed(&killer), move || wake.wake())?,
+        screen,
         pace: Pace::Clock,
         clock: plan.clock,
         publish_every: publish_every(shown.fps),
         stop_after: shown.stop_after,
         label: plan.label,
         simulated_venue: plan.simulated_venue,
+        pulse,
+        guardian: report,
+        fence_after: Some(plan.fence_after),
         replay: None,
         troubles,
         on_notice,
         on_snapshot,
     };
     Ok((session, cockpit))
+}
+
+/// A signal that kills, carried out on the thread that heard it.
+pub(super) fn killed(cockpit: &CockpitEnd) -> bool {
+    cockpit.kill();
+    true
 }
 
 /// Time between snapshots for a screen of this many frames per second; a second without a screen.

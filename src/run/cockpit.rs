@@ -18,6 +18,9 @@ use crate::tui::{UiExit, UiOptions, crash, term};
 /// How long a screen may take to leave; a blocked terminal does not hold up the end of a run.
 const SCREEN_LEAVES: Duration = Duration::from_secs(1);
 
+/// How long a process without a screen stays after a panic of its engine, for the guardian to cancel what can open.
+const GUARDIAN_TAKES: Duration = Duration::from_secs(20);
+
 /// How a run with a screen ended.
 pub enum Ended {
     /// In order.
@@ -33,7 +36,7 @@ pub fn run(
     ui: UiOptions,
     latch_beside: Option<(PathBuf, Pair)>,
 ) -> Result<Ended, StartError> {
-    let board = session.end.board();
+    let (board, pulse) = (session.end.board(), session.pulse.clone());
     let (engine_done, engine_result) = sync_channel(1);
     std::thread::Builder::new().name("engine".into()).spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| session.run()));
@@ -49,6 +52,7 @@ pub fn run(
         drop(screen_done.send(result));
     })?;
     let Ok(Some((outcome, finished))) = engine_result.recv() else {
+        pulse.died();
         latch_after_panic(&board, latch_beside);
         // The screen stays, says so, and leaves when the person does.
         let screen = screen_result.recv();
@@ -76,14 +80,16 @@ pub fn run_without_screen(
     data_dir: PathBuf,
     latch_beside: Option<(PathBuf, Pair)>,
 ) -> Ended {
-    let board = session.end.board();
+    let (board, pulse, guardian) = (session.end.board(), session.pulse.clone(), session.guardian.clone());
     crash::install(data_dir, cockpit);
     let ran = catch_unwind(AssertUnwindSafe(|| session.run()));
     crash::uninstall();
     if let Ok((outcome, finished)) = ran {
         return Ended::Orderly(outcome, Box::new(finished));
     }
+    pulse.died();
     latch_after_panic(&board, latch_beside);
+    guardian.await_death(GUARDIAN_TAKES);
     Ended::EnginePanicked
 }
 
@@ -113,7 +119,6 @@ fn latch_after_panic(board: &Board, latch_beside: Option<(PathBuf, Pair)>) {
         drop(crate::ledger::mark_latched(&path, pair, &latch));
     }
     board.change(|snapshot| {
-        snapshot.version += 1;
         if snapshot.state.word != StateWord::Killed {
             snapshot.state.word = StateWord::Tripped;
             snapshot.state.latch = Some(latch);

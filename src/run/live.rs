@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::assemble::{Plan, Shown};
+use super::assemble::{FENCE_AFTER, Plan, Shown};
 use super::clock::Clock;
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
@@ -18,6 +18,8 @@ use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::public::{PublicOptions, PublicStream};
+use crate::venue::bybit::rescue::{Closer, RescueOptions};
+use crate::venue::bybit::rest::{RestOptions, SharedLimits, VenueClock};
 use crate::venue::line::{Now, Wake, line};
 
 /// Events that may wait between the sockets and the engine: a second of a busy market.
@@ -45,7 +47,7 @@ pub struct PrivateAccess {
     /// Where it is reached.
     pub hosts: PrivateHosts,
     /// Its key.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
     /// How orders are sent.
     pub transport: Transport,
     /// How old a request may be when it arrives, in milliseconds.
@@ -79,9 +81,12 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
     let (outlet, inlet) = line(MARKET_EVENTS_MAX, now.clone(), wake.clone());
     let source = format!("bybit {}", public.hosts.linear());
     let simulated_venue = public.hosts.is_simulated();
+    let mut rescue = None;
     let venue: Box<dyn Venue> = match options.private {
         None => paper_venue(&opening.restored),
         Some(access) => {
+            let run = opening.restored.run.clone();
+            rescue = Some(rescue_options(&access, run, public.proxy.clone(), now.clone(), Closer::Guardian));
             let options = account_options(access, &public, opening.restored.run.clone());
             Box::new(BybitVenue::start(runtime.handle(), options, now, wake)?)
         }
@@ -101,14 +106,37 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
         label: String::new(),
         simulated_venue,
         ledger_in_memory: options.recording,
+        rescue,
+        fence_after: FENCE_AFTER,
         shown,
     })
+}
+
+/// A way of last resort to an account, with a client and budgets of its own.
+pub fn rescue_options(
+    access: &PrivateAccess,
+    run: RunId,
+    proxy: Option<String>,
+    now: Now,
+    by: Closer,
+) -> RescueOptions {
+    let rest = RestOptions {
+        base: access.hosts.rest().to_owned(),
+        credentials: Some(access.credentials.clone()),
+        recv_window_ms: access.recv_window_ms,
+        create_recv_window_ms: access.create_recv_window_ms,
+        proxy,
+        limits: SharedLimits::default(),
+        clock: Arc::new(VenueClock::default()),
+        now,
+    };
+    RescueOptions { rest, account: access.account, run, by }
 }
 
 fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
     AccountOptions {
         hosts: access.hosts,
-        credentials: Arc::new(access.credentials),
+        credentials: access.credentials,
         account: access.account,
         run,
         symbols: public.symbols.clone(),

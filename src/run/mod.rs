@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod clock;
 pub mod cockpit;
+pub mod control;
 pub mod decisions;
 pub mod demo;
 pub mod doctor;
@@ -13,8 +14,10 @@ pub mod driver;
 pub mod exit;
 pub mod feed;
 pub mod files;
+pub mod guardian;
 pub mod inference;
 pub mod live;
+pub mod pulse;
 pub mod replay;
 pub mod session;
 pub mod signals;

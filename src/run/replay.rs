@@ -10,7 +10,9 @@ use super::decisions::DecisionLog;
 use super::demo::practice;
 use super::driver::{Driver, Finished, LedgerPort, Parts};
 use super::feed::{Feed, ReplayKind, TapeFeed};
+use super::guardian::Report;
 use super::inference::Inference;
+use super::pulse::Pulse;
 use super::session::{Pace, Session};
 use super::signals;
 use super::start::{Setup, StartError, open, paper_venue, private_folder};
@@ -20,6 +22,7 @@ use crate::engine::ids::Pair;
 use crate::engine::market::instrument::Instrument;
 use crate::engine::snapshot::StateWord;
 use crate::engine::time::{Span, Ts};
+use crate::gate::Gate;
 use crate::tape::{TapeKind, TapeReader};
 use crate::tui::link::{CockpitEnd, link};
 use crate::venue::simulated::{SimulatedMarket, Weather};
@@ -159,11 +162,14 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Sessi
     let clock = Clock::start();
     let since = clock.now();
     let (cockpit, end) = link();
-    let wake = cockpit.clone();
+    let (killer, waker) = (cockpit.clone(), cockpit.clone());
     let session = Session {
         driver,
         end,
-        signals: signals::listen(move || wake.wake())?,
+        signals: signals::listen(
+            move |signal| signal.kills(true) && super::assemble::killed(&killer),
+            move || waker.wake(),
+        )?,
         screen: true,
         pace: Pace::Replay { speed: options.speed, resume: options.speed, from: start, since },
         clock,
@@ -171,6 +177,9 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Sessi
         stop_after: None,
         label,
         simulated_venue: false,
+        pulse: Pulse::default(),
+        guardian: Report::default(),
+        fence_after: None,
         replay: Some(if options.audit { "audit" } else { "what-if" }),
         troubles: Vec::new(),
         on_notice: None,
@@ -198,6 +207,7 @@ fn audit_driver(tape: TapeFeed, restored: Restored, start: Ts, decisions: Decisi
         tape: None,
         decisions,
         latch_beside: None,
+        gate: Gate::default(),
     };
     Driver::start(start, parts, false)
 }
@@ -222,6 +232,7 @@ fn start_inline(
         tape: None,
         decisions,
         latch_beside: None,
+        gate: Gate::default(),
         restored: opening.restored,
     };
     Ok(Driver::start(start, parts, false))

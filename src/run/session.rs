@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::clock::{Clock, wall};
 use super::driver::{Driver, Finished};
 use super::feed::Feed;
+use super::guardian::Report;
+use super::pulse::Pulse;
 use super::signals::Signal;
 use crate::engine::command::Command;
 use crate::engine::event::Fault;
@@ -84,6 +86,12 @@ pub struct Session {
     pub label: String,
     /// The venue is a simulator on this machine.
     pub simulated_venue: bool,
+    /// Its signs of life.
+    pub pulse: Pulse,
+    /// What the guardian has done.
+    pub guardian: Report,
+    /// An engine that was silent for longer than this disarms before it does anything else; `None` in a replay.
+    pub fence_after: Option<Duration>,
     /// Kind of replay, `None` outside replay.
     pub replay: Option<&'static str>,
     /// What the person must know from the start; told once the run has reached the present.
@@ -95,11 +103,12 @@ pub struct Session {
 }
 
 /// Faults on purpose, so that the unhappy ends can be seen by hand and by tests: with `TICKDECK_PROVOKE=engine-panic` the
-/// engine's thread falls over after this many steps.
+/// engine's thread falls over after this many steps, with `engine-stuck` it stands still for good once something is open.
 const PROVOKE_AFTER: u64 = 2_000;
 
 struct State {
     falls_over: bool,
+    stuck: bool,
     view: View,
     published: Ts,
     reported: Ts,
@@ -129,7 +138,8 @@ impl Session {
     pub fn run(mut self) -> (Outcome, Finished) {
         let now = self.clock.now();
         let mut state = State {
-            falls_over: std::env::var_os("TICKDECK_PROVOKE").is_some_and(|what| what == "engine-panic"),
+            falls_over: provoked("engine-panic"),
+            stuck: provoked("engine-stuck"),
             view: View::default(),
             published: Ts(0),
             reported: now,
@@ -143,6 +153,7 @@ impl Session {
                 break outcome;
             }
         };
+        self.pulse.leaves();
         if matches!(self.pace, Pace::Clock) {
             self.hear_the_answers();
         }
@@ -175,8 +186,25 @@ impl Session {
         }
     }
 
+    /// An engine that was away (stopped, suspended, stuck) does not know what happened meanwhile: nothing that it decided
+    /// before leaves, and it comes back disarmed.
+    fn fence_itself(&mut self) {
+        let away = self.pulse.age().filter(|age| self.fence_after.is_some_and(|most| *age > most));
+        self.pulse.beat();
+        let Some(away) = away else { return };
+        self.driver.gate().shut();
+        let seconds = away.as_secs_f64();
+        self.driver.shut(Command::Disarm);
+        self.driver
+            .tell(format!("the engine was away for {seconds:.1} s: fenced, nothing opens until it is armed again"));
+    }
+
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
+        self.fence_itself();
+        if state.stuck && self.driver.steps() > PROVOKE_AFTER && self.driver.engine().at_risk() {
+            stand_still();
+        }
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
             fall_over();
         }
@@ -186,6 +214,8 @@ impl Session {
         if let Some(outcome) = self.look_at_signals() {
             return Some(outcome);
         }
+        let gate = self.driver.gate();
+        let heard = (gate.kills(), gate.closes());
         if let Some(outcome) = self.serve_waiting(state) {
             return Some(outcome);
         }
@@ -211,6 +241,7 @@ impl Session {
             }
         }
         self.driver.collect();
+        self.pulse.tell(self.driver.engine(), self.driver.depths().0, heard);
         self.hand_out_notices();
         if state.closing && !self.driver.engine().closing() {
             state.closing = false;
@@ -238,7 +269,7 @@ impl Session {
         loop {
             if self.end.take_kill() {
                 killed = true;
-                self.command(Command::Kill);
+                self.kill();
             }
             let request = self.end.requests.try_recv().ok()?;
             if killed && loosens(&request) {
@@ -247,6 +278,12 @@ impl Session {
             if let Some(outcome) = self.serve(request, state) {
                 return Some(outcome);
             }
+        }
+    }
+
+    fn kill(&mut self) {
+        if self.replay != Some("audit") {
+            self.driver.shut(Command::Kill);
         }
     }
 
@@ -268,14 +305,15 @@ impl Session {
         let signal = self.signals.try_recv().ok()?;
         let name = signal.name();
         match signal {
-            Signal::Quit => self.driver.command(Command::Kill),
-            Signal::Interrupt if self.screen => self.driver.command(Command::Kill),
-            Signal::Interrupt | Signal::Terminate | Signal::HangUp => {
+            signal if signal.kills(self.screen) => {
+                self.kill();
+                None
+            }
+            _ => {
                 self.driver.command(Command::Leaving(name.to_owned()));
-                return Some(Outcome::Signal(name));
+                Some(Outcome::Signal(name))
             }
         }
-        None
     }
 
     fn serve(&mut self, request: Request, state: &mut State) -> Option<Outcome> {
@@ -418,9 +456,7 @@ impl Session {
                 on_snapshot(&snapshot);
             }
         }
-        if self.screen {
-            self.end.publish(snapshot);
-        }
+        self.end.publish(snapshot);
     }
 
     fn label_snapshot(&self, snapshot: &mut Snapshot, state: &mut State, now: Ts) {
@@ -458,6 +494,17 @@ impl Session {
         };
         snapshot.health.rows.push(row("ledger", ledger, crate::ledger::JOBS_MAX));
         snapshot.health.rows.push(row("tape", tape, crate::tape::thread::QUEUE_MAX));
+    }
+}
+
+fn provoked(what: &str) -> bool {
+    std::env::var_os("TICKDECK_PROVOKE").is_some_and(|asked| asked == what)
+}
+
+/// Never comes back.
+fn stand_still() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 

@@ -1,15 +1,16 @@
 //! The look right before the bytes of an order are written. Between the engine's decision and the wire an order may wait for
-//! room in a rate limit or for a socket; a kill, a disarm or a cancel in that time must still stop it, and an order that
-//! opens and has grown old must not go either.
+//! the ledger, for room in a rate limit, for a connection or a socket; a kill, a disarm or a cancel in that time must still
+//! stop it, and an order that opens and has grown old must not go either.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 use crate::engine::ids::OrderSeq;
-
-/// An opening order that has waited longer than this stays here: what it was decided on is past.
-const OPENING_KEEPS: Duration = Duration::from_millis(500);
+use crate::gate::Pass;
 
 /// Orders that are not wanted any more. Written by the thread that runs the engine, read by whoever writes to the wire.
 #[derive(Clone, Default)]
@@ -30,14 +31,13 @@ impl Withdrawn {
 pub struct Leave {
     withdrawn: Withdrawn,
     order: OrderSeq,
-    reduces: bool,
-    since: Instant,
+    pass: Pass,
 }
 
 impl Leave {
-    /// An order that was handed over now.
-    pub fn new(withdrawn: &Withdrawn, order: OrderSeq, reduces: bool) -> Self {
-        Self { withdrawn: withdrawn.clone(), order, reduces, since: Instant::now() }
+    /// An order with what it carries since its decision.
+    pub fn new(withdrawn: &Withdrawn, order: OrderSeq, pass: Pass) -> Self {
+        Self { withdrawn: withdrawn.clone(), order, pass }
     }
 
     /// Why it does not leave; `None` lets it go.
@@ -45,30 +45,79 @@ impl Leave {
         if self.withdrawn.has(self.order) {
             return Some("cancelled before it was sent");
         }
-        let old = !self.reduces && self.since.elapsed() > OPENING_KEEPS;
-        old.then_some("it waited too long for its turn")
+        self.pass.refusal()
+    }
+}
+
+/// Says afterwards whether a [`Guarded`] body was kept back, and why.
+#[derive(Clone, Default)]
+pub struct KeptBack(Arc<OnceLock<&'static str>>);
+
+impl KeptBack {
+    /// Why; `None` when it was not.
+    pub fn why(&self) -> Option<&'static str> {
+        self.0.get().copied()
+    }
+}
+
+/// The body of a request that asks once more when the connection is there and takes it. Making a connection may take
+/// seconds, and a request without its body is none: what is kept back here cannot have been understood by anybody.
+pub struct Guarded {
+    bytes: Option<Bytes>,
+    leave: Leave,
+    kept_back: KeptBack,
+}
+
+/// The request was kept back.
+#[derive(Debug, thiserror::Error)]
+#[error("kept back: {0}")]
+pub struct Back(&'static str);
+
+impl Guarded {
+    /// A body that is sent only while `leave` agrees.
+    pub fn new(text: &str, leave: &Leave, kept_back: &KeptBack) -> Self {
+        let bytes = Some(Bytes::copy_from_slice(text.as_bytes()));
+        Self { bytes, leave: leave.clone(), kept_back: kept_back.clone() }
+    }
+}
+
+impl Body for Guarded {
+    type Data = Bytes;
+    type Error = Back;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Back>>> {
+        let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
+        if let Some(why) = self.leave.refusal() {
+            // Set once: it is asked once.
+            let _first = self.kept_back.0.set(why);
+            return Poll::Ready(Some(Err(Back(why))));
+        }
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::gate::Gate;
 
     #[test]
     fn a_withdrawn_order_stays_and_another_goes() {
-        let withdrawn = Withdrawn::default();
-        let (one, two) = (Leave::new(&withdrawn, OrderSeq(1), false), Leave::new(&withdrawn, OrderSeq(2), true));
+        let (withdrawn, gate) = (Withdrawn::default(), Gate::default());
+        let pass = |reduces| gate.pass(gate.epoch(), Duration::from_secs(60), reduces);
+        let one = Leave::new(&withdrawn, OrderSeq(1), pass(false));
+        let two = Leave::new(&withdrawn, OrderSeq(2), pass(true));
         assert_eq!((one.refusal(), two.refusal()), (None, None));
         withdrawn.withdraw(OrderSeq(1));
         assert!(one.refusal().is_some());
         assert_eq!(two.refusal(), None);
-    }
-
-    #[test]
-    fn an_old_order_goes_only_when_it_reduces() {
-        let past = Instant::now().checked_sub(OPENING_KEEPS * 2).unwrap();
-        let at = |reduces| Leave { since: past, ..Leave::new(&Withdrawn::default(), OrderSeq(1), reduces) };
-        assert!(at(false).refusal().is_some());
-        assert_eq!(at(true).refusal(), None);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::desk::{Desk, Found, Reading, Request};
+use super::desk::{Answer, Desk, Found, Reading, Request};
 use super::opening::{self, Names, Opened, Scope, check_key};
 use super::requests::{Done, Owed, answer_of, cancel, create, look_up, lost_read, lost_write};
 use super::stream::{self, StreamOptions};
@@ -19,6 +19,7 @@ use crate::engine::num::Money;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
+use crate::gate::Pass;
 use crate::venue::bybit::codes::{Action, Next};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
@@ -49,6 +50,7 @@ pub enum Command {
     Submit {
         order: Approved<NewOrder>,
         link_id: String,
+        pass: Pass,
     },
     Cancel(OrderSeq),
     Ask,
@@ -74,6 +76,8 @@ pub struct Runner {
     outlet: Outlet,
     desk: Desk,
     withdrawn: Withdrawn,
+    /// What orders carry that were handed over and are not sent yet.
+    passes: BTreeMap<OrderSeq, Pass>,
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
@@ -112,6 +116,7 @@ impl Runner {
             outlet,
             desk,
             withdrawn,
+            passes: BTreeMap::new(),
             names,
             earlier: BTreeSet::new(),
             trade: None,
@@ -250,7 +255,10 @@ impl Runner {
     fn on_command(&mut self, command: Command) {
         let now = self.outlet.now();
         match command {
-            Command::Submit { order, link_id } => self.desk.submit(now, order.into_inner(), &link_id),
+            Command::Submit { order, link_id, pass } => {
+                self.passes.insert(order.get().seq, pass);
+                self.desk.submit(now, order.into_inner(), &link_id);
+            }
             Command::Cancel(order) => self.desk.cancel(order),
             Command::Ask => {
                 self.asked.get_or_insert(now);
@@ -278,7 +286,12 @@ impl Runner {
             Request::Create { order, placement } => {
                 let trade = self.transport(placement.reduce_only);
                 let symbol = self.symbol(&placement.symbol);
-                let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
+                // Each order is handed over once, with its pass, and asked for once.
+                let Some(pass) = self.passes.remove(&order) else {
+                    let why = "it was handed over without its pass".to_owned();
+                    return self.desk.on_created(self.outlet.now(), order, Answer::Unsent(why));
+                };
+                let leave = Leave::new(&self.withdrawn, order, pass);
                 let owed = Owed::new(done, Done::Created(order, symbol, Err(lost_write())));
                 tokio::spawn(async move {
                     let answer = create(&rest, trade, &placement, &leave).await;

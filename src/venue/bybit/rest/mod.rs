@@ -12,12 +12,12 @@ use std::time::Duration;
 
 pub use clock::{Offset, Probe, VenueClock, best};
 pub use outcome::{RestError, Stage, clean};
-use reqwest::{Client, Method, Request, Response, StatusCode, Url};
-pub use trade::Placement;
+use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
+pub use trade::{ClosingOrder, Placement};
 
 use super::codes::{Action, Next, Op, classify, classify_http};
 use super::credentials::Credentials;
-use super::leave::Leave;
+use super::leave::{Guarded, KeptBack, Leave};
 use super::limits::{Budget, Headers, Limits, Stop, Urgency};
 use super::parse::rest::Envelope;
 use super::parse::{LENGTH_MAX, Odd};
@@ -186,11 +186,15 @@ impl Rest {
     /// Sends a request exactly once and reads its answer.
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
-        let request = self.build(ask)?;
+        let kept_back = KeptBack::default();
+        let request = self.build(ask, &kept_back)?;
         if let Some(why) = ask.leave.and_then(Leave::refusal) {
             return Err(RestError::Unsent(why.into()));
         }
         let sent = self.client.execute(request).await;
+        if let Some(why) = kept_back.why() {
+            return Err(RestError::Unsent(why.into()));
+        }
         let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
         let status = response.status();
         let headers = self.learn(ask.budget, &response);
@@ -253,7 +257,7 @@ impl Rest {
     }
 
     /// The request with its signature over exactly the bytes that are sent, stamped now.
-    fn build(&self, ask: &Ask<'_>) -> Result<Request, RestError> {
+    fn build(&self, ask: &Ask<'_>, kept_back: &KeptBack) -> Result<Request, RestError> {
         let bad = |why: &str| RestError::Unsent(format!("the request cannot be written: {why}"));
         let text = match ask.query.as_str() {
             "" => format!("{}{}", self.options.base, ask.path),
@@ -264,7 +268,11 @@ impl Rest {
         let query = url.query().unwrap_or_default().to_owned();
         let mut builder = self.client.request(ask.method.clone(), url);
         if let Some(body) = &ask.body {
-            builder = builder.header("Content-Type", "application/json").body(body.clone());
+            let bytes = match ask.leave {
+                Some(leave) => Body::wrap(Guarded::new(body, leave, kept_back)),
+                None => Body::from(body.clone()),
+            };
+            builder = builder.header("Content-Type", "application/json").body(bytes);
         }
         if ask.signed {
             let credentials = self.options.credentials.as_ref().ok_or_else(|| bad("there is no API key"))?;

@@ -10,15 +10,22 @@ use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
+use crate::gate::{Gate, Pass};
 use crate::venue::Venue;
 use crate::venue::bybit::account::requests::cancel;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, VenueClock};
 use crate::venue::bybit::trade::TradeSocket;
 
+/// A gate that stays open, and no age that matters.
+fn pass(reduces: bool) -> Pass {
+    let gate = Gate::default();
+    gate.pass(gate.epoch(), Duration::from_secs(60), reduces)
+}
+
 /// Nothing stands in the way of this order.
 fn leave() -> Leave {
-    Leave::new(&Withdrawn::default(), OrderSeq(0), false)
+    Leave::new(&Withdrawn::default(), OrderSeq(0), pass(false))
 }
 
 /// The venue and everything it said.
@@ -71,7 +78,12 @@ impl Talk {
             purpose: Purpose::Entry,
             decided: wall(),
         };
-        self.venue.submit(wall(), Approved::for_test(order), &order_link_id(Account::Testnet, &Rig::run_id(), seq));
+        self.venue.submit(
+            wall(),
+            Approved::for_test(order),
+            &order_link_id(Account::Testnet, &Rig::run_id(), seq),
+            pass(reduce_only),
+        );
         seq
     }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod public;
+mod rescue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
