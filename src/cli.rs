@@ -5,6 +5,7 @@ mod control;
 mod doctor;
 mod global;
 mod keys;
+mod kill;
 mod lines;
 mod live;
 mod models;
@@ -83,8 +84,9 @@ enum Command {
     Disarm(control::Asked),
     /// Close positions of a running engine. In this build: a key of its cockpit
     Flatten(control::Asked),
-    /// Kill a running engine. In this build: a key of its cockpit
-    Kill(control::Asked),
+    /// Kill: nothing opens, opening orders are cancelled, the account is latched; with --flat positions are closed and it is
+    /// proven. Asks the running engine; without one, --mode says whose account is killed from here
+    Kill(kill::Kill),
     /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
     Reset(control::Asked),
     /// Limits of a running engine. In this build: a key of its cockpit
@@ -255,7 +257,7 @@ impl Cli {
             Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
             Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),
             Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
-            Command::Kill(asked) => control::answer(global, &asked, "kill", "^K"),
+            Command::Kill(asked) => kill::run(global, &asked),
             Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
             Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
             Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),

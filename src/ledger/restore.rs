@@ -232,7 +232,7 @@ fn released(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerError> {
+pub(super) fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerError> {
     let mut statement = connection.prepare(&format!(
         "SELECT i.run, i.seq, i.link_id, i.symbol, o.state FROM intents i JOIN orders o USING (run, seq)
          WHERE o.state NOT IN {ENDED} ORDER BY i.at, i.seq"
