@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
@@ -97,10 +97,7 @@ impl Socket {
             self.waiting = None;
             match frame {
                 Some(Ok(Message::Text(text))) => return Ok(text),
-                Some(Ok(Message::Close(close))) => {
-                    let why = close.map(|close| clean(&close.reason)).unwrap_or_default();
-                    return Err(Trouble::new(Stage::Broken, format!("the exchange closed it {why}").trim_end()));
-                }
+                Some(Ok(Message::Close(close))) => return Err(closed(close)),
                 // Protocol pings are answered by the library; the API speaks text only.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(trouble(&error)),
@@ -110,6 +107,16 @@ impl Socket {
             if self.pinged.elapsed() >= self.heartbeat.ping_every {
                 self.ping().await?;
             }
+        }
+    }
+
+    /// A text frame that has come already, after one that was waited for; costs no look at the clock.
+    pub fn waiting(&mut self) -> Option<Result<Utf8Bytes, Trouble>> {
+        match self.stream.next().now_or_never()?? {
+            Ok(Message::Text(text)) => Some(Ok(text)),
+            Ok(Message::Close(close)) => Some(Err(closed(close))),
+            Ok(_) => None,
+            Err(error) => Some(Err(trouble(&error))),
         }
     }
 
@@ -132,6 +139,11 @@ impl Socket {
         self.waiting = Some(self.pinged);
         self.send(r#"{"op":"ping"}"#.to_owned()).await
     }
+}
+
+fn closed(close: Option<CloseFrame>) -> Trouble {
+    let why = close.map(|close| clean(&close.reason)).unwrap_or_default();
+    Trouble::new(Stage::Broken, format!("the exchange closed it {why}").trim_end())
 }
 
 async fn connect(url: &str, proxy: Option<&str>) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Trouble> {

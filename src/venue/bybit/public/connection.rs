@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -92,6 +91,8 @@ struct Session<'h> {
     data_within: Duration,
     data_at: Instant,
     heard_data: bool,
+    /// Data has come since the clock was looked at.
+    fresh: bool,
     up: bool,
     compare_next: usize,
     compare_to: Option<(BookAnswer, Instant)>,
@@ -116,6 +117,7 @@ impl<'h> Session<'h> {
             data_within,
             data_at: Instant::now(),
             heard_data: false,
+            fresh: false,
             up: false,
             compare_next: 0,
             compare_to: None,
@@ -154,6 +156,9 @@ impl<'h> Session<'h> {
                     let heard = self.on_frames(frame, &mut room, &mut events).await;
                     // What was heard before the trouble is news all the same.
                     self.hub.say_all(&mut events).await;
+                    if std::mem::take(&mut self.fresh) {
+                        (self.data_at, self.heard_data) = (Instant::now(), true);
+                    }
                     heard?;
                 }
                 _ = look.tick() => self.look()?,
@@ -185,7 +190,7 @@ impl<'h> Session<'h> {
         let mut frame = first;
         for _ in 1..FRAMES_MAX {
             self.on_text(&frame?, room, events).await?;
-            match self.socket.next().now_or_never() {
+            match self.socket.waiting() {
                 Some(next) => frame = next,
                 None => return Ok(()),
             }
@@ -204,8 +209,7 @@ impl<'h> Session<'h> {
                 book_of(text).filter(|name| self.feeds.contains_key(*name)).map(str::to_owned)
             }
         };
-        self.data_at = Instant::now();
-        self.heard_data = true;
+        self.fresh = true;
         self.now_up().await;
         if events.len() == before {
             self.hub.alive().await;

@@ -1,7 +1,5 @@
 //! Public endpoints (contract 7).
 
-use reqwest::Method;
-
 use super::{Ask, Rest, RestError, query};
 use crate::engine::market::instrument::{Category, Instrument, InstrumentStatus, MarginTier};
 use crate::engine::num::{Money, Rate};
@@ -21,7 +19,6 @@ impl Rest {
     fn market(path: &str, query: String) -> Ask<'_> {
         Ask {
             op: Op::Read,
-            method: Method::GET,
             path,
             query,
             body: None,

@@ -6,18 +6,20 @@ mod clock;
 mod market;
 mod outcome;
 mod trade;
+mod wire;
 
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 pub use clock::{Offset, Probe, VenueClock, best};
 pub use outcome::{RestError, Stage, clean};
-use reqwest::{Body, Client, Method, Request, Response, StatusCode, Url};
+use reqwest::{Client, Request, Response, Url};
 pub use trade::{ClosingOrder, Placement};
+use wire::{Answer, Lost, Wires};
 
 use super::codes::{Action, Next, Op, classify, classify_http};
 use super::credentials::Credentials;
-use super::leave::{Guarded, KeptBack, Leave};
+use super::leave::Leave;
 use super::limits::{Budget, Headers, Limits, Stop, Urgency};
 use super::parse::rest::Envelope;
 use super::parse::{LENGTH_MAX, Odd};
@@ -35,6 +37,10 @@ const READ_PAUSE: Duration = Duration::from_millis(250);
 /// Longest wait for room in a budget; an opening order waits less, its price grows old.
 const ROOM_MAX: Span = Span::from_secs(5);
 const ROOM_OPENING: Span = Span::from_ms(300);
+
+const OK: u16 = 200;
+const FORBIDDEN: u16 = 403;
+const AGENT: &str = concat!("tickdeck/", env!("CARGO_PKG_VERSION"));
 
 /// Budgets that several clients share.
 pub type SharedLimits = Arc<Mutex<Limits>>;
@@ -63,18 +69,20 @@ pub struct RestOptions {
 /// The client.
 #[derive(Clone)]
 pub struct Rest {
+    /// Reads.
     client: Client,
+    /// Writes.
+    wires: Arc<Wires>,
     options: RestOptions,
 }
 
 /// One request.
 struct Ask<'a> {
     op: Op,
-    method: Method,
     path: &'a str,
     /// Query of a GET, without the question mark.
     query: String,
-    /// Body of a POST.
+    /// Body of a POST; a GET has none.
     body: Option<String>,
     signed: bool,
     budget: Budget,
@@ -100,7 +108,7 @@ impl Rest {
         install_tls();
         let unusable = |error: &reqwest::Error| RestError::transport(Op::Read, error);
         let mut builder = Client::builder()
-            .user_agent(concat!("tickdeck/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_MAX)
@@ -114,7 +122,9 @@ impl Rest {
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|error| unusable(&error))?);
         }
         let client = builder.build().map_err(|error| unusable(&error))?;
-        Ok(Self { client, options })
+        let wires = Wires::new(&options.base, options.proxy.clone());
+        let wires = wires.map_err(|trouble| RestError::Unsent(trouble.to_string()))?;
+        Ok(Self { client, wires: Arc::new(wires), options })
     }
 
     /// Local time.
@@ -186,31 +196,23 @@ impl Rest {
     /// Sends a request exactly once and reads its answer.
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
-        let kept_back = KeptBack::default();
-        let request = self.build(ask, &kept_back)?;
-        if let Some(why) = ask.leave.and_then(Leave::refusal) {
-            return Err(RestError::Unsent(why.into()));
-        }
-        let sent = self.client.execute(request).await;
-        if let Some(why) = kept_back.why() {
-            return Err(RestError::Unsent(why.into()));
-        }
-        let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
-        let status = response.status();
-        let headers = self.learn(ask.budget, &response);
-        if status == StatusCode::FORBIDDEN {
+        let answer = match &ask.body {
+            Some(body) => self.post(ask, body).await,
+            None => self.get(ask).await,
+        }?;
+        let headers = self.learn(ask.budget, &answer);
+        if answer.status == FORBIDDEN {
             let until = self.limits(Limits::ban);
-            let verdict = classify_http(ask.op, status.as_u16());
+            let verdict = classify_http(ask.op, answer.status);
             return Err(match ask.op {
                 Op::Read => RestError::Banned { until },
-                _ => RestError::status(ask.op, status, verdict),
+                _ => RestError::status(ask.op, answer.status, verdict),
             });
         }
-        if status != StatusCode::OK {
-            return Err(RestError::status(ask.op, status, classify_http(ask.op, status.as_u16())));
+        if answer.status != OK {
+            return Err(RestError::status(ask.op, answer.status, classify_http(ask.op, answer.status)));
         }
-        let body = body_of(response, ask.op).await?;
-        let envelope = Envelope::parse(&body).map_err(|odd| unread(ask.op, odd))?;
+        let envelope = Envelope::parse(&answer.body).map_err(|odd| unread(ask.op, odd))?;
         let verdict = classify(ask.op, envelope.code, &envelope.message);
         if verdict.action == Action::Ok {
             return take(&envelope).map_err(|odd| unread(ask.op, odd));
@@ -256,50 +258,96 @@ impl Rest {
         }
     }
 
-    /// The request with its signature over exactly the bytes that are sent, stamped now.
-    fn build(&self, ask: &Ask<'_>, kept_back: &KeptBack) -> Result<Request, RestError> {
-        let bad = |why: &str| RestError::Unsent(format!("the request cannot be written: {why}"));
+    /// A read.
+    async fn get(&self, ask: &Ask<'_>) -> Result<Answer, RestError> {
+        let request = self.build(ask)?;
+        let sent = self.client.execute(request).await;
+        let response = sent.map_err(|error| RestError::transport(ask.op, &error))?;
+        let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let number = |name| text(name).and_then(|text| text.parse().ok());
+        let (limit, left) = (number("X-Bapi-Limit"), number("X-Bapi-Limit-Status"));
+        let reset_ms = text("X-Bapi-Limit-Reset-Timestamp").and_then(|text| text.parse().ok());
+        let status = response.status().as_u16();
+        let body = if status == OK { body_of(response, ask.op).await? } else { Vec::new() };
+        Ok(Answer { status, limit, left, reset_ms, body })
+    }
+
+    /// A write, once. The last look and the signature come when its connection stands ready.
+    async fn post(&self, ask: &Ask<'_>, body: &str) -> Result<Answer, RestError> {
+        let request = || match ask.leave.and_then(Leave::refusal) {
+            Some(why) => Err(RestError::Unsent(why.into())),
+            None => self.bytes(ask, body),
+        };
+        self.wires.send(request).await.map_err(|lost| match lost {
+            Lost::NotSent(trouble) => RestError::Unsent(trouble.to_string()),
+            Lost::Refused(error) => error,
+            Lost::Unknown(trouble) => RestError::Ambiguous(trouble.to_string()),
+        })
+    }
+
+    /// The bytes of a write, stamped and signed now.
+    fn bytes(&self, ask: &Ask<'_>, body: &str) -> Result<Vec<u8>, RestError> {
+        let (credentials, stamp) = self.stamp()?;
+        let key = credentials.key();
+        let signature = credentials.signer().sign_rest(stamp, key, ask.window_ms, body.as_bytes());
+        let (stamp, window, length) = (stamp.to_string(), ask.window_ms.to_string(), body.len().to_string());
+        // Pieces, not a format: this is the last thing before the wire.
+        let lines = [
+            ["POST ", ask.path],
+            [" HTTP/1.1\r\nHost: ", self.wires.host()],
+            ["\r\nUser-Agent: ", AGENT],
+            ["\r\nContent-Type: ", "application/json"],
+            ["\r\nX-BAPI-API-KEY: ", key],
+            ["\r\nX-BAPI-TIMESTAMP: ", &stamp],
+            ["\r\nX-BAPI-RECV-WINDOW: ", &window],
+            ["\r\nX-BAPI-SIGN: ", signature.as_str()],
+            ["\r\nContent-Length: ", &length],
+            ["\r\n\r\n", body],
+        ];
+        let mut bytes = Vec::with_capacity(512 + body.len());
+        lines.as_flattened().iter().for_each(|piece| bytes.extend_from_slice(piece.as_bytes()));
+        Ok(bytes)
+    }
+
+    /// The key and the moment that is signed.
+    fn stamp(&self) -> Result<(&Credentials, i64), RestError> {
+        let credentials = self.options.credentials.as_ref().ok_or_else(|| unwritable("there is no API key"))?;
+        Ok((credentials, self.options.clock.stamp(self.now())))
+    }
+
+    /// A read with its signature over exactly the query that is sent, stamped now.
+    fn build(&self, ask: &Ask<'_>) -> Result<Request, RestError> {
         let text = match ask.query.as_str() {
             "" => format!("{}{}", self.options.base, ask.path),
             query => format!("{}{}?{query}", self.options.base, ask.path),
         };
-        let url = Url::parse(&text).map_err(|_| bad("its address"))?;
+        let url = Url::parse(&text).map_err(|_| unwritable("its address"))?;
         // What is signed is the query as the URL will send it.
         let query = url.query().unwrap_or_default().to_owned();
-        let mut builder = self.client.request(ask.method.clone(), url);
-        if let Some(body) = &ask.body {
-            let bytes = match ask.leave {
-                Some(leave) => Body::wrap(Guarded::new(body, leave, kept_back)),
-                None => Body::from(body.clone()),
-            };
-            builder = builder.header("Content-Type", "application/json").body(bytes);
-        }
+        let mut builder = self.client.get(url);
         if ask.signed {
-            let credentials = self.options.credentials.as_ref().ok_or_else(|| bad("there is no API key"))?;
-            let payload = ask.body.as_deref().unwrap_or(&query);
-            let stamp = self.options.clock.stamp(self.now());
+            let (credentials, stamp) = self.stamp()?;
             let signer = credentials.signer();
-            let signature = signer.sign_rest(stamp, credentials.key(), ask.window_ms, payload.as_bytes());
+            let signature = signer.sign_rest(stamp, credentials.key(), ask.window_ms, query.as_bytes());
             builder = builder
                 .header("X-BAPI-API-KEY", credentials.key())
                 .header("X-BAPI-TIMESTAMP", stamp)
                 .header("X-BAPI-RECV-WINDOW", ask.window_ms)
                 .header("X-BAPI-SIGN", signature.as_str());
         }
-        builder.build().map_err(|_| bad("its headers"))
+        builder.build().map_err(|_| unwritable("its headers"))
     }
 
-    fn learn(&self, budget: Budget, response: &Response) -> Headers {
-        let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let reset = text("X-Bapi-Limit-Reset-Timestamp").and_then(|text| text.parse().ok());
-        let headers = Headers {
-            limit: text("X-Bapi-Limit").and_then(|text| text.parse().ok()),
-            left: text("X-Bapi-Limit-Status").and_then(|text| text.parse().ok()),
-            reset: reset.map(|ms| self.options.clock.local_time(Ts::from_ms(ms))),
-        };
+    fn learn(&self, budget: Budget, answer: &Answer) -> Headers {
+        let reset = answer.reset_ms.map(|ms| self.options.clock.local_time(Ts::from_ms(ms)));
+        let headers = Headers { limit: answer.limit, left: answer.left, reset };
         self.limits(|limits, now| limits.learn(now, budget, headers));
         headers
     }
+}
+
+fn unwritable(why: &str) -> RestError {
+    RestError::Unsent(format!("the request cannot be written: {why}"))
 }
 
 /// An answer that cannot be read: a read failed, for anything else nobody knows what was done.

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use reqwest::StatusCode;
-
 use crate::engine::time::Ts;
 use crate::venue::bybit::codes::{Action, Next, Op, Verdict};
 use crate::venue::bybit::parse::Odd;
@@ -102,8 +100,8 @@ impl RestError {
     }
 
     /// From an answer that is no envelope.
-    pub(super) fn status(op: Op, status: StatusCode, verdict: Verdict) -> Self {
-        let detail = format!("{} (HTTP {})", verdict.meaning, status.as_u16());
+    pub(super) fn status(op: Op, status: u16, verdict: Verdict) -> Self {
+        let detail = format!("{} (HTTP {})", verdict.meaning, status);
         match op {
             Op::Read => Self::Unreachable { stage: Stage::Http, detail },
             _ => Self::Ambiguous(detail),

@@ -1,6 +1,5 @@
 //! Order endpoints (contract 8.1 to 8.7).
 
-use reqwest::Method;
 use serde_json::json;
 
 use super::{Ask, Rest, RestError, query};
@@ -126,7 +125,6 @@ impl Rest {
         let window_ms = if op == Op::Create { self.options.create_recv_window_ms } else { self.options.recv_window_ms };
         Ask {
             op,
-            method: Method::POST,
             path,
             query: String::new(),
             body: Some(body.to_string()),
@@ -142,7 +140,6 @@ impl Rest {
     pub(super) fn signed<'a>(&self, path: &'a str, query: String, budget: Budget, urgency: Urgency) -> Ask<'a> {
         Ask {
             op: Op::Read,
-            method: Method::GET,
             path,
             query,
             body: None,
