@@ -267,6 +267,12 @@ fn check(finished: &Finished) -> Result<(), Failure> {
     for trouble in &finished.troubles {
         note(trouble);
     }
+    if finished.engine.closing() {
+        let open: Vec<&str> = finished.engine.open_names().collect();
+        let what = if open.is_empty() { "nothing known, but not proven".to_owned() } else { open.join(", ") };
+        let why = format!("FLAT IS NOT PROVEN, open: {what}. Look at the exchange now and close there what is open");
+        return Err(Failure::new(Exit::NotFlat, why));
+    }
     let word = match finished.engine.state_word() {
         StateWord::Killed => "KILLED",
         StateWord::Tripped => "TRIPPED",

@@ -65,6 +65,9 @@ pub enum TimeInForce {
     PostOnly,
     /// Take what is there up to the price, rest with the remainder.
     GoodTillCancel,
+    /// Close what is open at whatever the market gives; the venue sizes it, so that no remainder is too small and no
+    /// quantity too large. Closing orders only; the price bounds nothing.
+    CloseAtMarket,
 }
 
 /// Why an order exists. Orders that open are the ones every limit applies to.

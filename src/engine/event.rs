@@ -267,6 +267,17 @@ pub enum AccountUpdate {
         /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
         adl: u8,
     },
+    /// A closing order of the guardian or the watchdog traded: ours, though no order of this engine.
+    Rescued {
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// The order's id.
+        link_id: String,
+    },
 }
 
 /// The account at the venue when a run first hears of it.

@@ -421,6 +421,10 @@ impl Engine {
     pub fn name_of(&self, symbol: Symbol) -> &str {
         self.name(symbol)
     }
+    /// Venue names of the open positions.
+    pub fn open_names(&self) -> impl Iterator<Item = &str> {
+        self.account.open().map(|held| self.name(held.symbol))
+    }
     /// Settings of this run.
     pub const fn settings(&self) -> &Settings {
         &self.settings

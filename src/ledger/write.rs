@@ -225,6 +225,7 @@ impl Desk<'_> {
             TimeInForce::ImmediateOrCancel => "ioc",
             TimeInForce::PostOnly => "post-only",
             TimeInForce::GoodTillCancel => "gtc",
+            TimeInForce::CloseAtMarket => "market",
         };
         self.connection
             .prepare_cached(

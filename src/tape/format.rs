@@ -195,7 +195,9 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
         Event::Predicted(prediction) => known(&prediction.symbol),
         Event::Account(AccountUpdate::Funding { symbol, .. } | AccountUpdate::Danger { symbol, .. }) => known(symbol),
         Event::Account(
-            AccountUpdate::Liquidated { symbol, fill, .. } | AccountUpdate::Foreign { symbol, fill, .. },
+            AccountUpdate::Liquidated { symbol, fill, .. }
+            | AccountUpdate::Foreign { symbol, fill, .. }
+            | AccountUpdate::Rescued { symbol, fill, .. },
         ) => known(symbol) && sound(fill.price, fill.qty),
         Event::Account(AccountUpdate::Statement(statement)) => statement.positions.iter().all(|(s, _)| known(s)),
         Event::Account(AccountUpdate::Opening(opening)) => opening.holdings.iter().all(|held| known(&held.symbol)),

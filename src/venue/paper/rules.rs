@@ -1,6 +1,6 @@
 //! The rules of an instrument as the venue enforces them on arrival: whoever breaks one is told which.
 
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, TimeInForce};
 use crate::engine::market::instrument::{Category, Instrument};
 use crate::engine::num::{Price, Qty};
 
@@ -8,6 +8,10 @@ use crate::engine::num::{Price, Qty};
 pub(super) fn broken(rules: &Instrument, order: &NewOrder) -> Option<String> {
     if rules.category != Category::Linear {
         return Some(format!("{} is not a linear instrument: the paper venue trades no other", rules.name));
+    }
+    // The venue prices and sizes it.
+    if order.tif == TimeInForce::CloseAtMarket {
+        return None;
     }
     if order.price <= Price::ZERO {
         return Some(format!("price {} is not above zero", order.price));

@@ -120,6 +120,7 @@ impl Rescue {
 
     /// Measures the venue's clock and keeps a connection open, so that a kill need not make one.
     pub async fn keep_warm(&self) -> Result<(), RestError> {
+        self.rest.warm().await;
         self.rest.sync_clock().await.map(|_| ())
     }
 

@@ -161,6 +161,11 @@ impl Rest {
         }
     }
 
+    /// Has a connection for writes wait, so that the next need not make one.
+    pub async fn warm(&self) {
+        self.wires.warm().await;
+    }
+
     /// How long an order stays valid at the venue, ms.
     pub const fn create_window_ms(&self) -> u32 {
         self.options.create_recv_window_ms

@@ -51,8 +51,15 @@ impl Placement {
         if self.reduce_only { Urgency::Reducing } else { Urgency::Ordinary }
     }
 
-    /// The fields of `order/create`. Always a limit order in one-way mode: its price is the bound that was approved.
+    /// The fields of `order/create` in one-way mode. A limit order, its price the bound that was approved, unless it closes
+    /// at market.
     pub fn body(&self) -> serde_json::Value {
+        let tif = match self.tif {
+            TimeInForce::ImmediateOrCancel => "IOC",
+            TimeInForce::PostOnly => "PostOnly",
+            TimeInForce::GoodTillCancel => "GTC",
+            TimeInForce::CloseAtMarket => return self.closing().body(),
+        };
         json!({
             "category": "linear",
             "symbol": self.symbol,
@@ -60,15 +67,16 @@ impl Placement {
             "orderType": "Limit",
             "qty": self.qty.to_string(),
             "price": self.price.to_string(),
-            "timeInForce": match self.tif {
-                TimeInForce::ImmediateOrCancel => "IOC",
-                TimeInForce::PostOnly => "PostOnly",
-                TimeInForce::GoodTillCancel => "GTC",
-            },
+            "timeInForce": tif,
             "positionIdx": 0,
             "orderLinkId": self.link_id,
             "reduceOnly": self.reduce_only,
         })
+    }
+
+    fn closing(&self) -> ClosingOrder {
+        let (symbol, link_id) = (self.symbol.clone(), self.link_id.clone());
+        ClosingOrder { symbol, link_id, side: self.side, qty: Qty::ZERO, price: None, position_idx: 0 }
     }
 }
 

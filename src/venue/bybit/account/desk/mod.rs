@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use account::Reading;
 use own::{End, EndKind, Own};
 
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, TimeInForce};
 use crate::engine::event::{Event, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Qty};
@@ -275,7 +275,8 @@ impl Desk {
         } else {
             own.look = None;
         }
-        let moved = row.price.filter(|price| *price != own.order.price && !own.price_told);
+        let bounded = own.order.tif != TimeInForce::CloseAtMarket && !own.price_told;
+        let moved = row.price.filter(|price| *price != own.order.price && bounded);
         own.price_told |= moved.is_some();
         let ours = own.order.price;
         let cancel = own.cancel_early;
