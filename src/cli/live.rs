@@ -101,11 +101,24 @@ fn wanted(global: &Global, place: &Place, practice: bool) -> Result<LiveOptions,
     {
         return Err(Failure::configuration(MIXED));
     }
-    Ok(LiveOptions { public, private, recording: false, practice })
+    let watchdog = super::watchdog::plan(global, place)?;
+    Ok(LiveOptions { public, private, recording: false, practice, watchdog })
 }
 
 /// The way to the account of `--mode`; `None` for paper, which has no key and names no private host.
 pub(super) fn access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
+    access_by(global, place, keys::credentials)
+}
+
+/// The same with the watchdog's own key, where it has one.
+pub(super) fn watchdog_access(global: &Global, place: &Place) -> Result<Option<PrivateAccess>, Failure> {
+    access_by(global, place, keys::watchdog_credentials)
+}
+
+/// Finds the texts that open an account.
+type Find = fn(Account, &keys::Places) -> Result<keys::Credentials, keys::KeysError>;
+
+fn access_by(global: &Global, place: &Place, find: Find) -> Result<Option<PrivateAccess>, Failure> {
     let account = global.account();
     let whose = match account {
         Account::Paper | Account::Live => return Ok(None),
@@ -114,7 +127,7 @@ pub(super) fn access(global: &Global, place: &Place) -> Result<Option<PrivateAcc
     };
     let config = &place.loaded.config;
     let Some(places) = config.keys.of(account) else { return Ok(None) };
-    let found = keys::credentials(account, places).map_err(Failure::configuration)?;
+    let found = find(account, places).map_err(Failure::configuration)?;
     let credentials = Credentials::new(whose, found.api_key.expose(), found.secret.into_text())
         .map_err(|error| Failure::configuration(format!("{}: {error}; nothing was started", account.word())))?;
     let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())

@@ -16,6 +16,7 @@ use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::signals;
 use super::start::{Opening, StartError, ledger_path, private_folder};
+use super::watchdog::link::{WatchdogPlan, Watched};
 use crate::engine::event::Restored;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::LedgerThread;
@@ -29,7 +30,7 @@ use crate::venue::bybit::rescue::RescueOptions;
 const REPLIES_MAX: usize = 1024;
 
 /// Half the watchdog's usual deadline: an engine that was away for so long fences itself.
-pub const FENCE_AFTER: Duration = Duration::from_millis(2_500);
+const FENCE_AFTER: Duration = Duration::from_millis(2_500);
 
 /// What a run without a screen hands out.
 pub struct Outputs {
@@ -81,8 +82,8 @@ pub struct Plan<'a> {
     pub shown: Shown,
     /// The guardian's way to the account; `None` for the paper account.
     pub rescue: Option<RescueOptions>,
-    /// An engine that was silent for longer than this disarms before it does anything else.
-    pub fence_after: Duration,
+    /// How the watchdog is started; `None` where none is wanted.
+    pub watchdog: Option<WatchdogPlan>,
 }
 
 /// Puts a session together, and the cockpit's end of its line.
@@ -129,6 +130,9 @@ pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
             troubles.push(format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only"));
         }
     }
+    let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
+    let watched =
+        plan.watchdog.map(|watchdog| Watched::start(&watchdog, &parts.restored.run, pulse.clone())).transpose()?;
     let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
     let (killer, wake, screen) = (cockpit.clone(), cockpit.clone(), shown.fps.is_some());
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
@@ -145,7 +149,8 @@ pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
         simulated_venue: plan.simulated_venue,
         pulse,
         guardian: report,
-        fence_after: Some(plan.fence_after),
+        watched,
+        fence_after: Some(fence_after),
         replay: None,
         troubles,
         on_notice,

@@ -1,6 +1,6 @@
 //! `tickdeck demo` and `tickdeck run --demo`: the built-in market at the pace of the clock, with or without a screen.
 
-use super::assemble::{FENCE_AFTER, Plan, Shown};
+use super::assemble::{Plan, Shown};
 use super::clock::Clock;
 use super::feed::Feed;
 use super::session::Session;
@@ -59,7 +59,7 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
         simulated_venue: false,
         ledger_in_memory: false,
         rescue: None,
-        fence_after: FENCE_AFTER,
+        watchdog: None,
         shown,
     })
 }

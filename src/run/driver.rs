@@ -13,7 +13,7 @@ use super::inference::Inference;
 use crate::engine::Engine;
 use crate::engine::command::Command;
 use crate::engine::effect::{Effect, Effects, NewOrder, Purpose, Record};
-use crate::engine::event::{Event, Fault, OrderNews, OrderUpdate, Restored};
+use crate::engine::event::{Event, Fault, Hold, OrderNews, OrderUpdate, Restored};
 use crate::engine::features::FeatureFrame;
 use crate::engine::ids::{Account, Market, OrderSeq, Pair, RunId, Seq, order_link_id};
 use crate::engine::notice::Notice;
@@ -270,6 +270,17 @@ impl Driver {
     /// Something the person must know that is nobody's fault: shown, not acted upon.
     pub fn tell(&mut self, text: String) {
         self.dispatch(self.now, Event::Told(text));
+    }
+
+    /// An edge forbids opening for a named reason, or lifts that.
+    pub fn hold(&mut self, hold: Hold) {
+        self.dispatch(self.now, Event::Hold(hold));
+    }
+
+    /// The latch that others left beside the ledger while this run was away.
+    pub fn marked(&self) -> Option<Latch> {
+        let (path, pair) = self.latch_beside.as_ref()?;
+        crate::ledger::marked(path, *pair)
     }
 
     /// A fault of an edge.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::assemble::{FENCE_AFTER, Plan, Shown};
+use super::assemble::{Plan, Shown};
 use super::clock::Clock;
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
 use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
+use super::watchdog::link::WatchdogPlan;
 use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -38,6 +39,8 @@ pub struct LiveOptions {
     pub recording: bool,
     /// Edge gate off.
     pub practice: bool,
+    /// How the account's watchdog is started; `None` where none is wanted.
+    pub watchdog: Option<WatchdogPlan>,
 }
 
 /// The way to an account at the venue.
@@ -107,7 +110,7 @@ pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(
         simulated_venue,
         ledger_in_memory: options.recording,
         rescue,
-        fence_after: FENCE_AFTER,
+        watchdog: options.watchdog,
         shown,
     })
 }

@@ -22,3 +22,4 @@ pub mod replay;
 pub mod session;
 pub mod signals;
 pub mod start;
+pub mod watchdog;

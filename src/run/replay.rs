@@ -179,6 +179,7 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Sessi
         simulated_venue: false,
         pulse: Pulse::default(),
         guardian: Report::default(),
+        watched: None,
         fence_after: None,
         replay: Some(if options.audit { "audit" } else { "what-if" }),
         troubles: Vec::new(),

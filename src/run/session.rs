@@ -10,10 +10,12 @@ use super::feed::Feed;
 use super::guardian::Report;
 use super::pulse::Pulse;
 use super::signals::Signal;
+use super::watchdog::link::Watched;
 use crate::engine::command::Command;
-use crate::engine::event::Fault;
+use crate::engine::event::{Fault, Hold};
 use crate::engine::notice::Notice;
 use crate::engine::risk::state::Latch;
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
 use crate::tui::crash;
@@ -90,6 +92,8 @@ pub struct Session {
     pub pulse: Pulse,
     /// What the guardian has done.
     pub guardian: Report,
+    /// The watchdog, where one was started.
+    pub watched: Option<Watched>,
     /// An engine that was silent for longer than this disarms before it does anything else; `None` in a replay.
     pub fence_after: Option<Duration>,
     /// Kind of replay, `None` outside replay.
@@ -113,6 +117,7 @@ struct State {
     published: Ts,
     reported: Ts,
     closing: bool,
+    unwatched: bool,
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
@@ -144,6 +149,7 @@ impl Session {
             published: Ts(0),
             reported: now,
             closing: false,
+            unwatched: false,
             seek: None,
             rate: Rate::default(),
             started: now,
@@ -164,6 +170,9 @@ impl Session {
             Outcome::Done => "done",
             Outcome::ScreenLost => "screen lost",
         };
+        if let Some(watched) = &self.watched {
+            watched.goodbye(self.leaves());
+        }
         let finished = self.driver.finish(word);
         self.end.end();
         (outcome, finished)
@@ -197,6 +206,12 @@ impl Session {
         self.driver.shut(Command::Disarm);
         self.driver
             .tell(format!("the engine was away for {seconds:.1} s: fenced, nothing opens until it is armed again"));
+        // What was latched beside it meanwhile holds here too.
+        match self.driver.marked().filter(|_| self.driver.engine().latch().is_none()) {
+            Some(latch) if latch.is_kill() => self.driver.shut(Command::Kill),
+            Some(latch) => self.driver.fault(Fault::Internal(latch.cause.to_string())),
+            None => {}
+        }
     }
 
     /// One turn of the loop.
@@ -227,6 +242,7 @@ impl Session {
         if matches!(self.pace, Pace::Clock) {
             self.driver.look_at_clock(self.clock.now());
         }
+        self.look_at_watchdog(state);
         self.driver.collect();
         let target = self.target(state);
         if self.must_let_the_tape_catch_up(target) {
@@ -285,6 +301,25 @@ impl Session {
         if self.replay != Some("audit") {
             self.driver.shut(Command::Kill);
         }
+    }
+
+    /// Nothing opens while the watchdog that was asked for is silent.
+    fn look_at_watchdog(&mut self, state: &mut State) {
+        let Some(watched) = &self.watched else { return };
+        let trouble = watched.trouble();
+        if trouble.is_some() == state.unwatched {
+            return;
+        }
+        state.unwatched = trouble.is_some();
+        self.driver.hold(Hold { code: DenialCode::WatchdogSilent, symbol: None, detail: trouble });
+    }
+
+    /// What an orderly end leaves open, for the watchdog's goodbye.
+    fn leaves(&self) -> Vec<String> {
+        let engine = self.driver.engine();
+        let orders = engine.working_orders();
+        let orders = (orders > 0).then(|| format!("{orders} working order(s)"));
+        engine.open_names().map(|name| format!("position {name}")).chain(orders).collect()
     }
 
     /// A person's request. An audit replay only plays what was recorded: there is nothing to command.
@@ -470,6 +505,7 @@ impl Session {
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());
         }
+        snapshot.health.rows.extend(self.watched.as_ref().map(Watched::health));
         if let Feed::Live(live) = self.driver.feed() {
             snapshot.health.rows.push(live.health());
         }

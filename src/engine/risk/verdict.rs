@@ -58,6 +58,7 @@ pub enum DenialCode {
     VenueDelisting,
     VenueKeyRefused,
     VenueBanned,
+    WatchdogSilent,
     VenueRefused,
     ClockSkew,
 }
@@ -106,6 +107,7 @@ impl DenialCode {
         (Self::VenueDelisting, "VENUE_DELISTING", "the venue announced the end of this contract"),
         (Self::VenueKeyRefused, "VENUE_KEY_REFUSED", "the venue refuses the key or its permissions"),
         (Self::VenueBanned, "VENUE_BANNED", "the venue refuses this address for some minutes"),
+        (Self::WatchdogSilent, "WATCHDOG_SILENT", "the watchdog does not answer, or does not reach the account"),
         (Self::VenueRefused, "VENUE_REFUSED", "the venue does not let this account open here"),
         (Self::ClockSkew, "CLOCK_SKEW", "this machine's clock is too far from the venue's"),
     ];

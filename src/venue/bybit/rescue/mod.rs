@@ -124,6 +124,13 @@ impl Rescue {
         self.rest.sync_clock().await.map(|_| ())
     }
 
+    /// Could it act? Measures the clock, and asks what the key may do.
+    pub async fn check(&self) -> Result<(), String> {
+        self.keep_warm().await.map_err(|error| error.to_string())?;
+        let key = self.rest.key_info().await.map_err(|error| error.to_string())?;
+        if key.read_only { Err("the API key may only read".to_owned()) } else { Ok(()) }
+    }
+
     /// The client's clock.
     pub fn now(&self) -> Ts {
         self.rest.now()
