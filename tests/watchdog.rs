@@ -20,6 +20,8 @@ fn guarded(sim: &Sim, folder: &Path, more: &[&str]) -> Engine {
     let words: Vec<&str> = more.iter().copied().chain(GUARDED).collect();
     let mut engine = Engine::start(sim, folder, &words);
     engine.says("balance 10000.00");
+    // A second later the watchdog knows what is ours.
+    engine.says("SAFE  equity");
     engine
 }
 
@@ -68,7 +70,7 @@ fn positions_are_closed_where_it_was_told_to() {
     holds(&sim);
     engine.signal(Signal::KILL);
     logs(folder.path(), "FLAT, proven");
-    assert_eq!(truth(&sim, "positions").len(), 0);
+    assert_eq!(truth(&sim, "positions").len(), 0, "{}", log(folder.path()));
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn a_stopped_engine_is_fenced_and_comes_back_tripped() {
     logs(folder.path(), "the exchange lists no order that can open");
     engine.signal(Signal::CONT);
     engine.says("fenced, nothing opens");
-    engine.says("TRIPPED: fenced by the watchdog");
+    engine.says("fenced by the watchdog");
     logs(folder.path(), "the engine is back");
     let creates = truth(&sim, "requests");
     assert!(creates[sent..].iter().all(|request| request["path"] != "/v5/order/create"), "{creates:#?}");

@@ -14,7 +14,7 @@ use super::watchdog::link::Watched;
 use crate::engine::command::Command;
 use crate::engine::event::{Fault, Hold};
 use crate::engine::notice::Notice;
-use crate::engine::risk::state::Latch;
+use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
@@ -209,6 +209,7 @@ impl Session {
         // What was latched beside it meanwhile holds here too.
         match self.driver.marked().filter(|_| self.driver.engine().latch().is_none()) {
             Some(latch) if latch.is_kill() => self.driver.shut(Command::Kill),
+            Some(Latch { cause: LatchCause::Fault(why), .. }) => self.driver.fault(Fault::Internal(why)),
             Some(latch) => self.driver.fault(Fault::Internal(latch.cause.to_string())),
             None => {}
         }
