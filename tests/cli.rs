@@ -37,7 +37,7 @@ fn exit_codes_are_the_contract() {
     let shell = Shell::new();
     let cases: [(&[&str], i32, &str); 14] = [
         (&[], 1, "needs a terminal"),
-        (&["run", "--mode", "live"], 4, "does not trade real money"),
+        (&["run", "--mode", "live"], 4, "live = true"),
         (&["demo"], 1, "needs a terminal"),
         (&["replay", "x.tape"], 1, "needs a terminal"),
         (&["nonsense"], 2, "nonsense"),
@@ -47,7 +47,7 @@ fn exit_codes_are_the_contract() {
         (&["reset"], 3, "no engine is running"),
         (&["kill", "--flat"], 3, "no engine is running"),
         (&["limits", "set", "max_daily_loss", "-1"], 3, "use the key r"),
-        (&["--mode", "live"], 4, "does not trade real money"),
+        (&["--mode", "live"], 4, "live = true"),
         (&["demo", "--mode", "live"], 4, "paper account and no other"),
         (&["--set", "ui.fps=99", "config", "check"], 4, "`ui.fps`: 99 is not a whole number from 1 to 60"),
     ];

@@ -54,7 +54,7 @@ fn every_line_of_the_example_uncommented_gives_the_defaults() {
 #[test]
 fn defaults_are_the_engines_own() {
     let config = Config::default();
-    assert_eq!(config.settings(NOW), Settings::default());
+    assert_eq!(config.settings(Account::Paper, NOW), Settings::default());
     assert_eq!(config.limits(), Ok(RiskLimits::default()));
     assert_eq!(config.paper.balance, Money::from_units(10_000));
     assert_eq!(config.notes(NOW), Vec::<String>::new());
@@ -101,11 +101,12 @@ fn every_part_reaches_the_engine() {
         close_only: true,
         on_loss_trip: OnLossTrip::Hold,
         day_starts_at: Span::from_secs(21 * 3600),
+        arm_for: Span::from_secs(8 * 3600),
         deadman: Span::from_secs(600),
         paper_latency: Span::from_ms(7),
         ..Settings::default()
     };
-    assert_eq!(loaded.config.settings(NOW), expected);
+    assert_eq!(loaded.config.settings(Account::Paper, NOW), expected);
     assert_eq!(loaded.config.arming.arm_for, Span::from_secs(8 * 3600));
 }
 
@@ -157,7 +158,7 @@ fn mistakes_are_named_with_place_key_and_help() {
         ("[keys.live]\nsecret_file = \"/s\"\nsecret_command = [\"pass\"]\n", "has a file as well"),
         ("[keys.demo-account]\nsecret_file = \"/s\"\n", "did you mean [keys.demo_account]?"),
         ("keys = 5\n", "`keys`: no such key"),
-        ("[risk.live]\nmax_daily_loss = 5\n", "`risk.live`: this build does not act on it"),
+        ("[risk.live]\nmax_dayly_loss = 5\n", "did you mean `risk.live.max_daily_loss`?"),
         ("[arming]\nresume = true\n", "config.toml:2: `arming.resume`: this build does not act on it"),
         ("[ui]\nfps = 61\n", "config.toml:2: `ui.fps`: 61 is not a whole number from 1 to 60"),
         ("[ui]\nfps = 0\n", "from 1 to 60"),
@@ -280,11 +281,30 @@ fn keymaps_are_read_in_both_forms() {
 }
 
 #[test]
+fn real_money_takes_nothing_over_from_the_limits_of_play_money() {
+    let given = |text: &str| load(text).unwrap().config;
+    let missing = given("[risk.live]\nmax_daily_loss = 5\n").limits_of(Account::Live).unwrap_err().to_string();
+    assert!(missing.contains("max_order_notional") && !missing.contains("max_daily_loss"), "{missing}");
+    let all: String = LimitKey::all().map(|key| format!("{} = 7\n", key.name())).collect();
+    let config = given(&format!("[strategy]\nentry_notional = 7\n[risk.live]\non_loss_trip = \"hold\"\n{all}"));
+    let live = config.limits_of(Account::Live).unwrap();
+    assert!(LimitKey::all().all(|key| live.get(key) == 7_000_000_000));
+    assert_eq!(config.limits_of(Account::Testnet).unwrap(), RiskLimits::default());
+    let on_loss = |account| config.settings(account, NOW).on_loss_trip;
+    assert_eq!((on_loss(Account::Live), on_loss(Account::Paper)), (OnLossTrip::Hold, OnLossTrip::Flatten));
+    let entry = given(&format!("[risk.live]\n{all}")).limits_of(Account::Live).unwrap_err().to_string();
+    assert!(entry.contains("entry_notional (300)"), "{entry}");
+    let crossed = all.replace("max_order_notional = 7", "max_order_notional = 8");
+    let crossed = given(&format!("[strategy]\nentry_notional = 7\n[risk.live]\n{crossed}"));
+    assert!(crossed.limits_of(Account::Live).is_err());
+}
+
+#[test]
 fn notes_say_what_is_unusual() {
     let config =
         load("live = true\n[risk]\nday_starts_at = \"00:00 Europe/Berlin\"\n[protect]\nstop_bps = 0\n").unwrap().config;
     let notes = config.notes(NOW).join("\n");
-    for part in ["clocks there change at 2026-03-29", "does not trade real money", "no stop"] {
+    for part in ["clocks there change at 2026-03-29", "can reach real money", "no stop"] {
         assert!(notes.contains(part), "{notes}");
     }
 }

@@ -88,6 +88,7 @@ fn arming_is_refused_with_the_reason() {
     assert_eq!(desk.hint(), "", "the key after the hint clears it");
     let mut desk = Desk::new(bybit(Account::Live, calm()));
     assert_eq!(desk.types("A<2000><Space><Enter><Enter>"), []);
+    assert_eq!(desk.layers(), ["real money"], "the checklist leads to the typed tail and no further");
 }
 
 #[test]
@@ -176,8 +177,8 @@ fn reset_shows_the_cause_and_takes_the_word() {
     let mut desk = Desk::new(calm());
     assert_eq!(desk.types("R<400>RESET<Enter>"), []);
     let mut desk = Desk::new(bybit(Account::Live, killed()));
-    assert_eq!(desk.types("R"), []);
-    assert!(desk.layers().is_empty() && desk.hint().contains("tail"), "{}", desk.hint());
+    assert_eq!(desk.types("R<400><Enter>"), []);
+    assert_eq!(desk.layers(), ["real money"], "RESET is not enough where the tail is asked for");
 }
 
 #[test]
@@ -390,7 +391,12 @@ fn the_account_dialog_says_why_not() {
     assert!(desk.dialog().contains("a simulated market has the paper account and no other"), "{}", desk.dialog());
     let mut desk = Desk::new(bybit(Account::Paper, calm()));
     desk.types("ь");
-    assert!(desk.dialog().contains("live = true") && desk.dialog().contains("--mode"), "{}", desk.dialog());
+    assert!(desk.dialog().contains("it is the account now"), "{}", desk.dialog());
+    assert_eq!(desk.types("<400><Down><Down><Enter>"), [Request::Switch { account: Account::Testnet, typed: None }]);
+    let mut desk = Desk::new(bybit(Account::Paper, calm()));
+    desk.picture.state.stays = Some("1 position(s) are open".to_owned());
+    assert_eq!(desk.types("m<400><Down><Enter>"), []);
+    assert!(desk.hint().contains("1 position(s) are open"), "{}", desk.hint());
 }
 
 #[test]

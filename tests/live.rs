@@ -22,10 +22,15 @@ fn main() -> ExitCode {
         trial("the_exchange_goes_away_and_comes_back", (160, 45), goes_away_and_comes_back),
         trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),
         trial("an_exchange_that_is_not_there_says_so", (80, 24), not_there),
+        trial("from_one_account_to_another_and_back", (160, 45), |tmux| to_another_account(tmux)),
+        trial("real_money_takes_its_ceremony", (160, 45), real_money),
+        trial("real_money_from_the_start_on_a_small_screen", (80, 24), real_money_from_the_start),
+        trial("from_one_account_to_another_on_a_small_screen", (80, 24), |tmux| to_another_account(tmux)),
     ];
+    let headless = Trial::test("real_money_without_a_screen", || without_a_screen().map_err(Failed::from));
     let recording =
         Trial::test("a_recording_of_live_data_plays_again", || recording_plays_again().map_err(Failed::from));
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording]).collect()).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording, headless]).collect()).exit_code()
 }
 
 /// A simulated exchange in a process of its own.
@@ -63,12 +68,26 @@ impl Exchange {
         serde_json::from_str(body).map_err(|e| format!("{e}: {body}"))
     }
 
+    /// Sets faults.
+    fn faults(&self, json: &str) -> Result<(), String> {
+        let mut stream = TcpStream::connect(self.address).map_err(|e| e.to_string())?;
+        let request = format!(
+            "POST /sim/faults HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{json}",
+            self.address,
+            json.len()
+        );
+        stream.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(|e| e.to_string())?;
+        if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
+    }
+
     /// Options and environment that lead the program here.
     fn tickdeck(&self) -> String {
         let (at, models) = (self.address, env!("CARGO_MANIFEST_DIR"));
         format!(
             "TICKDECK__MODEL__DIR={models}/models BYBIT_TESTNET_API_KEY=simKey01 BYBIT_TESTNET_API_SECRET={SECRET} \
-             {BINARY} --data-dir data --set bybit.rest_url=http://{at} \
+             BYBIT_API_KEY=simKey01 BYBIT_API_SECRET={SECRET} {BINARY} --data-dir data --set bybit.rest_url=http://{at} \
              --set bybit.ws_public_url=ws://{at}/v5/public/linear --set bybit.ws_private_url=ws://{at}/v5/private \
              --set bybit.ws_trade_url=ws://{at}/v5/trade"
         )
@@ -156,6 +175,162 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     same_balance(&fills, &state)?;
     no_secret_in(tmux.dir.path())?;
     tmux.is_given_back()
+}
+
+/// Paper to testnet and back, then to an account without keys: each is a run of its own, and a refusal leaves the old one.
+fn to_another_account(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    exchange.script(tmux, "")?;
+    tmux.shows(&["SIM EXCHANGE", "PAPER", "market stream up"])?;
+    choose(tmux, "Down", &["demo-account"])?;
+    tmux.insist("Enter", "the account stays as it is")?;
+    choose(tmux, "Down", &["demo-account", "testnet"])?;
+    tmux.insist("Enter", "BYBIT TESTNET")?;
+    tmux.shows(&["SIM EXCHANGE", "SAFE"])?;
+    choose(tmux, "Up", &["demo-account", "paper"])?;
+    let screen = tmux.insist("Enter", "PAPER")?;
+    if screen.contains("TESTNET") {
+        return Err(format!("two accounts at once:\n{screen}"));
+    }
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 0"])?;
+    let tapes = std::fs::read_dir(tmux.dir.path().join("data").join("tapes")).map_err(|e| e.to_string())?;
+    let tapes: Vec<_> = tapes.flatten().map(|entry| entry.path()).collect();
+    if tapes.len() != 3 {
+        return Err(format!("three runs, and these tapes: {tapes:?}"));
+    }
+    for tape in tapes {
+        let info = Process::new(BINARY).args(["tape", "verify"]).arg(&tape).output().map_err(|e| e.to_string())?;
+        if !info.status.success() {
+            return Err(format!("{}: {}", tape.display(), String::from_utf8_lossy(&info.stderr)));
+        }
+    }
+    tmux.is_given_back()
+}
+
+/// Opens the account dialog and moves to an account, over those on the way.
+fn choose(tmux: &Tmux, key: &str, way: &[&str]) -> Result<(), String> {
+    tmux.insist("m", "Enter go on with it")?;
+    for account in way {
+        tmux.insist(key, &format!("> {account}"))?;
+    }
+    Ok(())
+}
+
+/// What real money takes in the configuration.
+fn live_options() -> String {
+    let limits = [
+        ("max_order_notional", "500"),
+        ("max_position_notional", "1000"),
+        ("max_gross_notional", "2500"),
+        ("max_net_notional", "2000"),
+        ("max_open_orders", "10"),
+        ("max_orders_per_10s", "10"),
+        ("max_daily_loss", "200"),
+        ("max_loss_24h", "300"),
+        ("max_drawdown_pct", "3"),
+        ("max_leverage", "1"),
+        ("max_slippage_bps", "10"),
+        ("max_data_age_ms", "3000"),
+        ("cooldown_after_loss", "0"),
+        ("unprotected_max_ms", "3000"),
+    ];
+    let set: Vec<String> = limits.iter().map(|(name, value)| format!("--set risk.live.{name}={value}")).collect();
+    format!("--set live=true {}", set.join(" "))
+}
+
+/// From paper to real money by `m`, and armed there: each takes the tail, typed after three seconds; nothing else does.
+fn real_money(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    exchange.script(tmux, &live_options())?;
+    tmux.shows(&["SIM EXCHANGE", "PAPER", "market stream up"])?;
+    let all = ["demo-account", "testnet", "live"];
+    choose(tmux, "Down", &all)?;
+    tmux.insist("Enter", "GO ON WITH REAL MONEY")?;
+    tmux.shows(&["Enter works in"])?;
+    tmux.shows(&["lapses in"])?;
+    tmux.keys(&["-l", "LIVE nope"])?;
+    tmux.shows(&["LIVE nope_"])?;
+    tmux.insist("Enter", "the account stays as it is")?;
+    choose(tmux, "Down", &all)?;
+    tmux.insist("Enter", "GO ON WITH REAL MONEY")?;
+    tmux.shows(&["lapses in"])?;
+    tmux.keys(&["-l", "LIVE ey01"])?;
+    tmux.shows(&["LIVE ey01_"])?;
+    tmux.insist("Enter", "REAL MONEY╋")?;
+    tmux.shows(&["SIM EXCHANGE", "╋LIVE╋REAL MONEY╋", "SAFE"])?;
+    arm_with_the_tail(tmux)?;
+    tmux.insist("d", "DISARMED")?;
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 0"])?;
+    no_secret_in(tmux.dir.path())?;
+    tmux.is_given_back()
+}
+
+fn real_money_from_the_start(tmux: &Tmux) -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    exchange.script(tmux, "--mode live")?;
+    tmux.shows(&["takes `live = true`", "ended 4"])?;
+    tmux.line("clear")?;
+    exchange.script(tmux, "--mode live --set live=true")?;
+    tmux.shows(&["[risk.live] lacks", "ended 4"])?;
+    tmux.line("clear")?;
+    exchange.script(tmux, &format!("--mode live {}", live_options()))?;
+    tmux.shows(&["LIVE: REAL MONEY on a SIMULATED EXCHANGE"])?;
+    tmux.line("LIVE ey01")?;
+    tmux.shows(&["too fast to have been read", "ended 6"])?;
+    tmux.line("clear")?;
+    exchange.script(tmux, &format!("--mode live --confirm 'LIVE ey01' {}", live_options()))?;
+    tmux.shows(&["SIM EXCHANGE", "╋LIVE╋", "SAFE"])?;
+    arm_with_the_tail(tmux)?;
+    tmux.insist("d", "DISARMED")?;
+    tmux.keys(&["q"])?;
+    tmux.shows(&["ended 0"])?;
+    tmux.is_given_back()
+}
+
+/// Arms a real account: the checklist, then the tail.
+fn arm_with_the_tail(tmux: &Tmux) -> Result<(), String> {
+    tmux.insist("A", "Esc stay disarmed")?;
+    // Warnings are acknowledged one by one; Enter leads on once none is left.
+    for _ in 0..8 {
+        if tmux.insist("Space", "Enter arm").is_ok() {
+            break;
+        }
+    }
+    tmux.insist("Enter", "type LIVE ey01")?;
+    tmux.shows(&["lapses in"])?;
+    tmux.keys(&["-l", "LIVE ey01"])?;
+    tmux.shows(&["LIVE ey01_"])?;
+    tmux.insist("Enter", "● ARMED").map(|_| ())
+}
+
+fn without_a_screen() -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let run = |rest: &str| {
+        let command = format!("exec env {} {rest}", exchange.tickdeck());
+        let output = Process::new("sh").args(["-c", &command]).stdin(Stdio::null()).current_dir(folder.path()).output();
+        let output = output.map_err(|e| e.to_string())?;
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Ok::<_, String>((output.status.code(), text))
+    };
+    let expect = |rest: &str, code: i32, words: &str| match run(rest)? {
+        (Some(is), text) if is == code && text.contains(words) => Ok(()),
+        (is, text) => Err(format!("{rest}: {is:?} is not {code}, or no {words:?} in {text}")),
+    };
+    let live = live_options();
+    let run = "run --mode live --for 20s";
+    let right = "--confirm 'LIVE ey01'";
+    expect(&format!("{run} {right}"), 4, "live = true")?;
+    expect(&format!("--set live=true {run} {right}"), 4, "max_daily_loss")?;
+    expect(&format!("{live} {run}"), 6, "--confirm")?;
+    expect(&format!("{live} {run} --confirm 'LIVE ey02'"), 6, "the tail of the live account's API key")?;
+    expect(&format!("{live} {run} {right} --practice"), 4, "does not practise")?;
+    exchange.faults(r#"{"withdrawing_key":true}"#)?;
+    expect(&format!("{live} {run} {right}"), 4, "may WITHDRAW")?;
+    exchange.faults(r#"{"withdrawing_key":false}"#)?;
+    expect(&format!("{live} {run} {right} --arm --yes"), 0, "ARMED for")
 }
 
 fn recording_plays_again() -> Result<(), String> {

@@ -23,6 +23,9 @@ pub struct Global {
     /// Whose money
     #[arg(long, global = true, value_enum)]
     pub mode: Option<Mode>,
+    /// Real money: the words LIVE and the account's tail (the last four characters of its API key)
+    #[arg(long, global = true, value_name = "LIVE TAIL")]
+    pub confirm: Option<String>,
     /// Colours
     #[arg(long, global = true, value_enum, default_value_t)]
     pub color: Color,

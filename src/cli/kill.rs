@@ -11,9 +11,11 @@ use super::global::Global;
 use super::live;
 use super::output::{note, print};
 use super::runs::Place;
+use super::unlock::Typed;
 use crate::engine::ids::{Account, Market, Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::time::Span;
+use crate::keys;
 use crate::ledger::{Reader, holder, mark_latched};
 use crate::run::clock::{Clock, entropy, wall};
 use crate::run::control::{ControlError, State, Verb, ask, socket_path};
@@ -185,7 +187,7 @@ fn quit(pid: &str) -> Result<(), Failure> {
 
 /// The rescue from this process: no engine needed.
 fn from_here(global: &Global, place: &Place, kill: &Kill) -> Result<(), Failure> {
-    let access = live::access(global, place)?.ok_or_else(|| {
+    let access = live::access(place, global.account(), &Typed::Tightens, keys::credentials)?.ok_or_else(|| {
         Failure::configuration(format!("kill: there is no way to the {} account", global.account().word()))
     })?;
     latch(place, Pair::bybit(access.account));

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::LineFormat;
+use crate::engine::ceremony::Ceremony;
 use crate::engine::command::Command;
 use crate::engine::notice::Notice;
 use crate::engine::snapshot::{Health, Snapshot, StateWord};
@@ -18,14 +19,23 @@ use crate::tui::link::{CockpitEnd, Request};
 pub(super) struct Lines {
     format: LineFormat,
     arm_for: Option<Span>,
+    /// Text of `--confirm`.
+    confirm: String,
     armed: Arc<AtomicBool>,
     end: Arc<OnceLock<CockpitEnd>>,
 }
 
 impl Lines {
-    /// Nothing printed yet. `arm_for`: arm once, for this long, as soon as every pre-flight check passes.
-    pub fn new(format: LineFormat, arm_for: Option<Span>) -> Self {
-        Self { format, arm_for, armed: Arc::default(), end: Arc::default() }
+    /// Nothing printed yet. `arm_for`: arm once, for this long, as soon as every pre-flight check passes; real money takes
+    /// `confirm` for it.
+    pub fn new(format: LineFormat, arm_for: Option<Span>, confirm: &Option<String>) -> Self {
+        Self {
+            format,
+            arm_for,
+            confirm: confirm.clone().unwrap_or_default(),
+            armed: Arc::default(),
+            end: Arc::default(),
+        }
     }
     /// Has the autotrader been armed at any time?
     pub fn armed(&self) -> Arc<AtomicBool> {
@@ -91,7 +101,13 @@ impl Lines {
             && snapshot.state.word == StateWord::Safe
             && let Some(end) = self.end.get()
         {
-            end.ask(Request::Command(Command::Arm { lasts }));
+            let arm = Command::Arm { lasts };
+            let tail = snapshot.session.tail.as_deref();
+            let confirmed = tail.and_then(|tail| Ceremony::typed(&self.confirm, tail));
+            end.ask(Request::Command(match confirmed {
+                Some(ceremony) => Command::Confirmed { ceremony, command: Box::new(arm) },
+                None => arm,
+            }));
         }
     }
 }

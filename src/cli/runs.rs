@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
+use super::unlock::allowed;
 use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, live};
 use crate::config::Loaded;
-use crate::engine::ids::Pair;
+use crate::engine::ids::{Account, Pair};
 use crate::engine::snapshot::StateWord;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::model::{Model, scan};
@@ -27,28 +28,41 @@ use crate::tui::{UiError, UiOptions};
 const GIB: u64 = 1 << 30;
 
 /// What every run of an invocation shares.
+#[derive(Clone)]
 pub(super) struct Place {
     pub files: Files,
     pub loaded: Loaded,
+    /// `--set` of the command line, for a process that is to read the same configuration.
+    pub overrides: Vec<String>,
 }
 
 impl Place {
     pub fn find(global: &Global) -> Result<Self, Failure> {
+        let place = Self::load(global)?;
+        place.files.make_data_dir().map_err(Failure::error)?;
+        Ok(place)
+    }
+
+    /// The same without a trace on the disk. An account that the file does not allow is refused here.
+    pub fn load(global: &Global) -> Result<Self, Failure> {
         let files = global.files()?;
         let loaded = global.load(&files)?;
+        if global.account() == Account::Live {
+            allowed(&loaded.config)?;
+        }
         for text in loaded.config.notes(wall()) {
             note(&text);
         }
-        files.make_data_dir().map_err(Failure::error)?;
-        Ok(Self { files, loaded })
+        Ok(Self { files, loaded, overrides: global.overrides.clone() })
     }
 
-    /// Settings, limits, models and places of a run.
-    pub fn setup(&self) -> Result<Setup, Failure> {
+    /// Settings, limits, models and places of a run on this account.
+    pub fn setup(&self, account: Account) -> Result<Setup, Failure> {
         let config = &self.loaded.config;
+        let refused = |error| Failure::configuration(format!("{error}; nothing was started"));
         Ok(Setup {
-            settings: config.settings(wall()),
-            limits: config.limits().map_err(Failure::configuration)?,
+            limits: config.limits_of(account).map_err(refused)?,
+            settings: config.settings(account, wall()),
             balance: config.paper.balance,
             models: self.models()?,
             data_dir: self.files.data_dir().to_owned(),
@@ -124,10 +138,10 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     }
     needs_terminal("tickdeck run --demo")?;
     let place = Place::find(global)?;
-    let setup = place.setup()?;
+    let setup = place.setup(Account::Paper)?;
     let ledger = place.files.ledger(Pair::SIMULATED);
-    let (session, end) = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
-    conclude(cockpit::run(session, end, place.ui(global), Some((ledger, Pair::SIMULATED))))
+    let session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    conclude(cockpit::run(session, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
 pub(super) fn replay(global: &Global, options: &ReplayOptions) -> Result<(), Failure> {
@@ -143,26 +157,27 @@ pub(super) fn replay(global: &Global, options: &ReplayOptions) -> Result<(), Fai
         audit: options.audit,
         practice: options.practice,
     };
-    let (session, end) = tape_run::session(place.setup()?, &wanted, place.fps()).map_err(start_failure)?;
-    conclude(cockpit::run(session, end, place.ui(global), None))
+    let session = tape_run::session(place.setup(Account::Paper)?, &wanted, place.fps()).map_err(start_failure)?;
+    conclude(cockpit::run(session, place.ui(global), None))
 }
 
 pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(), Failure> {
     let place = Place::find(global)?;
-    let lines = Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for));
+    let lines = Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), &global.confirm);
     let (armed, cockpit_end) = (lines.armed(), lines.end());
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
-    let (session, end, pair) = if options.demo {
-        let (session, end) =
-            demo_run::session(place.setup()?, &market(&options.market), shown).map_err(start_failure)?;
-        (session, end, Pair::SIMULATED)
+    let (session, pair) = if options.demo {
+        let session =
+            demo_run::session(place.setup(Account::Paper)?, &market(&options.market), shown).map_err(start_failure)?;
+        (session, Pair::SIMULATED)
     } else {
-        live::session(global, &place, options.market.practice, shown)?
+        let session = live::session(global, &place, options.market.practice, shown, None)?;
+        (session, Pair::bybit(global.account()))
     };
     // Set once, right here: what prints finds it when the session runs.
-    drop(cockpit_end.set(end.clone()));
+    drop(cockpit_end.set(session.stage.cockpit.clone()));
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
-    let ended = cockpit::run_without_screen(session, end, data_dir, Some(latch));
+    let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
     finish_lines();
     conclude(Ok(ended))?;
     if options.arm && !armed.load(Ordering::SeqCst) {
@@ -185,7 +200,8 @@ pub(super) fn backtest(global: &Global, options: &BacktestOptions) -> Result<(),
     let mut reports = Vec::new();
     if let Some(span) = options.simulated {
         let market = tape_run::SimulatedSpan { seed: options.seed, weather: options.weather, span };
-        reports.push(tape_run::backtest_simulated(place.setup()?, market, &wanted).map_err(start_failure)?);
+        reports
+            .push(tape_run::backtest_simulated(place.setup(Account::Paper)?, market, &wanted).map_err(start_failure)?);
     }
     for file in &options.files {
         reports.push(one(&place, file, &wanted)?);
@@ -205,7 +221,7 @@ pub(super) fn backtest(global: &Global, options: &BacktestOptions) -> Result<(),
 }
 
 fn one(place: &Place, file: &Path, wanted: &tape_run::BacktestOptions) -> Result<tape_run::BacktestReport, Failure> {
-    tape_run::backtest(place.setup()?, file, wanted).map_err(start_failure)
+    tape_run::backtest(place.setup(Account::Paper)?, file, wanted).map_err(start_failure)
 }
 
 fn sheet(reports: &[tape_run::BacktestReport]) -> Sheet {

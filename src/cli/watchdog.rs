@@ -9,8 +9,10 @@ use super::global::Global;
 use super::live;
 use super::output::note;
 use super::runs::Place;
+use super::unlock::Typed;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
+use crate::keys;
 use crate::run::clock::Clock;
 use crate::run::exit::{Exit, Failure};
 use crate::run::live::rescue_options;
@@ -27,9 +29,10 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     }
     watchdog::detach();
     let place = Place::find(global)?;
-    let access = live::watchdog_access(global, &place)?.ok_or_else(|| {
-        Failure::configuration(format!("watchdog: there is no way to the {} account", global.account().word()))
-    })?;
+    let access =
+        live::access(&place, global.account(), &Typed::Tightens, keys::watchdog_credentials)?.ok_or_else(|| {
+            Failure::configuration(format!("watchdog: there is no way to the {} account", global.account().word()))
+        })?;
     let pair = Pair::bybit(access.account);
     let config = &place.loaded.config;
     let now = Arc::new(Clock::start().reader());
@@ -58,9 +61,9 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
 }
 
 /// How the watchdog of this invocation's account is started; `None` where none is wanted.
-pub(super) fn plan(global: &Global, place: &Place) -> Result<Option<WatchdogPlan>, Failure> {
+pub(super) fn plan(place: &Place, account: Account) -> Result<Option<WatchdogPlan>, Failure> {
     let config = &place.loaded.config.watchdog;
-    let wanted = match (global.account(), config.enabled.as_str()) {
+    let wanted = match (account, config.enabled.as_str()) {
         (Account::Paper, _) | (_, "off") => false,
         (Account::Live, _) => true,
         (_, enabled) => enabled == "on",
@@ -72,7 +75,7 @@ pub(super) fn plan(global: &Global, place: &Place) -> Result<Option<WatchdogPlan
     let data_dir = place.files.data_dir();
     Ok(Some(WatchdogPlan {
         program,
-        arguments: arguments(global, data_dir),
+        arguments: arguments(place, account),
         log: data_dir.join("watchdog.log"),
         deadline: duration(config.deadline),
         close: config.close,
@@ -80,15 +83,15 @@ pub(super) fn plan(global: &Global, place: &Place) -> Result<Option<WatchdogPlan
 }
 
 /// The same configuration and account. Nothing of it is secret: keys are never arguments.
-fn arguments(global: &Global, data_dir: &std::path::Path) -> Vec<String> {
-    let mut words = vec!["--data-dir".to_owned(), data_dir.display().to_string()];
-    if let Some(config) = &global.config {
+fn arguments(place: &Place, account: Account) -> Vec<String> {
+    let mut words = vec!["--data-dir".to_owned(), place.files.data_dir().display().to_string()];
+    // A data directory on the command line moves the configuration too: it is named where it is.
+    let (config, _) = place.files.config();
+    if config.exists() {
         words.extend(["--config".to_owned(), config.display().to_string()]);
     }
-    for set in &global.overrides {
-        words.extend(["--set".to_owned(), set.clone()]);
-    }
-    words.extend(["--mode", global.account().word(), "watchdog"].map(str::to_owned));
+    words.extend(place.overrides.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
+    words.extend(["--mode", account.word(), "watchdog"].map(str::to_owned));
     words
 }
 

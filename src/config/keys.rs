@@ -80,6 +80,8 @@ pub(super) enum Slot {
     Span(At<Span>, Span, Span, bool),
     /// A risk limit.
     Limit(LimitKey),
+    /// A risk limit of the live account; empty while it is not given.
+    LiveLimit(LimitKey),
     /// Start of the trading day.
     DayStart(At<DayStart>),
     /// Commands and keys.
@@ -107,7 +109,7 @@ pub const KEYS: &[Key] = &[
     key(
         "live",
         Slot::Flag(|c| &mut c.live),
-        "one of the two things real money needs; this version refuses the live account",
+        "one of the two things real money needs; the other is --mode live or the account key `m`, and the typed tail",
     ),
     key(
         "bybit.rest_url",
@@ -255,6 +257,30 @@ pub const KEYS: &[Key] = &[
         Slot::Word(|c| &mut c.risk.on_loss_trip, &["flatten", "hold"]),
         "what a loss trip does to open positions",
     ),
+    live_limit(LimitKey::MaxOrderNotional, "risk.live.max_order_notional"),
+    live_limit(LimitKey::MaxPositionNotional, "risk.live.max_position_notional"),
+    live_limit(LimitKey::MaxGrossNotional, "risk.live.max_gross_notional"),
+    live_limit(LimitKey::MaxNetNotional, "risk.live.max_net_notional"),
+    live_limit(LimitKey::MaxOpenOrders, "risk.live.max_open_orders"),
+    live_limit(LimitKey::MaxOrdersPer10s, "risk.live.max_orders_per_10s"),
+    live_limit(LimitKey::MaxDailyLoss, "risk.live.max_daily_loss"),
+    live_limit(LimitKey::MaxLoss24h, "risk.live.max_loss_24h"),
+    live_limit(LimitKey::MaxDrawdownPct, "risk.live.max_drawdown_pct"),
+    live_limit(LimitKey::MaxLeverage, "risk.live.max_leverage"),
+    live_limit(LimitKey::MaxSlippageBps, "risk.live.max_slippage_bps"),
+    live_limit(LimitKey::MaxDataAgeMs, "risk.live.max_data_age_ms"),
+    live_limit(LimitKey::CooldownAfterLoss, "risk.live.cooldown_after_loss"),
+    live_limit(LimitKey::UnprotectedMaxMs, "risk.live.unprotected_max_ms"),
+    key(
+        "risk.live.day_starts_at",
+        Slot::DayStart(|c| &mut c.live_risk.day_starts_at),
+        "start of the live account's trading day: \"00:00Z\" or \"00:00 Europe/Moscow\"",
+    ),
+    key(
+        "risk.live.on_loss_trip",
+        Slot::Word(|c| &mut c.live_risk.on_loss_trip, &["flatten", "hold"]),
+        "what a loss trip does to open positions of the live account",
+    ),
     key(
         "arming.arm_for",
         Slot::Span(|c| &mut c.arming.arm_for, Span::from_secs(60), Span::from_secs(86_400), false),
@@ -334,6 +360,14 @@ const fn limit(which: LimitKey, path: &'static str, help: &'static str) -> Key {
     key(path, Slot::Limit(which), help)
 }
 
+const fn live_limit(which: LimitKey, path: &'static str) -> Key {
+    key(
+        path,
+        Slot::LiveLimit(which),
+        "the same for real money, which takes nothing over from [risk]; without it the live account is refused",
+    )
+}
+
 /// The path of a limit's key.
 pub(super) fn limit_path(which: LimitKey) -> &'static str {
     KEYS.iter().find(|key| matches!(key.slot, Slot::Limit(this) if this == which)).map_or("risk", |key| key.path)
@@ -375,6 +409,10 @@ impl Key {
                 span => Literal::Text(show_span(span)),
             },
             Slot::Limit(which) => Literal::Number(show(config.risk.values[which as usize])),
+            Slot::LiveLimit(which) => match config.live_risk.values[which as usize] {
+                Some(value) => Literal::Number(show(value)),
+                None => Literal::Text(String::new()),
+            },
             Slot::DayStart(at) => Literal::Text(at(config).to_string()),
             Slot::Keymap(at) => Literal::Names(at(config).clone()),
         }
@@ -405,7 +443,7 @@ impl Key {
                 let or_off = if off { ", or \"off\"" } else { "" };
                 format!("a time such as \"15m\", from {} to {}{or_off}", show_span(min), show_span(max))
             }
-            Slot::Limit(which) => match which.unit() {
+            Slot::Limit(which) | Slot::LiveLimit(which) => match which.unit() {
                 LimitUnit::Count => "a whole number, 0 or more; there is no \"unlimited\"".to_owned(),
                 _ => "a number, 0 or more; 0 means zero, there is no \"unlimited\"".to_owned(),
             },
@@ -501,6 +539,11 @@ impl Key {
                 *at(config) = span.ok_or_else(no)?;
             }
             Slot::Limit(which) => config.risk.values[which as usize] = limit_value(which, literal)?,
+            Slot::LiveLimit(which) => {
+                let given = literal.text() != Some("");
+                let value = if given { Some(limit_value(which, literal)?) } else { None };
+                config.live_risk.values[which as usize] = value;
+            }
             Slot::DayStart(at) => *at(config) = DayStart::parse(literal.text().ok_or_else(no)?)?,
             Slot::Keymap(at) => match literal {
                 Literal::Names(names) => names.clone_into(at(config)),

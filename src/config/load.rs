@@ -24,7 +24,6 @@ const KEYS_ELSEWHERE: &[&str] = &[
     "arming.resume",
     "model.ensemble",
     "protect.required",
-    "risk.live",
     "strategy.execution",
 ];
 

@@ -43,6 +43,8 @@ pub struct Config {
     pub strategy: StrategyConfig,
     /// `[risk]`.
     pub risk: RiskConfig,
+    /// `[risk.live]`.
+    pub live_risk: LiveRiskConfig,
     /// `[arming]`.
     pub arming: ArmingConfig,
     /// `[protect]`.
@@ -183,6 +185,31 @@ pub struct RiskConfig {
     pub on_loss_trip: String,
 }
 
+/// Risk limits of the live account: nothing of them is taken over from `[risk]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveRiskConfig {
+    /// Values that were given, in the order of [`LimitKey`].
+    values: [Option<i64>; LimitKey::COUNT],
+    /// When the trading day starts.
+    pub day_starts_at: DayStart,
+    /// `flatten` or `hold`.
+    pub on_loss_trip: String,
+}
+
+/// Why the limits of an account are no limits.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LimitsError {
+    /// The live account lacks some.
+    #[error("real money takes limits of its own, and [risk.live] lacks {}", .0.join(", "))]
+    Missing(Vec<&'static str>),
+    /// They contradict each other.
+    #[error("[risk.live] {0}")]
+    Contradiction(#[from] LimitError),
+    /// No entry would ever fit.
+    #[error("strategy.entry_notional ({0}) exceeds risk.live.max_order_notional ({1}): every entry would be denied")]
+    Entry(Money, Money),
+}
+
 /// Arming.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArmingConfig {
@@ -297,6 +324,11 @@ impl Default for Config {
                 close_only: engine.close_only,
             },
             risk: RiskConfig { values, day_starts_at: DayStart::default(), on_loss_trip: "flatten".to_owned() },
+            live_risk: LiveRiskConfig {
+                values: [None; LimitKey::COUNT],
+                day_starts_at: DayStart::default(),
+                on_loss_trip: "flatten".to_owned(),
+            },
             arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
             protect: ProtectConfig { stop: engine.stop, take_profit: engine.take_profit },
             paper: PaperConfig {
@@ -325,8 +357,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What the engine is told. `now` turns the start of the trading day into an offset from midnight UTC.
-    pub fn settings(&self, now: Ts) -> Settings {
+    /// What the engine is told about an account. `now` turns the start of the trading day into an offset from midnight UTC.
+    pub fn settings(&self, account: Account, now: Ts) -> Settings {
+        let live = account == Account::Live;
+        let day_starts_at = if live { &self.live_risk.day_starts_at } else { &self.risk.day_starts_at };
+        let on_loss_trip = if live { &self.live_risk.on_loss_trip } else { &self.risk.on_loss_trip };
         Settings {
             decision_interval: self.decision_interval,
             edge_gate: true,
@@ -344,9 +379,10 @@ impl Config {
             stop: self.protect.stop,
             take_profit: self.protect.take_profit,
             close_only: self.strategy.close_only,
-            on_loss_trip: if self.risk.on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
-            day_starts_at: self.risk.day_starts_at.after_midnight_utc(now).0,
+            on_loss_trip: if on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
+            day_starts_at: day_starts_at.after_midnight_utc(now).0,
             deadman: self.arming.deadman,
+            arm_for: self.arming.arm_for,
             paper_latency: self.paper.latency,
             ..Settings::default()
         }
@@ -357,12 +393,28 @@ impl Config {
         RiskLimits::try_new(self.risk.values)
     }
 
+    /// The limits of an account. Real money takes nothing over from `[risk]`.
+    pub fn limits_of(&self, account: Account) -> Result<RiskLimits, LimitsError> {
+        if account != Account::Live {
+            return Ok(self.limits()?);
+        }
+        let given = &self.live_risk.values;
+        let missing: Vec<_> =
+            LimitKey::all().filter(|key| given[*key as usize].is_none()).map(LimitKey::name).collect();
+        if !missing.is_empty() {
+            return Err(LimitsError::Missing(missing));
+        }
+        let limits = RiskLimits::try_new(given.map(Option::unwrap_or_default))?;
+        let (entry, most) = (self.strategy.entry_notional, limits.money(LimitKey::MaxOrderNotional));
+        if entry > most { Err(LimitsError::Entry(entry, most)) } else { Ok(limits) }
+    }
+
     /// What a person should know about this configuration although nothing is wrong with it.
     pub fn notes(&self, now: Ts) -> Vec<String> {
         let mut notes = Vec::new();
         notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
         if self.live {
-            notes.push("`live = true` has no effect: this version does not trade real money".to_owned());
+            notes.push("`live = true`: --mode live and the account key `m` can reach real money".to_owned());
         }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop".to_owned());

@@ -103,7 +103,7 @@ fn kind(slot: &Slot) -> serde_json::Value {
         Slot::Limit(which) if which.unit() == LimitUnit::Count => {
             serde_json::json!({ "type": "integer", "minimum": 0 })
         }
-        Slot::Money(_) | Slot::Bps(..) | Slot::Limit(_) => amount,
+        Slot::Money(_) | Slot::Bps(..) | Slot::Limit(_) | Slot::LiveLimit(_) => amount,
         Slot::Keymap(_) => {
             serde_json::json!({ "type": "object", "additionalProperties": { "type": ["string", "array"] } })
         }

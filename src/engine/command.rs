@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ceremony::Ceremony;
 use super::ids::{OrderSeq, Symbol};
 use super::risk::limits::LimitKey;
 use super::time::Span;
@@ -43,11 +44,18 @@ pub enum Command {
     Present,
     /// The terminal or the process is going away; as disarm. The text says which signal.
     Leaving(String),
+    /// A command with the ceremony that real money takes for it.
+    Confirmed {
+        /// The typed tail.
+        ceremony: Ceremony,
+        /// What it is for.
+        command: Box<Self>,
+    },
 }
 
 impl Command {
     /// Stable word for logs, ledger and decision log.
-    pub const fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Arm { .. } => "arm",
             Self::Disarm => "disarm",
@@ -62,6 +70,17 @@ impl Command {
             Self::Acknowledge(_) => "acknowledge",
             Self::Present => "present",
             Self::Leaving(_) => "leaving",
+            Self::Confirmed { command, .. } => command.word(),
+        }
+    }
+
+    /// Could it open, raise or lift something? `limit` is the value of a limit now. Tightening never asks for anything.
+    pub fn loosens(&self, limit: impl Fn(LimitKey) -> i64) -> bool {
+        match self {
+            Self::Arm { .. } | Self::Reset | Self::Adopt(_) => true,
+            Self::SetLimit { key, value } => !key.is_tighter(limit(*key), *value),
+            Self::Confirmed { command, .. } => command.loosens(limit),
+            _ => false,
         }
     }
 }

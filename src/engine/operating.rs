@@ -1,6 +1,7 @@
 //! What a person asks: arm, disarm, kill, flatten, reset, limits. The safe direction always succeeds, at once.
 
 use super::Engine;
+use super::ceremony::Ceremony;
 use super::command::Command;
 use super::control::CloseWhy;
 use super::effect::{Effect, Effects, Record};
@@ -14,7 +15,18 @@ use super::time::Span;
 impl Engine {
     pub(super) fn on_command(&mut self, command: &Command, out: &mut Effects) {
         self.control.present = self.now;
+        match command {
+            Command::Confirmed { ceremony, command } => self.do_command(command, Some(ceremony), out),
+            command => self.do_command(command, None, out),
+        }
+    }
+
+    fn do_command(&mut self, command: &Command, ceremony: Option<&Ceremony>, out: &mut Effects) {
         let outcome = match command {
+            command if self.lacks_ceremony(command, ceremony) => {
+                Err("real money: LIVE and the account's tail must be typed for it".into())
+            }
+            Command::Confirmed { .. } => Err("one ceremony is for one command".into()),
             Command::Arm { lasts } => self.arm(*lasts, out),
             Command::Disarm => {
                 self.disarm("by hand", out);
@@ -52,6 +64,12 @@ impl Engine {
             }
         };
         out.push(Effect::Record(Record::Operator { command: command.word().into(), outcome }));
+    }
+
+    /// Does this command lack the typed tail that it takes on this account?
+    fn lacks_ceremony(&self, command: &Command, ceremony: Option<&Ceremony>) -> bool {
+        let Some(tail) = &self.settings.tail else { return false };
+        command.loosens(|key| self.limits.get(key)) && !ceremony.is_some_and(|typed| typed.is_for(tail))
     }
 
     fn arm(&mut self, lasts: Span, out: &mut Effects) -> Result<String, String> {
@@ -203,6 +221,25 @@ impl Engine {
         let text = format!("{} {word}", self.name(symbol));
         self.tell(Level::Info, Kind::State, Some(symbol), text.clone(), out);
         Ok(text)
+    }
+
+    /// May another account take over? Only from SAFE, with nothing of ours open or working here.
+    pub fn may_leave(&self) -> Result<(), String> {
+        let ours = self.account.open().filter(|held| !self.control.released.contains(&held.symbol)).count();
+        if let Some(latch) = &self.control.latch {
+            let word = if latch.is_kill() { "KILLED" } else { "TRIPPED" };
+            Err(format!("{word}: reset first (R)"))
+        } else if self.control.arming != Arming::Safe {
+            Err("armed: disarm first (d)".into())
+        } else if self.control.close.is_some() {
+            Err("a close loop is still running".into())
+        } else if ours > 0 {
+            Err(format!("{ours} position(s) are open: flatten (F) or release them first"))
+        } else if self.orders.count() > 0 {
+            Err(format!("{} order(s) still work: cancel them first (c)", self.orders.count()))
+        } else {
+            Ok(())
+        }
     }
 
     /// Cancels every opening order (of one instrument, or all). Repeats are harmless.

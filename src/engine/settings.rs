@@ -52,6 +52,9 @@ pub struct Settings {
     pub intent_ttl: Span,
     /// One-way latency of the paper venue; what-if replay uses the same.
     pub paper_latency: Span,
+    /// The tail of the account that whatever loosens must name ([`Ceremony`](super::ceremony::Ceremony)); `None` where a
+    /// plain command is enough.
+    pub tail: Option<String>,
     /// Our balance and the venue's may differ by this much: the venue rounds in its own way. Zero for paper.
     pub balance_tolerance: Money,
 }
@@ -91,6 +94,7 @@ impl Default for Settings {
             deadman: Span(0),
             intent_ttl: Span::from_ms(500),
             paper_latency: Span::from_ms(120),
+            tail: None,
             balance_tolerance: Money::ZERO,
         }
     }

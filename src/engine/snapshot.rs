@@ -145,6 +145,8 @@ pub struct SessionView {
     pub run: String,
     /// Short description of the market: `weather calm · seed 7`, `replay btc.tape 4x (what-if)`.
     pub market_label: String,
+    /// The account's tail, where whatever loosens takes it typed: real money.
+    pub tail: Option<String>,
     /// The edge gate is off: the banner says `PRACTICE: edge gate off`.
     pub practice: bool,
     /// Replay position and length, playback speed; `None` outside replay.
@@ -198,6 +200,8 @@ pub struct StateView {
     pub arming_refused: Option<String>,
     /// How long arming lasts when asked now.
     pub arm_for: Span,
+    /// Why no other account may take over now.
+    pub stays: Option<String>,
 }
 
 /// The states of the banner.

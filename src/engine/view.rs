@@ -34,6 +34,7 @@ impl Engine {
                 pair: self.pair,
                 run: self.run.to_string(),
                 market_label: String::new(),
+                tail: self.settings.tail.clone(),
                 practice: !self.settings.edge_gate,
                 playback: None,
                 weather: None,
@@ -97,6 +98,7 @@ impl Engine {
             preflight: self.preflight(),
             arming_refused: self.arming_refused(),
             arm_for: self.settings.arm_for,
+            stays: self.may_leave().err(),
         }
     }
 
@@ -320,7 +322,7 @@ impl Engine {
         let notional = desk.book.mid()? * qty;
         // Shown only: a float may become money here because nothing is booked from it.
         let bps = (crossing * 100_000.0) as i64;
-        Some(notional.times(super::num::Rate::from_raw(bps)) + notional.times(self.settings.taker_fee))
+        Some(notional.times(super::num::Rate::from_raw(bps)) + notional.times(desk.fees(&self.settings).taker))
     }
 
     fn order_rows(&self) -> Vec<OrderRow> {

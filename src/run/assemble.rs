@@ -1,28 +1,28 @@
 //! A session at the pace of the clock, put together from its market and its venue: what demo and live share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use super::clock::Clock;
 use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
-use super::guardian::{self, GuardianOptions};
+use super::guardian::{self, GuardianOptions, Report};
 use super::inference::Inference;
 use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
-use super::signals;
+use super::stage::Stage;
 use super::start::{Opening, StartError, ledger_path, private_folder};
+use super::switch::Switch;
 use super::watchdog::link::{WatchdogPlan, Watched};
 use crate::engine::event::Restored;
+use crate::engine::ids::Pair;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::LedgerThread;
 use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
-use crate::tui::link::{CockpitEnd, EngineEnd};
 use crate::venue::Venue;
 use crate::venue::bybit::rescue::RescueOptions;
 
@@ -56,10 +56,8 @@ pub struct Plan<'a> {
     pub opening: Opening,
     /// Event time at which the run begins.
     pub begins: Ts,
-    /// The clock that market events are stamped with.
-    pub clock: Clock,
-    /// Both ends of the line to the cockpit.
-    pub line: (CockpitEnd, EngineEnd),
+    /// The line to the cockpit, signals, and the clock that events are stamped with.
+    pub stage: Stage,
     /// Market events.
     pub feed: Feed,
     /// Where orders go.
@@ -68,32 +66,32 @@ pub struct Plan<'a> {
     pub models: Vec<Box<dyn Model>>,
     /// Data directory.
     pub data_dir: &'a Path,
-    /// Record a tape within this quota.
-    pub tape: Option<Quota>,
-    /// What the tape's header says of the market.
-    pub source: String,
+    /// The tape that is recorded ([`open_tape`]).
+    pub tape: Option<TapeThread>,
+    /// The way to another account, where there is one.
+    pub switch: Option<Switch>,
     /// What the market is, for the banner.
     pub label: String,
     /// The venue is a simulator on this machine.
     pub simulated_venue: bool,
     /// Keep the ledger in memory: nothing is traded, nothing is kept.
     pub ledger_in_memory: bool,
-    /// Screen or lines.
-    pub shown: Shown,
     /// The guardian's way to the account; `None` for the paper account.
     pub rescue: Option<RescueOptions>,
     /// How the watchdog is started; `None` where none is wanted.
     pub watchdog: Option<WatchdogPlan>,
+    /// Screen or lines.
+    pub shown: Shown,
 }
 
-/// Puts a session together, and the cockpit's end of its line.
-pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
-    let Plan { opening, line: (cockpit, end), shown, .. } = plan;
+/// Puts a session together.
+pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
+    let Plan { opening, stage, shown, .. } = plan;
     let Opening { restored, ledger, mut troubles } = opening;
     if let Some(latch) = &restored.latch {
         troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
     }
-    let wake = cockpit.clone();
+    let wake = stage.cockpit.clone();
     let inference = Inference::worker(plan.models, move || wake.wake())?;
     let ledger = if plan.ledger_in_memory {
         LedgerPort::Inline(Box::new(ledger))
@@ -107,62 +105,66 @@ pub fn session(plan: Plan<'_>) -> Result<(Session, CockpitEnd), StartError> {
         feed: plan.feed,
         inference,
         ledger,
-        tape: tape_of(&restored, plan.data_dir, plan.tape, plan.source, plan.clock.now())?,
+        tape: plan.tape,
         decisions: DecisionLog::new(None),
         latch_beside: (!plan.ledger_in_memory).then(|| (ledger_path(plan.data_dir, pair), pair)),
-        gate: end.gate(),
+        gate: stage.end.gate(),
         restored,
     };
     let pulse = Pulse::default();
     let report = guardian::start(GuardianOptions {
-        gate: end.gate(),
+        gate: stage.end.gate(),
         pulse: pulse.clone(),
-        board: end.board(),
+        board: stage.end.board(),
         rescue: plan.rescue,
         latch_beside: parts.latch_beside.clone(),
-        now: Arc::new(plan.clock.reader()),
+        now: Arc::new(stage.clock.reader()),
     })?;
-    if !plan.ledger_in_memory {
-        let (gate, board) = (end.gate(), end.board());
-        let options =
-            ControlOptions { cockpit: cockpit.clone(), gate, pulse: pulse.clone(), report: report.clone(), board };
-        if let Err(error) = control::listen(&control::socket_path(plan.data_dir, pair), options) {
-            troubles.push(format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only"));
-        }
-    }
+    let socket = if plan.ledger_in_memory {
+        None
+    } else {
+        listen(&stage, plan.data_dir, pair, &pulse, &report).map_err(|why| troubles.push(why)).ok()
+    };
     let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
-    let watched =
-        plan.watchdog.map(|watchdog| Watched::start(&watchdog, &parts.restored.run, pulse.clone())).transpose()?;
+    let run = &parts.restored.run;
+    let watched = plan.watchdog.map(|watchdog| Watched::start(&watchdog, run, pulse.clone())).transpose()?;
     let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
-    let (killer, wake, screen) = (cockpit.clone(), cockpit.clone(), shown.fps.is_some());
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
-    let session = Session {
+    Ok(Session {
         driver,
-        end,
-        signals: signals::listen(move |signal| signal.kills(screen) && killed(&killer), move || wake.wake())?,
-        screen,
+        stage,
+        switch: plan.switch,
+        next: None,
+        pulse,
+        guardian: report,
+        socket,
+        watched,
+        fence_after: Some(fence_after),
+        screen: shown.fps.is_some(),
         pace: Pace::Clock,
-        clock: plan.clock,
         publish_every: publish_every(shown.fps),
         stop_after: shown.stop_after,
         label: plan.label,
         simulated_venue: plan.simulated_venue,
-        pulse,
-        guardian: report,
-        watched,
-        fence_after: Some(fence_after),
         replay: None,
         troubles,
         on_notice,
         on_snapshot,
-    };
-    Ok((session, cockpit))
+    })
 }
 
-/// A signal that kills, carried out on the thread that heard it.
-pub(super) fn killed(cockpit: &CockpitEnd) -> bool {
-    cockpit.kill();
-    true
+/// The control socket of a run; why there is none, in words.
+fn listen(stage: &Stage, data_dir: &Path, pair: Pair, pulse: &Pulse, report: &Report) -> Result<PathBuf, String> {
+    let path = control::socket_path(data_dir, pair);
+    let options = ControlOptions {
+        cockpit: stage.cockpit.clone(),
+        gate: stage.end.gate(),
+        pulse: pulse.clone(),
+        report: report.clone(),
+        board: stage.end.board(),
+    };
+    let no_socket = |error| format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only");
+    control::listen(&path, options).map(|()| path).map_err(no_socket)
 }
 
 /// Time between snapshots for a screen of this many frames per second; a second without a screen.
@@ -170,11 +172,12 @@ pub(super) fn publish_every(fps: Option<u16>) -> Span {
     fps.map_or(Span::from_secs(1), |fps| Span(1_000_000_000 / i64::from(fps.clamp(1, 60))))
 }
 
-fn tape_of(
+/// Opens the tape of a run within its quota, where one is recorded. `source` is what its header says of the market.
+pub fn open_tape(
     restored: &Restored,
     data_dir: &Path,
     quota: Option<Quota>,
-    source: String,
+    source: &str,
     at: Ts,
 ) -> Result<Option<TapeThread>, StartError> {
     let Some(quota) = quota else { return Ok(None) };
@@ -186,7 +189,7 @@ fn tape_of(
         pair: restored.pair,
         created: at,
         instruments: restored.instruments.clone(),
-        source,
+        source: source.to_owned(),
     };
     Ok(Some(TapeThread::spawn(&folder.join(format!("{}.tape", restored.run)), &header, quota)?))
 }

@@ -121,12 +121,23 @@ pub fn listen(path: &Path, options: ControlOptions) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     let serve = move || {
         for stream in listener.incoming().flatten() {
+            if options.pulse.life() == Life::Leaving {
+                return;
+            }
             // One at a time, each for some seconds at most; whoever breaks off is gone.
             drop(answer(stream, &options));
         }
     };
     std::thread::Builder::new().name("control".into()).spawn(serve)?;
     Ok(())
+}
+
+/// The run has ended: nobody finds the socket any more, and its thread goes.
+#[cfg(unix)]
+pub fn close(path: &Path) {
+    // It wakes up, sees that the run leaves, and ends. One that is gone already needs no waking.
+    drop(std::os::unix::net::UnixStream::connect(path));
+    drop(std::fs::remove_file(path));
 }
 
 #[cfg(unix)]

@@ -1,14 +1,13 @@
 //! `tickdeck demo` and `tickdeck run --demo`: the built-in market at the pace of the clock, with or without a screen.
 
-use super::assemble::{Plan, Shown};
-use super::clock::Clock;
+use super::assemble::{Plan, Shown, open_tape};
 use super::feed::Feed;
 use super::session::Session;
+use super::stage::Stage;
 use super::start::{Setup, StartError, open, paper_venue, private_folder};
 use crate::engine::ids::Pair;
 use crate::engine::settings::Settings;
 use crate::engine::time::Span;
-use crate::tui::link::{CockpitEnd, link};
 use crate::venue::simulated::{SimulatedMarket, Weather};
 
 /// The market has been going on for this long when the demo opens: every feature is past its warm-up, so that models
@@ -32,29 +31,29 @@ pub fn practice(settings: Settings) -> Settings {
     Settings { edge_gate: false, min_prob: 0.5, horizon_s: 10, max_hold: Span::from_secs(30), ..settings }
 }
 
-/// A session on the built-in market, ready to run, and the cockpit's end of its line.
-pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<(Session, CockpitEnd), StartError> {
+/// A session on the built-in market, ready to run.
+pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<Session, StartError> {
     private_folder(&setup.data_dir)?;
     if options.practice {
         setup.settings = practice(setup.settings);
     }
-    let clock = Clock::start();
-    let at = clock.now();
+    let stage = Stage::set(shown.fps.is_some())?;
+    let at = stage.clock.now();
     let begins = at - PRELUDE;
     let seed = options.seed.unwrap_or_else(|| at.as_ms().unsigned_abs());
     let label = format!("seed {seed}");
     let opening = open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, &label, at)?;
+    let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, "simulated market", at)?;
     super::assemble::session(Plan {
         venue: paper_venue(&opening.restored),
         opening,
         begins,
-        clock,
-        line: link(),
+        stage,
         feed: Feed::Simulated(Box::new(SimulatedMarket::new(seed, options.weather, begins))),
         models: setup.models,
         data_dir: &setup.data_dir,
-        tape: setup.tape,
-        source: "simulated market".to_owned(),
+        tape,
+        switch: None,
         label,
         simulated_venue: false,
         ledger_in_memory: false,

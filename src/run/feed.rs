@@ -1,12 +1,15 @@
 //! Where market events come from: the built-in market or a tape. Both give events in event time.
 
-use tokio::runtime::Runtime;
+use std::collections::VecDeque;
 
+use tokio::runtime::{Handle, Runtime};
+
+use super::carry::Carry;
 use crate::engine::event::Event;
 use crate::engine::snapshot::{Health, HealthRow};
 use crate::engine::time::Ts;
 use crate::tape::{TapeError, TapeReader};
-use crate::venue::bybit::public::PublicStream;
+use crate::venue::bybit::public::{PublicOptions, PublicStream};
 use crate::venue::line::Inlet;
 use crate::venue::simulated::SimulatedMarket;
 
@@ -24,13 +27,51 @@ pub enum Feed {
 pub struct LiveFeed {
     inlet: Inlet,
     stream: PublicStream,
+    options: PublicOptions,
     runtime: Option<Runtime>,
+    /// What the run before hands on; comes before anything new.
+    handed: VecDeque<(Ts, Event)>,
+    /// What is handed on to the next run, where one may follow.
+    carry: Option<Carry>,
 }
 
 impl LiveFeed {
-    /// Events from `inlet` for as long as `stream` and `runtime` live here.
-    pub const fn new(inlet: Inlet, stream: PublicStream, runtime: Runtime) -> Self {
-        Self { inlet, stream, runtime: Some(runtime) }
+    /// Events from `inlet` for as long as `stream` and `runtime` live here. `carries`: another run may follow on it.
+    pub fn new(inlet: Inlet, stream: PublicStream, options: PublicOptions, runtime: Runtime, carries: bool) -> Self {
+        let carry = carries.then(Carry::default);
+        Self { inlet, stream, options, runtime: Some(runtime), handed: VecDeque::new(), carry }
+    }
+
+    /// What the stream was started with.
+    pub const fn options(&self) -> &PublicOptions {
+        &self.options
+    }
+    /// Where tasks of an account on this market run.
+    pub fn handle(&self) -> Option<&Handle> {
+        self.runtime.as_ref().map(Runtime::handle)
+    }
+
+    /// Another run follows on this stream and takes in its past first ([`Carry::hand_over`]). Returns when that begins.
+    pub fn hand_over(&mut self, now: Ts, with_past: bool) -> Ts {
+        if let Some(carry) = self.carry.replace(Carry::default()) {
+            // What this run itself was handed and has not taken in yet belongs behind what it has.
+            let mut handed = carry.hand_over(now, with_past);
+            handed.append(&mut self.handed);
+            self.handed = handed;
+        }
+        self.handed.front().map_or(now, |(at, _)| *at)
+    }
+
+    fn next_at(&self) -> Option<Ts> {
+        self.handed.front().map(|(at, _)| *at).or_else(|| self.inlet.next_at())
+    }
+
+    fn pop(&mut self) -> Option<(Ts, Event)> {
+        let next = self.handed.pop_front().or_else(|| self.inlet.pop())?;
+        if let Some(carry) = &mut self.carry {
+            carry.note(next.0, &next.1);
+        }
+        Some(next)
     }
 
     /// Connections, and what went wrong on them so far.
@@ -132,7 +173,7 @@ impl Feed {
         match self {
             Self::Simulated(market) => Some(market.next_at()),
             Self::Tape(tape) => tape.next.as_ref().map(|next| next.0),
-            Self::Live(live) => live.inlet.next_at(),
+            Self::Live(live) => live.next_at(),
         }
     }
     /// Takes in what sockets have heard.
@@ -157,7 +198,7 @@ impl Feed {
                 tape.fill();
                 next
             }
-            Self::Live(live) => live.inlet.pop(),
+            Self::Live(live) => live.pop(),
         }
     }
 }

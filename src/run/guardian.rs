@@ -90,14 +90,18 @@ struct Guardian {
     options: GuardianOptions,
     rescue: Option<Rescue>,
     report: Report,
+    /// Kills of runs before this one on the same gate: of other accounts.
+    kills: u64,
 }
 
 /// Starts the guardian. It ends when the run ends in order, or with the process.
 pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
     let report = Report::default();
     let rescue = options.rescue.take().map(Rescue::new).transpose().map_err(std::io::Error::other)?;
-    report.change(|done| done.has_venue = rescue.is_some());
-    let guardian = Arc::new(Guardian { options, rescue, report: report.clone() });
+    let (kills, closes) = (options.gate.kills(), options.gate.closes());
+    report.change(|done| (done.has_venue, done.kills, done.closes) = (rescue.is_some(), kills, closes));
+    options.board.report(Vec::new());
+    let guardian = Arc::new(Guardian { options, rescue, report: report.clone(), kills });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watch = move || runtime.block_on(guardian.watch());
     std::thread::Builder::new().name("guardian".into()).spawn(watch)?;
@@ -116,20 +120,20 @@ struct Begun {
 impl Guardian {
     async fn watch(self: Arc<Self>) {
         let (gate, pulse) = (&self.options.gate, &self.options.pulse);
-        let mut begun = Begun::default();
+        let mut begun = Begun { kills: self.kills, ..Begun::default() };
         let mut closing = None;
         loop {
+            if pulse.life() == Life::Leaving {
+                // The next run's guardian may wait for what this one was woken by.
+                return gate.ring();
+            }
             let kills = gate.kills();
             if kills > begun.kills {
                 begun.kills = kills;
                 tokio::spawn(self.clone().first_step(kills, false));
                 tokio::spawn(self.clone().latch_soon());
             }
-            let life = pulse.life();
-            if life == Life::Leaving {
-                return;
-            }
-            if life == Life::Dead && !begun.death {
+            if pulse.life() == Life::Dead && !begun.death {
                 begun.death = true;
                 tokio::spawn(self.clone().first_step(kills, true));
             }

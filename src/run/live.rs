@@ -1,19 +1,26 @@
-//! `tickdeck` and `tickdeck run` on Bybit: live public data, and the paper account or an account of the venue.
+//! `tickdeck` and `tickdeck run` on Bybit: live public data, and the paper account or an account of the venue. One run may
+//! follow another on the same screen ([`Prepared`], [`next`]).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::assemble::{Plan, Shown};
-use super::clock::Clock;
+use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
 use super::session::Session;
-use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
+use super::stage::{Left, Stage};
+use super::start::{
+    Opening, Setup, StartError, held_symbols, ledger_path, open, open_with, paper_venue, private_folder,
+};
+use super::switch::Switch;
 use super::watchdog::link::WatchdogPlan;
+use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::Ts;
 use crate::ledger::Ledger;
-use crate::tui::link::{CockpitEnd, link};
+use crate::model::Model;
+use crate::tape::TapeThread;
 use crate::venue::Venue;
 use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
@@ -51,6 +58,8 @@ pub struct PrivateAccess {
     pub hosts: PrivateHosts,
     /// Its key.
     pub credentials: Arc<Credentials>,
+    /// What the person should know about the key, where it was checked before.
+    pub notes: Vec<String>,
     /// How orders are sent.
     pub transport: Transport,
     /// How old a request may be when it arrives, in milliseconds.
@@ -59,60 +68,180 @@ pub struct PrivateAccess {
     pub create_recv_window_ms: u32,
 }
 
-/// A session on Bybit's market, ready to run, and the cockpit's end of its line.
-pub fn session(mut setup: Setup, options: LiveOptions, shown: Shown) -> Result<(Session, CockpitEnd), StartError> {
-    private_folder(&setup.data_dir)?;
-    if options.practice {
-        setup.settings = super::demo::practice(setup.settings);
+/// A run whose ledger is open and whose tape has begun: whatever could be refused was not.
+pub struct Prepared {
+    opening: Opening,
+    at: Ts,
+    models: Vec<Box<dyn Model>>,
+    data_dir: PathBuf,
+    tape: Option<TapeThread>,
+    public: PublicOptions,
+    private: Option<PrivateAccess>,
+    watchdog: Option<WatchdogPlan>,
+    recording: bool,
+}
+
+impl Prepared {
+    /// Opens what the run needs. `running` is the stream of the run before, which goes on where the new run can read it.
+    pub fn new(
+        mut setup: Setup,
+        options: LiveOptions,
+        running: Option<&PublicOptions>,
+        at: Ts,
+    ) -> Result<Self, StartError> {
+        private_folder(&setup.data_dir)?;
+        if options.practice {
+            setup.settings = super::demo::practice(setup.settings);
+        }
+        let account = options.private.as_ref().map_or(Account::Paper, |private| private.account);
+        if account != Account::Paper {
+            setup.settings.balance_tolerance = BALANCE_TOLERANCE;
+        }
+        if let Some(private) = options.private.as_ref().filter(|private| private.account == Account::Live) {
+            setup.settings.tail = Some(private.credentials.tail().to_owned());
+        }
+        let pair = Pair::bybit(account);
+        let mut public = options.public;
+        if !options.recording {
+            add_held(&mut public.symbols, &setup, pair);
+        }
+        if let Some(running) = running.filter(|running| serves(running, &public)) {
+            public = running.clone();
+        }
+        let mut opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
+        opening.troubles.extend(options.private.iter().flat_map(|private| private.notes.clone()));
+        let source = format!("bybit {}", public.hosts.linear());
+        let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, &source, at)?;
+        Ok(Self {
+            opening,
+            at,
+            models: setup.models,
+            data_dir: setup.data_dir,
+            tape,
+            public,
+            private: options.private,
+            watchdog: options.watchdog,
+            recording: options.recording,
+        })
     }
-    let account = options.private.as_ref().map_or(Account::Paper, |private| private.account);
-    if account != Account::Paper {
-        setup.settings.balance_tolerance = BALANCE_TOLERANCE;
+
+    /// Whose money.
+    pub const fn account(&self) -> Account {
+        self.opening.restored.pair.account()
     }
-    let pair = Pair::bybit(account);
-    let clock = Clock::start();
-    let at = clock.now();
-    let mut public = options.public;
-    if !options.recording {
-        add_held(&mut public.symbols, &setup, pair);
+    /// The ledger whose marker is written when the engine panics.
+    pub fn latch_beside(&self) -> (PathBuf, Pair) {
+        let pair = self.opening.restored.pair;
+        (ledger_path(&self.data_dir, pair), pair)
     }
-    let opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
-    let runtime = runtime()?;
-    let (cockpit, end) = link();
-    let waker = cockpit.clone();
-    let (now, wake): (Now, Wake) = (Arc::new(clock.reader()), Arc::new(move || waker.wake()));
-    let (outlet, inlet) = line(MARKET_EVENTS_MAX, now.clone(), wake.clone());
-    let source = format!("bybit {}", public.hosts.linear());
-    let simulated_venue = public.hosts.is_simulated();
+
+    /// The run does not begin. What its ledger and tape do not take any more says nothing that matters.
+    pub fn abandon(mut self) {
+        self.opening.ledger.end_run(self.at, "never began").ok();
+        if let Some(tape) = self.tape {
+            tape.finish().ok();
+        }
+    }
+}
+
+/// May a run go on with this stream in place of the one it wants?
+fn serves(running: &PublicOptions, wanted: &PublicOptions) -> bool {
+    running.hosts == wanted.hosts && wanted.symbols.iter().all(|name| running.symbols.contains(name))
+}
+
+/// A session on Bybit's market, ready to run. `switch` is the way to another account, where there is one.
+pub fn session(
+    setup: Setup,
+    options: LiveOptions,
+    shown: Shown,
+    switch: Option<Switch>,
+) -> Result<Session, StartError> {
+    let stage = Stage::set(shown.fps.is_some())?;
+    let prepared = Prepared::new(setup, options, None, stage.clock.now())?;
+    begin(prepared, stage, None, shown, switch)
+}
+
+/// The session after another one, on its screen and, where it reads the same market, on its stream.
+pub fn next(prepared: Prepared, switch: Switch, left: Left, shown: Shown) -> Result<Session, StartError> {
+    let before = match left.finished.feed {
+        Feed::Live(feed) => Some(feed),
+        Feed::Simulated(_) | Feed::Tape(_) => None,
+    };
+    let mut session = begin(prepared, left.stage, before, shown, Some(switch))?;
+    // What was asked of the old run was not asked of this one.
+    for request in session.stage.end.forget_requests() {
+        session.stage.cockpit.ask(request);
+    }
+    session.troubles.extend(left.finished.troubles);
+    Ok(session)
+}
+
+fn begin(
+    mut prepared: Prepared,
+    stage: Stage,
+    before: Option<Box<LiveFeed>>,
+    shown: Shown,
+    switch: Option<Switch>,
+) -> Result<Session, StartError> {
+    let followed = before.is_some();
+    let goes_on = before.filter(|feed| serves(feed.options(), &prepared.public));
+    if followed {
+        prepared.opening.troubles.push(what_carries_over(goes_on.is_some(), &prepared.opening));
+    }
+    let waker = stage.cockpit.clone();
+    let (now, wake): (Now, Wake) = (Arc::new(stage.clock.reader()), Arc::new(move || waker.wake()));
+    let mut feed = match goes_on {
+        Some(feed) => feed,
+        None => Box::new(listen(&prepared.public, now.clone(), wake.clone(), switch.is_some())?),
+    };
+    let begins = feed.hand_over(prepared.at, prepared.opening.restored.holdings.is_empty());
+    let simulated_venue = prepared.public.hosts.is_simulated();
     let mut rescue = None;
-    let venue: Box<dyn Venue> = match options.private {
-        None => paper_venue(&opening.restored),
+    let venue: Box<dyn Venue> = match prepared.private {
+        None => paper_venue(&prepared.opening.restored),
         Some(access) => {
-            let run = opening.restored.run.clone();
-            rescue = Some(rescue_options(&access, run, public.proxy.clone(), now.clone(), Closer::Guardian));
-            let options = account_options(access, &public, opening.restored.run.clone());
-            Box::new(BybitVenue::start(runtime.handle(), options, now, wake)?)
+            let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
+            rescue = Some(rescue_options(&access, run, proxy, now.clone(), Closer::Guardian));
+            let options = account_options(access, feed.options(), &prepared.opening.restored);
+            let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
+            Box::new(BybitVenue::start(handle, options, now, wake)?)
         }
     };
-    let stream = PublicStream::start(runtime.handle(), public, outlet)?;
     super::assemble::session(Plan {
         venue,
-        opening,
-        begins: at,
-        clock,
-        line: (cockpit, end),
-        feed: Feed::Live(Box::new(LiveFeed::new(inlet, stream, runtime))),
-        models: setup.models,
-        data_dir: &setup.data_dir,
-        tape: setup.tape,
-        source,
+        opening: prepared.opening,
+        begins,
+        stage,
+        feed: Feed::Live(feed),
+        models: prepared.models,
+        data_dir: &prepared.data_dir,
+        tape: prepared.tape,
+        switch,
         label: String::new(),
         simulated_venue,
-        ledger_in_memory: options.recording,
+        ledger_in_memory: prepared.recording,
         rescue,
-        watchdog: options.watchdog,
+        watchdog: prepared.watchdog,
         shown,
     })
+}
+
+/// Said when one account followed another.
+fn what_carries_over(goes_on: bool, opening: &Opening) -> String {
+    let account = opening.restored.pair.account().word();
+    let market = match (goes_on, opening.restored.holdings.is_empty()) {
+        (true, true) => "the market goes on with the last two minutes of it",
+        (true, false) => "the market goes on from now, because a position is open there",
+        (false, _) => "it has a market of its own: books, features and models start anew",
+    };
+    format!("now on the {account} account, disarmed: {market}; orders, limits, arming and positions are its own")
+}
+
+fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result<LiveFeed, StartError> {
+    let runtime = runtime()?;
+    let (outlet, inlet) = line(MARKET_EVENTS_MAX, now, wake);
+    let stream = PublicStream::start(runtime.handle(), public.clone(), outlet)?;
+    Ok(LiveFeed::new(inlet, stream, public.clone(), runtime, carries))
 }
 
 /// A way of last resort to an account, with a client and budgets of its own.
@@ -136,12 +265,13 @@ pub fn rescue_options(
     RescueOptions { rest, account: access.account, run, by }
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
+fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Restored) -> AccountOptions {
     AccountOptions {
         hosts: access.hosts,
         credentials: access.credentials,
         account: access.account,
-        run,
+        run: restored.run.clone(),
+        earlier: restored.earlier.clone(),
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,
@@ -152,7 +282,7 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) ->
     }
 }
 
-/// Instruments in which the ledger holds a position belong to the run: what is open is always looked after.
+/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is always looked after.
 fn add_held(symbols: &mut Vec<String>, setup: &Setup, pair: Pair) {
     for held in held_symbols(&setup.data_dir, pair) {
         if !symbols.contains(&held) {

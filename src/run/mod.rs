@@ -4,6 +4,7 @@
 //! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
 pub mod assemble;
+mod carry;
 pub mod clock;
 pub mod cockpit;
 pub mod control;
@@ -21,5 +22,7 @@ pub mod pulse;
 pub mod replay;
 pub mod session;
 pub mod signals;
+pub mod stage;
 pub mod start;
+pub mod switch;
 pub mod watchdog;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::assemble::publish_every;
-use super::clock::{Clock, wall};
+use super::clock::wall;
 use super::decisions::DecisionLog;
 use super::demo::practice;
 use super::driver::{Driver, Finished, LedgerPort, Parts};
@@ -14,7 +14,7 @@ use super::guardian::Report;
 use super::inference::Inference;
 use super::pulse::Pulse;
 use super::session::{Pace, Session};
-use super::signals;
+use super::stage::Stage;
 use super::start::{Setup, StartError, open, paper_venue, private_folder};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, Restored};
@@ -24,7 +24,6 @@ use crate::engine::snapshot::StateWord;
 use crate::engine::time::{Span, Ts};
 use crate::gate::Gate;
 use crate::tape::{TapeKind, TapeReader};
-use crate::tui::link::{CockpitEnd, link};
 use crate::venue::simulated::{SimulatedMarket, Weather};
 
 /// Longest tape: every second of it is a decision boundary, so a forged time must not make a replay endless.
@@ -150,8 +149,8 @@ fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
     Ok(OpenTape { feed, instruments: header.instruments, source: header.source, recorded, start })
 }
 
-/// A session that plays a tape, ready to run, and the cockpit's end of its line.
-pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Session, CockpitEnd), StartError> {
+/// A session that plays a tape, ready to run.
+pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Session, StartError> {
     let setup = profile(setup, options.practice);
     let kind = if options.audit { ReplayKind::Audit } else { ReplayKind::WhatIf };
     let tape = open_tape(&options.tape, kind)?;
@@ -159,34 +158,29 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<(Sessi
     let label = if tape.source.is_empty() { name } else { format!("{name} · {}", tape.source) };
     let start = tape.start;
     let driver = driver(tape, setup, &label, kind, DecisionLog::new(None))?;
-    let clock = Clock::start();
-    let since = clock.now();
-    let (cockpit, end) = link();
-    let (killer, waker) = (cockpit.clone(), cockpit.clone());
-    let session = Session {
+    let stage = Stage::set(true)?;
+    let since = stage.clock.now();
+    Ok(Session {
         driver,
-        end,
-        signals: signals::listen(
-            move |signal| signal.kills(true) && super::assemble::killed(&killer),
-            move || waker.wake(),
-        )?,
+        stage,
+        switch: None,
+        next: None,
+        pulse: Pulse::default(),
+        guardian: Report::default(),
+        socket: None,
+        watched: None,
+        fence_after: None,
         screen: true,
         pace: Pace::Replay { speed: options.speed, resume: options.speed, from: start, since },
-        clock,
         publish_every: publish_every(Some(fps)),
         stop_after: None,
         label,
         simulated_venue: false,
-        pulse: Pulse::default(),
-        guardian: Report::default(),
-        watched: None,
-        fence_after: None,
         replay: Some(if options.audit { "audit" } else { "what-if" }),
         troubles: Vec::new(),
         on_notice: None,
         on_snapshot: None,
-    };
-    Ok((session, cockpit))
+    })
 }
 
 fn driver(tape: OpenTape, setup: Setup, label: &str, kind: ReplayKind, log: DecisionLog) -> Result<Driver, StartError> {

@@ -1,25 +1,29 @@
 //! A run at its own pace: live (the clock), or a replay (the clock times a speed). Looks at kill, signals and requests
 //! before every batch of market events, publishes snapshots, and never waits for the screen.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::path::PathBuf;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::clock::{Clock, wall};
-use super::driver::{Driver, Finished};
+use super::clock::wall;
+use super::driver::Driver;
 use super::feed::Feed;
 use super::guardian::Report;
+use super::live::Prepared;
 use super::pulse::Pulse;
-use super::signals::Signal;
+use super::stage::{Left, Stage};
+use super::switch::{Switch, Wanted};
 use super::watchdog::link::Watched;
 use crate::engine::command::Command;
 use crate::engine::event::{Fault, Hold};
+use crate::engine::ids::Account;
 use crate::engine::notice::Notice;
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
 use crate::tui::crash;
-use crate::tui::link::{EngineEnd, PlaybackRequest, QuitChoice, Request};
+use crate::tui::link::{PlaybackRequest, QuitChoice, Request};
 
 /// Steps between two looks at kill and requests: some milliseconds of work at most.
 const BATCH: usize = 256;
@@ -59,6 +63,8 @@ pub enum Outcome {
     Done,
     /// The screen is gone.
     ScreenLost,
+    /// Another account takes over.
+    Switched(Account),
 }
 
 /// Receives notices.
@@ -70,16 +76,26 @@ pub type OnSnapshot = Box<dyn FnMut(&Snapshot) + Send>;
 pub struct Session {
     /// The driver at its start.
     pub driver: Driver,
-    /// The engine's end of the line to the cockpit.
-    pub end: EngineEnd,
-    /// Signals.
-    pub signals: Receiver<Signal>,
+    /// The line to the cockpit, signals and the clock: they outlive the run.
+    pub stage: Stage,
+    /// The way to another account, where there is one.
+    pub switch: Option<Switch>,
+    /// The run that comes after this one.
+    pub next: Option<Prepared>,
+    /// Its signs of life.
+    pub pulse: Pulse,
+    /// What the guardian has done.
+    pub guardian: Report,
+    /// Its control socket, where it has one.
+    pub socket: Option<PathBuf>,
+    /// The watchdog, where one was started.
+    pub watched: Option<Watched>,
+    /// An engine that was silent for longer than this disarms before it does anything else; `None` in a replay.
+    pub fence_after: Option<Duration>,
     /// Is there a screen? It decides what SIGINT means and whether snapshots are built.
     pub screen: bool,
     /// How event time follows the clock.
     pub pace: Pace,
-    /// The clock.
-    pub clock: Clock,
     /// Least time between two snapshots.
     pub publish_every: Span,
     /// Stop by itself after this long.
@@ -88,14 +104,6 @@ pub struct Session {
     pub label: String,
     /// The venue is a simulator on this machine.
     pub simulated_venue: bool,
-    /// Its signs of life.
-    pub pulse: Pulse,
-    /// What the guardian has done.
-    pub guardian: Report,
-    /// The watchdog, where one was started.
-    pub watched: Option<Watched>,
-    /// An engine that was silent for longer than this disarms before it does anything else; `None` in a replay.
-    pub fence_after: Option<Duration>,
     /// Kind of replay, `None` outside replay.
     pub replay: Option<&'static str>,
     /// What the person must know from the start; told once the run has reached the present.
@@ -113,22 +121,14 @@ const PROVOKE_AFTER: u64 = 2_000;
 struct State {
     falls_over: bool,
     stuck: bool,
+    unwatched: bool,
     view: View,
     published: Ts,
     reported: Ts,
     closing: bool,
-    unwatched: bool,
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
-}
-
-/// Could it open, raise or lift something?
-const fn loosens(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Command(Command::Reset | Command::Arm { .. } | Command::Adopt(_) | Command::SetLimit { .. })
-    )
 }
 
 #[derive(Default)]
@@ -140,16 +140,16 @@ struct Rate {
 
 impl Session {
     /// Runs until asked to stop.
-    pub fn run(mut self) -> (Outcome, Finished) {
-        let now = self.clock.now();
+    pub fn run(mut self) -> Left {
+        let now = self.stage.clock.now();
         let mut state = State {
             falls_over: provoked("engine-panic"),
             stuck: provoked("engine-stuck"),
+            unwatched: false,
             view: View::default(),
             published: Ts(0),
             reported: now,
             closing: false,
-            unwatched: false,
             seek: None,
             rate: Rate::default(),
             started: now,
@@ -169,13 +169,20 @@ impl Session {
             Outcome::Signal(name) => name,
             Outcome::Done => "done",
             Outcome::ScreenLost => "screen lost",
+            Outcome::Switched(account) => account.word(),
         };
         if let Some(watched) = &self.watched {
             watched.goodbye(self.leaves());
         }
+        if let Some(socket) = &self.socket {
+            super::control::close(socket);
+        }
         let finished = self.driver.finish(word);
-        self.end.end();
-        (outcome, finished)
+        let next = self.next.take().zip(self.switch.as_ref().map(Switch::again));
+        if next.is_none() {
+            self.stage.end.end();
+        }
+        Left { outcome, finished, stage: self.stage, next }
     }
 
     /// What was cancelled on leaving is still answered, as far as the venue answers in time. A market of our own needs no
@@ -187,10 +194,10 @@ impl Session {
             }
             return;
         }
-        let until = self.clock.now() + ANSWERS_TAKE;
-        while self.driver.engine().working_orders() > 0 && self.clock.now() < until {
+        let until = self.stage.clock.now() + ANSWERS_TAKE;
+        while self.driver.engine().working_orders() > 0 && self.stage.clock.now() < until {
             self.driver.collect();
-            self.driver.advance(self.clock.now(), usize::MAX >> 1);
+            self.driver.advance(self.stage.clock.now(), usize::MAX >> 1);
             std::thread::park_timeout(Duration::from_millis(2));
         }
     }
@@ -235,13 +242,16 @@ impl Session {
         if let Some(outcome) = self.serve_waiting(state) {
             return Some(outcome);
         }
-        if let Some(jump) = self.clock.take_jump()
+        if let Some(outcome) = self.follow_switch() {
+            return Some(outcome);
+        }
+        if let Some(jump) = self.stage.clock.take_jump()
             && matches!(self.pace, Pace::Clock)
         {
             self.driver.fault(Fault::ClockJump(jump));
         }
         if matches!(self.pace, Pace::Clock) {
-            self.driver.look_at_clock(self.clock.now());
+            self.driver.look_at_clock(self.stage.clock.now());
         }
         self.look_at_watchdog(state);
         self.driver.collect();
@@ -267,7 +277,7 @@ impl Session {
                 return Some(Outcome::Quit);
             }
         }
-        let now = self.clock.now();
+        let now = self.stage.clock.now();
         if self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
             return Some(Outcome::Done);
         }
@@ -284,18 +294,23 @@ impl Session {
     fn serve_waiting(&mut self, state: &mut State) -> Option<Outcome> {
         let mut killed = false;
         loop {
-            if self.end.take_kill() {
+            if self.stage.end.take_kill() {
                 killed = true;
                 self.kill();
             }
-            let request = self.end.requests.try_recv().ok()?;
-            if killed && loosens(&request) {
+            let request = self.stage.end.requests.try_recv().ok()?;
+            if killed && self.loosens(&request) {
                 continue;
             }
             if let Some(outcome) = self.serve(request, state) {
                 return Some(outcome);
             }
         }
+    }
+
+    fn loosens(&self, request: &Request) -> bool {
+        let limits = self.driver.engine().limits();
+        matches!(request, Request::Command(command) if command.loosens(|key| limits.get(key)))
     }
 
     fn kill(&mut self) {
@@ -338,7 +353,7 @@ impl Session {
     }
 
     fn look_at_signals(&mut self) -> Option<Outcome> {
-        let signal = self.signals.try_recv().ok()?;
+        let signal = self.stage.signals.try_recv().ok()?;
         let name = signal.name();
         match signal {
             signal if signal.kills(self.screen) => {
@@ -379,9 +394,49 @@ impl Session {
                 self.driver.command(Command::Leaving("the screen was lost".to_owned()));
                 return Some(Outcome::ScreenLost);
             }
+            Request::Switch { account, typed } => {
+                if let Err(why) = self.begin_switch(account, typed) {
+                    self.stay(&why);
+                }
+            }
             Request::Wake => {}
         }
         None
+    }
+
+    /// Another account is asked for. This run goes on until the next one can begin.
+    fn begin_switch(&mut self, account: Account, typed: Option<String>) -> Result<(), String> {
+        self.driver.engine().may_leave()?;
+        let at = self.stage.clock.now();
+        let running = if let Feed::Live(live) = self.driver.feed() { Some(live.options().clone()) } else { None };
+        let Some(switch) = &mut self.switch else {
+            return Err("this market has the paper account and no other".to_owned());
+        };
+        switch.ask(Wanted { account, typed, running, at }, self.stage.cockpit.clone())
+    }
+
+    /// The next run is ready, or refused. What happened meanwhile may keep this one here.
+    fn follow_switch(&mut self) -> Option<Outcome> {
+        let prepared = match self.switch.as_mut()?.take()? {
+            Ok(prepared) => prepared,
+            Err(why) => {
+                self.stay(&why);
+                return None;
+            }
+        };
+        if let Err(why) = self.driver.engine().may_leave() {
+            prepared.abandon();
+            self.stay(&why);
+            return None;
+        }
+        let account = prepared.account();
+        self.driver.command(Command::Leaving(format!("switched to the {} account", account.word())));
+        self.next = Some(prepared);
+        Some(Outcome::Switched(account))
+    }
+
+    fn stay(&mut self, why: &str) {
+        self.driver.tell(format!("the account stays as it is: {why}"));
     }
 
     fn set_weather(&mut self, word: &str) {
@@ -397,7 +452,7 @@ impl Session {
         if let Some(seek) = state.seek {
             return seek;
         }
-        let now = self.clock.now();
+        let now = self.stage.clock.now();
         match &mut self.pace {
             Pace::Clock => now,
             Pace::Replay { speed, from, since, .. } => {
@@ -415,7 +470,7 @@ impl Session {
     }
 
     fn playback(&mut self, request: PlaybackRequest, state: &mut State) {
-        let (reached, now) = (self.driver.now(), self.clock.now());
+        let (reached, now) = (self.driver.now(), self.stage.clock.now());
         let Pace::Replay { speed, resume, from, since } = &mut self.pace else { return };
         (*from, *since) = (reached, now);
         match request {
@@ -457,7 +512,7 @@ impl Session {
             Pace::Replay { speed, .. } => speed,
         };
         // What came between the last look and falling asleep has woken nobody.
-        self.end.falls_asleep();
+        self.stage.end.falls_asleep();
         self.driver.collect();
         let until_due = match self.driver.next_due() {
             Some(due) if speed > 0.0 => {
@@ -465,7 +520,7 @@ impl Session {
             }
             _ => NAP_MAX,
         };
-        match self.end.requests.recv_timeout(until_due.min(NAP_MAX)) {
+        match self.stage.end.requests.recv_timeout(until_due.min(NAP_MAX)) {
             Ok(request) => self.serve(request, state),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) if self.screen => Some(Outcome::ScreenLost),
@@ -478,7 +533,7 @@ impl Session {
 
     /// Builds a snapshot for whoever looks.
     fn publish(&mut self, state: &mut State) {
-        let now = self.clock.now();
+        let now = self.stage.clock.now();
         state.published = now;
         let report_due = self.on_snapshot.is_some() && now.since(state.reported) >= Span::from_secs(1);
         if !self.screen && !report_due {
@@ -492,7 +547,7 @@ impl Session {
                 on_snapshot(&snapshot);
             }
         }
-        self.end.publish(snapshot);
+        self.stage.end.publish(snapshot);
     }
 
     fn label_snapshot(&self, snapshot: &mut Snapshot, state: &mut State, now: Ts) {

@@ -6,7 +6,7 @@ use super::keymap::{Code, Key, Keymap};
 use super::layers::{
     Ctx, Layer, Layers, Outcome, QUIET_MS, READ_FIRST, Taken, account, arm, cancel, details, flatten, help,
 };
-use super::layers::{killed, limits, palette, quit, release, reset, seek};
+use super::layers::{killed, limits, palette, quit, real_money, release, reset, seek};
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
 use super::state::{MainView, Step, UiState};
@@ -47,6 +47,8 @@ pub struct Cockpit {
     quit_ms: Option<i64>,
     /// Newest event seen, by number.
     newest_notice: u64,
+    /// The run that is looked at.
+    run: Option<String>,
 }
 
 impl Cockpit {
@@ -63,6 +65,7 @@ impl Cockpit {
             wish: None,
             quit_ms: None,
             newest_notice: 0,
+            run: None,
         }
     }
 
@@ -97,6 +100,9 @@ impl Cockpit {
 
     /// Looks at a new live snapshot; returns requests that follow from it.
     pub fn observe(&mut self, live: &Snapshot) -> Vec<Request> {
+        if self.run.as_ref() != Some(&live.session.run) {
+            self.meet(live);
+        }
         if let Some(frozen) = &mut self.frozen {
             // A frozen picture of markets is a help, a frozen picture of the state would be a lie.
             frozen.version = live.version;
@@ -115,6 +121,16 @@ impl Cockpit {
         let mut out = Vec::new();
         self.sync_view(&mut out);
         out
+    }
+
+    /// Another run: what was open, frozen or asked for belonged to the one before.
+    fn meet(&mut self, live: &Snapshot) {
+        if self.run.replace(live.session.run.clone()).is_some() {
+            let ui = UiState { view: self.ui.view, candle: self.ui.candle, focus: self.ui.focus, ..UiState::default() };
+            self.ui = UiState { hint: Some(format!("now: {}", arm::account_line(live))), ..ui };
+            self.layers.clear();
+            (self.frozen, self.sent_view, self.newest_notice) = (None, None, 0);
+        }
     }
 
     /// Somebody who reads old events keeps reading them: new ones must not push them away.
@@ -208,7 +224,10 @@ impl Cockpit {
                 if matches!(request, Request::Quit(_)) {
                     self.quit_ms = Some(now_ms);
                 }
-                out.push(request);
+                match takes_ceremony(&request, live) {
+                    Some((command, tail)) => self.open(real_money::RealMoney::new(command, tail, now_ms), key, now_ms),
+                    None => out.push(request),
+                }
             }
             Taken::Outcome(Outcome::Say(text) | Outcome::CloseAndSay(text)) => self.ui.hint = Some(text),
             Taken::Outcome(Outcome::Run(id)) => self.run(id, key, live, now_ms, out),
@@ -308,7 +327,7 @@ impl Cockpit {
             Id::FlattenAll => self.open(flatten::FlattenAll::default(), key, now_ms),
             Id::Release => self.open(release::Release::new(target, name, false), key, now_ms),
             Id::Adopt => self.open(release::Release::new(target, name, true), key, now_ms),
-            Id::Account => self.open(account::Account, key, now_ms),
+            Id::Account => self.open(account::Account::new(live), key, now_ms),
             Id::Limits => {
                 let row = if self.ui.focus == PaneId::Limits { self.ui.row(PaneId::Limits) } else { 0 };
                 self.open(limits::Limits::new(row), key, now_ms);
@@ -419,6 +438,14 @@ fn next_speed(now: f64, faster: bool) -> Option<f64> {
         SPEEDS.iter().rev().find(|s| **s < now).or(SPEEDS.first())
     };
     next.copied()
+}
+
+/// The command and the tail that it takes first, where the account is real money and the command would loosen something.
+fn takes_ceremony(request: &Request, live: &Snapshot) -> Option<(Command, String)> {
+    let (Request::Command(command), Some(tail)) = (request, &live.session.tail) else { return None };
+    let limit = |key| live.limits.iter().find(|row| row.key == key).map_or(0, |row| row.value);
+    let confirmed = matches!(command, Command::Confirmed { .. });
+    (!confirmed && command.loosens(limit)).then(|| (command.clone(), tail.clone()))
 }
 
 fn next_candle(now: CandleLength) -> CandleLength {

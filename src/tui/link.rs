@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::command::Command;
+use crate::engine::ids::Account;
 use crate::engine::snapshot::{Snapshot, View};
 use crate::gate::Gate;
 
@@ -25,6 +26,13 @@ pub enum Request {
     Playback(PlaybackRequest),
     /// Next weather of the simulated market: calm, busy, crash.
     Weather(String),
+    /// Go on with another account: a new run.
+    Switch {
+        /// Which.
+        account: Account,
+        /// What was typed, where the account asks for it.
+        typed: Option<String>,
+    },
     /// Leave, with what to do about open risk.
     Quit(QuitChoice),
     /// The screen is gone: it failed, panicked or lost its terminal.
@@ -160,6 +168,10 @@ impl Board {
             *newest = Some(Arc::new(changed));
         }
     }
+    /// Tells the cockpit to leave.
+    pub fn end(&self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+    }
 }
 
 impl EngineEnd {
@@ -179,6 +191,11 @@ impl EngineEnd {
     /// Has a kill been asked for since the last look?
     pub fn take_kill(&self) -> bool {
         self.shared.kill.swap(false, Ordering::SeqCst)
+    }
+    /// Takes what was asked of the run before and gives back what is still to be done: that the cockpit leaves.
+    pub fn forget_requests(&self) -> Vec<Request> {
+        let leaves = |request: &Request| matches!(request, Request::Quit(_) | Request::ScreenLost);
+        self.requests.try_iter().filter(leaves).collect()
     }
     /// The engine is about to sleep: from now on it must be woken. It looks once more before it does.
     pub fn falls_asleep(&self) {

@@ -38,15 +38,15 @@ pub fn always(_: &Snapshot, _: &UiState) -> Validity {
     Validity::Yes
 }
 
-/// No latch, nothing that keeps arming refused, and an account that is armed here.
+/// No latch, and nothing that keeps arming refused.
 pub fn arm(snapshot: &Snapshot, _: &UiState) -> Validity {
     let state = &snapshot.state;
     if let Some(latch) = &state.latch {
         let word = if latch.is_kill() { "KILLED" } else { "TRIPPED" };
         return Validity::No(format!("{word}: reset first (R)").into());
     }
-    if snapshot.session.pair.account() == Account::Live {
-        return Validity::No("arming real money takes the account's tail, which is not asked for here".into());
+    if snapshot.session.pair.account() == Account::Live && snapshot.session.tail.is_none() {
+        return Validity::No("real money without a tail to type: start anew".into());
     }
     match &state.arming_refused {
         Some(why) => Validity::No(why.clone().into()),
@@ -82,15 +82,9 @@ pub fn cancel_order(snapshot: &Snapshot, ui: &UiState) -> Validity {
     }
 }
 
-/// There is a latch, on an account that is reset here.
+/// There is a latch.
 pub fn reset(snapshot: &Snapshot, _: &UiState) -> Validity {
-    if snapshot.state.latch.is_none() {
-        return Validity::No("neither killed nor tripped".into());
-    }
-    unless(
-        snapshot.session.pair.account() == Account::Live,
-        "resetting real money takes the account's tail, which is not asked for here",
-    )
+    unless(snapshot.state.latch.is_none(), "neither killed nor tripped")
 }
 
 /// There is a notice to acknowledge.

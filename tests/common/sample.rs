@@ -52,6 +52,7 @@ pub fn sample() -> Snapshot {
             pair: Pair::SIMULATED,
             run: "mhx2k9q01a".to_owned(),
             market_label: "seed 7".to_owned(),
+            tail: None,
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
@@ -93,6 +94,7 @@ fn state() -> StateView {
         ],
         arming_refused: None,
         arm_for: Span::from_secs(900),
+        stays: None,
     }
 }
 

@@ -112,6 +112,7 @@ pub fn calm() -> Snapshot {
             pair: Pair::SIMULATED,
             run: "mhxtest0ab".to_owned(),
             market_label: "weather calm, seed 7".to_owned(),
+            tail: None,
             practice: false,
             playback: None,
             weather: Some("calm".to_owned()),
@@ -130,6 +131,7 @@ pub fn calm() -> Snapshot {
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),
+            stays: None,
         },
         account: AccountView {
             equity: Some(usd("10000")),
@@ -195,9 +197,13 @@ pub fn replay(speed: f64) -> Snapshot {
     picture
 }
 
+/// Tail of the live account.
+pub const TAIL: &str = "a1B2";
+
 /// Bybit's market with this account.
 pub fn bybit(account: Account, mut picture: Snapshot) -> Snapshot {
     picture.session.pair = Pair::bybit(account);
+    picture.session.tail = (account == Account::Live).then(|| TAIL.to_owned());
     picture.session.weather = None;
     picture
 }

@@ -12,9 +12,11 @@ pub mod killed;
 pub mod limits;
 pub mod palette;
 pub mod quit;
+pub mod real_money;
 pub mod release;
 pub mod reset;
 pub mod seek;
+pub mod tail;
 
 use self::dialog::Dialog;
 use super::commands::Id;

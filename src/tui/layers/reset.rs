@@ -42,6 +42,10 @@ impl Layer for Reset {
         }
         if key.code == Code::Enter {
             return match self.word.text() {
+                // Real money takes the account's tail instead, in a step of its own.
+                _ if ctx.snapshot.session.tail.is_some() && ctx.may_confirm() => {
+                    Outcome::Done(Request::Command(Command::Reset))
+                }
                 WORD if ctx.may_confirm() => Outcome::Done(Request::Command(Command::Reset)),
                 WORD => Outcome::Early,
                 _ => Outcome::Say(format!("type {WORD}, then Enter")),
@@ -60,7 +64,11 @@ impl Layer for Reset {
         dialog.gap();
         dialog.say("Lifts the latch and stays disarmed; arming is a step of its own.");
         dialog.gap();
-        dialog.row(format!("type {WORD} to go on: {}_", self.word.text()), Tone::Bright);
+        if ctx.snapshot.session.tail.is_some() {
+            dialog.row("Enter goes on to the typed tail of the account", Tone::Bright);
+        } else {
+            dialog.row(format!("type {WORD} to go on: {}_", self.word.text()), Tone::Bright);
+        }
         dialog.focus = Some(dialog.rows.len() - 1);
         dialog
     }

@@ -12,6 +12,8 @@ pub enum Accepts {
     Number,
     /// Latin letters, kept in upper case whatever the layout or `CapsLock`.
     Word,
+    /// Latin letters, digits and signs as they are typed; letters of another layout by their place.
+    Ascii,
     /// Any printable text.
     Text,
 }
@@ -62,6 +64,8 @@ impl Field {
         let c = match self.accepts {
             Accepts::Number if latin.is_ascii_digit() || (latin == '.' && !self.text.contains('.')) => latin,
             Accepts::Word if latin.is_ascii_alphabetic() => latin.to_ascii_uppercase(),
+            Accepts::Ascii if typed == ' ' || typed.is_ascii_graphic() => typed,
+            Accepts::Ascii if latin.is_ascii_graphic() => latin,
             Accepts::Text if !typed.is_control() => typed,
             _ => return false,
         };
@@ -95,6 +99,7 @@ mod tests {
         assert_eq!(typed(Accepts::Word, "flat 1"), "FLAT");
         assert_eq!(typed(Accepts::Word, "афе"), "FAT");
         assert_eq!(typed(Accepts::Text, "gross лимит\u{1b}[31m"), "gross лимит[31m");
+        assert_eq!(typed(Accepts::Ascii, "LIVE aB3-\t"), "LIVE aB3-");
         assert_eq!(typed(Accepts::Text, &"x".repeat(500)).len(), LENGTH_MAX);
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::sign::Signer;
+use super::unlock::LiveKey;
 
 /// An account that orders may be sent to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,13 +14,9 @@ pub enum PrivateAccount {
     Demo,
     /// Bybit's test network.
     Testnet,
-    /// Real money. No [`LiveKey`] can be made in this version.
+    /// Real money.
     Live(LiveKey),
 }
-
-/// What the live account will need. It has no value: this version cannot trade real money.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LiveKey {}
 
 /// The key pair of one account.
 pub struct Credentials {

@@ -115,6 +115,8 @@ pub enum HostError {
 /// Where public data comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicHosts {
+    /// Addresses on this machine may be the same for both: the markets are not.
+    network: Network,
     rest: Address,
     stream: Address,
 }
@@ -181,6 +183,7 @@ impl PublicHosts {
             }
         };
         Ok(Self {
+            network,
             rest: family.pick("rest_url", overrides.rest.as_deref(), &rest, &[])?,
             stream: family.pick("ws_public_url", overrides.ws_public.as_deref(), &stream, &["/v5/public/linear"])?,
         })
@@ -207,19 +210,27 @@ impl PublicHosts {
 impl PrivateHosts {
     /// The hosts of the account that the credentials are for.
     pub fn new(credentials: &Credentials, overrides: &Overrides) -> Result<Self, HostError> {
-        let (family, rest, stream) = match credentials.account() {
-            PrivateAccount::Demo => (DEMO, "https://api-demo.bybit.com", "wss://stream-demo.bybit.com"),
-            PrivateAccount::Testnet => (TESTNET, "https://api-testnet.bybit.com", "wss://stream-testnet.bybit.com"),
-            PrivateAccount::Live(never) => match *never {},
+        Self::of_region(credentials, Region::Global, overrides)
+    }
+
+    /// The same for an account of a region; only live accounts have one.
+    pub fn of_region(credentials: &Credentials, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
+        let own = |rest: &str, stream: &str| (format!("https://{rest}"), format!("wss://{stream}"));
+        let (family, (rest, stream)) = match credentials.account() {
+            PrivateAccount::Demo => (DEMO, own("api-demo.bybit.com", "stream-demo.bybit.com")),
+            PrivateAccount::Testnet => (TESTNET, own("api-testnet.bybit.com", "stream-testnet.bybit.com")),
+            PrivateAccount::Live(_) => {
+                (MAINNET, own(&format!("api.{}", region.domain()), &format!("stream.{}", region.stream_domain())))
+            }
         };
         // The demo account has no trade socket (contract 0.30); a simulated one on loopback may offer it.
         let trade = match (credentials.account(), overrides.ws_trade.as_deref()) {
             (PrivateAccount::Demo, None) => None,
-            (_, given) => Some(family.pick("ws_trade_url", given, stream, &["/v5/trade"])?),
+            (_, given) => Some(family.pick("ws_trade_url", given, &stream, &["/v5/trade"])?),
         };
         Ok(Self {
-            rest: family.pick("rest_url", overrides.rest.as_deref(), rest, &[])?,
-            stream: family.pick("ws_private_url", overrides.ws_private.as_deref(), stream, &["/v5/private"])?,
+            rest: family.pick("rest_url", overrides.rest.as_deref(), &rest, &[])?,
+            stream: family.pick("ws_private_url", overrides.ws_private.as_deref(), &stream, &["/v5/private"])?,
             trade,
         })
     }

@@ -19,6 +19,7 @@ pub mod rest;
 pub mod sign;
 pub mod socket;
 pub mod trade;
+pub mod unlock;
 
 #[cfg(test)]
 mod tests;

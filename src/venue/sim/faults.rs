@@ -83,6 +83,8 @@ pub struct Faults {
     pub odd_refusals: bool,
     /// The key says that it may only read.
     pub read_only_key: bool,
+    /// The key may take money out.
+    pub withdrawing_key: bool,
 }
 
 impl Default for Faults {
@@ -124,6 +126,7 @@ impl Default for Faults {
             trade_sessions_max: 0,
             odd_refusals: false,
             read_only_key: false,
+            withdrawing_key: false,
         }
     }
 }

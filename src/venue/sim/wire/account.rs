@@ -73,7 +73,7 @@ fn wallet(exchange: &Exchange, params: &Params) -> Answer {
 
 fn info(exchange: &Exchange, now: Ts) -> Success {
     Success::ok(json!({
-        "unifiedMarginStatus": 5, "marginMode": "REGULAR_MARGIN", "isMasterTrader": false, "spotHedgingStatus": "OFF",
+        "unifiedMarginStatus": 5, "marginMode": exchange.account.margin_mode, "isMasterTrader": false, "spotHedgingStatus": "OFF",
         "updatedTime": ms(now), "dcpStatus": "OFF", "timeWindow": 0, "smpGroup": 0, "uid": exchange.account.uid.to_string(),
     }))
 }
@@ -87,10 +87,11 @@ fn fee_rates(exchange: &Exchange, params: &Params) -> Success {
 }
 
 fn key_info(exchange: &Exchange, keys: &Keys, faults: &Faults) -> Success {
+    let wallet = if faults.withdrawing_key { json!(["Withdraw"]) } else { json!([]) };
     Success::ok(json!({
         "id": "1", "note": "simulated exchange", "apiKey": keys.key, "readOnly": i64::from(faults.read_only_key), "secret": "",
         "permissions": {
-            "ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": [], "Options": [],
+            "ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": wallet, "Options": [],
             "Derivatives": ["DerivativesTrade"], "CopyTrading": [], "BlockTrade": [], "Exchange": [], "NFT": [],
             "Affiliate": [], "Earn": [],
         },
@@ -116,6 +117,9 @@ pub fn write(exchange: &mut Exchange, path: &str, body: &Value) -> Option<Answer
             "REGULAR_MARGIN" => return Some(Ok(Success::ok(json!({"reasons": []})))),
             _ => Err(Refusal::new(110_073, "Set margin mode failed")),
         },
+        "order/disconnected-cancel-all" => {
+            Err(Refusal::new(10_005, "Permission denied: disconnect cancel all is not activated for this account"))
+        }
         "account/demo-apply-money" => demo_money(exchange, body),
         _ => return None,
     };

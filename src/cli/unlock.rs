@@ -1,0 +1,128 @@
+//! Real money from the command line: the typed tail, by `--confirm` or on the terminal, and the check of the key.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::live::Find;
+use super::runs::Place;
+use crate::config::Config;
+use crate::engine::ceremony::Ceremony;
+use crate::engine::ids::Account;
+use crate::engine::time::Span;
+use crate::run::clock::{Stopwatch, wall};
+use crate::run::exit::{Exit, Failure};
+use crate::venue::bybit::hosts::Region;
+use crate::venue::bybit::unlock::{Allowed, Locked, Through, UnlockError, Unlocked};
+
+/// How long the exchange may take to say what the key may do.
+const CHECK_MAX: Duration = Duration::from_secs(15);
+/// Enter counts this long after the question, as in the cockpit.
+const LOCKED: Span = Span::from_secs(3);
+/// The question lapses after this long.
+const LAPSES: Duration = Duration::from_secs(30);
+
+/// How the tail is given.
+pub(super) enum Typed<'a> {
+    /// Text of `--confirm` or of the cockpit's ceremony.
+    Text(&'a str),
+    /// Asked for on the terminal.
+    Terminal,
+    /// Nothing: a kill and the watchdog only tighten, and that needs no ceremony.
+    Tightens,
+}
+
+/// Unlocks the live account. Nothing connects for orders before this.
+pub(super) fn unlock(place: &Place, typed: &Typed<'_>, find: Find) -> Result<Unlocked, Failure> {
+    let config = &place.loaded.config;
+    let refused = |error: UnlockError| Failure::configuration(format!("{error}; nothing was started"));
+    let allowed = allowed(config)?;
+    let found = find(Account::Live, &config.keys.live).map_err(Failure::configuration)?;
+    let region = Region::parse(&config.bybit.region).map_err(|error| refused(error.into()))?;
+    let locked = Locked::new(found.api_key.expose(), found.secret.into_text(), region, &config.bybit.overrides())
+        .map_err(refused)?;
+    let ceremony = match typed {
+        Typed::Text(text) => Ceremony::typed(text, locked.tail()),
+        Typed::Terminal => Ceremony::typed(&ask(&locked)?, locked.tail()),
+        Typed::Tightens => Ceremony::typed(&Ceremony::phrase(locked.tail()), locked.tail()),
+    };
+    let ceremony =
+        ceremony.ok_or_else(|| Failure::new(Exit::Refused, format!("{}; nothing was started", UnlockError::Tail)))?;
+    let through = Through {
+        recv_window_ms: u32::try_from(config.bybit.recv_window.as_ms()).unwrap_or(u32::MAX),
+        proxy: config.bybit.proxy(),
+        now: Arc::new(wall),
+    };
+    let unlocked = check(locked, through)?.unlock(&allowed, &ceremony);
+    unlocked.map_err(refused)
+}
+
+/// The file's part: `live = true`, and limits of its own. Comes before any key is looked for.
+pub(super) fn allowed(config: &Config) -> Result<Allowed, Failure> {
+    let allowed = Allowed::by_file(config.live)
+        .map_err(|error| Failure::configuration(format!("{error}; nothing was started")))?;
+    config.limits_of(Account::Live).map_err(|error| Failure::configuration(format!("{error}; nothing was started")))?;
+    Ok(allowed)
+}
+
+fn check(locked: Locked, through: Through) -> Result<crate::venue::bybit::unlock::Checked, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::error)?;
+    let checked = runtime.block_on(async { tokio::time::timeout(CHECK_MAX, locked.check(through)).await });
+    let refused = |error: UnlockError| {
+        let exit = if matches!(error, UnlockError::Unchecked(_)) { Exit::Error } else { Exit::Configuration };
+        Failure::new(exit, format!("{error}; nothing was started"))
+    };
+    match checked {
+        Ok(checked) => checked.map_err(refused),
+        Err(_) => Err(Failure::error(
+            "the exchange did not say in time what the live account's key may do; nothing was started",
+        )),
+    }
+}
+
+/// Asks on the terminal. What was typed before the question does not count.
+fn ask(locked: &Locked) -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        let hint = "--mode live takes the account's tail: without a terminal as --confirm \"LIVE <tail>\"; nothing was started";
+        return Err(Failure::new(Exit::Refused, hint));
+    }
+    let place = if locked.is_simulated() { " on a SIMULATED EXCHANGE" } else { "" };
+    let mut out = std::io::stderr().lock();
+    // A terminal that takes no text takes no answer either.
+    let _ = write!(
+        out,
+        "\n*** LIVE: REAL MONEY{place} ***\ntype {} (Enter counts after 3 s; 30 s): ",
+        Ceremony::phrase(locked.tail())
+    );
+    let _ = out.flush();
+    forget_typed_ahead();
+    let watch = Stopwatch::start();
+    let text =
+        line_within(LAPSES).ok_or_else(|| Failure::new(Exit::Refused, "\nnobody answered; nothing was started"))?;
+    if watch.elapsed() < LOCKED {
+        return Err(Failure::new(Exit::Refused, "that was too fast to have been read; nothing was started"));
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn forget_typed_ahead() {
+    // Where it fails the three seconds still hold.
+    let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
+}
+
+#[cfg(not(unix))]
+const fn forget_typed_ahead() {}
+
+/// One line of the terminal, if it comes in time.
+fn line_within(wait: Duration) -> Option<String> {
+    let (typed, line) = std::sync::mpsc::sync_channel(1);
+    let read = move || {
+        let mut text = String::new();
+        if std::io::stdin().read_line(&mut text).is_ok() {
+            let _ = typed.send(text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+    };
+    std::thread::Builder::new().name("question".into()).spawn(read).ok()?;
+    line.recv_timeout(wait).ok()
+}

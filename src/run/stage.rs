@@ -1,0 +1,51 @@
+//! What outlives a run: accounts follow each other while the screen, its line, the signals and the clock stay.
+
+use std::sync::mpsc::Receiver;
+
+use super::clock::Clock;
+use super::driver::Finished;
+use super::live::Prepared;
+use super::session::Outcome;
+use super::signals::{self, Signal};
+use super::switch::Switch;
+use crate::tui::link::{CockpitEnd, EngineEnd, link};
+
+/// What a run is shown and asked through.
+pub struct Stage {
+    /// The clock that events are stamped with.
+    pub clock: Clock,
+    /// The cockpit's end of the line.
+    pub cockpit: CockpitEnd,
+    /// The engine's end of the line.
+    pub end: EngineEnd,
+    /// Signals.
+    pub signals: Receiver<Signal>,
+}
+
+impl Stage {
+    /// Nobody has looked or asked yet. A signal that kills does so on the thread that hears it.
+    pub fn set(screen: bool) -> std::io::Result<Self> {
+        let (cockpit, end) = link();
+        let (killer, wake) = (cockpit.clone(), cockpit.clone());
+        let past = move |signal: Signal| {
+            let kills = signal.kills(screen);
+            if kills {
+                killer.kill();
+            }
+            kills
+        };
+        Ok(Self { clock: Clock::start(), signals: signals::listen(past, move || wake.wake())?, cockpit, end })
+    }
+}
+
+/// What is left of a session.
+pub struct Left {
+    /// Why it ended.
+    pub outcome: Outcome,
+    /// The run.
+    pub finished: Finished,
+    /// For the next run.
+    pub stage: Stage,
+    /// The next run, where another account takes over, and the way on from it.
+    pub next: Option<(Prepared, Switch)>,
+}
