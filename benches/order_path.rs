@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tickdeck::engine::effect::{NewOrder, Purpose, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
@@ -52,6 +52,7 @@ fn order(seq: u64) -> NewOrder {
         tif: TimeInForce::PostOnly,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: Ts(1),
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use at_sim::{client, credentials, exchange, now};
 use serde_json::{Value, json};
 use tickdeck::engine::Engine;
-use tickdeck::engine::effect::{Effects, TimeInForce};
+use tickdeck::engine::effect::{Effects, Protection, TimeInForce};
 use tickdeck::engine::event::Event;
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId};
 use tickdeck::engine::num::{Price, Qty, Side};
@@ -127,6 +127,7 @@ impl Run {
             price: Price::from_raw(price - price % 100_000_000),
             tif: TimeInForce::PostOnly,
             reduce_only: false,
+            protection: Protection::default(),
         };
         let open = Gate::default();
         let pass = open.pass(open.epoch(), PATIENCE, false);

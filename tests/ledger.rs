@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tickdeck::engine::account::Holding;
-use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::event::{Baselines, Fill, FillKind};
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol, order_link_id};
 use tickdeck::engine::market::instrument::Instrument;
@@ -50,6 +50,7 @@ fn intent(seq: u64, purpose: Purpose) -> Job {
         tif: TimeInForce::ImmediateOrCancel,
         reduce_only: purpose != Purpose::Entry,
         purpose,
+        protection: Protection::default(),
         decided: Ts(5),
     };
     let link_id = order_link_id(Account::Paper, &RunId("r1".to_owned()), OrderSeq(seq));

@@ -33,8 +33,10 @@ impl Engine {
                 self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
+            Outcome::Moved if self.is_kept_back_again(&order) => {}
             Outcome::Moved => self.tell_ended(&order, out),
         }
+        self.tell_left(&order, out);
         out.push(Effect::Record(Record::OrderState {
             order: order.intent.seq,
             state: order.state.word().into(),
@@ -69,6 +71,34 @@ impl Engine {
         self.tell(level, Kind::Order, Some(order.intent.symbol), text, out);
     }
 
+    /// A reducing order that did not leave, for the reason of the one before it. During a ban there is one every second.
+    fn is_kept_back_again(&mut self, order: &Order) -> bool {
+        if order.state != OrderState::Unsent || order.opens() {
+            return false;
+        }
+        let Some(desk) = self.desks.get_mut(order.intent.symbol.index()) else { return false };
+        match &mut desk.kept_back {
+            Some((why, times)) if *why == order.reason => {
+                *times = times.saturating_add(1);
+                true
+            }
+            other => {
+                *other = Some((order.reason.clone(), 1));
+                false
+            }
+        }
+    }
+
+    /// A reducing order left again: how many before it did not.
+    fn tell_left(&mut self, order: &Order, out: &mut Effects) {
+        let left =
+            !order.opens() && matches!(order.state, OrderState::Live | OrderState::Filled | OrderState::Rejected);
+        let Some(desk) = self.desks.get_mut(order.intent.symbol.index()).filter(|_| left) else { return };
+        let Some((why, times)) = desk.kept_back.take().filter(|(_, times)| *times > 1) else { return };
+        let text = format!("{}: {times} tries before this one were not sent: {why}", desk.instrument.name);
+        self.tell(Level::Info, Kind::Order, Some(order.intent.symbol), text, out);
+    }
+
     fn pause_entries(&mut self, symbol: Symbol, span: Span) {
         if let Some(desk) = self.desks.get_mut(symbol.index()) {
             desk.cooldown_until = desk.cooldown_until.max(self.now + span);
@@ -87,6 +117,7 @@ impl Engine {
             return;
         }
         self.fills += 1;
+        let before = self.account.holding(symbol).signed;
         let booked = self.account.book_fill(self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
@@ -113,6 +144,7 @@ impl Engine {
             self.control.flat_proven = None;
             self.protect(symbol);
         }
+        self.follow_position(symbol, before, out);
         if booked.realised.is_negative() {
             self.pause_entries(symbol, self.limits.span(LimitKey::CooldownAfterLoss));
         }
@@ -162,6 +194,7 @@ impl Engine {
             AccountUpdate::Statement(statement) => {
                 self.foreign_orders = statement.foreign_orders;
                 self.reconcile(statement, out);
+                self.verify_protection(statement, out);
                 self.prove_flat(statement, out);
             }
             AccountUpdate::Opening(opening) => self.open_account(opening, out),
@@ -169,6 +202,16 @@ impl Engine {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
                     desk.danger = Some((*liquidation, *adl));
                 }
+            }
+            AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
+            AccountUpdate::Protected { symbol, side, fill, purpose } => {
+                let (level, kind) = match purpose {
+                    Purpose::TakeProfit => (Level::Info, FillKind::TakeProfit),
+                    _ => (Level::Warn, FillKind::Stop),
+                };
+                let text = format!("{}: the {} at the venue closed {}", self.name(*symbol), purpose.word(), fill.qty);
+                self.book_fill((kind, None), *symbol, *side, fill, out);
+                self.tell(level, Kind::Fill, Some(*symbol), text, out);
             }
             AccountUpdate::Fees { symbol, maker, taker } => {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
@@ -217,6 +260,7 @@ impl Engine {
         };
         let holdings: Vec<Holding> = opening.holdings.iter().map(as_we_left_it).collect();
         self.account.open_with(opening.balance, &holdings);
+        self.doubt_protection();
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
         self.foreign_orders = opening.foreign_orders;

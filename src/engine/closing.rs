@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
-use super::effect::{Effects, NewOrder, Purpose, TimeInForce};
+use super::effect::{Effects, NewOrder, Protection, Purpose, TimeInForce};
 use super::event::Statement;
 use super::ids::{Symbol, order_link_id};
 use super::notice::{Kind, Level};
@@ -112,6 +112,7 @@ impl Engine {
             tif: if at_market { TimeInForce::CloseAtMarket } else { TimeInForce::ImmediateOrCancel },
             reduce_only: true,
             purpose,
+            protection: Protection::default(),
             decided: self.now,
         };
         let Some(approved) = super::risk::gate::approve_reducing(order, &held) else { return false };
@@ -132,6 +133,7 @@ impl Engine {
         let venue_flat = !statement.positions.iter().any(|(symbol, qty)| scope.contains(symbol) && *qty != 0);
         let ours_flat = !self.account.open().any(|h| scope.contains(&h.symbol));
         let working = scope.iter().any(|symbol| self.orders.working_of(*symbol).next().is_some());
+        let working = working || self.left_behind(statement).iter().any(|order| scope.contains(&order.symbol));
         let (why, started) = (close.why, close.started);
         if !venue_flat || !ours_flat || working {
             if let Some(close) = &mut self.control.close {

@@ -144,7 +144,7 @@ impl Engine {
     /// Nothing opens until the cause ends; what rests to open is cancelled now.
     pub(super) fn start_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
         let symbol = cause.symbol();
-        if self.control.reducing.insert(cause.clone()) {
+        if self.control.reducing.insert(cause.clone()) && !cause.is_an_unknown_name() {
             let whose = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
             self.tell(Level::Warn, Kind::State, symbol, format!("REDUCING {whose}: {cause}"), out);
         }
@@ -153,7 +153,7 @@ impl Engine {
 
     /// The cause ended.
     pub(super) fn stop_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
-        if self.control.reducing.remove(cause) {
+        if self.control.reducing.remove(cause) && !cause.is_an_unknown_name() {
             self.settle_notice();
             self.tell(Level::Info, Kind::State, None, format!("no longer REDUCING: {cause}"), out);
         }
@@ -189,13 +189,18 @@ impl Engine {
             }
             Fault::Ledger(why) => self.trip(&LatchCause::Fault(format!("ledger: {why}")), out),
             Fault::Internal(why) => self.trip(&LatchCause::Fault(why.clone()), out),
-            Fault::ClockJump(span) => {
-                self.feed = None;
-                self.control.reconciled = false;
-                self.disarm(&format!("the clock jumped by {span}"), out);
-                self.ask(out);
-            }
+            Fault::ClockJump(span) => self.lose_touch(&format!("the clock jumped by {span}"), out),
+            Fault::Stopped(span) => self.lose_touch(&format!("tickdeck stood still for {span}"), out),
         }
+    }
+
+    /// Everything that is believed may be old.
+    fn lose_touch(&mut self, why: &str, out: &mut Effects) {
+        self.feed = None;
+        self.control.reconciled = false;
+        self.doubt_protection();
+        self.disarm(why, out);
+        self.ask(out);
     }
 
     /// The venue forbids opening, or lifts that. The same reason with new numbers replaces the old one.
@@ -220,6 +225,9 @@ impl Engine {
         if hold.code == DenialCode::VenueUnreachable && hold.symbol.is_none() {
             let since = self.control.unreachable_since.unwrap_or(self.now);
             self.control.unreachable_since = hold.detail.is_some().then_some(since);
+            if hold.detail.is_some() {
+                self.doubt_protection();
+            }
         }
     }
 

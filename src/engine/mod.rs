@@ -20,6 +20,7 @@ pub mod notice;
 pub mod num;
 mod operating;
 pub mod orders;
+pub mod protecting;
 pub mod risk;
 pub mod settings;
 pub mod signal;
@@ -36,7 +37,7 @@ use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
 use event::{Event, Link, MarketData, ModelInfo, Restored};
-use ids::{Pair, RunId, Symbol};
+use ids::{OrderSeq, Pair, RunId, Symbol};
 use market::instrument::{Instrument, InstrumentStatus};
 use notice::{Kind, Level, Notice};
 use num::{Money, Price};
@@ -84,6 +85,8 @@ pub struct Engine {
     clock_offset: Option<Span>,
     /// Open orders at the venue that are not ours.
     foreign_orders: u16,
+    /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
+    protective: BTreeMap<OrderSeq, event::Protective>,
 }
 
 impl Engine {
@@ -129,6 +132,7 @@ impl Engine {
             feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
+            protective: BTreeMap::new(),
         }
     }
 
@@ -256,6 +260,7 @@ impl Engine {
                 out.push(Effect::Infer(Box::new(frame)));
             }
         }
+        self.watch_protection(out);
         self.run_close(out);
         if self.control.asked.is_none_or(|asked| self.now.since(asked) >= RECONCILE_EVERY) {
             self.ask(out);
@@ -285,6 +290,7 @@ impl Engine {
             settings: &self.settings,
             limits: &self.limits,
             desks: &self.desks,
+            instruments: &self.instruments,
             account: &self.account,
             orders: &self.orders,
             sent: &self.sent,

@@ -8,7 +8,7 @@ use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::risk::limits::{LimitKey, show};
-use super::risk::state::{Arming, Latch, LatchCause};
+use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::snapshot::Health;
 use super::time::Span;
 
@@ -49,8 +49,13 @@ impl Engine {
                 }
                 return;
             }
+            Command::RetryVenue => self.retry_venue(out),
             Command::Present => return,
             Command::Leaving(how) => {
+                self.control.leaving = true;
+                if self.unprotected() > 0 {
+                    self.ask(out);
+                }
                 self.disarm(how, out);
                 self.write_baselines(out);
                 Ok(how.clone())
@@ -144,6 +149,15 @@ impl Engine {
         Ok(format!("flattening {what}"))
     }
 
+    fn retry_venue(&mut self, out: &mut Effects) -> Result<String, String> {
+        let refused = |cause: &ReduceCause| matches!(cause, ReduceCause::Venue { code, .. } if code.may_be_retried());
+        if !self.control.reducing.iter().any(refused) {
+            return Err("the exchange refuses neither this address nor the key".into());
+        }
+        out.push(Effect::Retry);
+        Ok("asked once more".into())
+    }
+
     fn reset(&mut self, out: &mut Effects) -> Result<String, String> {
         let Some(latch) = self.control.latch.clone() else { return Err("nothing is latched".into()) };
         if self.control.close.is_some() {
@@ -183,7 +197,9 @@ impl Engine {
     }
 
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
-        if self.cancel(order, out) {
+        if let Some(protective) = self.protective.get(&order).cloned() {
+            Ok(self.cancel_protective(protective, out))
+        } else if self.cancel(order, out) {
             Ok(format!("cancel of order {}", order.0))
         } else {
             Err("that order no longer works".into())
@@ -215,6 +231,7 @@ impl Engine {
             }
         } else {
             self.protect(symbol);
+            self.ask(out);
         }
         out.push(Effect::Record(Record::Released { symbol, released }));
         let word = if released { "released: shown, never touched again" } else { "adopted: exits run again" };

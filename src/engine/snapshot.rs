@@ -470,6 +470,23 @@ pub struct PositionRow {
     pub close_cost: Option<Money>,
     /// Unconfirmed by the venue: shown with `?`.
     pub believed: bool,
+    /// What protects it at the venue.
+    pub protected: Protected,
+}
+
+/// What protects a position at the venue, whatever becomes of this program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Protected {
+    /// None is configured, and none is there.
+    Unwanted,
+    /// The venue has not said.
+    Unknown,
+    /// Nothing: an alarm.
+    None,
+    /// Nothing, and that is the person's choice.
+    Yours,
+    /// A stop at this price.
+    Stop(Price),
 }
 
 /// One line of the orders pane.
@@ -477,7 +494,7 @@ pub struct PositionRow {
 pub struct OrderRow {
     /// Our number.
     pub order: OrderSeq,
-    /// Order link id.
+    /// Order link id; the venue's own id of a protective order, which has none of ours.
     pub link_id: String,
     /// Instrument name.
     pub name: String,
@@ -493,7 +510,8 @@ pub struct OrderRow {
     pub price: Price,
     /// Purpose word.
     pub purpose: String,
-    /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`.
+    /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`; `@venue` of a
+    /// protective order that waits there.
     pub state: String,
     /// Still working?
     pub working: bool,

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use super::desk::Desk;
-use super::ids::order_link_id;
+use super::event::Protective;
+use super::ids::{OrderSeq, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Qty, Side};
 use super::orders::Order;
@@ -142,11 +143,12 @@ impl Engine {
         let held = self.account.holding(desk.symbol);
         let signal = signal(desk, &self.settings, self.settings.horizon_s, self.now).ok();
         let (change_pct, change_is_24h) = change(desk);
+        let (price_decimals, qty_decimals) = desk.decimals();
         MarketRow {
             symbol: desk.symbol,
             name: desk.instrument.name.clone(),
-            price_decimals: desk.instrument.price_decimals() as u8,
-            qty_decimals: desk.instrument.qty_decimals() as u8,
+            price_decimals: price_decimals as u8,
+            qty_decimals: qty_decimals as u8,
             last: self.freshness(desk.last.map(|last| last.1)),
             direction: desk.direction,
             change_pct,
@@ -311,6 +313,7 @@ impl Engine {
                     released: self.control.released.contains(&held.symbol),
                     close_cost: self.close_cost(desk, held.qty(), side),
                     believed: !self.control.reconciled,
+                    protected: self.protected(desk),
                 })
             })
             .collect()
@@ -327,7 +330,28 @@ impl Engine {
 
     fn order_rows(&self) -> Vec<OrderRow> {
         let ended = self.orders.ended().rev().take(ENDED_SHOWN);
-        self.orders.working().rev().chain(ended).map(|order| self.order_row(order)).collect()
+        let ours = self.orders.working().rev().chain(ended).map(|order| self.order_row(order));
+        self.protective.iter().map(|(number, order)| self.protective_row(*number, order)).chain(ours).collect()
+    }
+
+    /// A protective order at the venue: it waits for its price.
+    fn protective_row(&self, number: OrderSeq, order: &Protective) -> OrderRow {
+        OrderRow {
+            order: number,
+            link_id: order.order.clone(),
+            name: self.name(order.symbol).to_owned(),
+            symbol: order.symbol,
+            side: order.side,
+            qty: order.qty,
+            filled: Qty::ZERO,
+            price: order.trigger,
+            purpose: order.purpose.word().to_owned(),
+            state: "@venue".into(),
+            working: true,
+            protective: true,
+            age: Span(0),
+            reason: String::new(),
+        }
     }
 
     fn order_row(&self, order: &Order) -> OrderRow {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Ledger, LedgerError, marker};
 use crate::engine::account::Holding;
-use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
+use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{Baselines, EarlierOrder};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
@@ -291,6 +291,8 @@ fn earlier_order(
         tif: by_word(&TimeInForce::ALL, TimeInForce::word, tif).ok_or_else(|| word("intents.tif", tif))?,
         reduce_only,
         purpose: by_word(&Purpose::ALL, Purpose::word, purpose).ok_or_else(|| word("intents.purpose", purpose))?,
+        // What it carried is at the venue, which says so itself.
+        protection: Protection::default(),
         decided: Ts(decided),
     };
     let mut statement = connection.prepare_cached("SELECT exec_id, qty FROM fills WHERE run = ?1 AND seq = ?2")?;

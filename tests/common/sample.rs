@@ -85,6 +85,7 @@ fn state() -> StateView {
         closing: false,
         flat_proven: None,
         receipt: vec![],
+        guardian: Vec::new(),
         preflight: vec![
             check("feed", Health::Ok, "14 ms"),
             check("books", Health::Ok, "3 of 4 in sync"),
@@ -275,6 +276,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.43")),
             believed: false,
+            protected: Protected::Stop(price("63380")),
         },
         PositionRow {
             symbol: Symbol(1),
@@ -292,6 +294,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.58")),
             believed: false,
+            protected: Protected::Stop(price("3253.7")),
         },
     ]
 }

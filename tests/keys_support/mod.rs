@@ -9,7 +9,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
 use tickdeck::engine::snapshot::{
-    AccountView, Check, Freshness, Health, HealthView, LimitRow, MarketRow, OrderRow, Playback, PositionRow,
+    AccountView, Check, Freshness, Health, HealthView, LimitRow, MarketRow, OrderRow, Playback, PositionRow, Protected,
     SessionView, Snapshot, StateView, StateWord, Verdict,
 };
 use tickdeck::engine::time::{Span, Ts};
@@ -65,6 +65,7 @@ pub fn position(index: u16, name: &str, qty: &str, notional: &str) -> PositionRo
         released: false,
         close_cost: Some(usd("0.42")),
         believed: false,
+        protected: Protected::Unwanted,
     }
 }
 
@@ -128,6 +129,7 @@ pub fn calm() -> Snapshot {
             closing: false,
             flat_proven: None,
             receipt: Vec::new(),
+            guardian: Vec::new(),
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),

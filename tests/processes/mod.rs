@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tickdeck::engine::effect::TimeInForce;
+use tickdeck::engine::effect::{Protection, TimeInForce};
 use tickdeck::engine::ids::OrderSeq;
 use tickdeck::engine::num::{Price, Qty, Side};
 use tickdeck::gate::Gate;
@@ -122,6 +122,7 @@ pub fn rests(sim: &Sim, number: u32) {
         price: Price::from_raw(price - price % 100_000_000),
         tif: TimeInForce::PostOnly,
         reduce_only: false,
+        protection: Protection::default(),
     };
     let rest = client(sim.rest_url(), credentials(KEY, SECRET), 5_000, None).unwrap();
     let gate = Gate::default();

@@ -125,7 +125,7 @@ impl Rescue {
         for row in &due {
             asked.insert(row.order_id.clone(), Instant::now());
         }
-        let answers = join_all(due.iter().map(|row| self.rest.cancel_by_id(&row.symbol, &row.order_id))).await;
+        let answers = join_all(due.iter().map(|row| self.rest.cancel_id(&row.symbol, &row.order_id))).await;
         for (row, answer) in due.iter().zip(answers) {
             match answer {
                 Ok(_) => receipt.note(&format!("cancel taken: {}", words(row))),

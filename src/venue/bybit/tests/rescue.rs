@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::engine::effect::Protection;
 use crate::engine::ids::OrderSeq;
 use crate::engine::num::{Price, Qty, Side};
 use crate::gate::Gate;
@@ -62,6 +63,7 @@ impl Last {
             price: self.best("BTCUSDT", book, percent),
             tif: crate::engine::effect::TimeInForce::PostOnly,
             reduce_only,
+            protection: Protection::default(),
         }
     }
 
@@ -122,8 +124,8 @@ fn step_one_ends_what_can_open_and_nothing_else() {
     for _ in 0..4 {
         last.rests(true, false);
     }
-    let price = last.best("BTCUSDT", "bids", 90).to_string();
-    last.rig.runtime.block_on(last.rest.trading_stop("BTCUSDT", &price, "")).unwrap();
+    let stop = Protection { stop: Some(last.best("BTCUSDT", "bids", 90)), ..Protection::default() };
+    last.rig.runtime.block_on(last.rest.trading_stop("BTCUSDT", stop)).unwrap();
     let kept = last.open().len() - 4;
     let ending = last.cancel(&Last::ours(&["BTCUSDT"]));
     assert!(ending.no_openings, "{ending:?}");
