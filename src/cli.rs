@@ -6,6 +6,7 @@ mod doctor;
 mod global;
 mod keys;
 mod kill;
+mod left;
 mod lines;
 mod live;
 mod models;
@@ -225,6 +226,10 @@ pub struct BacktestOptions {
     /// Keep the autotrader disarmed
     #[arg(long)]
     pub disarmed: bool,
+    /// Feed tapes of our own with everything the run saw, instead of running models and paper venue again; the decisions
+    /// must be those that were recorded
+    #[arg(long, conflicts_with_all = ["simulated", "practice", "disarmed", "decisions"])]
+    pub audit: bool,
     /// Write every decision to this file; one tape only
     #[arg(long, value_name = "FILE")]
     pub decisions: Option<PathBuf>,

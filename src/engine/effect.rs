@@ -146,6 +146,9 @@ impl Purpose {
     }
 }
 
+/// Command word of the row that keeps the proof that the whole account is flat.
+pub const FLAT_PROVEN: &str = "flat-proven";
+
 /// A row for the ledger.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Record {

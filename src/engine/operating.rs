@@ -7,6 +7,7 @@ use super::control::CloseWhy;
 use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
+use super::pending::About;
 use super::risk::limits::{LimitKey, show};
 use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::snapshot::Health;
@@ -44,9 +45,7 @@ impl Engine {
             Command::Release(symbol) => self.release(*symbol, true, out),
             Command::Adopt(symbol) => self.release(*symbol, false, out),
             Command::Acknowledge(id) => {
-                if self.pending_notice.as_ref().is_some_and(|notice| notice.id <= *id) {
-                    self.pending_notice = None;
-                }
+                self.pending.acknowledge(*id);
                 return;
             }
             Command::RetryVenue => self.retry_venue(out),
@@ -62,9 +61,13 @@ impl Engine {
             }
         };
         let outcome = match outcome {
-            Ok(done) => done,
+            Ok(done) => {
+                self.pending.settle(|about| *about == About::Command);
+                done
+            }
             Err(why) => {
-                self.tell(Level::Warn, Kind::State, None, format!("{} refused: {why}", command.word()), out);
+                let text = format!("{} refused: {why}", command.word());
+                self.warn(Kind::State, None, text, About::Command, out);
                 format!("refused: {why}")
             }
         };
@@ -173,7 +176,7 @@ impl Engine {
             self.write_baselines(out);
         }
         out.push(Effect::Record(Record::Latch(None)));
-        self.pending_notice = None;
+        self.pending.clear();
         let text = format!("reset: {} lifted, SAFE", latch.cause);
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
         Ok(text)

@@ -24,4 +24,4 @@ pub use open::{Ledger, Opened, holder, private_folder};
 pub use read::{Filter, PnlBy, Reader};
 pub use restore::{Stored, UnresolvedIntent};
 pub use sheet::{Cell, Format, Sheet};
-pub use thread::{JOBS_MAX, LedgerReply, LedgerThread, PushError};
+pub use thread::{JOBS_MAX, LedgerReply, LedgerThread, PushError, Store, Writer};

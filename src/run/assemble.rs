@@ -9,12 +9,13 @@ use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
+use super::files::ledger_path;
 use super::guardian::{self, GuardianOptions, Report};
 use super::inference::Inference;
 use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::stage::Stage;
-use super::start::{Opening, StartError, ledger_path, private_folder};
+use super::start::{Opening, StartError, private_folder};
 use super::switch::Switch;
 use super::watchdog::link::{WatchdogPlan, Watched};
 use crate::engine::event::Restored;
@@ -87,7 +88,7 @@ pub struct Plan<'a> {
 /// Puts a session together.
 pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     let Plan { opening, stage, shown, .. } = plan;
-    let Opening { restored, ledger, mut troubles } = opening;
+    let Opening { restored, ledger, mut troubles, .. } = opening;
     if let Some(latch) = &restored.latch {
         troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
     }

@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
+use super::files::ledger_path;
 use super::session::Session;
 use super::stage::{Left, Stage};
-use super::start::{
-    Opening, Setup, StartError, held_symbols, ledger_path, open, open_with, paper_venue, private_folder,
-};
+use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
 use super::watchdog::link::WatchdogPlan;
-use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -22,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
+use crate::venue::bybit::account::opening::Before;
 use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
@@ -204,7 +203,7 @@ fn begin(
         Some(access) => {
             let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
             rescue = Some(rescue_options(&access, run, proxy, now.clone(), Closer::Guardian));
-            let options = account_options(access, feed.options(), &prepared.opening.restored);
+            let options = account_options(access, feed.options(), &prepared.opening);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
         }
@@ -267,13 +266,14 @@ pub fn rescue_options(
     RescueOptions { rest, account: access.account, run, by }
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Restored) -> AccountOptions {
+fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening) -> AccountOptions {
+    let (restored, (heard, booked)) = (&opening.restored, opening.booked.clone());
     AccountOptions {
         hosts: access.hosts,
         credentials: access.credentials,
         account: access.account,
         run: restored.run.clone(),
-        earlier: restored.earlier.clone(),
+        before: Before { orders: restored.earlier.clone(), booked, heard },
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,
@@ -298,7 +298,7 @@ fn opening(pair: Pair, symbols: &[String], setup: &Setup, at: Ts, recording: boo
     // The venue says the rules as soon as it is reached; until then nothing is known and nothing opens.
     let instruments = symbols.iter().map(|name| Instrument::unknown(name)).collect();
     if recording {
-        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", at);
+        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", (at, new_run(at)));
     }
     open(pair, instruments, setup, "", at)
 }

@@ -118,7 +118,7 @@ impl Rig {
             credentials,
             account: Account::Testnet,
             run: Self::run_id(),
-            earlier: Vec::new(),
+            before: crate::venue::bybit::account::opening::Before::default(),
             symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
             transport,
             recv_window_ms: 5_000,

@@ -96,7 +96,15 @@ impl Desk {
         }
         for row in reading.executions.iter().flatten() {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
-            if self.is_of_an_earlier_order(row) { self.on_execution(at, row) } else { self.skip_execution(row) }
+            let ours = self.is_of_an_unknown_order(row) || self.protective_purpose(row).is_some();
+            let symbol = self.symbol(&row.symbol).filter(|_| ours);
+            if self.is_of_an_earlier_order(row) {
+                self.on_execution(at, row);
+            } else if self.remember(row)
+                && let Some(symbol) = symbol
+            {
+                self.on_foreign(symbol, row);
+            }
         }
         self.told = self.signed(reading);
         self.version += 1;
