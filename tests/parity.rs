@@ -190,6 +190,7 @@ fn asked(order: &NewOrder) -> model::NewOrder {
             TimeInForce::ImmediateOrCancel => Tif::Ioc,
             TimeInForce::PostOnly => Tif::PostOnly,
             TimeInForce::GoodTillCancel => Tif::Gtc,
+            TimeInForce::CloseAtMarket => unreachable!("not drawn here: it has no price to compare"),
         },
         link: name(order.seq).link,
         reduce_only: order.reduce_only,
