@@ -6,7 +6,7 @@ mod rig;
 use rig::{BTC, ETH, Rig, eager, p, restored, usd};
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{Purpose, Record};
-use tickdeck::engine::event::Fault;
+use tickdeck::engine::event::{AccountUpdate, Event, Fault, Statement};
 use tickdeck::engine::num::{Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
@@ -368,6 +368,27 @@ fn nothing_opens_before_the_venue_has_spoken() {
     rig.fault(Fault::ClockJump(Span::from_secs(10)));
     rig.arm();
     assert_ne!(rig.engine.state_word(), StateWord::Armed, "arming waits for reconcile");
+}
+
+#[test]
+fn books_that_differ_reduce_until_they_agree() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    let balance = rig.engine.account().balance();
+    rig.event(Event::Account(AccountUpdate::Statement(Statement {
+        balance,
+        positions: vec![(BTC, 5_000_000)],
+        working: Vec::new(),
+        unlisted: 0,
+        foreign_orders: 0,
+        protection: Vec::new(),
+        protective: Vec::new(),
+    })));
+    assert_eq!(rig.engine.state_word(), StateWord::Reducing, "{}", rig.told());
+    rig.want(ETH, Side::Buy);
+    rig.run(2000);
+    assert_eq!(rig.position(ETH), 0, "nothing opens: {}", rig.told());
+    rig.run(6000);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "the venue's next statement agrees: {}", rig.told());
 }
 
 #[test]
