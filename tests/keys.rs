@@ -628,3 +628,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_audit_commands_nothing_and_says_so() {
+    let mut picture = replay(1.0);
+    picture.session.playback.as_mut().unwrap().kind = "audit".to_owned();
+    let mut desk = Desk::new(picture);
+    for keys in ["<^K>", "d"] {
+        let asked = desk.types(keys);
+        assert!(!asked.iter().any(|request| matches!(request, Request::Command(_))), "{keys}: {asked:?}");
+        assert!(desk.hint().contains("an audit plays what was recorded"), "{keys}: {}", desk.hint());
+        assert!(desk.layers().is_empty(), "no layer waits for a kill that is not coming");
+    }
+}
+
+#[test]
+fn the_reset_names_the_exits_that_run_again() {
+    let mut picture = killed();
+    picture.state.max_hold = Span::from_secs(1);
+    let mut desk = Desk::new(picture);
+    desk.types("<Esc>R");
+    assert_eq!(desk.layers(), ["reset"]);
+    let text = desk.dialog();
+    assert!(text.contains("exits resume at once") && text.contains("CLOSED AT ONCE"), "{text}");
+}

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
-use super::effect::{Effects, NewOrder, Protection, Purpose, TimeInForce};
+use super::effect::{Effect, Effects, FLAT_PROVEN, NewOrder, Protection, Purpose, Record, TimeInForce};
 use super::event::Statement;
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Price, Rate, Side};
 use super::orders::Order;
+use super::pending::About;
 
 /// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points, then as far as an order may go.
 const BANDS: [i64; 4] = [1_000_000, 3_000_000, 10_000_000, 50_000_000];
@@ -32,7 +33,8 @@ impl Engine {
         self.control.note(self.now, &format!("{}: closing {open} position(s), reduce-only", why.word()));
         self.control.close =
             Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
-        self.tell(Level::Warn, Kind::State, None, format!("{}: closing {open} position(s)", why.word()), out);
+        let text = format!("{}: closing {open} position(s)", why.word());
+        self.warn(Kind::State, None, text, About::Closing, out);
         self.run_close(out);
         self.ask(out);
     }
@@ -137,7 +139,11 @@ impl Engine {
         self.control.close = None;
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
-        self.settle_notice();
+        if account_flat {
+            let outcome = format!("{} ended flat, proven by {PROOFS} statements of the venue", why.word());
+            out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
+        }
+        self.pending.settle(|about| *about == About::Closing);
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
         let text = if outside == 0 {

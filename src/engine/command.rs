@@ -45,6 +45,9 @@ pub enum Command {
     Present,
     /// The terminal or the process is going away; as disarm. The text says which signal.
     Leaving(String),
+    /// Ask an exchange that refuses this address or key once whether it still does, instead of waiting for the time to
+    /// pass.
+    RetryVenue,
     /// A command with the ceremony that real money takes for it.
     Confirmed {
         /// The typed tail.
@@ -71,6 +74,7 @@ impl Command {
             Self::Acknowledge(_) => "acknowledge",
             Self::Present => "present",
             Self::Leaving(_) => "leaving",
+            Self::RetryVenue => "retry-venue",
             Self::Confirmed { command, .. } => command.word(),
         }
     }

@@ -7,7 +7,7 @@ use super::features::{FeatureFrame, FeatureState};
 use super::ids::Symbol;
 use super::market::book::Book;
 use super::market::candles::Candles;
-use super::market::instrument::Instrument;
+use super::market::instrument::{Instrument, InstrumentStatus, decimals};
 use super::market::ticker::MergedTicker;
 use super::market::trades::Trades;
 use super::num::{Price, Rate, Side};
@@ -61,6 +61,8 @@ pub struct Desk {
     pub exits: Exits,
     /// Tries of the running exit: each widens the price band.
     pub exit_tries: u8,
+    /// Why reducing orders did not leave, and how many in a row: told once, then counted.
+    pub kept_back: Option<(String, u32)>,
     /// No entries before this moment.
     pub cooldown_until: Ts,
     /// What the venue says protects the position.
@@ -125,6 +127,7 @@ impl Desk {
             told: None,
             exits: Exits::default(),
             exit_tries: 0,
+            kept_back: None,
             cooldown_until: Ts(0),
             cover: Cover::default(),
             marks: VecDeque::new(),
@@ -194,6 +197,19 @@ impl Desk {
     pub fn mark(&self) -> Option<Price> {
         let fresh = self.ticker.mark_at().zip(self.heard).is_some_and(|(at, heard)| heard.since(at) <= MARK_MAX_AGE);
         self.ticker.facts().mark.filter(|_| fresh).or_else(|| self.book.mid())
+    }
+
+    /// Decimals of prices and quantities for the screen. While the rules are not known they are those of the book: a tick
+    /// that was assumed would cut prices.
+    pub fn decimals(&self) -> (usize, usize) {
+        let rules = (self.instrument.price_decimals(), self.instrument.qty_decimals());
+        let levels = [Side::Buy, Side::Sell].into_iter().flat_map(|side| self.book.same(side).iter().take(10));
+        let seen = levels.map(|level| (decimals(level.price.raw()), decimals(level.qty.raw())));
+        let most = |one: (usize, usize), other: (usize, usize)| (one.0.max(other.0), one.1.max(other.1));
+        match self.instrument.status {
+            InstrumentStatus::Unknown => seen.reduce(most).unwrap_or(rules),
+            _ => rules,
+        }
     }
 
     /// What a trade costs: as the venue said, else as configured.

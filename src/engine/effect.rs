@@ -41,6 +41,8 @@ pub enum Effect {
         /// The venue's id: such an order has none of ours.
         order: String,
     },
+    /// Ask a venue that refuses us, once, whether it still does.
+    Retry,
     /// Write to the ledger.
     Record(Record),
     /// Tell the person.
@@ -139,6 +141,9 @@ impl Purpose {
         }
     }
 }
+
+/// Command word of the row that keeps the proof that the whole account is flat.
+pub const FLAT_PROVEN: &str = "flat-proven";
 
 /// A row for the ledger.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

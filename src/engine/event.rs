@@ -61,6 +61,8 @@ pub struct Restored {
     pub limits: RiskLimits,
     /// A kill or trip that is still latched.
     pub latch: Option<Latch>,
+    /// When the whole account was last proven flat, where nothing has happened since.
+    pub flat_proven: Option<Ts>,
     /// Wallet balance in quote currency.
     pub balance: Money,
     /// Open positions.

@@ -6,6 +6,7 @@ use super::event::{Fault, Hold};
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Money, UNIT};
+use super::pending::About;
 use super::risk::exposure::Worst;
 use super::risk::limits::LimitKey;
 use super::risk::state::{Arming, LatchCause, ReduceCause};
@@ -144,17 +145,18 @@ impl Engine {
     /// Nothing opens until the cause ends; what rests to open is cancelled now.
     pub(super) fn start_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
         let symbol = cause.symbol();
-        if self.control.reducing.insert(cause.clone()) {
+        if self.control.reducing.insert(cause.clone()) && !cause.is_an_unknown_name() {
             let whose = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
-            self.tell(Level::Warn, Kind::State, symbol, format!("REDUCING {whose}: {cause}"), out);
+            let text = format!("REDUCING {whose}: {cause}");
+            self.warn(Kind::State, symbol, text, About::Reducing(cause.clone()), out);
         }
         self.cancel_openings(symbol, out);
     }
 
     /// The cause ended.
     pub(super) fn stop_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
-        if self.control.reducing.remove(cause) {
-            self.settle_notice();
+        if self.control.reducing.remove(cause) && !cause.is_an_unknown_name() {
+            self.pending.settle(|about| *about == About::Reducing(cause.clone()));
             self.tell(Level::Info, Kind::State, None, format!("no longer REDUCING: {cause}"), out);
         }
     }
@@ -215,6 +217,7 @@ impl Engine {
         for cause in old.iter().filter(|cause| new.as_ref() != Some(cause)) {
             if new.is_some() {
                 self.control.reducing.remove(cause);
+                self.pending.settle(|about| *about == About::Reducing(cause.clone()));
             } else {
                 self.stop_reducing(cause, out);
             }
@@ -279,6 +282,9 @@ impl Engine {
                 },
             ),
         ];
+        if let Some(text) = self.warming_words() {
+            checks.push(warn("warm-up", false, format!("no signal {text}")));
+        }
         if let Some(why) = self.arming_refused() {
             checks.push(light("loss limits", false, why));
         }

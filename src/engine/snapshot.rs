@@ -179,8 +179,8 @@ pub struct StateView {
     pub armed_until: Option<Ts>,
     /// The latch, while killed or tripped.
     pub latch: Option<Latch>,
-    /// Why only reducing orders pass, in plain words.
-    pub reducing: Vec<String>,
+    /// Why only reducing orders pass.
+    pub reducing: Vec<Reduction>,
     /// Positions that are being exited while disarmed: banner `DISARMED · exiting 2`.
     pub exiting: u16,
     /// Open positions.
@@ -197,8 +197,19 @@ pub struct StateView {
     pub arming_refused: Option<String>,
     /// How long arming lasts when asked now.
     pub arm_for: Span,
+    /// Longest holding time: an exit of its own, where exits run.
+    pub max_hold: Span,
     /// Why no other account may take over now.
     pub stays: Option<String>,
+}
+
+/// One reason why only reducing orders pass.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reduction {
+    /// Venue name of the instrument; `None` concerns everything.
+    pub name: Option<String>,
+    /// In plain words.
+    pub why: String,
 }
 
 /// The states of the banner.
@@ -319,6 +330,8 @@ pub struct MarketRow {
     pub unrealised: Option<Money>,
     /// Why it does or does not trade now.
     pub verdict: Verdict,
+    /// Until its features have seen enough history for a signal; `None` when they have, or where there is no model.
+    pub warming: Option<Span>,
 }
 
 /// The answer to "why did it not trade?".
@@ -430,6 +443,8 @@ pub struct SignalRow {
     pub cost_bps: Option<f64>,
     /// Age of the features behind it.
     pub age: Option<Span>,
+    /// The strategy acts on this row.
+    pub decides: bool,
     /// `LONG 0.61>0.55`, `flat`, `edge gate: 0.8 bp < 11.6 bp`.
     pub verdict: String,
 }

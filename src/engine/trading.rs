@@ -189,7 +189,11 @@ impl Engine {
             order.purpose.word()
         );
         out.push(Effect::Submit(approved));
-        self.tell(Level::Info, Kind::Order, Some(order.symbol), text, out);
+        // One of many that do not leave is counted, not told.
+        let repeats = self.desks.get(order.symbol.index()).is_some_and(|desk| desk.kept_back.is_some());
+        if !(order.reduce_only && repeats) {
+            self.tell(Level::Info, Kind::Order, Some(order.symbol), text, out);
+        }
     }
 
     /// Exits of one held instrument, as far as its state allows them.

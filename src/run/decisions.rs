@@ -105,6 +105,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             write!(line, "{at} PROTECT {}{}", symbol.0, Levels(*protection))
         }
         Effect::CancelProtective { symbol, order } => write!(line, "{at} CANCEL-PROTECTIVE {} {order}", symbol.0),
+        Effect::Retry => write!(line, "{at} RETRY"),
         Effect::Note(notice) => write!(line, "{at} NOTE {:?} {}", notice.kind, notice.text),
         Effect::Record(record) => match record {
             Record::Fill { order, symbol, side, fill, balance, position, .. } => write!(

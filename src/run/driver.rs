@@ -347,6 +347,11 @@ impl Driver {
                         venue.cancel_protective(at, symbol, &order);
                     }
                 }
+                Effect::Retry => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.retry(at);
+                    }
+                }
                 Effect::Record(record) => records.push(Job::Record { at, record }),
                 Effect::Note(notice) => {
                     if self.keep_notices {

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
+use super::files::ledger_path;
 use super::session::Session;
 use super::stage::{Left, Stage};
-use super::start::{
-    Opening, Setup, StartError, held_symbols, ledger_path, new_run, open, open_with, paper_venue, private_folder,
-};
+use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::market::instrument::Instrument;

@@ -107,6 +107,7 @@ fn restored() -> Restored {
         settings: settings(),
         limits: RiskLimits::try_new([5, 6, 9, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).unwrap(),
         latch: Some(Latch { cause: LatchCause::Killed("key".to_owned()), at: Ts(5) }),
+        flat_proven: Some(Ts(6)),
         balance: Money::from_units(10_000),
         holdings: vec![Holding::flat(Symbol(1))],
         baselines: Some(Baselines {

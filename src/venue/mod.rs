@@ -27,6 +27,8 @@ pub trait Venue: Send {
     fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection);
     /// Cancels a protective order by the venue's id; may be repeated freely.
     fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str);
+    /// Asks once whether the venue still refuses this address or key.
+    fn retry(&mut self, at: Ts);
     /// Takes in what arrived since the last call, where other threads listen.
     fn collect(&mut self);
     /// When the next event is due, if one is known.
@@ -54,6 +56,7 @@ impl Venue for paper::PaperVenue {
     fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str) {
         Self::cancel_protective(self, at, symbol, order);
     }
+    fn retry(&mut self, _: Ts) {}
     fn collect(&mut self) {}
     fn next_due(&self) -> Option<Ts> {
         Self::next_due(self)

@@ -94,6 +94,7 @@ fn state() -> StateView {
         ],
         arming_refused: None,
         arm_for: Span::from_secs(900),
+        max_hold: Span::from_secs(900),
         stays: None,
     }
 }
@@ -155,6 +156,7 @@ fn markets() -> Vec<MarketRow> {
             position: 0,
             unrealised: None,
             verdict: Verdict::Flat,
+            warming: None,
         }
     };
     let disarmed = Denial::bare(DenialCode::StateDisarmed);
@@ -247,6 +249,7 @@ fn signals() -> Vec<SignalRow> {
         edge_bps: Some(edge),
         cost_bps: Some(11.6),
         age: Some(Span::from_ms(240)),
+        decides: model == "ensemble",
         verdict: verdict.to_owned(),
     };
     vec![
@@ -518,7 +521,7 @@ pub fn reducing() -> Snapshot {
     snapshot.session.market_label = String::new();
     snapshot.session.weather = None;
     snapshot.state.word = StateWord::Reducing;
-    snapshot.state.reducing = vec!["max_gross_notional below what is used".to_owned()];
+    snapshot.state.reducing = vec![Reduction { name: None, why: "max_gross_notional below what is used".to_owned() }];
     snapshot.positions[1].believed = true;
     snapshot
 }

@@ -45,6 +45,7 @@ fn market(index: u16, name: &str, last: &str) -> MarketRow {
         position: 0,
         unrealised: None,
         verdict: Verdict::Flat,
+        warming: None,
     }
 }
 
@@ -132,6 +133,7 @@ pub fn calm() -> Snapshot {
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),
+            max_hold: Span::from_secs(900),
             stays: None,
         },
         account: AccountView {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
@@ -31,6 +31,7 @@ fn commit(ledger: &mut Ledger, seq: u64) {
         tif: TimeInForce::PostOnly,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: Ts(1),
     };
     let intent = Job::Intent { at: Ts(1), order, link_id: format!("tp-r-{seq}") };

@@ -7,7 +7,8 @@ use tickdeck::engine::Engine;
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{Effect, Effects, NewOrder, Protection, Record};
 use tickdeck::engine::event::{
-    Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored, Ticker, Trade,
+    AccountUpdate, Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored,
+    Statement, Ticker, Trade,
 };
 use tickdeck::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::book::{BookUpdate, Level};
@@ -67,9 +68,13 @@ pub struct Rig {
     pub hold_back: bool,
     /// The venue takes no protection that is asked for by itself.
     pub refuses_protection: bool,
-    held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
+    pub held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
+    /// Models answer without a forecast, as they do while features warm up.
+    pub silent_models: bool,
+    /// Open orders of others that the venue's statements count.
+    pub foreign_orders: u16,
     /// Re-send the book at every boundary, so that the feed is alive.
     pub alive: bool,
 }
@@ -105,6 +110,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         settings,
         limits,
         latch: None,
+        flat_proven: None,
         balance: usd(10_000),
         holdings: Vec::new(),
         baselines: None,
@@ -145,6 +151,8 @@ impl Rig {
             refuses_protection: false,
             held_back: Vec::new(),
             forecast: [(0.2, 0.2, 0.0); 2],
+            silent_models: false,
+            foreign_orders: 0,
             alive: true,
         };
         rig.event(Event::Restored(Box::new(restored)));
@@ -203,7 +211,11 @@ impl Rig {
                     model: ModelId(0),
                     features_at: frame.at,
                     took: Span(1000),
-                    horizons: vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }],
+                    horizons: if self.silent_models {
+                        Vec::new()
+                    } else {
+                        vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }]
+                    },
                 }));
             }
             Effect::Ask => self.venue.ask(self.now),
@@ -217,6 +229,7 @@ impl Rig {
                 self.venue.cancel_protective(self.now, symbol, &order);
                 self.swept.push(order);
             }
+            Effect::Retry => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }
@@ -293,6 +306,10 @@ impl Rig {
                 self.now = self.now.max(at);
                 self.event(match report {
                     VenueReport::Order(update) => Event::Order(update),
+                    VenueReport::Account(AccountUpdate::Statement(statement)) => {
+                        let foreign_orders = self.foreign_orders;
+                        Event::Account(AccountUpdate::Statement(Statement { foreign_orders, ..statement }))
+                    }
                     VenueReport::Account(update) => Event::Account(update),
                 });
             }

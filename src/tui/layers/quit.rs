@@ -37,7 +37,7 @@ const WITH_RISK: [Choice; 3] = [
 const WITHOUT_RISK: [Choice; 2] = [("stay", None), ("quit", Some(QuitChoice::Leave))];
 
 /// What still looks after a position once this process is gone.
-fn what_stays(row: &PositionRow, snapshot: &Snapshot) -> String {
+pub fn what_stays(row: &PositionRow, snapshot: &Snapshot) -> String {
     let pair = snapshot.session.pair;
     match (pair.market(), pair.account()) {
         (Market::Simulated, _) => "ends with the simulated market".to_owned(),

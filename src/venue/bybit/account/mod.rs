@@ -161,6 +161,9 @@ impl Venue for BybitVenue {
     fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
         let _asked = self.command(Command::CancelProtective(symbol, order.to_owned()));
     }
+    fn retry(&mut self, _: Ts) {
+        let _asked = self.command(Command::Retry);
+    }
     fn collect(&mut self) {
         self.inlet.collect();
         if !self.over && self.task.is_finished() {

@@ -281,11 +281,8 @@ async fn modes_of(rest: &impl Api, symbols: &[String], odd: &mut Vec<Odd>) -> Re
         match rest.positions_of(symbol).await {
             Ok(rows) => modes.extend(rows),
             Err(RestError::Odd(unread)) => odd.push(Odd { symbol: Some(symbol.clone()), ..unread }),
-            // One name that the venue does not know keeps no other from being read.
-            Err(RestError::Refused { code: NO_SUCH_SYMBOL, .. }) => {
-                let field = "the venue knows no such contract".into();
-                odd.push(Odd { what: "position", field, symbol: Some(symbol.clone()) });
-            }
+            // One name that the venue does not know keeps no other from being read; the market says that it is none.
+            Err(RestError::Refused { code: NO_SUCH_SYMBOL, .. }) => {}
             Err(error) => return Err(error),
         }
     }

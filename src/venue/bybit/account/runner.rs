@@ -14,7 +14,7 @@ use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::codes::{Action, Next, doubts_rules};
+use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::parse::Rows;
 use crate::venue::bybit::parse::rest::account::FeeRow;
@@ -78,6 +78,8 @@ pub enum Ask {
     Read(Scope),
     /// Read what key and account allow ([`opening::standing`]).
     Standing,
+    /// Ask once, whatever is known of a refusal.
+    Retry,
     /// Read what the account pays.
     Fees,
     /// Read the rules of an instrument.
@@ -105,6 +107,8 @@ pub enum Done {
     Opened(Box<Result<Opened, RestError>>),
     /// What key and account allow.
     Standing(Result<Standing, RestError>),
+    /// Whether the venue listens again.
+    Retried(Result<(), RestError>),
     /// What the account pays.
     Fees(Result<Vec<FeeRow>, RestError>),
     /// The rules of an instrument; `None` where it is not listed.
@@ -299,6 +303,11 @@ impl Runner {
         self.asks.push(Ask::Clock);
     }
 
+    /// Asks once, whatever is known of a refusal.
+    pub fn retry(&mut self) {
+        self.asks.push(Ask::Retry);
+    }
+
     /// Something may have been missed: the books are compared with the account before it counts as reached.
     fn fall_behind(&mut self, at: &Moment) {
         self.behind = Some(at.now);
@@ -430,6 +439,17 @@ impl Runner {
             Done::Standing(Ok(standing)) => {
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None);
                 self.on_standing(standing);
+            }
+            Done::Retried(Ok(())) => {
+                self.lifts.remove(&(DenialCode::VenueBanned, None));
+                self.hold(DenialCode::VenueBanned, None, Source::Request, None);
+                self.asks.push(Ask::Standing);
+                self.fall_behind(at);
+                self.read_soon(now);
+            }
+            Done::Retried(Err(error)) => {
+                self.on_trouble(at, Some(&error), None);
+                self.desk.tell(format!("tried once more: {error}"));
             }
             Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
@@ -563,7 +583,11 @@ impl Runner {
     fn on_trouble(&mut self, at: &Moment, error: Option<&RestError>, symbol: Option<Symbol>) {
         let now = at.now;
         self.note_ban(at);
-        let Some(RestError::Refused { code, verdict, .. }) = error else { return };
+        let Some(RestError::Refused { code, verdict, message }) = error else { return };
+        if let Some(symbol) = symbol.filter(|_| is_wrong_mode(*code, message)) {
+            self.desk.doubt_mode(symbol);
+            return;
+        }
         if let Some(symbol) = symbol.filter(|_| doubts_rules(*code)) {
             self.read_rules(symbol, now);
         }

@@ -36,6 +36,8 @@ pub enum Command {
     Protect(Symbol, Protection),
     CancelProtective(Symbol, String),
     Ask,
+    /// Ask once, whatever is known of a refusal.
+    Retry,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
     EndStream,
@@ -152,6 +154,7 @@ impl Task {
             Command::Protect(symbol, protection) => self.runner.protect(&at, symbol, protection),
             Command::CancelProtective(symbol, order) => self.runner.cancel_protective(&at, symbol, order),
             Command::Ask => self.runner.ask(&at),
+            Command::Retry => self.runner.retry(),
             #[cfg(test)]
             Command::EndStream => self.side.abort_all(),
         }
@@ -284,6 +287,13 @@ impl Task {
                 tokio::spawn(async move {
                     let standing = opening::standing(&rest).await;
                     owed.pay(Done::Standing(standing));
+                });
+            }
+            Ask::Retry => {
+                let owed = Owed::new(done, Done::Retried(Err(lost_read())));
+                tokio::spawn(async move {
+                    let answer = rest.try_again().await;
+                    owed.pay(Done::Retried(answer));
                 });
             }
             Ask::Fees => {

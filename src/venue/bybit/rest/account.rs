@@ -73,6 +73,15 @@ impl Rest {
         self.read(&ask, read::info).await
     }
 
+    /// Asks once whether the venue answers this address and key, also while it is known to refuse them. An answer ends
+    /// what is known of a ban; a refusal begins it anew.
+    pub async fn try_again(&self) -> Result<(), RestError> {
+        let ask = self.signed("/v5/user/query-api", String::new(), Budget::Account, Urgency::Ordinary);
+        self.exchange(&ask, &|_| Ok(())).await?;
+        self.limits(|limits, _| limits.pardon());
+        Ok(())
+    }
+
     /// What the key may do.
     pub async fn key_info(&self) -> Result<KeyInfo, RestError> {
         let ask = self.signed("/v5/user/query-api", String::new(), Budget::Account, Urgency::Ordinary);

@@ -114,7 +114,7 @@ impl Rest {
             count: 1,
             urgency: Urgency::Ordinary,
             window_ms,
-            leave: None,
+            leaves: &[],
         }
     }
 
@@ -129,7 +129,7 @@ impl Rest {
             count: 1,
             urgency,
             window_ms: self.options.recv_window_ms,
-            leave: None,
+            leaves: &[],
         }
     }
 
@@ -137,7 +137,7 @@ impl Rest {
     /// `leave` has the last word.
     pub async fn create(&self, order: &Placement, leave: &Leave) -> Result<OrderRef, RestError> {
         let ask = self.write(Op::Create, "/v5/order/create", &order.body(), Budget::Create);
-        self.once(&Ask { urgency: order.urgency(), leave: Some(leave), ..ask }, &|envelope| {
+        self.once(&Ask { urgency: order.urgency(), leaves: std::slice::from_ref(leave), ..ask }, &|envelope| {
             Ok(read::accepted(envelope))
         })
         .await

@@ -69,6 +69,10 @@ pub struct Known {
     /// Newest row of each leg, by the venue's sequence (contract O13).
     seqs: BTreeMap<(Symbol, i64), i64>,
     legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
+    /// Instruments that may be in another position mode.
+    doubted_modes: BTreeSet<Symbol>,
+    /// Whose mode is read next.
+    mode_turn: u16,
     /// What the account pays, maker and taker.
     fees: BTreeMap<Symbol, (Rate, Rate)>,
 }
@@ -212,10 +216,23 @@ impl Desk {
         }
     }
 
-    /// Instruments whose flat rows must be read too, or a hold would never lift: a list leaves them out.
-    pub fn watched(&self) -> Vec<String> {
-        let held: BTreeSet<Symbol> = self.account.holds.symbols(Source::Position).collect();
-        held.into_iter().map(|symbol| self.name(symbol)).collect()
+    /// Instruments whose flat rows are read too, for a list leaves them out: those that are held, or the hold would never
+    /// lift; those of which a refusal said that they are in another mode; and one more each time, in turn, so that a
+    /// switch of a flat instrument is noticed.
+    pub fn watched(&mut self) -> Vec<String> {
+        let mut watched: BTreeSet<Symbol> = self.account.holds.symbols(Source::Position).collect();
+        watched.extend(self.account.holds.symbols(Source::Unread));
+        watched.append(&mut self.account.doubted_modes);
+        let turns = u16::try_from(self.symbols.len()).unwrap_or(u16::MAX).max(1);
+        watched.insert(Symbol(self.account.mode_turn % turns));
+        self.account.mode_turn = (self.account.mode_turn + 1) % turns;
+        watched.into_iter().map(|symbol| self.name(symbol)).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// An order was refused because its instrument is in another position mode: its rows are read at once.
+    pub fn doubt_mode(&mut self, symbol: Symbol) {
+        self.account.doubted_modes.insert(symbol);
+        self.requests.push(Request::Reconcile);
     }
 
     /// Does the reading say what the engine was told, with nothing in between?
