@@ -157,7 +157,7 @@ impl Recorder {
                 Effect::Cancel(order) => self.venue.cancel(at, order),
                 Effect::Infer(frame) => self.step(at, &Event::Predicted(forecast(&frame))),
                 Effect::Ask => self.venue.ask(at),
-                Effect::Retry => {}
+                Effect::Retry | Effect::TieOut => {}
                 Effect::Record(_) | Effect::Note(_) => {}
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
-use super::effect::{Effects, NewOrder, Purpose, TimeInForce};
+use super::effect::{Effect, Effects, NewOrder, Purpose, TimeInForce};
 use super::event::Statement;
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
@@ -136,6 +136,9 @@ impl Engine {
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
         self.settle_notice();
+        if self.is_venue_account() {
+            out.push(Effect::TieOut);
+        }
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
         let text = if outside == 0 {

@@ -47,6 +47,8 @@ pub enum Command {
     /// Ask an exchange that refuses this address or key once whether it still does, instead of waiting for the time to
     /// pass.
     RetryVenue,
+    /// Compare realised PnL, fees and funding with the venue's own log of transactions now.
+    TieOut,
     /// A command with the ceremony that real money takes for it.
     Confirmed {
         /// The typed tail.
@@ -74,6 +76,7 @@ impl Command {
             Self::Present => "present",
             Self::Leaving(_) => "leaving",
             Self::RetryVenue => "retry-venue",
+            Self::TieOut => "tie-out",
             Self::Confirmed { command, .. } => command.word(),
         }
     }

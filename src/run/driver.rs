@@ -333,6 +333,11 @@ impl Driver {
                         venue.ask(at);
                     }
                 }
+                Effect::TieOut => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.tie_out(at);
+                    }
+                }
                 Effect::Retry => {
                     if let Some(venue) = &mut self.venue {
                         venue.retry(at);

@@ -23,6 +23,8 @@ pub trait Venue: Send {
     fn cancel(&mut self, at: Ts, order: OrderSeq);
     /// Asks for the venue's own statement of the account.
     fn ask(&mut self, at: Ts);
+    /// Asks what the venue's own log of transactions adds up to.
+    fn tie_out(&mut self, at: Ts);
     /// Asks once whether the venue still refuses this address or key.
     fn retry(&mut self, at: Ts);
     /// Takes in what arrived since the last call, where other threads listen.
@@ -46,6 +48,7 @@ impl Venue for paper::PaperVenue {
     fn ask(&mut self, at: Ts) {
         Self::ask(self, at);
     }
+    fn tie_out(&mut self, _: Ts) {}
     fn retry(&mut self, _: Ts) {}
     fn collect(&mut self) {}
     fn next_due(&self) -> Option<Ts> {

@@ -197,7 +197,7 @@ impl Rig {
                 }));
             }
             Effect::Ask => self.venue.ask(self.now),
-            Effect::Retry => {}
+            Effect::Retry | Effect::TieOut => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }

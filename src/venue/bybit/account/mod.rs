@@ -6,6 +6,7 @@ mod opening;
 pub(super) mod requests;
 mod runner;
 pub(super) mod stream;
+mod tying;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -152,6 +153,9 @@ impl Venue for BybitVenue {
     fn ask(&mut self, _: Ts) {
         // Without a task there is no answer, and the hold below says why.
         let _asked = self.command(Command::Ask);
+    }
+    fn tie_out(&mut self, _: Ts) {
+        let _asked = self.command(Command::TieOut);
     }
     fn retry(&mut self, _: Ts) {
         let _asked = self.command(Command::Retry);

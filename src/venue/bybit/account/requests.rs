@@ -6,8 +6,10 @@ use super::desk::{Answer, Found, Reading, Request};
 use super::opening::{Opened, Standing};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
+use crate::engine::time::Ts;
 use crate::venue::bybit::leave::Leave;
-use crate::venue::bybit::parse::rest::account::FeeRow;
+use crate::venue::bybit::parse::Rows;
+use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::ExecutionRow;
 use crate::venue::bybit::rest::{BATCH_MAX, Placement, Rest, RestError, Stage};
@@ -24,6 +26,8 @@ pub enum Done {
     Retried(Result<(), RestError>),
     Fees(Result<Vec<FeeRow>, RestError>),
     Rules(Symbol, Result<Option<Instrument>, RestError>),
+    /// The log of transactions up to a moment on the venue's clock.
+    Log(Ts, Result<Rows<TransactionRow>, RestError>),
 }
 
 /// An answer that is owed: what is said is `news`, also where the task that asks panics or is dropped.

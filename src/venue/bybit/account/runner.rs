@@ -11,6 +11,7 @@ use super::desk::{Desk, Found, Reading, Request};
 use super::opening::{self, Names, Opened, Scope, Standing};
 use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lost_read, lost_write, parcels};
 use super::stream::{self, StreamOptions};
+use super::tying::Tying;
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
 use crate::engine::event::{Event, MarketData};
@@ -58,6 +59,8 @@ pub enum Command {
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
+    /// Read the log of transactions.
+    TieOut,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
     EndStream,
@@ -76,15 +79,15 @@ pub enum Heard {
 
 pub struct Runner {
     options: AccountOptions,
-    rest: Rest,
-    outlet: Outlet,
-    desk: Desk,
+    pub(super) rest: Rest,
+    pub(super) outlet: Outlet,
+    pub(super) desk: Desk,
     withdrawn: Withdrawn,
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
     trade: Option<TradeSocket>,
-    done: UnboundedSender<Done>,
+    pub(super) done: UnboundedSender<Done>,
     doing: Option<UnboundedReceiver<Done>>,
     /// The private stream, ended with this task.
     side: JoinSet<()>,
@@ -103,6 +106,7 @@ pub struct Runner {
     clock_at: Ts,
     /// When fees are read again; not before the account is known.
     fees_at: Option<Ts>,
+    pub(super) tying: Tying,
     /// When an instrument's rules were read after a refusal.
     rules_read: BTreeMap<Symbol, Ts>,
     /// Holds that end by themselves.
@@ -138,6 +142,7 @@ impl Runner {
             balance: None,
             clock_at,
             fees_at: None,
+            tying: Tying::default(),
             rules_read: BTreeMap::new(),
             lifts: BTreeMap::new(),
         }
@@ -289,8 +294,14 @@ impl Runner {
 
     fn due(&self) -> Duration {
         let lift = self.lifts.values().min().copied();
-        let due =
-            [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), self.fees_at, lift];
+        let due = [
+            self.desk.next_due(),
+            self.read_at.filter(|_| !self.reading),
+            Some(self.clock_at),
+            self.fees_at,
+            lift,
+            self.tying.due(),
+        ];
         let now = self.outlet.now();
         let wait = due.into_iter().flatten().min().map_or(CLOCK_EVERY, |due| due.since(now));
         Duration::from_nanos(u64::try_from(wait.0).unwrap_or(0))
@@ -305,6 +316,7 @@ impl Runner {
         if self.fees_at.is_some_and(|at| at <= now) {
             self.read_fees(now);
         }
+        self.tie_when_due(now);
         if self.read_at.is_some_and(|at| at <= now) && !self.reading {
             self.read_at = None;
             self.start_reading();
@@ -345,6 +357,7 @@ impl Runner {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);
             }
+            Command::TieOut => self.tying.ask(now),
             Command::Retry => {
                 let rest = self.rest.clone();
                 let owed = Owed::new(self.done.clone(), Done::Retried(Err(lost_read())));
@@ -359,13 +372,13 @@ impl Runner {
     }
 
     /// Something may have been missed: the books are compared with the account before it counts as reached.
-    fn fall_behind(&mut self) {
+    pub(super) fn fall_behind(&mut self) {
         let now = self.outlet.now();
         self.behind = Some(now);
         self.asked.get_or_insert(now);
     }
 
-    fn read_soon(&mut self, at: Ts) {
+    pub(super) fn read_soon(&mut self, at: Ts) {
         self.read_at = Some(self.read_at.map_or(at, |due| due.min(at)));
     }
 
@@ -567,6 +580,7 @@ impl Runner {
                 self.outlet.say(Event::Told(format!("tried once more: {error}"))).await;
             }
             Done::Standing(Err(error)) => self.on_trouble(Some(&error), None).await,
+            Done::Log(read_to, log) => self.on_log(read_to, log).await,
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
             // Not offered everywhere: the configured fees stay.
             Done::Fees(Err(_)) => {}
@@ -633,13 +647,16 @@ impl Runner {
             return;
         }
         self.asked = None;
-        self.behind = None;
+        let was_behind = self.behind.take().is_some();
         self.balance = Some(reading.balance);
         self.desk.state(reading);
         self.flush().await;
         // Last: nothing opens on books that were not compared.
         if self.up {
             self.unreachable(None).await;
+        }
+        if was_behind {
+            self.tying.ask(now);
         }
     }
 

@@ -9,11 +9,13 @@ mod account;
 mod own;
 #[cfg(test)]
 mod tests;
+mod ties;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::{Reading, Settled};
 use own::{End, EndKind, Lot, Own};
+pub use ties::Tie;
 
 use crate::engine::effect::NewOrder;
 use crate::engine::event::{EarlierOrder, Event, OrderNews, OrderUpdate};

@@ -13,6 +13,8 @@ use crate::venue::bybit::parse::{Odd, Page, Rows};
 pub struct TransactionRow {
     /// The venue's id; `None` in old rows.
     pub id: Option<String>,
+    /// Is it about linear contracts? Transfers and spot trades are not.
+    pub linear: bool,
     /// Instrument; `None` on transfers.
     pub symbol: Option<String>,
     /// Coin of the amounts.
@@ -139,6 +141,7 @@ pub fn transactions(envelope: &Envelope) -> Result<Page<TransactionRow>, Odd> {
 fn transaction(row: &Row) -> Result<TransactionRow, Bad> {
     Ok(TransactionRow {
         id: row.text("id"),
+        linear: row.word("category") == "linear",
         symbol: row.text("symbol"),
         coin: row.need_text("currency")?,
         kind: row.need_text("type")?,
