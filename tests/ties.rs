@@ -54,7 +54,15 @@ impl Books {
     fn state(&mut self, balance: &str, position: i64) {
         let positions = if position == 0 { vec![] } else { vec![(BTC, position)] };
         let balance = Money::parse(balance).unwrap();
-        let statement = Statement { balance, positions, working: vec![], unlisted: 0, foreign_orders: 0 };
+        let statement = Statement {
+            balance,
+            positions,
+            working: vec![],
+            unlisted: 0,
+            foreign_orders: 0,
+            protection: vec![],
+            protective: vec![],
+        };
         self.account(AccountUpdate::Statement(statement));
     }
     fn tally(&mut self, realised: &str, fees: &str, funding: &str) {

@@ -32,7 +32,8 @@ pub enum Command {
         /// New value, in the limit's own unit, 1e-9.
         value: i64,
     },
-    /// Cancel one order.
+    /// Cancel one order. A stop at the venue that is cancelled so is not set again: the person's choice, until the position
+    /// is flat or the run ends.
     Cancel(OrderSeq),
     /// A position becomes the person's: shown, never touched again.
     Release(Symbol),
@@ -47,8 +48,6 @@ pub enum Command {
     /// Ask an exchange that refuses this address or key once whether it still does, instead of waiting for the time to
     /// pass.
     RetryVenue,
-    /// Compare realised PnL, fees and funding with the venue's own log of transactions now.
-    TieOut,
     /// A command with the ceremony that real money takes for it.
     Confirmed {
         /// The typed tail.
@@ -56,6 +55,8 @@ pub enum Command {
         /// What it is for.
         command: Box<Self>,
     },
+    /// Compare realised PnL, fees and funding with the venue's own log of transactions now.
+    TieOut,
 }
 
 impl Command {

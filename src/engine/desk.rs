@@ -11,6 +11,7 @@ use super::market::instrument::{Instrument, InstrumentStatus, decimals};
 use super::market::ticker::MergedTicker;
 use super::market::trades::Trades;
 use super::num::{Price, Rate, Side};
+use super::protecting::Cover;
 use super::risk::verdict::DenialCode;
 use super::settings::Settings;
 use super::signal::{Adverse, Signal};
@@ -64,6 +65,8 @@ pub struct Desk {
     pub kept_back: Option<(String, u32)>,
     /// No entries before this moment.
     pub cooldown_until: Ts,
+    /// What the venue says protects the position.
+    pub cover: Cover,
     /// Marks on the chart.
     pub marks: VecDeque<ChartMark>,
     /// Mid once a second, for the sparkline.
@@ -126,6 +129,7 @@ impl Desk {
             exit_tries: 0,
             kept_back: None,
             cooldown_until: Ts(0),
+            cover: Cover::default(),
             marks: VecDeque::new(),
             spark: VecDeque::new(),
             last: None,
@@ -246,15 +250,20 @@ impl Desk {
             && self.forecasts.iter().all(|f| f.as_ref().is_some_and(|f| f.features_at == frame.at))
     }
 
-    /// Sets stop and take-profit around an entry price, rounded to ticks towards the entry.
-    pub fn set_exits(&mut self, side: Side, entry: Price, stop: super::num::Rate, take_profit: super::num::Rate) {
+    /// Stop and take-profit this far from an entry price, where they are wanted, rounded to ticks towards the entry: the
+    /// stop loses no more than was said, the profit is taken no later.
+    pub fn levels(&self, side: Side, entry: Price, stop: Rate, take_profit: Rate) -> (Option<Price>, Option<Price>) {
         let against = if side == Side::Buy { -stop } else { stop };
         let favour = if side == Side::Buy { take_profit } else { -take_profit };
-        let none = super::num::Rate::ZERO;
-        self.exits = Exits {
-            stop: (stop != none).then(|| self.instrument.tick_away(side, entry.shifted(against))),
-            take_profit: (take_profit != none)
-                .then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour))),
-        };
+        let stop = (stop != Rate::ZERO).then(|| self.instrument.tick_away(side, entry.shifted(against)));
+        let take_profit =
+            (take_profit != Rate::ZERO).then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour)));
+        (stop, take_profit)
+    }
+
+    /// Sets the levels at which this program leaves, around an entry price.
+    pub fn set_exits(&mut self, side: Side, entry: Price, stop: Rate, take_profit: Rate) {
+        let (stop, take_profit) = self.levels(side, entry, stop, take_profit);
+        self.exits = Exits { stop, take_profit };
     }
 }

@@ -124,12 +124,13 @@ impl Engine {
             let detail = format!("notional={} step={}", self.settings.entry_notional, desk.instrument.step);
             Denial::with(DenialCode::OrderBelowMinimum, detail)
         })?;
-        let (price, tif) = if self.settings.passive_entry {
+        let (price, tif, from) = if self.settings.passive_entry {
             let best = desk.book.same(side).first().ok_or_else(missing)?;
-            (best.price, TimeInForce::PostOnly)
+            (best.price, TimeInForce::PostOnly, best.price)
         } else {
-            (self.slippage_bound(mid, side, symbol), TimeInForce::ImmediateOrCancel)
+            (self.slippage_bound(mid, side, symbol), TimeInForce::ImmediateOrCancel, mid)
         };
+        let protection = self.protection(desk, side, from);
         Ok(NewOrder {
             seq: self.orders.next_seq(),
             symbol,
@@ -139,6 +140,7 @@ impl Engine {
             tif,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection,
             decided: self.now,
         })
     }

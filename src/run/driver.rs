@@ -136,6 +136,10 @@ impl Driver {
     pub const fn run_id(&self) -> &RunId {
         &self.run
     }
+    /// Whose money it is.
+    pub const fn account(&self) -> Account {
+        self.account
+    }
     /// Event time of the run.
     pub const fn now(&self) -> Ts {
         self.now
@@ -336,6 +340,16 @@ impl Driver {
                 Effect::TieOut => {
                     if let Some(venue) = &mut self.venue {
                         venue.tie_out(at);
+                    }
+                }
+                Effect::Protect { symbol, protection } => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.protect(at, symbol, protection);
+                    }
+                }
+                Effect::CancelProtective { symbol, order } => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.cancel_protective(at, symbol, &order);
                     }
                 }
                 Effect::Retry => {

@@ -95,6 +95,7 @@ fn state() -> StateView {
         ],
         arming_refused: None,
         arm_for: Span::from_secs(900),
+        max_hold: Span::from_secs(900),
         stays: None,
     }
 }
@@ -157,6 +158,7 @@ fn markets() -> Vec<MarketRow> {
             position: 0,
             unrealised: None,
             verdict: Verdict::Flat,
+            warming: None,
         }
     };
     let disarmed = Denial::bare(DenialCode::StateDisarmed);
@@ -249,6 +251,7 @@ fn signals() -> Vec<SignalRow> {
         edge_bps: Some(edge),
         cost_bps: Some(11.6),
         age: Some(Span::from_ms(240)),
+        decides: model == "ensemble",
         verdict: verdict.to_owned(),
     };
     vec![
@@ -277,6 +280,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.43")),
             believed: false,
+            protected: Protected::Stop(price("63380")),
         },
         PositionRow {
             symbol: Symbol(1),
@@ -294,6 +298,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.58")),
             believed: false,
+            protected: Protected::Stop(price("3253.7")),
         },
     ]
 }
@@ -518,7 +523,7 @@ pub fn reducing() -> Snapshot {
     snapshot.session.market_label = String::new();
     snapshot.session.weather = None;
     snapshot.state.word = StateWord::Reducing;
-    snapshot.state.reducing = vec!["max_gross_notional below what is used".to_owned()];
+    snapshot.state.reducing = vec![Reduction { name: None, why: "max_gross_notional below what is used".to_owned() }];
     snapshot.positions[1].believed = true;
     snapshot
 }

@@ -110,6 +110,7 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::effect::Protection;
     use crate::engine::num::Price;
 
     /// An old order that ends last is the newest end: it is on the screen, and its late fills still find it.
@@ -127,6 +128,7 @@ mod tests {
                 tif: TimeInForce::GoodTillCancel,
                 reduce_only: false,
                 purpose: Purpose::Entry,
+                protection: Protection::default(),
                 decided: Ts(0),
             });
         }

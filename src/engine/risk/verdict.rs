@@ -61,6 +61,9 @@ pub enum DenialCode {
     VenueDelisting,
     VenueRefused,
     ClockSkew,
+    StopMissing,
+    StopAtOnce,
+    StopBeyondLiquidation,
 }
 
 impl DenialCode {
@@ -109,6 +112,9 @@ impl DenialCode {
         (Self::VenueDelisting, "VENUE_DELISTING", "the venue announced the end of this contract"),
         (Self::VenueRefused, "VENUE_REFUSED", "the venue does not let this account open here"),
         (Self::ClockSkew, "CLOCK_SKEW", "this machine's clock is too far from the venue's"),
+        (Self::StopMissing, "STOP_MISSING", "an entry must carry its stop ([protect] stop_bps)"),
+        (Self::StopAtOnce, "STOP_AT_ONCE", "the stop or take-profit at the venue would trigger at once"),
+        (Self::StopBeyondLiquidation, "STOP_BEYOND_LIQUIDATION", "the position would be liquidated before its stop"),
     ];
 
     /// The text form.

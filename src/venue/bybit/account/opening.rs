@@ -246,7 +246,9 @@ pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
     if let Some(odd) = odd.iter().find(|odd| odd.symbol.is_none()) {
         return Err(RestError::Odd(odd.clone()));
     }
-    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row)).count();
+    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row));
+    // What protects a position is nobody's order.
+    let foreign = foreign.filter(|row| row.protects().is_none()).count();
     let foreign_orders = u16::try_from(foreign + orders.odd.len()).unwrap_or(u16::MAX);
     let (version, open) = (scope.version, orders.good);
     Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions })

@@ -19,6 +19,7 @@ use crate::venue::bybit::trade::TradeSocket;
 pub enum Done {
     Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
     Cancelled(OrderSeq, Result<OrderRef, RestError>),
+    Protected(Symbol, Result<(), RestError>),
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     Read(Result<Reading, RestError>),
     Opened(Box<Result<Opened, RestError>>),
@@ -160,7 +161,7 @@ pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::effect::TimeInForce;
+    use crate::engine::effect::{Protection, TimeInForce};
     use crate::engine::num::{Price, Qty, Side};
 
     #[test]
@@ -175,6 +176,7 @@ mod tests {
                 price: Price::from_raw(1),
                 tif: TimeInForce::ImmediateOrCancel,
                 reduce_only,
+                protection: Protection::default(),
             },
         };
         let cancel = |seq| Request::Cancel { order: OrderSeq(seq), symbol: "BTCUSDT".into(), link_id: "td".into() };

@@ -13,7 +13,7 @@ use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lo
 use super::stream::{self, StreamOptions};
 use super::tying::Tying;
 use super::{AccountOptions, Transport};
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{Event, MarketData};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::Money;
@@ -56,6 +56,8 @@ pub enum Command {
         link_id: String,
     },
     Cancel(OrderSeq),
+    Protect(Symbol, Protection),
+    CancelProtective(Symbol, String),
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
@@ -353,6 +355,8 @@ impl Runner {
                 self.desk.cancel(order);
                 self.forget_withdrawn(order);
             }
+            Command::Protect(symbol, protection) => self.desk.protect(symbol, protection),
+            Command::CancelProtective(symbol, order) => self.desk.cancel_protective(symbol, order),
             Command::Ask => {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);
@@ -408,6 +412,22 @@ impl Runner {
                 tokio::spawn(async move {
                     let (executions, found) = look_up(&rest, &symbol, &link_id).await;
                     owed.pay(Done::LookedUp(order, executions, found));
+                });
+            }
+            Request::Protect { symbol, protection } => {
+                let name = self.symbol(&symbol);
+                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                tokio::spawn(async move {
+                    let answer = rest.trading_stop(&symbol, protection).await;
+                    owed.pay(Done::Protected(name, answer));
+                });
+            }
+            Request::CancelProtective { symbol, order } => {
+                let name = self.symbol(&symbol);
+                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                tokio::spawn(async move {
+                    let answer = rest.cancel_id(&symbol, &order).await.map(|_| ());
+                    owed.pay(Done::Protected(name, answer));
                 });
             }
             Request::Reconcile => {
@@ -560,6 +580,7 @@ impl Runner {
                 self.on_trouble(answer.as_ref().err(), None).await;
                 self.desk.on_cancelled(now, order, answer_of(answer));
             }
+            Done::Protected(symbol, answer) => self.on_protected(now, symbol, answer).await,
             Done::LookedUp(order, executions, found) => {
                 self.on_trouble(None, None).await;
                 self.desk.on_looked_up(now, order, &executions, &found);
@@ -607,6 +628,16 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// Whatever was answered: what protects the position is read.
+    async fn on_protected(&mut self, now: Ts, symbol: Symbol, answer: Result<(), RestError>) {
+        self.on_trouble(answer.as_ref().err(), Some(symbol)).await;
+        if let Err(error) = answer {
+            self.desk.tell_protection_refused(symbol, &error.to_string());
+        }
+        self.asked.get_or_insert(now);
+        self.read_soon(now);
     }
 
     async fn on_opened(&mut self, now: Ts, opened: Opened) {

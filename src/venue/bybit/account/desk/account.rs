@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ties::{Tie, Ties};
 use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
+use crate::engine::effect::Protection;
 use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement, Tally};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
@@ -61,6 +62,8 @@ pub struct Known {
     /// The opening began then, on the venue's clock.
     opened_at: Option<Ts>,
     danger: BTreeMap<Symbol, (Option<Price>, u8)>,
+    /// What protects each position, as it was told.
+    pub(super) levels: BTreeMap<Symbol, Protection>,
     holds: Holds,
     /// Instruments outside the run of which an unreadable row was told.
     odd_told: BTreeSet<String>,
@@ -236,12 +239,16 @@ impl Desk {
 
     /// Tells the reading as the venue's statement.
     pub fn state(&mut self, reading: &Reading) {
+        reading.open.iter().for_each(|row| self.note_protective(row));
+        let protective = self.protective_orders(reading);
         let statement = Statement {
             balance: reading.balance,
             positions: self.signed(reading).into_iter().collect(),
             working: self.listed(reading).collect(),
             unlisted: self.unlisted(reading),
             foreign_orders: reading.foreign_orders,
+            protection: self.protection(reading, &protective),
+            protective,
         };
         self.events.push(Event::Account(AccountUpdate::Statement(statement)));
     }
@@ -293,6 +300,10 @@ impl Desk {
             ExecKind::Trade => {
                 self.move_told(symbol, by);
                 let (fill, side) = (self.fill_of(row), row.side);
+                if let Some(purpose) = self.protective_purpose(row) {
+                    self.events.push(Event::Account(AccountUpdate::Protected { symbol, side, fill, purpose }));
+                    return;
+                }
                 self.events.push(Event::Account(AccountUpdate::Foreign { symbol, side, fill }));
                 self.requests.push(Request::Reconcile);
             }
@@ -366,6 +377,7 @@ impl Desk {
             *newest = seq;
         }
         self.watch_mode(symbol, row);
+        self.on_levels(symbol, row);
         let danger = if row.size.is_zero() {
             (None, 0)
         } else {

@@ -110,6 +110,7 @@ fn a_signed_read_survives_a_wrong_clock() {
         price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     let refused = rig.runtime.block_on(rest.create(&order, &leave()));
     assert!(matches!(refused, Err(RestError::Refused { code: 10_002, .. })), "{refused:?}");

@@ -7,7 +7,7 @@ mod standing;
 
 use super::*;
 use crate::engine::account as engine;
-use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
+use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, Statement, Tally};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
 use crate::engine::market::instrument::InstrumentStatus;
@@ -29,19 +29,21 @@ fn leave() -> Leave {
 }
 
 /// The venue and everything it said.
-struct Talk {
-    venue: BybitVenue,
-    events: Vec<Event>,
+pub(super) struct Talk {
+    pub(super) venue: BybitVenue,
+    pub(super) events: Vec<Event>,
     next: u64,
+    /// What orders carry that open.
+    pub(super) protection: Protection,
 }
 
 impl Talk {
-    fn new(venue: BybitVenue) -> Self {
-        Self { venue, events: Vec::new(), next: 0 }
+    pub(super) fn new(venue: BybitVenue) -> Self {
+        Self { venue, events: Vec::new(), next: 0, protection: Protection::default() }
     }
 
     /// Connected, and the account is known and reached.
-    fn open(rig: &Rig, transport: Transport) -> Self {
+    pub(super) fn open(rig: &Rig, transport: Transport) -> Self {
         let mut talk = Self::new(rig.venue(transport));
         talk.until("the account", |talk| {
             let opened = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Opening(_))));
@@ -50,21 +52,28 @@ impl Talk {
         talk
     }
 
-    fn listen(&mut self) {
+    pub(super) fn listen(&mut self) {
         self.venue.collect();
         while let Some((_, event)) = self.venue.pop_due(Ts(i64::MAX)) {
             self.events.push(event);
         }
     }
 
-    fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(super) fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         wait(what, || {
             self.listen();
             done(self).then_some(())
         });
     }
 
-    fn order(&mut self, side: Side, qty: &str, price: &str, tif: TimeInForce, reduce_only: bool) -> OrderSeq {
+    pub(super) fn order(
+        &mut self,
+        side: Side,
+        qty: &str,
+        price: &str,
+        tif: TimeInForce,
+        reduce_only: bool,
+    ) -> OrderSeq {
         self.next += 1;
         let seq = OrderSeq(self.next);
         let order = NewOrder {
@@ -76,6 +85,7 @@ impl Talk {
             tif,
             reduce_only,
             purpose: Purpose::Entry,
+            protection: if reduce_only { Protection::default() } else { self.protection },
             decided: wall(),
         };
         self.venue.submit(wall(), Approved::for_test(order), &order_link_id(Account::Testnet, &Rig::run_id(), seq));
@@ -83,23 +93,23 @@ impl Talk {
     }
 
     /// Takes what is there at a price above the market.
-    fn buy(&mut self, rig: &Rig, qty: &str) -> OrderSeq {
+    pub(super) fn buy(&mut self, rig: &Rig, qty: &str) -> OrderSeq {
         let price = touch(rig, "asks", 102);
         self.order(Side::Buy, qty, &price, TimeInForce::ImmediateOrCancel, false)
     }
 
     /// Rests below the market.
-    fn rest(&mut self, rig: &Rig, qty: &str) -> OrderSeq {
+    pub(super) fn rest(&mut self, rig: &Rig, qty: &str) -> OrderSeq {
         let price = touch(rig, "bids", 98);
         self.order(Side::Buy, qty, &price, TimeInForce::PostOnly, false)
     }
 
-    fn news(&self, seq: OrderSeq) -> Vec<&OrderNews> {
+    pub(super) fn news(&self, seq: OrderSeq) -> Vec<&OrderNews> {
         let orders = self.events.iter().filter_map(|e| if let Event::Order(update) = e { Some(update) } else { None });
         orders.filter(|update| update.order == seq).map(|update| &update.what).collect()
     }
 
-    fn filled(&self, seq: OrderSeq) -> Qty {
+    pub(super) fn filled(&self, seq: OrderSeq) -> Qty {
         let fills = self
             .news(seq)
             .into_iter()
@@ -107,17 +117,17 @@ impl Talk {
         fills.sum()
     }
 
-    fn has(&self, seq: OrderSeq, what: fn(&OrderNews) -> bool) -> bool {
+    pub(super) fn has(&self, seq: OrderSeq, what: fn(&OrderNews) -> bool) -> bool {
         self.news(seq).into_iter().any(what)
     }
 
     /// A hold that is in force.
-    fn held(&self, code: DenialCode) -> Option<&Hold> {
+    pub(super) fn held(&self, code: DenialCode) -> Option<&Hold> {
         let holds = self.events.iter().rev().filter_map(|e| if let Event::Hold(hold) = e { Some(hold) } else { None });
         holds.into_iter().find(|hold| hold.code == code).filter(|hold| hold.detail.is_some())
     }
 
-    fn statement(&mut self) -> Statement {
+    pub(super) fn statement(&mut self) -> Statement {
         let before = self.events.len();
         self.venue.ask(wall());
         let mut found = None;
@@ -131,12 +141,12 @@ impl Talk {
         found.unwrap()
     }
 
-    fn told(&self, words: &str) -> bool {
+    pub(super) fn told(&self, words: &str) -> bool {
         self.events.iter().any(|e| matches!(e, Event::Told(text) if text.contains(words)))
     }
 
     /// No execution was told twice.
-    fn assert_fills_once(&self) {
+    pub(super) fn assert_fills_once(&self) {
         let mut seen = BTreeSet::new();
         for event in &self.events {
             if let Event::Order(update) = event
@@ -149,7 +159,7 @@ impl Talk {
 }
 
 /// A price this many per cent of the best one, on a tenth.
-fn touch(rig: &Rig, side: &str, percent: i64) -> String {
+pub(super) fn touch(rig: &Rig, side: &str, percent: i64) -> String {
     let markets = rig.truth("markets");
     let market = markets.iter().find(|market| market["symbol"] == "BTCUSDT").unwrap();
     let best = Price::parse(market[side][0][0].as_str().unwrap()).unwrap().raw();
@@ -157,9 +167,9 @@ fn touch(rig: &Rig, side: &str, percent: i64) -> String {
     Price::from_raw(price - price % 100_000_000).to_string()
 }
 
-const ONE_LOT: &str = "0.01";
+pub(super) const ONE_LOT: &str = "0.01";
 
-fn client(rig: &Rig) -> Rest {
+pub(super) fn client(rig: &Rig) -> Rest {
     let credentials = Rig::credentials(SECRET);
     let hosts = PrivateHosts::new(&credentials, &rig.overrides()).unwrap();
     Rest::new(RestOptions {

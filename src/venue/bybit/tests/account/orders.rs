@@ -46,6 +46,7 @@ fn what_an_earlier_run_left_is_cancelled_and_what_others_left_is_counted() {
         price,
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     for link in ["tt-earlierrun-000001", "somebody-else"] {
         rig.runtime.block_on(rest.create(&place(link), &leave())).unwrap();
@@ -111,6 +112,7 @@ fn a_batch_is_answered_item_by_item_and_a_lost_answer_leaves_every_item_in_doubt
         price: Price::parse(price).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: true,
+        protection: Protection::default(),
     };
     let high = touch(&rig, "asks", 102);
     let withdrawn = Withdrawn::default();
@@ -164,6 +166,7 @@ fn an_order_of_an_earlier_run_that_turns_up_late_is_cancelled() {
         price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     rig.runtime.block_on(rest.create(&late, &leave())).unwrap();
     talk.statement();
@@ -183,6 +186,7 @@ fn a_cancel_that_the_trade_socket_does_not_take_goes_by_rest() {
         price: Price::parse(&touch(&rig, "bids", 95)).unwrap(),
         tif: TimeInForce::GoodTillCancel,
         reduce_only: false,
+        protection: Protection::default(),
     };
     rig.runtime.block_on(rest.create(&resting, &leave())).unwrap();
     let (trade, _asked) = TradeSocket::stuck(rest.clone());

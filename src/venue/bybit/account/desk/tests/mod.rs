@@ -35,6 +35,7 @@ fn intent(seq: u64, units: i64) -> NewOrder {
         tif: Tif::GoodTillCancel,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: T,
     }
 }
