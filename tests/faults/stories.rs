@@ -16,7 +16,8 @@ const fn ms(ms: i64) -> Span {
 
 /// Plays a story; everything that must hold is checked on the way and at the end. Its log.
 fn told(seed: u64, acts: Vec<(Span, Act)>, weather: Weather) -> Vec<String> {
-    let plan = Plan { acts, weather: Weather { fill_percent: 100, ..weather }, ..Plan::calm() };
+    let weather = Weather { fill_percent: 100, ..weather };
+    let plan = Plan { acts, weather, ..Plan::calm() };
     let outcome = play(seed, &plan, true);
     assert!(
         outcome.failed.is_none(),
