@@ -19,7 +19,7 @@ mod write;
 pub use audit::{Head, Verdict};
 pub use error::LedgerError;
 pub use job::{Committed, Job, RunRow};
-pub use marker::mark_latched;
+pub use marker::{mark_latched, mark_meanwhile, marked};
 pub use open::{Ledger, Opened, holder, private_folder};
 pub use read::{Filter, PnlBy, Reader};
 pub use restore::{Stored, UnresolvedIntent};

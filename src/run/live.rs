@@ -11,7 +11,8 @@ use super::session::Session;
 use super::stage::{Left, Stage};
 use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
-use crate::engine::ids::{Account, Pair};
+use super::watchdog::link::WatchdogPlan;
+use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::Ts;
@@ -24,6 +25,8 @@ use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::public::{PublicOptions, PublicStream};
+use crate::venue::bybit::rescue::{Closer, RescueOptions};
+use crate::venue::bybit::rest::{RestOptions, SharedLimits, VenueClock};
 use crate::venue::line::{Now, Wake, line};
 
 /// Events that may wait between the sockets and the engine: a second of a busy market.
@@ -42,6 +45,8 @@ pub struct LiveOptions {
     pub recording: bool,
     /// Edge gate off.
     pub practice: bool,
+    /// How the account's watchdog is started; `None` where none is wanted.
+    pub watchdog: Option<WatchdogPlan>,
 }
 
 /// The way to an account at the venue.
@@ -71,6 +76,7 @@ pub struct Prepared {
     tape: Option<TapeThread>,
     public: PublicOptions,
     private: Option<PrivateAccess>,
+    watchdog: Option<WatchdogPlan>,
     recording: bool,
 }
 
@@ -115,6 +121,7 @@ impl Prepared {
             tape,
             public,
             private: options.private,
+            watchdog: options.watchdog,
             recording: options.recording,
         })
     }
@@ -150,7 +157,7 @@ pub fn session(
     shown: Shown,
     switch: Option<Switch>,
 ) -> Result<Session, StartError> {
-    let stage = Stage::set()?;
+    let stage = Stage::set(shown.fps.is_some())?;
     let prepared = Prepared::new(setup, options, None, stage.clock.now())?;
     begin(prepared, stage, None, shown, switch)
 }
@@ -190,9 +197,12 @@ fn begin(
     };
     let begins = feed.hand_over(prepared.at, prepared.opening.restored.holdings.is_empty());
     let simulated_venue = prepared.public.hosts.is_simulated();
+    let mut rescue = None;
     let venue: Box<dyn Venue> = match prepared.private {
         None => paper_venue(&prepared.opening.restored),
         Some(access) => {
+            let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
+            rescue = Some(rescue_options(&access, run, proxy, now.clone(), Closer::Guardian));
             let options = account_options(access, feed.options(), &prepared.opening);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
@@ -211,6 +221,8 @@ fn begin(
         label: String::new(),
         simulated_venue,
         ledger_in_memory: prepared.recording,
+        rescue,
+        watchdog: prepared.watchdog,
         shown,
     })
 }
@@ -231,6 +243,27 @@ fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result
     let (outlet, inlet) = line(MARKET_EVENTS_MAX, now, wake);
     let stream = PublicStream::start(runtime.handle(), public.clone(), outlet)?;
     Ok(LiveFeed::new(inlet, stream, public.clone(), runtime, carries))
+}
+
+/// A way of last resort to an account, with a client and budgets of its own.
+pub fn rescue_options(
+    access: &PrivateAccess,
+    run: RunId,
+    proxy: Option<String>,
+    now: Now,
+    by: Closer,
+) -> RescueOptions {
+    let rest = RestOptions {
+        base: access.hosts.rest().to_owned(),
+        credentials: Some(access.credentials.clone()),
+        recv_window_ms: access.recv_window_ms,
+        create_recv_window_ms: access.create_recv_window_ms,
+        proxy,
+        limits: SharedLimits::default(),
+        clock: Arc::new(VenueClock::default()),
+        now,
+    };
+    RescueOptions { rest, account: access.account, run, by }
 }
 
 fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening) -> AccountOptions {

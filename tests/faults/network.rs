@@ -2,6 +2,7 @@
 
 use tickdeck::engine::effect::{Protection as Levels, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
+use tickdeck::engine::num::Qty;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::account::runner::{Done, Heard};
 use tickdeck::venue::bybit::codes::{Action, Op, classify};
@@ -215,20 +216,22 @@ impl World {
         let Some(symbol) = self.exchange.symbol(&placement.symbol) else {
             return Err(refused(Op::Create, 10_001, "symbol invalid"));
         };
+        let at_market = placement.tif == TimeInForce::CloseAtMarket;
         let ask = NewOrder {
             slot: Slot { symbol, idx: 0 },
             side: placement.side,
-            kind: Kind::Limit,
-            qty: placement.qty,
-            price: Some(placement.price),
+            kind: if at_market { Kind::Market } else { Kind::Limit },
+            // The venue sizes it.
+            qty: if at_market { Qty::ZERO } else { placement.qty },
+            price: (!at_market).then_some(placement.price),
             tif: match placement.tif {
-                TimeInForce::ImmediateOrCancel => Tif::Ioc,
+                TimeInForce::ImmediateOrCancel | TimeInForce::CloseAtMarket => Tif::Ioc,
                 TimeInForce::PostOnly => Tif::PostOnly,
                 TimeInForce::GoodTillCancel => Tif::Gtc,
             },
             link: placement.link_id.clone(),
             reduce_only: placement.reduce_only,
-            close_on_trigger: false,
+            close_on_trigger: at_market,
             trigger: None,
             protection: attached(placement.protection),
             slippage: None,

@@ -16,6 +16,7 @@ use tickdeck::engine::risk::limits::RiskLimits;
 use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::time::{Span, Ts};
+use tickdeck::gate::Pass;
 use tickdeck::ledger::{LedgerThread, Writer};
 use tickdeck::run::decisions::DecisionLog;
 use tickdeck::run::driver::{Driver, LedgerPort, Parts};
@@ -68,7 +69,7 @@ struct Port(Arc<Mutex<Client>>);
 
 impl Venue for Port {
     fn on_market(&mut self, _: Ts, _: Symbol, _: &MarketData) {}
-    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str) {
+    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str, _: Pass) {
         let mut client = self.0.lock().unwrap();
         let moment = client.moment;
         client.runner.submit(&moment, order.into_inner(), link_id);
@@ -221,6 +222,7 @@ impl Process {
             tape: Some(tape),
             decisions: DecisionLog::new(None),
             latch_beside: None,
+            gate: tickdeck::gate::Gate::default(),
         };
         let driver = Driver::start(local, parts, true);
         Self {

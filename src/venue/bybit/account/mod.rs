@@ -30,6 +30,7 @@ use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::Ts;
+use crate::gate::Pass;
 use crate::venue::Venue;
 use crate::venue::line::{Inlet, Now, Wake, line};
 
@@ -137,9 +138,9 @@ impl BybitVenue {
 
 impl Venue for BybitVenue {
     fn on_market(&mut self, _: Ts, _: Symbol, _: &MarketData) {}
-    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str) {
+    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str, pass: Pass) {
         let seq = order.get().seq;
-        if !self.command(Command::Submit { order, link_id: link_id.to_owned() }) {
+        if !self.command(Command::Submit { order, link_id: link_id.to_owned(), pass }) {
             self.say_of(seq, OrderNews::Unsent(ENDED.into()));
         }
     }

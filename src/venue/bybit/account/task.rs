@@ -1,5 +1,6 @@
 //! The account's task: does what [`super::runner`] wants done, over sockets and requests, and passes on what it says.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
@@ -16,8 +17,9 @@ use crate::engine::event::Event;
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::Span;
+use crate::gate::Pass;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
-use crate::venue::bybit::rest::{Placement, Rest};
+use crate::venue::bybit::rest::{Placement, Rest, RestError};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
 use crate::venue::line::Outlet;
 
@@ -31,6 +33,7 @@ pub enum Command {
     Submit {
         order: Approved<NewOrder>,
         link_id: String,
+        pass: Pass,
     },
     Cancel(OrderSeq),
     Protect(Symbol, Protection),
@@ -49,6 +52,8 @@ pub struct Task {
     outlet: Outlet,
     runner: Runner,
     withdrawn: Withdrawn,
+    /// What orders carry that were handed over and are not sent yet.
+    passes: BTreeMap<OrderSeq, Pass>,
     trade: Option<TradeSocket>,
     done: UnboundedSender<Done>,
     doing: Option<UnboundedReceiver<Done>>,
@@ -63,7 +68,8 @@ impl Task {
         let runner = Runner::new(names, options.symbols.clone(), window, before, outlet.now());
         let (done, doing) = unbounded_channel();
         let side = JoinSet::new();
-        Self { options, rest, outlet, runner, withdrawn, trade: None, done, doing: Some(doing), side }
+        let (passes, doing) = (BTreeMap::new(), Some(doing));
+        Self { options, rest, outlet, runner, withdrawn, passes, trade: None, done, doing, side }
     }
 
     /// Runs until nobody commands any more.
@@ -146,7 +152,10 @@ impl Task {
     fn on_command(&mut self, command: Command) {
         let at = self.moment();
         match command {
-            Command::Submit { order, link_id } => self.runner.submit(&at, order.into_inner(), &link_id),
+            Command::Submit { order, link_id, pass } => {
+                self.passes.insert(order.get().seq, pass);
+                self.runner.submit(&at, order.into_inner(), &link_id);
+            }
             Command::Cancel(order) => {
                 self.runner.cancel(&at, order);
                 self.forget_withdrawn(order);
@@ -161,14 +170,15 @@ impl Task {
     }
 
     /// What is over does not leave any more, withdrawn or not.
-    fn forget_withdrawn(&self, order: OrderSeq) {
+    fn forget_withdrawn(&mut self, order: OrderSeq) {
         if self.runner.is_over(order) {
+            self.passes.remove(&order);
             self.withdrawn.forget(order);
         }
     }
 
     /// Sends what goes together: as one request by REST, one after the other by the trade socket, which is quicker.
-    fn post(&self, parcel: Parcel) {
+    fn post(&mut self, parcel: Parcel) {
         let by_socket = self.transport(true).is_some();
         match parcel {
             Parcel::One(request) => self.send(request),
@@ -185,14 +195,25 @@ impl Task {
         }
     }
 
-    fn send_creates(&self, items: Vec<(OrderSeq, Placement)>) {
+    /// The last word about an order: it is handed over once, with its pass, and asked for once.
+    fn leave(&mut self, order: OrderSeq, symbol: Symbol) -> Option<Leave> {
+        let Some(pass) = self.passes.remove(&order) else {
+            let why = RestError::Unsent("it was handed over without its pass".to_owned());
+            // Nobody is left to hear it where this task ends.
+            drop(self.done.send(Done::Created(order, symbol, Err(why))));
+            return None;
+        };
+        Some(Leave::new(&self.withdrawn, order, pass))
+    }
+
+    fn send_creates(&mut self, items: Vec<(OrderSeq, Placement)>) {
         let rest = self.rest.clone();
         let (mut asked, mut owed) = (Vec::new(), Vec::new());
         for (order, placement) in items {
             let symbol = self.runner.symbol(&placement.symbol);
+            let Some(leave) = self.leave(order, symbol) else { continue };
             let cut_off = Done::Created(order, symbol, Err(lost_write()));
             owed.push((order, symbol, Owed::new(self.done.clone(), cut_off)));
-            let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
             asked.push((placement, leave));
         }
         tokio::spawn(async move {
@@ -218,13 +239,13 @@ impl Task {
         });
     }
 
-    fn send(&self, request: Request) {
+    fn send(&mut self, request: Request) {
         let (rest, done) = (self.rest.clone(), self.done.clone());
         match request {
             Request::Create { order, placement } => {
                 let trade = self.transport(placement.reduce_only);
                 let symbol = self.runner.symbol(&placement.symbol);
-                let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
+                let Some(leave) = self.leave(order, symbol) else { return };
                 let owed = Owed::new(done, Done::Created(order, symbol, Err(lost_write())));
                 tokio::spawn(async move {
                     let answer = create(&rest, trade, &placement, &leave).await;

@@ -3,6 +3,7 @@
 mod account;
 mod protection;
 mod public;
+mod rescue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

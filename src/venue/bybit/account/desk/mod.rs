@@ -17,7 +17,7 @@ pub use account::{Reading, Settled};
 use own::{End, EndKind, Lot, Own};
 
 use super::opening::Names;
-use crate::engine::effect::{NewOrder, Protection, Purpose};
+use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{EarlierOrder, Event, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
@@ -347,7 +347,8 @@ impl Desk {
 
     /// A limit price that is not the one we sent was moved by the venue: told once for each order, and counted.
     fn compare_price(&mut self, order: OrderSeq, row: &OrderRow) {
-        let Some(own) = self.orders.get_mut(&order).filter(|own| !own.price_told) else { return };
+        let bounded = |own: &&mut Own| !own.price_told && own.order.tif != TimeInForce::CloseAtMarket;
+        let Some(own) = self.orders.get_mut(&order).filter(bounded) else { return };
         let ours = own.order.price;
         let Some(price) = row.price.filter(|price| *price != ours) else { return };
         own.price_told = true;
