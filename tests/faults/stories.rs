@@ -15,9 +15,9 @@ const fn ms(ms: i64) -> Span {
 }
 
 /// Plays a story; everything that must hold is checked on the way and at the end. Its log.
-fn told(seed: u64, acts: Vec<(Span, Act)>, weather: Weather) -> Vec<String> {
-    let weather = Weather { fill_percent: 100, ..weather };
-    let plan = Plan { acts, weather, ..Plan::calm() };
+fn told(seed: u64, acts: Vec<(Span, Act)>, mut weather: Weather) -> Vec<String> {
+    weather.fill_percent = 100;
+    let plan = Plan { weather, acts, ..Plan::calm() };
     let outcome = play(seed, &plan, true);
     assert!(
         outcome.failed.is_none(),
