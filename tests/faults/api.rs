@@ -40,6 +40,7 @@ pub enum Query {
 }
 
 /// What comes back.
+#[allow(clippy::large_enum_variant)] // one at a time
 #[derive(Clone, Debug)]
 pub enum Reply {
     Time(Ts),

@@ -480,16 +480,14 @@ impl Runner {
             Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
             Done::Log(read_to, log) => self.on_log(at, read_to, log),
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
-            // Not offered everywhere: the configured fees stay.
-            Done::Fees(Err(_)) => {}
             Done::Rules(symbol, Ok(Some(rules))) => {
                 self.desk.tell_rules(symbol, rules);
             }
             Done::Rules(symbol, Ok(None)) => {
                 self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now);
             }
-            // The hourly reading goes on.
-            Done::Rules(_, Err(_)) => {}
+            // Fees are not told everywhere: the configured ones stay. Rules are read every hour.
+            Done::Fees(Err(_)) | Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {

@@ -186,7 +186,9 @@ impl Task {
         match parcel {
             Parcel::One(request) => self.send(request),
             Parcel::Creates(items) if by_socket => {
-                items.into_iter().for_each(|(order, placement)| self.send(Request::Create { order, placement }));
+                for (order, placement) in items {
+                    self.send(Request::Create { order, placement });
+                }
             }
             Parcel::Cancels(items) if by_socket => items
                 .into_iter()
