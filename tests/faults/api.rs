@@ -248,6 +248,7 @@ impl Reads {
             }
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
             Ask::Standing => Box::pin(async move { Some(Done::Standing(opening::standing(&api).await)) }),
+            Ask::Retry => Box::pin(async move { Some(Done::Retried(api.sync_clock().await)) }),
             // Not offered everywhere.
             Ask::Fees => Box::pin(async { Some(Done::Fees(Ok(Vec::new()))) }),
             Ask::Rules(symbol, _) => Box::pin(async move { Some(Done::Rules(symbol, Err(lost_read()))) }),

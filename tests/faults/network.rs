@@ -2,6 +2,7 @@
 
 use tickdeck::engine::effect::{Protection as Levels, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
+use tickdeck::engine::num::Qty;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::account::runner::{Done, Heard};
 use tickdeck::venue::bybit::codes::{Action, Op, classify};

@@ -88,6 +88,11 @@ impl Venue for Port {
         client.runner.ask(&moment);
         client.settle();
     }
+    fn retry(&mut self, _: Ts) {
+        let mut client = self.0.lock().unwrap();
+        client.runner.retry();
+        client.settle();
+    }
     fn protect(&mut self, _: Ts, symbol: Symbol, protection: Protection) {
         let mut client = self.0.lock().unwrap();
         let moment = client.moment;

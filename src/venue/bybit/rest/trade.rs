@@ -305,3 +305,33 @@ impl Rest {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protection_is_written_as_the_contract_says() {
+        let price = |text: &str| Price::parse(text).unwrap();
+        let entry = Placement {
+            symbol: "BTCUSDT".into(),
+            link_id: "tt-x-000001".into(),
+            side: Side::Buy,
+            qty: Qty::from_raw(1_000_000),
+            price: price("64000.5"),
+            tif: TimeInForce::ImmediateOrCancel,
+            reduce_only: false,
+            protection: Protection { stop: Some(price("63360.5")), take_profit: None },
+        };
+        let body = entry.body();
+        let fields = |names: &[&str]| names.iter().map(|name| body[name].clone()).collect::<Vec<_>>();
+        let written = fields(&["tpslMode", "stopLoss", "slTriggerBy", "slOrderType", "takeProfit", "tpTriggerBy"]);
+        assert_eq!(
+            written,
+            [json!("Full"), json!("63360.5"), json!("MarkPrice"), json!("Market"), json!(null), json!(null)]
+        );
+        // Nothing of it in an order that carries none: reduce-only forbids it (contract 8.1).
+        let bare = Placement { protection: Protection::default(), reduce_only: true, ..entry }.body();
+        assert!(bare.as_object().unwrap().keys().all(|key| !key.starts_with("sl") && !key.starts_with("tp")), "{bare}");
+    }
+}
