@@ -22,10 +22,13 @@ mod process;
 mod random;
 #[path = "faults/rows.rs"]
 mod rows;
+#[path = "faults/stories.rs"]
+mod stories;
 #[path = "faults/world.rs"]
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plan::Plan;
@@ -61,6 +64,28 @@ fn play(seed: u64, plan: &Plan, logged: bool) -> Outcome {
     Outcome { failed, log: world.log.take().unwrap_or_default(), creates: world.truth.creates, fills }
 }
 
+/// What some seeds came to.
+#[derive(Default)]
+struct Tally {
+    failures: Vec<(u64, String)>,
+    creates: u64,
+    fills: usize,
+}
+
+fn play_until(next: &AtomicU64, end: u64) -> Tally {
+    let mut tally = Tally::default();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end {
+            return tally;
+        }
+        let outcome = play(seed, &Plan::of(seed, symbols_of(seed)), false);
+        tally.creates += outcome.creates;
+        tally.fills += outcome.fills;
+        tally.failures.extend(outcome.failed.map(|why| (seed, why)));
+    }
+}
+
 #[test]
 fn money_is_safe_whatever_goes_wrong() {
     if let Some(seed) = number("TICKDECK_SEED") {
@@ -75,16 +100,19 @@ fn money_is_safe_whatever_goes_wrong() {
     let count = number("TICKDECK_SEEDS").unwrap_or(SEEDS);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let (began, mut failures, mut creates, mut fills) = (Instant::now(), Vec::new(), 0, 0);
-    for seed in first..first + count {
-        let outcome = play(seed, &Plan::of(seed, symbols_of(seed)), false);
-        creates += outcome.creates;
-        fills += outcome.fills;
-        if let Some(why) = outcome.failed {
-            failures.push(format!("seed {seed}: {why}"));
-        }
-    }
+    let began = Instant::now();
+    let next = AtomicU64::new(first);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let played: Vec<Tally> = std::thread::scope(|scope| {
+        let players: Vec<_> = (0..threads).map(|_| scope.spawn(|| play_until(&next, first + count))).collect();
+        players.into_iter().map(|player| player.join().unwrap()).collect()
+    });
     std::panic::set_hook(hook);
+    let creates: u64 = played.iter().map(|tally| tally.creates).sum();
+    let fills: usize = played.iter().map(|tally| tally.fills).sum();
+    let mut failures: Vec<(u64, String)> = played.into_iter().flat_map(|tally| tally.failures).collect();
+    failures.sort();
+    let failures: Vec<String> = failures.into_iter().map(|(seed, why)| format!("seed {seed}: {why}")).collect();
     let took = began.elapsed().as_secs_f64();
     println!(
         "{count} seeds in {took:.1} s: {:.2} ms each, {creates} creates, {fills} fills",

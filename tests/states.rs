@@ -6,7 +6,9 @@ mod rig;
 use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
-use tickdeck::engine::event::{EarlierOrder, Event, Fault, Fill, OrderNews, OrderUpdate, Restored};
+use tickdeck::engine::event::{
+    AccountUpdate, EarlierOrder, Event, Fault, Fill, OrderNews, OrderUpdate, Restored, Statement,
+};
 use tickdeck::engine::ids::OrderSeq;
 use tickdeck::engine::num::{Money, Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
@@ -416,6 +418,27 @@ fn nothing_opens_before_the_venue_has_spoken() {
     rig.fault(Fault::ClockJump(Span::from_secs(10)));
     rig.arm();
     assert_ne!(rig.engine.state_word(), StateWord::Armed, "arming waits for reconcile");
+}
+
+#[test]
+fn books_that_differ_reduce_until_they_agree() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    let balance = rig.engine.account().balance();
+    rig.event(Event::Account(AccountUpdate::Statement(Statement {
+        balance,
+        positions: vec![(BTC, 5_000_000)],
+        working: Vec::new(),
+        unlisted: 0,
+        foreign_orders: 0,
+        protection: Vec::new(),
+        protective: Vec::new(),
+    })));
+    assert_eq!(rig.engine.state_word(), StateWord::Reducing, "{}", rig.told());
+    rig.want(ETH, Side::Buy);
+    rig.run(2000);
+    assert_eq!(rig.position(ETH), 0, "nothing opens: {}", rig.told());
+    rig.run(6000);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "the venue's next statement agrees: {}", rig.told());
 }
 
 #[test]

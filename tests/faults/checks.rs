@@ -9,7 +9,7 @@ use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::rest::Placement;
-use tickdeck::venue::sim::exchange::model::{ExecKind, Slot};
+use tickdeck::venue::sim::exchange::model::{ExecKind, Execution, Slot};
 
 use super::process::Process;
 use super::rows::signed;
@@ -89,6 +89,7 @@ impl World {
         assert!(self.truth.left.insert(order.link_id.clone()), "{} was sent twice", order.link_id);
         let Some(process) = &self.process else { return };
         let engine = process.driver.engine();
+        assert!(engine.account().is_known(), "{} left before the account was read", order.link_id);
         if !order.reduce_only {
             let latch = engine.latch().map(|latch| latch.cause.to_string());
             assert!(latch.is_none(), "{} opens although {latch:?}", order.link_id);
@@ -219,12 +220,22 @@ impl World {
         let disk = process.writer.store_mut();
         let booked: BTreeSet<&String> = disk.fills.keys().collect();
         let mut missing = Vec::new();
-        for row in self.exchange.executions.iter().filter(|row| row.kind == ExecKind::Trade && !row.link.is_empty()) {
+        // What protects a position is ours too, though the exchange gives it no id of ours.
+        let protects = |kind: &str| kind.contains("StopLoss") || kind.contains("TakeProfit");
+        let ours = |row: &&Execution| !row.link.is_empty() || protects(row.create_type);
+        for row in self.exchange.executions.iter().filter(|row| row.kind == ExecKind::Trade).filter(ours) {
             match disk.fills.get(&row.id) {
                 Some(fill) => {
                     assert_eq!((fill.price, fill.qty, fill.fee), (row.price, row.qty, row.fee), "{}", row.link);
                 }
-                None => missing.push(format!("{} {} {} @ {}", row.link, row.side.word(), row.qty, row.price)),
+                None => missing.push(format!(
+                    "{} {} {} {} @ {}",
+                    row.link,
+                    row.create_type,
+                    row.side.word(),
+                    row.qty,
+                    row.price
+                )),
             }
         }
         assert!(missing.is_empty(), "lost fills: {missing:?}");
