@@ -182,7 +182,7 @@ impl Session {
             Outcome::Switched(account) => account.word(),
         };
         if let Some(watched) = &self.watched {
-            watched.goodbye(self.leaves());
+            watched.goodbye(&self.leaves());
         }
         if let Some(socket) = &self.socket {
             super::control::close(socket);

@@ -204,8 +204,8 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
         Event::Account(
             AccountUpdate::Liquidated { symbol, fill, .. }
             | AccountUpdate::Foreign { symbol, fill, .. }
-            | AccountUpdate::Protected { symbol, fill, .. }
-            | AccountUpdate::Rescued { symbol, fill, .. },
+            | AccountUpdate::Rescued { symbol, fill, .. }
+            | AccountUpdate::Protected { symbol, fill, .. },
         ) => known(symbol) && sound(fill.price, fill.qty),
         Event::Account(AccountUpdate::Statement(statement)) => {
             let protective = statement.protective.iter().map(|order| &order.symbol);
