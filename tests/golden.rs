@@ -199,7 +199,8 @@ fn the_same_decisions_with_a_screen_and_without() {
     let folder = tempfile::tempdir().unwrap();
     let pinned = std::fs::read_to_string(hash_path()).unwrap().trim().to_owned();
     let options = ReplayOptions { tape: tape_path(), speed: 500.0, audit: true, practice: false };
-    let (session, cockpit) = replay::session(setup(folder.path()), &options, 60).unwrap();
+    let session = replay::session(setup(folder.path()), &options, 60).unwrap();
+    let cockpit = session.stage.cockpit.clone();
     let engine = std::thread::spawn(move || session.run());
     let begun = Instant::now();
     let hash = loop {

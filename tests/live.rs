@@ -150,6 +150,7 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     exchange.script(tmux, "--mode testnet --practice")?;
     tmux.shows(&["SIM EXCHANGE", "BYBIT TESTNET", "PRACTICE", "balance 10000.00, 0 position(s)"])?;
     tmux.insist("A", "Esc stay disarmed")?;
+    tmux.insist("Space", "every check passed")?;
     tmux.insist("Enter", "● ARMED")?;
     // The models need more than a minute of market before they answer.
     for _ in 0..3 {
@@ -292,12 +293,8 @@ fn real_money_from_the_start(tmux: &Tmux) -> Result<(), String> {
 /// Arms a real account: the checklist, then the tail.
 fn arm_with_the_tail(tmux: &Tmux) -> Result<(), String> {
     tmux.insist("A", "Esc stay disarmed")?;
-    // Warnings are acknowledged one by one; Enter leads on once none is left.
-    for _ in 0..8 {
-        if tmux.insist("Space", "Enter arm").is_ok() {
-            break;
-        }
-    }
+    // Warnings are acknowledged one by one.
+    tmux.insist("Space", "every check passed")?;
     tmux.insist("Enter", "type LIVE ey01")?;
     tmux.shows(&["lapses in"])?;
     tmux.keys(&["-l", "LIVE ey01"])?;

@@ -20,6 +20,7 @@ pub mod notice;
 pub mod num;
 mod operating;
 pub mod orders;
+pub mod preflight;
 pub mod risk;
 pub mod settings;
 pub mod signal;
@@ -46,6 +47,7 @@ use risk::limits::RiskLimits;
 use risk::state::{Arming, Latch, LatchCause};
 use risk::verdict::DenialCode;
 use settings::Settings;
+use snapshot::Check;
 use time::{Span, Ts};
 
 /// The deciding part of a run. One entrance: [`Engine::step`].
@@ -84,6 +86,10 @@ pub struct Engine {
     clock_offset: Option<Span>,
     /// Open orders at the venue that are not ours.
     foreign_orders: u16,
+    /// Is the account at a venue, which is not this process?
+    at_venue: bool,
+    /// Lights of the checklist that edges light, by name.
+    edges: BTreeMap<String, Check>,
 }
 
 impl Engine {
@@ -129,6 +135,8 @@ impl Engine {
             feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
+            at_venue: !restored.account_known,
+            edges: BTreeMap::new(),
         }
     }
 
@@ -146,6 +154,7 @@ impl Engine {
             Event::Link(link) => self.on_link(link, out),
             Event::Fault(fault) => self.on_fault(fault, out),
             Event::Hold(hold) => self.on_hold(hold, out),
+            Event::Checked(check) => self.on_checked(check, out),
             Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
             Event::Tick => self.on_tick(out),
             Event::Ended => self.write_baselines(out),

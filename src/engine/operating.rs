@@ -7,6 +7,7 @@ use super::control::CloseWhy;
 use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
+use super::preflight::in_words;
 use super::risk::limits::{LimitKey, show};
 use super::risk::state::{Arming, Latch, LatchCause};
 use super::snapshot::Health;
@@ -76,7 +77,8 @@ impl Engine {
         if lasts.0 <= 0 {
             return Err("arming needs a duration".into());
         }
-        if let Some(fail) = self.preflight().into_iter().find(|check| check.health == Health::Fail) {
+        let checks = self.preflight();
+        if let Some(fail) = checks.iter().find(|check| check.health == Health::Fail) {
             return Err(format!("{}: {}", fail.name, fail.detail));
         }
         let until = self.now + lasts;
@@ -84,7 +86,7 @@ impl Engine {
         self.desks.iter_mut().for_each(|desk| desk.told = None);
         let text = format!("ARMED for {lasts}, until {}", until.clock());
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
-        Ok(text)
+        Ok(format!("{text}; {}", in_words(&checks)))
     }
 
     /// Closes the gate for openings and cancels what opens. Exits go on.

@@ -405,7 +405,13 @@ impl Engine {
         let mut rows: Vec<HealthRow> = self
             .preflight()
             .into_iter()
-            .filter(|check| matches!(check.name.as_str(), "market feed" | "books" | "reconciled" | "equity" | "venue"))
+            .filter(|check| {
+                matches!(
+                    check.name.as_str(),
+                    "market feed" | "books" | "reconciled" | "equity" | "venue" | "disk" | "watchdog"
+                )
+            })
+            .filter(|check| check.health != Health::Skip)
             .map(|Check { name, health, detail }| HealthRow { name, health, detail })
             .collect();
         let fresh = |desk: &&Desk| {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use super::decisions::DecisionLog;
+use super::disk::DiskLight;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::inference::Inference;
@@ -57,6 +58,8 @@ pub struct Plan<'a> {
     pub data_dir: &'a Path,
     /// The tape that is recorded ([`open_tape`]).
     pub tape: Option<TapeThread>,
+    /// Bytes that are to stay free on the disk.
+    pub min_free_bytes: u64,
     /// The way to another account, where there is one.
     pub switch: Option<Switch>,
     /// What the market is, for the banner.
@@ -85,6 +88,8 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         LedgerPort::Thread { thread: LedgerThread::spawn(ledger, sender)?, replies }
     };
     let pair = restored.pair;
+    let file = ledger_path(plan.data_dir, pair);
+    let disk = if plan.ledger_in_memory { None } else { Some(DiskLight::start(file.clone(), plan.min_free_bytes)?) };
     let parts = Parts {
         venue: Some(plan.venue),
         feed: plan.feed,
@@ -92,7 +97,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         ledger,
         tape: plan.tape,
         decisions: DecisionLog::new(None),
-        latch_beside: (!plan.ledger_in_memory).then(|| (ledger_path(plan.data_dir, pair), pair)),
+        latch_beside: (!plan.ledger_in_memory).then_some((file, pair)),
         restored,
     };
     let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
@@ -102,6 +107,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         stage,
         switch: plan.switch,
         next: None,
+        disk,
         screen: shown.fps.is_some(),
         pace: Pace::Clock,
         publish_every: publish_every(shown.fps),

@@ -19,6 +19,7 @@ use crate::engine::ids::{Account, Market, OrderSeq, Pair, RunId, Seq, order_link
 use crate::engine::notice::Notice;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::state::Latch;
+use crate::engine::snapshot::Check;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
 use crate::tape::TapeThread;
@@ -251,6 +252,11 @@ impl Driver {
     /// Something the person must know that is nobody's fault: shown, not acted upon.
     pub fn tell(&mut self, text: String) {
         self.dispatch(self.now, Event::Told(text));
+    }
+
+    /// How an edge's light of the checklist stands.
+    pub fn checked(&mut self, check: Check) {
+        self.dispatch(self.now, Event::Checked(check));
     }
 
     /// A fault of an edge.

@@ -69,6 +69,7 @@ pub struct Prepared {
     models: Vec<Box<dyn Model>>,
     data_dir: PathBuf,
     tape: Option<TapeThread>,
+    min_free_bytes: u64,
     public: PublicOptions,
     private: Option<PrivateAccess>,
     recording: bool,
@@ -104,6 +105,7 @@ impl Prepared {
         let mut opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
         opening.troubles.extend(options.private.iter().flat_map(|private| private.notes.clone()));
         let source = format!("bybit {}", public.hosts.linear());
+        let min_free_bytes = setup.tape.map_or(0, |quota| quota.min_free_bytes);
         let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, &source, at)?;
         Ok(Self {
             opening,
@@ -111,6 +113,7 @@ impl Prepared {
             models: setup.models,
             data_dir: setup.data_dir,
             tape,
+            min_free_bytes,
             public,
             private: options.private,
             recording: options.recording,
@@ -205,6 +208,7 @@ fn begin(
         models: prepared.models,
         data_dir: &prepared.data_dir,
         tape: prepared.tape,
+        min_free_bytes: prepared.min_free_bytes,
         switch,
         label: String::new(),
         simulated_venue,

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cockpit;
 pub mod decisions;
 pub mod demo;
+mod disk;
 pub mod doctor;
 pub mod driver;
 pub mod exit;

@@ -162,6 +162,7 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
         stage,
         switch: None,
         next: None,
+        disk: None,
         screen: true,
         pace: Pace::Replay { speed: options.speed, resume: options.speed, from: start, since },
         publish_every: publish_every(Some(fps)),

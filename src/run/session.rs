@@ -5,6 +5,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::clock::wall;
+use super::disk::DiskLight;
 use super::driver::Driver;
 use super::feed::Feed;
 use super::live::Prepared;
@@ -78,6 +79,8 @@ pub struct Session {
     pub switch: Option<Switch>,
     /// The run that comes after this one.
     pub next: Option<Prepared>,
+    /// The light of the disk; none where nothing is kept.
+    pub disk: Option<DiskLight>,
     /// Is there a screen? It decides what SIGINT means and whether snapshots are built.
     pub screen: bool,
     /// How event time follows the clock.
@@ -201,6 +204,9 @@ impl Session {
         }
         if matches!(self.pace, Pace::Clock) {
             self.driver.look_at_clock(self.stage.clock.now());
+        }
+        if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
+            self.driver.checked(check);
         }
         self.driver.collect();
         let target = self.target(state);

@@ -14,15 +14,18 @@ use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
 use crate::engine::event::Event;
-use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::ids::{Account, OrderSeq, Symbol};
 use crate::engine::num::Money;
+use crate::engine::preflight;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
+use crate::engine::snapshot::{Check, Health};
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
+use crate::venue::bybit::parse::rest::account::KeyInfo;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
 use crate::venue::bybit::rest::{Rest, RestError};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
@@ -430,7 +433,10 @@ impl Runner {
             }
             Done::Key(Ok(key)) => {
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None).await;
-                let cannot = check_key(&key, &mut Vec::new());
+                let mut notes = Vec::new();
+                let cannot = check_key(&key, &mut notes);
+                let light = key_light(&key, cannot.as_deref(), &notes, self.options.account == Account::Live);
+                self.outlet.say(Event::Checked(light)).await;
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Key, cannot).await;
             }
             Done::Key(Err(error)) => self.on_trouble(Some(&error), None).await,
@@ -456,6 +462,7 @@ impl Runner {
             self.outlet.say(Event::Told(note)).await;
         }
         self.hold(DenialCode::VenueKeyRefused, None, Source::Key, opened.cannot_trade).await;
+        self.outlet.say(Event::Checked(leverage_light(&opened.reading))).await;
         self.desk.open(now, &opened.reading);
         self.read_to = opened.reading.began_at;
         self.balance = Some(opened.reading.balance);
@@ -558,6 +565,29 @@ impl Runner {
         self.hold(DenialCode::VenueRefused, symbol, Source::Request, Some(detail)).await;
         self.lifts.insert((DenialCode::VenueRefused, symbol), again);
     }
+}
+
+/// The key's light. Nothing that can take money out is armed with real money.
+fn key_light(key: &KeyInfo, cannot: Option<&str>, notes: &[String], real: bool) -> Check {
+    let (health, detail) = match (cannot, notes.first()) {
+        (Some(why), _) => (Health::Fail, why.to_owned()),
+        (None, Some(note)) if real && key.may_withdraw() => (Health::Fail, note.clone()),
+        (None, Some(note)) => (Health::Warn, note.clone()),
+        (None, None) => (Health::Ok, "may trade, may not withdraw, bound to an address".to_owned()),
+    };
+    Check { name: preflight::KEY.to_owned(), health, detail }
+}
+
+/// What leverage the venue has set: margin there depends on it, limits here do not.
+fn leverage_light(reading: &Reading) -> Check {
+    let rows: Vec<String> =
+        reading.modes.iter().filter_map(|row| Some(format!("{} {}x", row.symbol, row.leverage?))).collect();
+    let (health, detail) = if rows.is_empty() {
+        (Health::Skip, "the venue does not say".to_owned())
+    } else {
+        (Health::Ok, rows.join(", "))
+    };
+    Check { name: preflight::LEVERAGE.to_owned(), health, detail }
 }
 
 /// Codes that say that the key, not the account, is refused (contract 4).
