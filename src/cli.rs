@@ -76,6 +76,9 @@ enum Command {
     Positions(money::Ask),
     /// Write every table of the ledger to files
     Export(money::Export),
+    /// Was the ledger changed by anything but tickdeck? Every record is chained to those before it
+    #[command(subcommand)]
+    Audit(money::AuditCommand),
     /// What the ledger says, and whether an engine runs
     Status(money::Ask),
     /// Arm a running engine. In this build: a key of its cockpit
@@ -252,6 +255,7 @@ impl Cli {
             Command::Pnl(query) => money::pnl(global, &query),
             Command::Positions(ask) => money::positions(global, &ask),
             Command::Export(export) => money::export(global, &export),
+            Command::Audit(command) => money::audit(global, &command),
             Command::Status(ask) => money::status(global, &ask),
             Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
             Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tickdeck::engine::account::Holding;
 use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
-use tickdeck::engine::event::{Baselines, Fill};
+use tickdeck::engine::event::{Baselines, Fill, FillKind};
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol, order_link_id};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Rate, Side, UNIT};
@@ -84,6 +84,7 @@ impl Books {
         self.balance += booked.realised - fill.fee;
         record(Record::Fill {
             order: Some(OrderSeq(1)),
+            kind: FillKind::Trade,
             symbol: Symbol(symbol),
             side,
             realised: booked.realised,
@@ -108,6 +109,12 @@ impl Place {
     }
     fn marker(&self) -> PathBuf {
         self.folder.path().join("data").join("latched.simulated")
+    }
+    fn begun_with(&self, run: &str, balance: Money) -> Ledger {
+        let mut ledger = Ledger::open(&self.path(), Pair::SIMULATED).unwrap();
+        ledger.restore(&[]).unwrap();
+        ledger.begin_run(&RunRow { balance, ..run_row(run) }).unwrap();
+        ledger
     }
     /// A ledger with a run begun on BTCUSDT, ETHUSDT, SOLUSDT.
     fn begun(&self, run: &str) -> Ledger {
@@ -325,13 +332,22 @@ fn rows_that_do_not_add_up_are_kept_and_reported() {
     let place = Place::new();
     let mut ledger = place.begun("r1");
     let mut books = Books::new();
-    let Job::Record { at, record: Record::Fill { order, symbol, side, fill, realised, position, cost, .. } } =
+    let Job::Record { at, record: Record::Fill { order, kind, symbol, side, fill, realised, position, cost, .. } } =
         books.fill(0, Side::Buy, "100", "1", "0")
     else {
         panic!("a fill")
     };
-    let wrong =
-        Record::Fill { order, symbol, side, fill, realised, balance: money("10001"), position: position + 1, cost };
+    let wrong = Record::Fill {
+        order,
+        kind,
+        symbol,
+        side,
+        fill,
+        realised,
+        balance: money("10001"),
+        position: position + 1,
+        cost,
+    };
     let done = ledger.commit(&[intent(1, Purpose::Entry), Job::Record { at, record: wrong }]).unwrap();
     assert_eq!(done.troubles.len(), 2, "{:?}", done.troubles);
     assert!(done.troubles[0].contains("does not add up") && done.troubles[1].contains("balance"));
@@ -514,4 +530,43 @@ proptest::proptest! {
         proptest::prop_assert_eq!(stored.holdings, open);
         proptest::prop_assert_eq!(stored.balance, Some(books.balance));
     }
+}
+
+#[test]
+fn orders_of_earlier_runs_are_taken_up_and_settled_under_their_own_numbers() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let mut books = Books::new();
+    let state = |order: u64, state: &str, filled: &str| {
+        let (state, filled, reason) = (state.to_owned(), qty(filled), String::new());
+        record(Record::OrderState { order: OrderSeq(order), state, filled, reason })
+    };
+    let batch = [
+        intent(1, Purpose::Entry),
+        books.fill(0, Side::Buy, "64000", "0.01", "0.1"),
+        state(1, "filled", "0.01"),
+        intent(2, Purpose::Entry),
+        state(2, "live", "0"),
+        intent(3, Purpose::Stop),
+        state(3, "unknown", "0"),
+    ];
+    commit(&mut ledger, &batch);
+    drop(ledger);
+    let mut ledger = place.begun_with("r2", books.balance);
+    let stored = ledger.restore(&instruments(&["ETHUSDT", "BTCUSDT"])).unwrap();
+    let taken: Vec<_> =
+        stored.earlier.iter().map(|o| (o.order.seq.0, o.link_id.as_str(), o.seen, o.order.purpose)).collect();
+    assert_eq!(taken, [(1, "tp-r1-000002", true, Purpose::Entry), (2, "tp-r1-000003", false, Purpose::Stop)]);
+    assert!(stored.earlier.iter().all(|o| o.order.symbol == Symbol(1)), "by name, whatever its place in this run");
+    commit(&mut ledger, &[state(1, "cancelled", "0.004"), state(2, "rejected", "0"), intent(4, Purpose::Entry)]);
+    drop(ledger);
+    let connection = rusqlite::Connection::open(place.path()).unwrap();
+    let states: Vec<String> = connection
+        .prepare("SELECT run || seq || state FROM orders ORDER BY run, seq")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(states, ["r11filled", "r12cancelled", "r13rejected", "r24intent"]);
 }

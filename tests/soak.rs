@@ -205,6 +205,7 @@ impl Soak {
             credentials,
             account: Account::Testnet,
             run: id.clone(),
+            earlier: Vec::new(),
             symbols: NAMES.iter().map(|name| (*name).to_owned()).collect(),
             transport,
             recv_window_ms: 5_000,

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::global::Global;
 use super::output::{note, print};
-use super::span;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::{Span, Ts};
-use crate::ledger::{Filter, Format, PnlBy, Reader, Sheet, holder};
+use crate::ledger::{Cell, Filter, Format, Head, PnlBy, Reader, Sheet, Verdict, holder};
 use crate::run::clock::wall;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::make;
@@ -24,7 +23,7 @@ const PAIRS: [Pair; 5] = [
 /// Which ledger, and how to print.
 #[derive(clap::Args, Debug)]
 pub(super) struct Ask {
-    /// simulated, paper, demo-account, testnet, live, or a ledger file; needed when there are several
+    /// simulated, paper, demo-account, testnet, live, or a ledger file; needed when there are several and no --mode
     #[arg(long, value_name = "NAME")]
     ledger: Option<String>,
     /// How it is printed
@@ -43,9 +42,12 @@ pub(super) struct Query {
     /// Only this run
     #[arg(long)]
     run: Option<String>,
-    /// Only the last such time: 15m, 24h, 7d
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    since: Option<Span>,
+    /// Only since then: a date (2026-11-22), a time in UTC (2026-11-22T14:30:00Z) or so long ago (15m, 24h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Moment>,
+    /// Only before then, written alike
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Moment>,
     /// At most this many rows, the newest
     #[arg(long, default_value_t = 100)]
     max: u32,
@@ -73,9 +75,89 @@ pub(super) struct Export {
 
 impl Query {
     fn filter(&self) -> Filter {
-        let since = self.since.map_or(Ts(0), |span| wall() - span);
-        Filter { symbol: self.symbol.clone(), run: self.run.clone(), since, rows_max: self.max }
+        let since = self.since.map_or(Ts(0), Moment::at);
+        let until = self.until.map_or(Ts(i64::MAX), Moment::at);
+        Filter { symbol: self.symbol.clone(), run: self.run.clone(), since, until, rows_max: self.max }
     }
+}
+
+/// A point in time as it is written on the command line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moment {
+    At(Ts),
+    Ago(Span),
+}
+
+impl Moment {
+    fn at(self) -> Ts {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(span) => wall() - span,
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(span) = super::span(text) {
+        return Ok(Moment::Ago(span));
+    }
+    let day = text.parse::<jiff::civil::Date>().ok();
+    let day = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|zoned| zoned.timestamp());
+    let at = text.parse::<jiff::Timestamp>().ok().or(day).and_then(|at| i64::try_from(at.as_nanosecond()).ok());
+    at.map(|nanos| Moment::At(Ts(nanos))).ok_or_else(|| {
+        "write a date such as 2026-11-22, a time such as 2026-11-22T14:30:00Z, or how long ago: 15m, 24h, 7d".to_owned()
+    })
+}
+
+/// What to do with the audit chain.
+#[derive(clap::Subcommand, Debug)]
+pub(super) enum AuditCommand {
+    /// Follow the chain over every record. Exit code 1 names the first one that was altered, removed or slipped in
+    Verify {
+        #[command(flatten)]
+        ask: Ask,
+        /// A digest that `audit head` printed earlier: a chain that was cut short after it no longer has it
+        #[arg(long, value_name = "DIGEST")]
+        expect: Option<String>,
+    },
+    /// The newest digest and how many records there are, to note elsewhere
+    Head(Ask),
+}
+
+pub(super) fn audit(global: &Global, command: &AuditCommand) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Head(ask) => show(global, ask, |reader| Ok(head_sheet(&reader.audit_head()?))),
+        AuditCommand::Verify { ask, expect } => {
+            let path = find(global, ask)?;
+            match open(&path)?.audit(expect.as_deref()).map_err(Failure::error)? {
+                Verdict::Sound(head) => print(&head_sheet(&head).render(ask.format)),
+                Verdict::Truncated(head) => Err(Failure::error(format!(
+                    "the ledger {} does not hold the digest that was noted: its {} record(s) fit together, but records \
+                     after them were removed, or the chain was made anew. Compare with the venue's statement and with a \
+                     copy before you trust its figures",
+                    path.display(),
+                    head.count
+                ))),
+                Verdict::Broken { table, row, what, says } => Err(Failure::error(format!(
+                    "the ledger {}: row {row} of {table} {what}. {}. It was not written so by tickdeck: do not trust its \
+                     figures, compare with the venue's statement and restore the file from a copy",
+                    path.display(),
+                    says.map_or("It is not there".to_owned(), |says| format!("It says now: {}", shown(&says)))
+                ))),
+            }
+        }
+    }
+}
+
+/// What a record says may come from anywhere: it does not steer a terminal.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn head_sheet(head: &Head) -> Sheet {
+    let mut sheet = Sheet::new(["records", "digest"]);
+    sheet.push(vec![Cell::Count(head.count), Cell::text(&head.digest)]);
+    sheet
 }
 
 pub(super) fn orders(global: &Global, query: &Query) -> Result<(), Failure> {
@@ -149,6 +231,10 @@ fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
         let path = pair.map_or_else(|| PathBuf::from(named), |pair| files.ledger(*pair));
         return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
     }
+    if global.mode.is_some() {
+        let path = files.ledger(Pair::bybit(global.account()));
+        return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
+    }
     let there: Vec<&Pair> = PAIRS.iter().filter(|pair| files.ledger(**pair).exists()).collect();
     match there.as_slice() {
         [only] => Ok(files.ledger(**only)),
@@ -175,4 +261,19 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     }
     let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| Failure::error(format!("cannot write {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates_times_or_spans() {
+        let day = Ts::from_ms(1_763_769_600_000);
+        assert_eq!(moment("2025-11-22"), Ok(Moment::At(day)));
+        assert_eq!(moment("2025-11-22T00:00:01Z"), Ok(Moment::At(day + Span::from_secs(1))));
+        assert_eq!(moment("2025-11-22T03:00:00+03:00"), Ok(Moment::At(day)));
+        assert_eq!(moment("15m"), Ok(Moment::Ago(Span::from_secs(900))));
+        assert!(moment("yesterday").is_err() && moment("9999999-01-01").is_err());
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::Engine;
 use super::account::Holding;
-use super::desk::Exits;
+use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
-use super::event::{AccountUpdate, Fill, Opening, OrderNews, OrderUpdate, Statement};
+use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::num::{Money, Qty, Rate, Side};
@@ -20,7 +20,7 @@ impl Engine {
         let symbol = order.intent.symbol;
         match outcome {
             Outcome::Traded(fill) => {
-                self.book_fill(Some(order.intent.seq), symbol, order.intent.side, &fill, out);
+                self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
             Outcome::Moved => self.tell_ended(&order, out),
@@ -65,7 +65,14 @@ impl Engine {
         }
     }
 
-    fn book_fill(&mut self, order: Option<OrderSeq>, symbol: Symbol, side: Side, fill: &Fill, out: &mut Effects) {
+    fn book_fill(
+        &mut self,
+        (kind, order): (FillKind, Option<OrderSeq>),
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        out: &mut Effects,
+    ) {
         if symbol.index() >= self.desks.len() {
             return;
         }
@@ -75,6 +82,7 @@ impl Engine {
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
         out.push(Effect::Record(Record::Fill {
             order,
+            kind,
             symbol,
             side,
             fill: fill.clone(),
@@ -122,9 +130,14 @@ impl Engine {
                     format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
                 self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
             }
-            AccountUpdate::Liquidated { symbol, fill, side } => {
-                self.book_fill(None, *symbol, *side, fill, out);
-                let text = format!("{} LIQUIDATED: margin ran out", self.name(*symbol));
+            AccountUpdate::Liquidated { kind, symbol, fill, side } => {
+                self.book_fill((*kind, None), *symbol, *side, fill, out);
+                let why = match kind {
+                    FillKind::Deleveraging => "AUTO-DELEVERAGED: the exchange closed (part of) the position",
+                    FillKind::Settlement => "SETTLED: the contract ended",
+                    _ => "LIQUIDATED: margin ran out",
+                };
+                let text = format!("{} {why}", self.name(*symbol));
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
             }
             AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
@@ -139,6 +152,11 @@ impl Engine {
                     desk.danger = Some((*liquidation, *adl));
                 }
             }
+            AccountUpdate::Fees { symbol, maker, taker } => {
+                if let Some(desk) = self.desks.get_mut(symbol.index()) {
+                    desk.fees = Some(Fees { maker: *maker, taker: *taker });
+                }
+            }
         }
     }
 
@@ -148,7 +166,7 @@ impl Engine {
             return;
         }
         let before = self.account.holding(symbol).signed;
-        self.book_fill(None, symbol, side, fill, out);
+        self.book_fill((FillKind::Outside, None), symbol, side, fill, out);
         let after = self.account.holding(symbol).signed;
         let name = self.name(symbol).to_owned();
         let text = format!("{name} {} {} @ {}: traded outside tickdeck", side.word(), fill.qty, fill.price);

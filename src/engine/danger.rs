@@ -135,6 +135,15 @@ pub enum Danger {
         /// Place in the queue, 0 (none) to 5 (next).
         rank: Option<u8>,
     },
+    /// The insurance pool behind the instrument has lost much: then the queue above begins to move.
+    Pool {
+        /// Its result over eight hours as a part of it.
+        result: Rate,
+        /// The result at which deleveraging starts.
+        starts: Rate,
+        /// Nothing is left of it: deleveraging starts whatever its result.
+        empty: bool,
+    },
     /// The next funding settlement.
     Funding {
         /// Rate of the settlement; longs pay a positive one.
@@ -188,6 +197,7 @@ impl Engine {
             let found = [
                 self.liquidation(desk, &held),
                 self.deleveraging(desk, &held),
+                self.pool(desk),
                 self.funding(desk, &held),
                 self.price_band(desk, &held),
                 self.listing(desk),
@@ -256,6 +266,20 @@ impl Engine {
         let rank = heard.map(|(_, rank)| rank);
         let level = rank.map_or(DangerLevel::Unknown, |rank| ADL.reached(i64::from(rank)));
         Some((level, Danger::Deleveraging { rank }))
+    }
+
+    /// Worth a row only where it is near: the pool of an ordinary day says nothing to anybody.
+    fn pool(&self, desk: &Desk) -> Option<(DangerLevel, Danger)> {
+        let oldest = self.limits.span(LimitKey::MaxDataAgeMs);
+        let pool = desk.pool.filter(|_| self.feed_age().is_some_and(|age| age <= oldest))?;
+        let level = match (pool.empty, pool.low) {
+            (true, _) => DangerLevel::Alarm,
+            (false, true) => DangerLevel::Warn,
+            (false, false) if pool.result <= pool.starts => DangerLevel::Alarm,
+            (false, false) if pool.result <= pool.stops => DangerLevel::Warn,
+            (false, false) => return None,
+        };
+        Some((level, Danger::Pool { result: pool.result, starts: pool.starts, empty: pool.empty }))
     }
 
     fn funding(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {

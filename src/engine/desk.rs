@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::event::{MarketData, Prediction};
+use super::event::{MarketData, Pool, Prediction};
 use super::features::{FeatureFrame, FeatureState};
 use super::ids::Symbol;
 use super::market::book::Book;
@@ -10,8 +10,9 @@ use super::market::candles::Candles;
 use super::market::instrument::Instrument;
 use super::market::ticker::MergedTicker;
 use super::market::trades::Trades;
-use super::num::{Price, Side};
+use super::num::{Price, Rate, Side};
 use super::risk::verdict::DenialCode;
+use super::settings::Settings;
 use super::signal::{Adverse, Signal};
 use super::snapshot::{ChartMark, MarkKind, Verdict};
 use super::strategy::threshold::Confirmation;
@@ -77,6 +78,19 @@ pub struct Desk {
     pub band: Option<(Price, Price)>,
     /// Liquidation price of our position and its place in the deleveraging queue, as the venue states them.
     pub danger: Option<(Option<Price>, u8)>,
+    /// The insurance pool behind it, where the venue tells.
+    pub pool: Option<Pool>,
+    /// What the account pays, where the venue has said it.
+    pub fees: Option<Fees>,
+}
+
+/// What a trade costs, as parts of its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fees {
+    /// Of an order that rested; negative is a rebate.
+    pub maker: Rate,
+    /// Of an order that took.
+    pub taker: Rate,
 }
 
 /// Exit levels of an open position.
@@ -117,6 +131,8 @@ impl Desk {
             heard: None,
             band: None,
             danger: None,
+            pool: None,
+            fees: None,
         }
     }
 
@@ -151,6 +167,8 @@ impl Desk {
             MarketData::Bar(bar) => self.candles.on_bar(bar),
             MarketData::Band { buy_max, sell_min } => self.band = Some((*buy_max, *sell_min)),
             MarketData::Liquidation { .. } => {}
+            MarketData::Missed { at, trade } => self.trades.on_missed(*at, trade),
+            MarketData::Pool(pool) => self.pool = Some(*pool),
         }
         if let Some(mid) = self.book.mid() {
             self.adverse.on_mid(at, mid.to_f64_lossy(), horizon);
@@ -172,6 +190,11 @@ impl Desk {
     pub fn mark(&self) -> Option<Price> {
         let fresh = self.ticker.mark_at().zip(self.heard).is_some_and(|(at, heard)| heard.since(at) <= MARK_MAX_AGE);
         self.ticker.facts().mark.filter(|_| fresh).or_else(|| self.book.mid())
+    }
+
+    /// What a trade costs: as the venue said, else as configured.
+    pub fn fees(&self, settings: &Settings) -> Fees {
+        self.fees.unwrap_or(Fees { maker: settings.maker_fee, taker: settings.taker_fee })
     }
 
     /// Adds a chart mark at the current price.

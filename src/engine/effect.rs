@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::Holding;
-use super::event::{Baselines, Fill};
+use super::event::{Baselines, Fill, FillKind};
 use super::features::FeatureFrame;
 use super::ids::{OrderSeq, Symbol};
 use super::notice::Notice;
@@ -67,6 +67,20 @@ pub enum TimeInForce {
     GoodTillCancel,
 }
 
+impl TimeInForce {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::ImmediateOrCancel, Self::PostOnly, Self::GoodTillCancel];
+
+    /// Word for the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ImmediateOrCancel => "ioc",
+            Self::PostOnly => "post-only",
+            Self::GoodTillCancel => "gtc",
+        }
+    }
+}
+
 /// Why an order exists. Orders that open are the ones every limit applies to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Purpose {
@@ -85,6 +99,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every one.
+    pub const ALL: [Self; 6] = [Self::Entry, Self::Exit, Self::Stop, Self::TakeProfit, Self::MaxHold, Self::Close];
+
     /// Lower-case word for screens and ledger.
     pub const fn word(self) -> &'static str {
         match self {
@@ -114,8 +131,10 @@ pub enum Record {
     },
     /// An execution of ours.
     Fill {
-        /// Order, `None` for a liquidation.
+        /// Order, `None` where it was none of ours.
         order: Option<OrderSeq>,
+        /// Why.
+        kind: FillKind,
         /// Instrument.
         symbol: Symbol,
         /// Side.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Holding;
 use super::command::Command;
+use super::effect::NewOrder;
 use super::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use super::market::book::BookUpdate;
 use super::market::instrument::Instrument;
@@ -71,8 +72,26 @@ pub struct Restored {
     pub baselines: Option<Baselines>,
     /// Symbols whose positions were released to the person.
     pub released: Vec<Symbol>,
+    /// Orders of earlier runs whose end is not known, numbered before this run's own.
+    pub earlier: Vec<EarlierOrder>,
     /// Is the account's truth known at start (paper: from our ledger)? A venue's account is unknown until it is heard.
     pub account_known: bool,
+}
+
+/// An order of an earlier run that may or may not be at the venue. It counts as working until asking has settled it, and
+/// it is never sent again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EarlierOrder {
+    /// As it was decided, with its number in this run.
+    pub order: NewOrder,
+    /// How the venue knows it.
+    pub link_id: String,
+    /// The venue has shown it.
+    pub seen: bool,
+    /// Booked so far.
+    pub filled: Qty,
+    /// Ids of the executions booked.
+    pub execs: Vec<String>,
 }
 
 /// What loss limits are measured from; kept in the ledger, so a restart changes nothing.
@@ -134,6 +153,30 @@ pub enum MarketData {
         /// Quantity of base.
         qty: Qty,
     },
+    /// A trade that printed while the stream was away: shown in its place, and nothing is reckoned or decided from it.
+    Missed {
+        /// When it printed, on our clock.
+        at: Ts,
+        /// The trade.
+        trade: Trade,
+    },
+    /// The insurance pool behind this instrument: when it has lost enough, the venue reduces positions by force.
+    Pool(Pool),
+}
+
+/// What the venue tells of an insurance pool (contract 11.7). Shown only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pool {
+    /// Its result over eight hours as a part of it, to the per cent; negative is a loss.
+    pub result: Rate,
+    /// The result at which deleveraging starts.
+    pub starts: Rate,
+    /// The result at which it stops again.
+    pub stops: Rate,
+    /// So little is left that only an empty pool counts, no longer its result.
+    pub low: bool,
+    /// Nothing is left.
+    pub empty: bool,
 }
 
 /// One finished bar of public trades.
@@ -227,6 +270,34 @@ pub struct Fill {
     pub maker: bool,
 }
 
+/// Why an execution happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FillKind {
+    /// An order of ours traded.
+    Trade,
+    /// Somebody else traded on the account.
+    Outside,
+    /// Margin ran out (`BustTrade`).
+    Liquidation,
+    /// Auto-deleveraging took it (`AdlTrade`).
+    Deleveraging,
+    /// The contract was settled (`Settle`, `Delivery`).
+    Settlement,
+}
+
+impl FillKind {
+    /// Word for the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Trade => "trade",
+            Self::Outside => "outside",
+            Self::Liquidation => "liquidation",
+            Self::Deleveraging => "adl",
+            Self::Settlement => "settlement",
+        }
+    }
+}
+
 /// Account news that belongs to no order of ours.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum AccountUpdate {
@@ -239,8 +310,10 @@ pub enum AccountUpdate {
         /// Change of balance.
         amount: Money,
     },
-    /// The venue closed (part of) a position because margin ran out.
+    /// The venue closed (part of) a position by itself: margin ran out, auto-deleveraging, settlement.
     Liquidated {
+        /// Why.
+        kind: FillKind,
         /// Instrument.
         symbol: Symbol,
         /// The closing execution.
@@ -269,6 +342,15 @@ pub enum AccountUpdate {
         liquidation: Option<Price>,
         /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
         adl: u8,
+    },
+    /// What the account really pays per trade in an instrument; until then the configured fees are assumed.
+    Fees {
+        /// Instrument.
+        symbol: Symbol,
+        /// A resting order's fee as a part of value; negative is a rebate.
+        maker: Rate,
+        /// A taking order's.
+        taker: Rate,
     },
 }
 

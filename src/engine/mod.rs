@@ -117,7 +117,7 @@ impl Engine {
             instruments: restored.instruments.clone(),
             desks,
             equity: EquityTracker::new(restored.settings.day_starts_at, restored.baselines.clone()),
-            orders: Orders::default(),
+            orders: Orders::restored(&restored.earlier),
             control,
             sent: VecDeque::new(),
             feed: None,
@@ -166,6 +166,14 @@ impl Engine {
 
     fn on_start(&mut self, out: &mut Effects) {
         self.control.present = self.now;
+        if self.orders.count() > 0 {
+            let text = format!(
+                "{} order(s) of an earlier run have no known end: counted as working until the venue has answered; none is \
+                 sent again",
+                self.orders.count()
+            );
+            self.tell(Level::Warn, Kind::Order, None, text, out);
+        }
         let held: Vec<Symbol> = self.account.open().map(|h| h.symbol).collect();
         for symbol in held {
             self.protect(symbol);

@@ -81,12 +81,13 @@ pub fn entry_qty(desk: &Desk, notional: Money) -> Option<Qty> {
 
 /// Expected cost in basis points of entering `side` with `qty` and leaving again.
 pub fn round_trip_bps(desk: &Desk, settings: &Settings, side: Side, qty: Qty, at: Ts) -> Option<f64> {
+    let fees = desk.fees(settings);
     let entry = if settings.passive_entry {
-        settings.maker_fee.bps_lossy() - half_spread_bps(desk)? + desk.adverse.bps()
+        fees.maker.bps_lossy() - half_spread_bps(desk)? + desk.adverse.bps()
     } else {
-        settings.taker_fee.bps_lossy() + crossing_bps(desk, side, qty)?
+        fees.taker.bps_lossy() + crossing_bps(desk, side, qty)?
     };
-    let exit = settings.taker_fee.bps_lossy() + crossing_bps(desk, side.opposite(), qty)?;
+    let exit = fees.taker.bps_lossy() + crossing_bps(desk, side.opposite(), qty)?;
     let hold = Span::from_secs(i64::from(settings.horizon_s)).max(settings.max_hold);
     let crosses = desk.ticker.facts().next_funding.is_some_and(|next| next > at && next <= at + hold);
     let funding = match desk.ticker.facts().funding_rate {

@@ -321,7 +321,7 @@ impl Engine {
         let notional = desk.book.mid()? * qty;
         // Shown only: a float may become money here because nothing is booked from it.
         let bps = (crossing * 100_000.0) as i64;
-        Some(notional.times(super::num::Rate::from_raw(bps)) + notional.times(self.settings.taker_fee))
+        Some(notional.times(super::num::Rate::from_raw(bps)) + notional.times(desk.fees(&self.settings).taker))
     }
 
     fn order_rows(&self) -> Vec<OrderRow> {

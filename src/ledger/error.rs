@@ -65,6 +65,12 @@ pub enum LedgerError {
         /// Schema of this build.
         known: i64,
     },
+    /// An older ledger that has no audit chain yet.
+    #[error(
+        "this ledger is of an older version and has no audit chain yet. The next start of tickdeck on this account adds \
+         one, with a copy of the file beside it; nothing was changed now"
+    )]
+    Unchained,
     /// The stand-in for an unreadable ledger refuses to open risk or to lift the latch.
     #[error("refused while the ledger is unreadable: {0}")]
     StandIn(String),

@@ -4,6 +4,7 @@
 //! An intent is committed here before its order goes on the wire. The tape orders events; this file is what the next
 //! start believes about money. It decides nothing: what does not add up is stored as told and reported.
 
+mod audit;
 mod error;
 mod job;
 mod marker;
@@ -15,6 +16,7 @@ mod sheet;
 mod thread;
 mod write;
 
+pub use audit::{Head, Verdict};
 pub use error::LedgerError;
 pub use job::{Committed, Job, RunRow};
 pub use marker::mark_latched;

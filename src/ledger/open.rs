@@ -4,9 +4,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::schema::{self, APPLICATION_ID, SCHEMA};
+use super::audit::Chain;
+use super::schema::{self, APPLICATION_ID, SCHEMA, STAMPED};
 use super::{LedgerError, marker};
 use crate::engine::ids::{Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
@@ -24,7 +25,11 @@ pub struct Ledger {
     /// Instrument names by [`crate::engine::ids::Symbol`], from `restore`.
     pub(super) names: Vec<String>,
     pub(super) run: Option<RunId>,
+    /// Run and number of the orders of earlier runs that this run took up, in its own numbers from 1.
+    pub(super) earlier: Vec<(String, u64)>,
     pub(super) marker: Option<PathBuf>,
+    /// Where the audit chain stands.
+    pub(super) chain: Chain,
     /// Set in the stand-in for a ledger that could not be read.
     pub(super) stand_in: Option<Latch>,
     /// Held for its lock, which the system releases when this process ends, however it ends.
@@ -55,16 +60,20 @@ impl Ledger {
         check(&connection, path, pair)?;
         prepare(&connection).map_err(|e| unreadable(path, &e))?;
         let from = version(&connection, path)?;
-        schema::migrate(&mut connection, from, &pair.stamp())?;
+        if from < SCHEMA {
+            keep_copy(&connection, path, from)?;
+            schema::migrate(&mut connection, from, &pair.stamp()).map_err(|e| unreadable(path, &e))?;
+        }
+        let chain = Chain::load(&connection).map_err(|e| unreadable(path, &e))?;
         let marker = Some(marker::path_beside(path, pair));
-        Ok(Self::over(connection, pair, marker, Some(lock)))
+        Ok(Self::over(connection, pair, chain, marker, Some(lock)))
     }
 
     /// A ledger that lives as long as the process: for backtests, which must not touch any other ledger.
     pub fn in_memory(pair: Pair) -> Result<Self, LedgerError> {
         let mut connection = Connection::open_in_memory()?;
         schema::migrate(&mut connection, 0, &pair.stamp())?;
-        Ok(Self::over(connection, pair, None, None))
+        Ok(Self::over(connection, pair, Chain::default(), None, None))
     }
 
     /// Opens the ledger; one that cannot be read becomes a stand-in whose account is killed. A ledger in use or a folder
@@ -99,10 +108,47 @@ impl Ledger {
         self.pair
     }
 
-    fn over(connection: Connection, pair: Pair, marker: Option<PathBuf>, lock: Option<File>) -> Self {
-        let stamp = pair.stamp();
-        Self { connection, pair, stamp, names: Vec::new(), run: None, marker, stand_in: None, _lock: lock }
+    fn over(connection: Connection, pair: Pair, chain: Chain, marker: Option<PathBuf>, lock: Option<File>) -> Self {
+        let (stamp, names) = (pair.stamp(), Vec::new());
+        Self {
+            connection,
+            pair,
+            stamp,
+            names,
+            run: None,
+            earlier: Vec::new(),
+            marker,
+            chain,
+            stand_in: None,
+            _lock: lock,
+        }
     }
+}
+
+/// Copies an older ledger beside itself (`paper.sqlite.v1.bak`, mode 0600) before its schema moves on.
+fn keep_copy(connection: &Connection, path: &Path, from: i64) -> Result<(), LedgerError> {
+    if from == 0 {
+        return Ok(());
+    }
+    let failed = |why: String| LedgerError::Unopenable { path: path.to_owned(), why: format!("no copy of it: {why}") };
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".v{from}.{ending}"));
+        PathBuf::from(name)
+    };
+    let (fresh, copy) = (beside("new"), beside("bak"));
+    let written = (|| {
+        // What an earlier try left; the ledger itself was not changed by it.
+        if fresh.exists() {
+            fs::remove_file(&fresh)?;
+        }
+        create_private_file(&fresh)?;
+        let name = fresh.to_str().ok_or_else(|| std::io::Error::other("its name is not UTF-8"))?;
+        connection.execute("VACUUM INTO ?1", [name]).map_err(std::io::Error::other)?;
+        File::open(&fresh)?.sync_all()?;
+        fs::rename(&fresh, &copy)
+    })();
+    written.map_err(|error| failed(error.to_string()))
 }
 
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
@@ -144,6 +190,23 @@ fn check(connection: &Connection, path: &Path, pair: Pair) -> Result<(), LedgerE
         .map_err(|e| damaged(format!("it does not say whose it is ({e})")))?;
     if env != pair.stamp() {
         return Err(LedgerError::OtherPair { path: path.to_owned(), found: env, wanted: pair.stamp() });
+    }
+    check_rows(connection, path, &env, found)
+}
+
+/// Is every row about the money that the file says it is about?
+fn check_rows(connection: &Connection, path: &Path, env: &str, schema: i64) -> Result<(), LedgerError> {
+    for table in STAMPED.iter().filter(|table| schema > 1 || **table != "audit") {
+        let sql = format!("SELECT env FROM {table} WHERE env <> ?1 LIMIT 1");
+        let strange: Option<String> =
+            connection.query_row(&sql, [env], |row| row.get(0)).optional().map_err(|e| unreadable(path, &e))?;
+        if let Some(strange) = strange {
+            return Err(LedgerError::OtherPair {
+                path: path.to_owned(),
+                found: format!("{strange} (a row of {table})"),
+                wanted: env.to_owned(),
+            });
+        }
     }
     Ok(())
 }

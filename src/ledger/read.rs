@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::restore::money;
 use super::schema::{APPLICATION_ID, SCHEMA};
-use super::{Cell, LedgerError, Sheet};
+use super::{Cell, Head, LedgerError, Sheet, Verdict};
 use crate::engine::num::{Money, Qty};
 use crate::engine::risk::state::Latch;
 use crate::engine::time::Ts;
@@ -29,6 +29,9 @@ const EXPORTED: &[&str] = &[
     "latches",
     "releases",
     "operators",
+    "baseline_minutes",
+    "meta",
+    "audit",
 ];
 
 /// Columns that hold times, in every table.
@@ -43,13 +46,15 @@ pub struct Filter {
     pub run: Option<String>,
     /// Nothing older.
     pub since: Ts,
+    /// Nothing at or after this.
+    pub until: Ts,
     /// At most this many rows, the newest.
     pub rows_max: u32,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { symbol: None, run: None, since: Ts(0), rows_max: 100 }
+        Self { symbol: None, run: None, since: Ts(0), until: Ts(i64::MAX), rows_max: 100 }
     }
 }
 
@@ -61,6 +66,8 @@ pub enum PnlBy {
     Symbol,
     /// One line per UTC day.
     Day,
+    /// One line per UTC day and instrument.
+    DaySymbol,
     /// One line per run.
     Run,
 }
@@ -70,6 +77,7 @@ pub enum PnlBy {
 pub struct Reader {
     connection: Connection,
     env: String,
+    schema: i64,
     /// The latch in the marker file, which counts like one in the ledger.
     marked: Option<Latch>,
 }
@@ -92,7 +100,7 @@ impl Reader {
         let env = connection.query_row("SELECT value FROM meta WHERE key = 'env'", [], |row| row.get(0))?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let marked = super::marker::read(&path.with_file_name(format!("latched.{stem}")));
-        Ok(Self { connection, env, marked })
+        Ok(Self { connection, env, schema: found, marked })
     }
 
     /// Whose money this is: `simulated/paper`.
@@ -110,25 +118,35 @@ impl Reader {
         let columns = ["at", "link_id", "symbol", "side", "qty", "price", "purpose", "state", "filled", "reason"];
         let sql = "SELECT i.at, i.link_id, i.symbol, i.side, i.qty, i.price, i.purpose, o.state, o.filled, o.reason
                    FROM intents i JOIN orders o USING (run, seq)
-                   WHERE (?1 IS NULL OR i.symbol = ?1) AND (?2 IS NULL OR i.run = ?2) AND i.at >= ?3
-                   ORDER BY i.at DESC, i.seq DESC LIMIT ?4";
+                   WHERE (?1 IS NULL OR i.symbol = ?1) AND (?2 IS NULL OR i.run = ?2) AND i.at >= ?3 AND i.at < ?4
+                   ORDER BY i.at DESC, i.seq DESC LIMIT ?5";
         self.rows(&columns, sql, filter)
     }
 
     /// Executions, newest first.
     pub fn fills(&self, filter: &Filter) -> Result<Sheet, LedgerError> {
-        let columns =
-            ["at", "symbol", "side", "qty", "price", "fee", "maker", "realised", "position", "balance", "exec_id"];
-        let sql = "SELECT at, symbol, side, qty, price, fee, CASE maker WHEN 0 THEN 'taker' ELSE 'maker' END, realised,
+        let columns = [
+            "at", "symbol", "side", "qty", "price", "fee", "maker", "kind", "realised", "position", "balance",
+            "exec_id",
+        ];
+        let kind = if self.schema > 1 { "kind" } else { "'trade'" };
+        let sql = format!(
+            "SELECT at, symbol, side, qty, price, fee, CASE maker WHEN 0 THEN 'taker' ELSE 'maker' END, {kind}, realised,
                        position, balance, exec_id
-                   FROM fills WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3
-                   ORDER BY id DESC LIMIT ?4";
-        self.rows(&columns, sql, filter)
+                   FROM fills WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3 AND at < ?4
+                   ORDER BY id DESC LIMIT ?5"
+        );
+        self.rows(&columns, &sql, filter)
     }
 
     /// Names of the instruments with an open position.
     pub fn held(&self) -> Result<Vec<String>, LedgerError> {
         Ok(super::restore::holdings(&self.connection)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Names of the instruments with an order whose end is not known.
+    pub fn unsettled(&self) -> Result<Vec<String>, LedgerError> {
+        Ok(super::restore::unresolved(&self.connection)?.into_iter().map(|intent| intent.symbol).collect())
     }
 
     /// Open positions. Market prices are not in the ledger, so there is no unrealised PnL here.
@@ -178,34 +196,37 @@ impl Reader {
     pub fn pnl(&self, filter: &Filter, by: PnlBy) -> Result<Sheet, LedgerError> {
         let name = match by {
             PnlBy::Symbol => "symbol",
-            PnlBy::Day => "day",
+            PnlBy::Day | PnlBy::DaySymbol => "day",
             PnlBy::Run => "run",
         };
-        let mut sheet = Sheet::new([name, "fills", "volume", "realised", "fees", "funding", "net"]);
-        let sums = self.sums(filter, by)?;
+        let second = (by == PnlBy::DaySymbol).then_some("symbol");
+        let figures = ["fills", "volume", "realised", "fees", "funding", "net"];
+        let mut sheet = Sheet::new([name].into_iter().chain(second).chain(figures));
         let mut total = Sum::default();
-        for (key, sum) in &sums {
+        for ((key, symbol), sum) in &self.sums(filter, by)? {
             total.add(sum);
-            sheet.push(sum.row(key));
+            sheet.push(sum.row(key, second.map(|_| symbol.as_str())));
         }
-        sheet.push(total.row("total"));
+        sheet.push(total.row("total", second.map(|_| "")));
         Ok(sheet)
     }
 
-    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<BTreeMap<String, Sum>, LedgerError> {
+    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<BTreeMap<(String, String), Sum>, LedgerError> {
         let sql = "SELECT kind, at, symbol, run, price, qty, realised, fee, funding FROM (
                 SELECT 'fill' AS kind, at, symbol, run, price, qty, realised, fee, '0' AS funding FROM fills
                 UNION ALL SELECT 'funding', at, symbol, run, '0', '0', '0', '0', amount FROM funding
                 UNION ALL SELECT 'settlement', at, symbol, '', '0', '0', realised, '0', '0' FROM settlements)
-            WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3";
+            WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3 AND at < ?4";
         let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query(params![filter.symbol, filter.run, filter.since.0])?;
-        let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+        let mut rows = statement.query(params![filter.symbol, filter.run, filter.since.0, filter.until.0])?;
+        let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
         while let Some(row) = rows.next()? {
+            let day = || -> Result<String, LedgerError> { Ok(Ts(row.get(1)?).to_string().chars().take(10).collect()) };
             let key = match by {
-                PnlBy::Symbol => row.get(2)?,
-                PnlBy::Day => Ts(row.get(1)?).to_string().chars().take(10).collect(),
-                PnlBy::Run => row.get(3)?,
+                PnlBy::Symbol => (row.get(2)?, String::new()),
+                PnlBy::Day => (day()?, String::new()),
+                PnlBy::DaySymbol => (day()?, row.get(2)?),
+                PnlBy::Run => (row.get(3)?, String::new()),
             };
             let text = |index: usize| row.get::<_, String>(index);
             let price = crate::engine::num::Price::parse(&text(4)?).map_err(LedgerError::number("fills.price"))?;
@@ -223,7 +244,26 @@ impl Reader {
 
     /// Every table with its name, whole, for `export`.
     pub fn tables(&self) -> Result<Vec<(&'static str, Sheet)>, LedgerError> {
-        EXPORTED.iter().map(|name| Ok((*name, self.table(name)?))).collect()
+        let there = EXPORTED.iter().filter(|name| self.schema > 1 || **name != "audit");
+        there.map(|name| Ok((*name, self.table(name)?))).collect()
+    }
+
+    /// The newest link of the audit chain.
+    pub fn audit_head(&self) -> Result<Head, LedgerError> {
+        self.has_chain()?;
+        Ok(super::audit::head(&self.connection)?)
+    }
+
+    /// Follows the audit chain; `expected` is a digest that was noted earlier.
+    pub fn audit(&self, expected: Option<&str>) -> Result<Verdict, LedgerError> {
+        self.has_chain()?;
+        // One view of the file, also while an engine writes it.
+        let view = self.connection.unchecked_transaction()?;
+        Ok(super::audit::verify(&view, expected)?)
+    }
+
+    fn has_chain(&self) -> Result<(), LedgerError> {
+        if self.schema > 1 { Ok(()) } else { Err(LedgerError::Unchained) }
     }
 
     fn table(&self, name: &str) -> Result<Sheet, LedgerError> {
@@ -243,7 +283,8 @@ impl Reader {
     fn rows(&self, columns: &[&str], sql: &str, filter: &Filter) -> Result<Sheet, LedgerError> {
         let mut sheet = Sheet::new(columns.iter().copied());
         let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query(params![filter.symbol, filter.run, filter.since.0, filter.rows_max])?;
+        let mut rows =
+            statement.query(params![filter.symbol, filter.run, filter.since.0, filter.until.0, filter.rows_max])?;
         while let Some(row) = rows.next()? {
             sheet.push(
                 columns.iter().enumerate().map(|(i, name)| cell(name, row.get_ref(i))).collect::<Result<_, _>>()?,
@@ -255,8 +296,31 @@ impl Reader {
 
 /// Columns of words; every other text column holds exact decimals.
 const WORDS: &[&str] = &[
-    "run", "env", "label", "version", "outcome", "symbol", "category", "link_id", "side", "tif", "purpose", "state",
-    "reason", "exec_id", "maker", "kind", "cause", "key", "why", "measured", "allowed", "command",
+    "run",
+    "env",
+    "label",
+    "version",
+    "outcome",
+    "symbol",
+    "category",
+    "link_id",
+    "side",
+    "tif",
+    "purpose",
+    "state",
+    "reason",
+    "exec_id",
+    "maker",
+    "kind",
+    "cause",
+    "key",
+    "why",
+    "measured",
+    "allowed",
+    "command",
+    "table_name",
+    "digest",
+    "value",
 ];
 
 fn cell(column: &str, value: Result<ValueRef<'_>, rusqlite::Error>) -> Result<Cell, LedgerError> {
@@ -288,15 +352,16 @@ impl Sum {
         self.fees += other.fees;
         self.funding += other.funding;
     }
-    fn row(&self, key: &str) -> Vec<Cell> {
-        vec![
-            Cell::text(if key.is_empty() { "(between runs)" } else { key }),
+    fn row(&self, key: &str, second: Option<&str>) -> Vec<Cell> {
+        let key = Cell::text(if key.is_empty() { "(between runs)" } else { key });
+        let figures = [
             Cell::Count(self.fills),
             Cell::decimal(self.volume),
             Cell::decimal(self.realised),
             Cell::decimal(self.fees),
             Cell::decimal(self.funding),
             Cell::decimal(self.realised - self.fees + self.funding),
-        ]
+        ];
+        [key].into_iter().chain(second.map(Cell::text)).chain(figures).collect()
     }
 }

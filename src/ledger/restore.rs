@@ -1,14 +1,16 @@
 //! What the next run starts from: balance, positions, baselines, latch, limits lowered by hand, released symbols and
 //! intents whose end is not known.
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Ledger, LedgerError, marker};
 use crate::engine::account::Holding;
-use crate::engine::event::Baselines;
-use crate::engine::ids::Symbol;
+use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
+use crate::engine::event::{Baselines, EarlierOrder};
+use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
-use crate::engine::num::{Money, Price};
+use crate::engine::num::{Money, Price, Qty, Side};
+use crate::engine::orders::OrderState;
 use crate::engine::risk::limits::LimitKey;
 use crate::engine::risk::state::{Latch, LatchCause, LossTrip};
 use crate::engine::time::Ts;
@@ -41,6 +43,8 @@ pub struct Stored {
     pub last_run: Option<Ts>,
     /// Intents of earlier runs whose order has not ended as far as the ledger knows.
     pub unresolved: Vec<UnresolvedIntent>,
+    /// Those of them in this run's instruments, as the run takes them up: numbered from 1 in the order they were made.
+    pub earlier: Vec<EarlierOrder>,
 }
 
 /// An order of an earlier run that may or may not be at the venue.
@@ -71,6 +75,7 @@ impl Ledger {
             latch: self.latch()?,
             ..Stored::default()
         };
+        stored.earlier = self.take_up(&stored.unresolved)?;
         for (name, holding) in holdings(&self.connection)? {
             match self.symbol(&name) {
                 Some(symbol) => stored.holdings.push(Holding { symbol, ..holding }),
@@ -90,6 +95,19 @@ impl Ledger {
         }
         let marked = self.marker.as_deref().and_then(marker::read);
         Ok(latch(&self.connection)?.or(marked))
+    }
+
+    /// Gives orders of earlier runs numbers of this run and remembers which they are.
+    fn take_up(&mut self, unresolved: &[UnresolvedIntent]) -> Result<Vec<EarlierOrder>, LedgerError> {
+        self.earlier.clear();
+        let mut orders = Vec::new();
+        for intent in unresolved {
+            let Some(symbol) = self.symbol(&intent.symbol) else { continue };
+            self.earlier.push((intent.run.clone(), intent.seq));
+            let number = OrderSeq(self.earlier.len() as u64);
+            orders.push(earlier_order(&self.connection, intent, number, symbol)?);
+        }
+        Ok(orders)
     }
 
     pub(super) fn symbol(&self, name: &str) -> Option<Symbol> {
@@ -232,7 +250,7 @@ fn released(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerError> {
+pub(super) fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerError> {
     let mut statement = connection.prepare(&format!(
         "SELECT i.run, i.seq, i.link_id, i.symbol, o.state FROM intents i JOIN orders o USING (run, seq)
          WHERE o.state NOT IN {ENDED} ORDER BY i.at, i.seq"
@@ -247,4 +265,46 @@ fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerEr
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// One order as its intent, its state and its executions say.
+fn earlier_order(
+    connection: &Connection,
+    intent: &UnresolvedIntent,
+    number: OrderSeq,
+    symbol: Symbol,
+) -> Result<EarlierOrder, LedgerError> {
+    let seq = i64::try_from(intent.seq).unwrap_or(i64::MAX);
+    let sql = "SELECT side, qty, price, tif, purpose, reduce_only, decided FROM intents WHERE run = ?1 AND seq = ?2";
+    let (texts, reduce_only, decided) = connection.prepare_cached(sql)?.query_row(params![intent.run, seq], |row| {
+        let texts: [String; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+        Ok((texts, row.get::<_, bool>(5)?, row.get::<_, i64>(6)?))
+    })?;
+    let [side, qty, price, tif, purpose] = &texts;
+    let word = |place, value: &str| LedgerError::content(place, value, "word of ours");
+    let order = NewOrder {
+        seq: number,
+        symbol,
+        side: by_word(&[Side::Buy, Side::Sell], Side::word, side).ok_or_else(|| word("intents.side", side))?,
+        qty: Qty::parse(qty).map_err(LedgerError::number("intents.qty"))?,
+        price: Price::parse(price).map_err(LedgerError::number("intents.price"))?,
+        tif: by_word(&TimeInForce::ALL, TimeInForce::word, tif).ok_or_else(|| word("intents.tif", tif))?,
+        reduce_only,
+        purpose: by_word(&Purpose::ALL, Purpose::word, purpose).ok_or_else(|| word("intents.purpose", purpose))?,
+        decided: Ts(decided),
+    };
+    let mut statement = connection.prepare_cached("SELECT exec_id, qty FROM fills WHERE run = ?1 AND seq = ?2")?;
+    let rows = statement.query_map(params![intent.run, seq], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let (mut execs, mut filled) = (Vec::new(), Qty::ZERO);
+    for row in rows {
+        let (exec, qty): (String, String) = row?;
+        filled += Qty::parse(&qty).map_err(LedgerError::number("fills.qty"))?;
+        execs.push(exec);
+    }
+    let seen = !execs.is_empty() || intent.state == OrderState::Live.word();
+    Ok(EarlierOrder { order, link_id: intent.link_id.clone(), seen, filled, execs })
+}
+
+fn by_word<T: Copy>(all: &[T], word: fn(T) -> &'static str, text: &str) -> Option<T> {
+    all.iter().copied().find(|one| word(*one) == text)
 }

@@ -6,19 +6,53 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::LedgerError;
+use super::audit::Chain;
 
 /// Marks a `SQLite` file as a tickdeck ledger: `tdkl` in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x7464_6b6c;
 /// The schema this build reads and writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 
-/// Step `n` turns schema `n` into `n + 1`. A released step is never edited; a change is a new step.
-const MIGRATIONS: &[&str] = &[FIRST];
+/// Step `n` turns schema `n` into `n + 1`. A released step is never edited; a change is a new step. A column that is added
+/// to a fact after schema 2 allows NULL, or the audit chain of older rows would no longer fit.
+const MIGRATIONS: &[Migration] = &[
+    Migration { tables: FIRST, facts: FACTS, guarded: &[] },
+    Migration { tables: SECOND, facts: &["audit"], guarded: STAMPED },
+];
 
-/// Tables whose rows are facts: added, never changed, never removed.
+/// One step.
+struct Migration {
+    /// Tables and columns.
+    tables: &'static str,
+    /// Tables whose rows can only be added from here on.
+    facts: &'static [&'static str],
+    /// Tables that take rows of the ledger's own environment only from here on.
+    guarded: &'static [&'static str],
+}
+
+/// Tables whose rows are facts: added, never changed, never removed, and chained.
 pub(super) const FACTS: &[&str] =
     &["intents", "fills", "funding", "settlements", "balances", "limits", "latches", "releases", "operators"];
+
+/// Tables whose rows say whose money they are about.
+pub(super) const STAMPED: &[&str] = &[
+    "runs",
+    "instruments",
+    "intents",
+    "orders",
+    "fills",
+    "funding",
+    "settlements",
+    "positions",
+    "balances",
+    "baselines",
+    "baseline_minutes",
+    "limits",
+    "latches",
+    "releases",
+    "operators",
+    "audit",
+];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -85,27 +119,36 @@ CREATE TABLE operators (
 ) STRICT;
 ";
 
-/// Brings a connection's schema up to this build's, in one transaction.
-pub(super) fn migrate(connection: &mut Connection, from: i64, stamp: &str) -> Result<(), LedgerError> {
-    if from >= SCHEMA {
-        return Ok(());
-    }
+const SECOND: &str = "
+ALTER TABLE fills ADD COLUMN kind TEXT NOT NULL DEFAULT 'trade';
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, env TEXT NOT NULL, table_name TEXT NOT NULL, row_id INTEGER NOT NULL,
+    digest TEXT NOT NULL, UNIQUE (table_name, row_id)
+) STRICT;
+CREATE TRIGGER meta_env_no_update BEFORE UPDATE ON meta WHEN OLD.key = 'env'
+BEGIN SELECT RAISE(ABORT, 'a ledger never changes hands'); END;
+CREATE TRIGGER meta_env_no_delete BEFORE DELETE ON meta WHEN OLD.key = 'env'
+BEGIN SELECT RAISE(ABORT, 'a ledger never changes hands'); END;
+";
+
+/// Brings a connection's schema up to this build's, in one transaction, and chains what is not chained yet.
+pub(super) fn migrate(connection: &mut Connection, from: i64, stamp: &str) -> Result<(), rusqlite::Error> {
     let txn = connection.transaction()?;
     for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {
-        txn.execute_batch(step)?;
+        txn.execute_batch(step.tables)?;
+        add_triggers(&txn, step)?;
     }
     if from == 0 {
-        first_facts(&txn, stamp)?;
+        txn.pragma_update(None, "application_id", APPLICATION_ID)?;
+        txn.execute("INSERT INTO meta (key, value) VALUES ('env', ?1)", [stamp])?;
     }
+    Chain::load(&txn)?.sealed(&txn)?;
     txn.pragma_update(None, "user_version", SCHEMA)?;
-    txn.commit()?;
-    Ok(())
+    txn.commit()
 }
 
-fn first_facts(txn: &Transaction<'_>, stamp: &str) -> Result<(), LedgerError> {
-    txn.pragma_update(None, "application_id", APPLICATION_ID)?;
-    txn.execute("INSERT INTO meta (key, value) VALUES ('env', ?1)", [stamp])?;
-    for table in FACTS {
+fn add_triggers(txn: &Transaction<'_>, step: &Migration) -> Result<(), rusqlite::Error> {
+    for table in step.facts {
         for change in ["UPDATE", "DELETE"] {
             txn.execute_batch(&format!(
                 "CREATE TRIGGER {table}_no_{} BEFORE {change} ON {table}
@@ -113,6 +156,13 @@ fn first_facts(txn: &Transaction<'_>, stamp: &str) -> Result<(), LedgerError> {
                 change.to_lowercase()
             ))?;
         }
+    }
+    for table in step.guarded {
+        txn.execute_batch(&format!(
+            "CREATE TRIGGER {table}_env BEFORE INSERT ON {table}
+             WHEN NEW.env IS NOT (SELECT value FROM meta WHERE key = 'env')
+             BEGIN SELECT RAISE(ABORT, 'a row of another market or account'); END;"
+        ))?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::restore::{self, ENDED, RELEASED};
 use super::{Committed, Job, Ledger, LedgerError, RunRow, marker};
 use crate::engine::account::Holding;
-use crate::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
-use crate::engine::event::{Baselines, Fill};
+use crate::engine::effect::{NewOrder, Purpose, Record};
+use crate::engine::event::{Baselines, Fill, FillKind};
 use crate::engine::ids::{Account, OrderSeq, Symbol};
 use crate::engine::market::instrument::{Category, Instrument};
 use crate::engine::num::{Money, Price, Side};
@@ -34,7 +34,9 @@ impl Ledger {
             let change = row.balance - stored.unwrap_or(Money::ZERO);
             add_balance(&txn, &self.stamp, Some(&row.run.0), row.started, cause, change, row.balance)?;
         }
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         self.run = Some(row.run.clone());
         Ok(())
     }
@@ -63,6 +65,7 @@ impl Ledger {
             run: &run.0,
             account: self.pair.account(),
             names: &self.names,
+            earlier: &self.earlier,
             troubles: &mut done.troubles,
         };
         for job in batch {
@@ -74,7 +77,9 @@ impl Ledger {
                 Job::Record { at, record } => desk.record(*at, record)?,
             }
         }
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         if batch.iter().filter_map(latch_change).next_back().is_some_and(Option::is_none) {
             self.mark(None, &mut done);
         }
@@ -126,7 +131,9 @@ impl Ledger {
             &format!("UPDATE orders SET state = 'market-ended', updated = ?1 WHERE state NOT IN {ENDED}"),
             [at.0],
         )?;
+        let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
+        self.chain = chain;
         Ok(open.len())
     }
 
@@ -211,6 +218,7 @@ struct Desk<'a> {
     run: &'a str,
     account: Account,
     names: &'a [String],
+    earlier: &'a [(String, u64)],
     troubles: &'a mut Vec<String>,
 }
 
@@ -219,13 +227,17 @@ impl Desk<'_> {
         self.names.get(symbol.index()).map(String::as_str).ok_or(LedgerError::UnknownSymbol(symbol.0))
     }
 
+    /// Run and number under which an order was made: those of an earlier run keep theirs.
+    fn order_key(&self, order: OrderSeq) -> (&str, i64) {
+        let place = usize::try_from(order.0).ok().and_then(|number| number.checked_sub(1));
+        match place.and_then(|place| self.earlier.get(place)) {
+            Some((run, seq)) => (run, number(OrderSeq(*seq))),
+            None => (self.run, number(order)),
+        }
+    }
+
     fn intent(&self, at: Ts, order: &NewOrder, link_id: &str) -> Result<(), LedgerError> {
         let twice = LedgerError::IntentTwice { run: self.run.to_owned(), seq: order.seq.0 };
-        let tif = match order.tif {
-            TimeInForce::ImmediateOrCancel => "ioc",
-            TimeInForce::PostOnly => "post-only",
-            TimeInForce::GoodTillCancel => "gtc",
-        };
         self.connection
             .prepare_cached(
                 "INSERT INTO intents (run, seq, env, link_id, at, decided, symbol, side, qty, price, tif, reduce_only,
@@ -242,7 +254,7 @@ impl Desk<'_> {
                 order.side.word(),
                 order.qty.to_string(),
                 order.price.to_string(),
-                tif,
+                order.tif.word(),
                 order.reduce_only,
                 order.purpose.word()
             ])
@@ -254,12 +266,13 @@ impl Desk<'_> {
     }
 
     fn order_state(&self, at: Ts, order: OrderSeq, state: &str, filled: &str, reason: &str) -> Result<(), LedgerError> {
+        let (run, seq) = self.order_key(order);
         self.connection
             .prepare_cached(
                 "INSERT INTO orders (run, seq, env, state, filled, reason, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (run, seq) DO UPDATE SET state = ?4, filled = ?5, reason = ?6, updated = ?7",
             )?
-            .execute(params![self.run, number(order), self.stamp, state, filled, reason, at.0])?;
+            .execute(params![run, seq, self.stamp, state, filled, reason, at.0])?;
         Ok(())
     }
 
@@ -268,9 +281,9 @@ impl Desk<'_> {
             Record::OrderState { order, state, filled, reason } => {
                 self.order_state(at, *order, state, &filled.to_string(), reason)
             }
-            Record::Fill { order, symbol, side, fill, realised, balance, position, cost } => {
+            Record::Fill { order, kind, symbol, side, fill, realised, balance, position, cost } => {
                 let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
-                self.fill(at, *order, *symbol, *side, fill, &after)
+                self.fill(at, (*kind, *order), *symbol, *side, fill, &after)
             }
             Record::Funding { symbol, rate, amount, balance } => {
                 self.connection
@@ -367,7 +380,7 @@ impl Desk<'_> {
     fn fill(
         &mut self,
         at: Ts,
-        order: Option<OrderSeq>,
+        (kind, order): (FillKind, Option<OrderSeq>),
         symbol: Symbol,
         side: Side,
         fill: &Fill,
@@ -382,17 +395,23 @@ impl Desk<'_> {
         if self.is_booked(&exec_id, &name, side, fill)? {
             return Ok(());
         }
+        let (run, seq) = match order.map(|order| self.order_key(order)) {
+            Some((run, seq)) => (run, Some(seq)),
+            None => (self.run, None),
+        };
         self.connection
             .prepare_cached(
-                "INSERT INTO fills (env, run, at, exec_id, seq, symbol, side, price, qty, fee, maker, realised, balance,
-                     position, cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                "INSERT INTO fills (env, run, at, exec_id, seq, kind, symbol, side, price, qty, fee, maker, realised,
+                     balance, position, cost)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 self.stamp,
-                self.run,
+                run,
                 at.0,
                 exec_id,
-                order.map(number),
+                seq,
+                kind.word(),
                 name,
                 side.word(),
                 fill.price.to_string(),

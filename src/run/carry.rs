@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::engine::event::{Bar, Event, Hold, Link, MarketData, Ticker, Trade};
+use crate::engine::event::{Bar, Event, Hold, Link, MarketData, Pool, Ticker, Trade};
 use crate::engine::ids::Symbol;
 use crate::engine::market::book::{Book, BookState, BookUpdate};
 use crate::engine::market::instrument::Instrument;
@@ -37,6 +37,7 @@ struct Before {
     book: Book,
     ticker: Ticker,
     band: Option<(Price, Price)>,
+    pool: Option<Pool>,
     bars: VecDeque<Bar>,
 }
 
@@ -104,6 +105,8 @@ impl Before {
         match data {
             MarketData::Book(update) => self.book.apply(&update),
             MarketData::Trade(trade) => self.fold_trade(at, &trade),
+            MarketData::Missed { at, trade } => self.fold_trade(at, &trade),
+            MarketData::Pool(pool) => self.pool = Some(pool),
             MarketData::Ticker(ticker) => {
                 let old = std::mem::take(&mut self.ticker);
                 self.ticker = Ticker {
@@ -158,6 +161,7 @@ impl Before {
             events.push(MarketData::Ticker(self.ticker));
         }
         events.extend(self.band.map(|(buy_max, sell_min)| MarketData::Band { buy_max, sell_min }));
+        events.extend(self.pool.map(MarketData::Pool));
         events
     }
 }

@@ -12,7 +12,8 @@ use super::start::{
     Opening, Setup, StartError, held_symbols, ledger_path, open, open_with, paper_venue, private_folder,
 };
 use super::switch::Switch;
-use crate::engine::ids::{Account, Pair, RunId};
+use crate::engine::event::Restored;
+use crate::engine::ids::{Account, Pair};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::Ts;
@@ -194,7 +195,7 @@ fn begin(
     let venue: Box<dyn Venue> = match prepared.private {
         None => paper_venue(&prepared.opening.restored),
         Some(access) => {
-            let options = account_options(access, feed.options(), prepared.opening.restored.run.clone());
+            let options = account_options(access, feed.options(), &prepared.opening.restored);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
         }
@@ -235,12 +236,13 @@ fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result
     Ok(LiveFeed::new(inlet, stream, public.clone(), runtime, carries))
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) -> AccountOptions {
+fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Restored) -> AccountOptions {
     AccountOptions {
         hosts: access.hosts,
         credentials: access.credentials,
         account: access.account,
-        run,
+        run: restored.run.clone(),
+        earlier: restored.earlier.clone(),
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,
@@ -251,7 +253,7 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, run: RunId) ->
     }
 }
 
-/// Instruments in which the ledger holds a position belong to the run: what is open is always looked after.
+/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is always looked after.
 fn add_held(symbols: &mut Vec<String>, setup: &Setup, pair: Pair) {
     for held in held_symbols(&setup.data_dir, pair) {
         if !symbols.contains(&held) {

@@ -113,10 +113,18 @@ pub fn open(
     open_with((ledger, troubles), pair, instruments, setup, label, at)
 }
 
-/// Names of the instruments in which the ledger of a pair holds a position. What cannot be read is found when the ledger
+/// Names of the instruments in which the ledger of a pair holds a position, or at a venue an order without a known end. What cannot be read is found when the ledger
 /// is opened.
 pub fn held_symbols(data_dir: &Path, pair: Pair) -> Vec<String> {
-    let held = |path: &Path| crate::ledger::Reader::open(path).and_then(|reader| reader.held());
+    let held = |path: &Path| {
+        let reader = crate::ledger::Reader::open(path)?;
+        let mut names = reader.held()?;
+        // Our own paper venue ends with its process, and its orders with it.
+        if pair.account() != Account::Paper {
+            names.extend(reader.unsettled()?);
+        }
+        Ok::<_, LedgerError>(names)
+    };
     let path = ledger_path(data_dir, pair);
     if path.exists() { held(&path).unwrap_or_default() } else { Vec::new() }
 }
@@ -142,7 +150,9 @@ pub fn open_with(
     if pair == Pair::bybit(Account::Paper) && !stored.unresolved.is_empty() {
         // The paper venue lives in this process: what rested there ended with it.
         ledger.orders_ended(at)?;
-        troubles.push(format!("{} resting paper order(s) of an earlier run were cancelled", stored.unresolved.len()));
+        let ended = stored.unresolved.len();
+        stored = ledger.restore(&instruments)?;
+        troubles.push(format!("{ended} resting paper order(s) of an earlier run were cancelled"));
     }
     if pair == Pair::bybit(Account::Paper) && !stored.holdings.is_empty() {
         troubles.extend(stored.last_run.and_then(|last| unbooked_funding(last, at)));
@@ -173,6 +183,7 @@ pub fn open_with(
         holdings: stored.holdings,
         baselines: stored.baselines,
         released: stored.released,
+        earlier: stored.earlier,
         account_known: pair.account() == Account::Paper,
     };
     Ok(Opening { restored, ledger, troubles })

@@ -190,10 +190,16 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
                     MarketData::Bar(bar) => sound(bar.low, bar.volume) && bar.span.0 > 0,
                     MarketData::Band { buy_max, sell_min } => sound(*buy_max, Qty::ZERO) && sound(*sell_min, Qty::ZERO),
                     MarketData::Liquidation { price, qty, .. } => sound(*price, *qty),
+                    MarketData::Missed { trade, .. } => sound(trade.price, trade.qty),
+                    MarketData::Pool(_) => true,
                 }
         }
         Event::Predicted(prediction) => known(&prediction.symbol),
-        Event::Account(AccountUpdate::Funding { symbol, .. } | AccountUpdate::Danger { symbol, .. }) => known(symbol),
+        Event::Account(
+            AccountUpdate::Funding { symbol, .. }
+            | AccountUpdate::Danger { symbol, .. }
+            | AccountUpdate::Fees { symbol, .. },
+        ) => known(symbol),
         Event::Account(
             AccountUpdate::Liquidated { symbol, fill, .. } | AccountUpdate::Foreign { symbol, fill, .. },
         ) => known(symbol) && sound(fill.price, fill.qty),
@@ -218,6 +224,8 @@ pub const fn event_word(event: &Event) -> &'static str {
         Event::Market(_, MarketData::Bar(_)) => "bar",
         Event::Market(_, MarketData::Band { .. }) => "band",
         Event::Market(_, MarketData::Liquidation { .. }) => "liquidation",
+        Event::Market(_, MarketData::Missed { .. }) => "missed trade",
+        Event::Market(_, MarketData::Pool(_)) => "insurance pool",
         Event::Hold(_) => "hold",
         Event::Order(_) => "order",
         Event::Account(_) => "account",

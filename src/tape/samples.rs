@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use super::format::{TapeHeader, TapeKind};
 use crate::engine::account::Holding;
 use crate::engine::command::Command;
+use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
 use crate::engine::event::{
-    AccountUpdate, Bar, Baselines, Event, Fault, Fill, Hold, HorizonForecast, Link, MarketData, ModelInfo, Opening,
-    OrderNews, OrderUpdate, Prediction, Restored, Statement, Ticker, Trade,
+    AccountUpdate, Bar, Baselines, EarlierOrder, Event, Fault, Fill, FillKind, Hold, HorizonForecast, Link, MarketData,
+    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Restored, Statement, Ticker, Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
@@ -86,6 +87,7 @@ fn settings() -> Settings {
         intent_ttl: Span(14),
         paper_latency: Span(15),
         balance_tolerance: Money::from_raw(16),
+        tail: None,
     }
 }
 
@@ -114,6 +116,23 @@ fn restored() -> Restored {
             day_loss_spent: false,
         }),
         released: vec![Symbol(0)],
+        earlier: vec![EarlierOrder {
+            order: NewOrder {
+                seq: OrderSeq(1),
+                symbol: Symbol(1),
+                side: Side::Sell,
+                qty: Qty::from_raw(5),
+                price: Price::from_raw(7),
+                tif: TimeInForce::PostOnly,
+                reduce_only: true,
+                purpose: Purpose::Stop,
+                decided: Ts(3),
+            },
+            link_id: "tt-r-000001".to_owned(),
+            seen: true,
+            filled: Qty::from_raw(2),
+            execs: vec!["e1".to_owned()],
+        }],
         account_known: true,
     }
 }
@@ -161,6 +180,22 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         })),
         market(MarketData::Band { buy_max: price("2700"), sell_min: price("2600") }),
         market(MarketData::Liquidation { side: Side::Buy, price: price("2610"), qty: qty("0.2") }),
+        market(MarketData::Missed {
+            at: Ts(7),
+            trade: Trade { price: price("2683.8"), qty: qty("0.002"), taker: Side::Buy },
+        }),
+        market(MarketData::Pool(Pool {
+            result: Rate::from_raw(-310_000_000),
+            starts: Rate::from_raw(-300_000_000),
+            stops: Rate::from_raw(-250_000_000),
+            low: false,
+            empty: true,
+        })),
+        Event::Account(AccountUpdate::Fees {
+            symbol: Symbol(1),
+            maker: Rate::from_raw(-50_000),
+            taker: Rate::from_raw(550_000),
+        }),
         order(OrderNews::Uncertain("no answer".to_owned())),
         Event::Account(AccountUpdate::Opening(Opening {
             balance: Money::from_units(5),
@@ -186,7 +221,12 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             rate: Rate::from_raw(-3),
             amount: Money::from_units(-2),
         }),
-        Event::Account(AccountUpdate::Liquidated { symbol: Symbol(0), fill: fill(), side: Side::Buy }),
+        Event::Account(AccountUpdate::Liquidated {
+            kind: FillKind::Deleveraging,
+            symbol: Symbol(0),
+            fill: fill(),
+            side: Side::Buy,
+        }),
         Event::Account(AccountUpdate::Foreign { symbol: Symbol(0), side: Side::Sell, fill: fill() }),
         Event::Account(AccountUpdate::Statement(Statement {
             balance: Money::from_units(3),

@@ -303,6 +303,7 @@ mod tests {
             holdings: Vec::new(),
             baselines: None,
             released: Vec::new(),
+            earlier: Vec::new(),
             account_known: true,
         };
         let mut snapshot = Engine::new(&restored).snapshot(View::default());

@@ -11,7 +11,7 @@ use tickdeck::venue::bybit::parse::rest::{Envelope, account, market, orders};
 use tickdeck::venue::bybit::parse::rows::{
     ExecKind, ExecutionRow, OrderRow, OrderStatus, OrderType, PositionRow, PositionStatus, TimeInForce, WalletRow,
 };
-use tickdeck::venue::bybit::parse::trade::{self, TradeAsked, TradeData, TradeReply};
+use tickdeck::venue::bybit::parse::trade::{self, TradeAsked, TradeReply};
 
 /// A payload and what must be in it.
 pub type Check = (&'static str, fn(&str));
@@ -120,18 +120,11 @@ pub const CHECKS: &[Check] = &[
     ("ws/docs__websocket__trade__guideline__ack__2.json", |text| {
         let reply = trade_reply(text);
         assert_eq!((reply.asked, reply.ok, reply.request.as_deref()), (TradeAsked::Create, true, Some("test-005")));
-        let TradeData::Order(order) = reply.data else { panic!() };
+        let order = reply.order.unwrap();
         assert_eq!(order.order_id.as_deref(), Some("a4c1718e-fe53-4659-a118-1f6ecce04ad9"));
         assert_eq!(order.link_id, None);
         assert_eq!((reply.limit.limit, reply.limit.left), (Some(10), Some(9)));
         assert_eq!(reply.limit.reset_ms, Some(1_711_001_595_208));
-    }),
-    ("ws/docs__websocket__trade__guideline__ack__3.json", |text| {
-        let reply = trade_reply(text);
-        let TradeData::Batch(items) = reply.data else { panic!() };
-        assert!(reply.ok, "a batch of failures is accepted as a batch");
-        assert_eq!((items.len(), items[2].code, &items[2].order.order_id), (3, Some(10001), &None));
-        assert_eq!(items[2].order.link_id.as_deref(), Some("batch-002"));
     }),
     ("ws/docs__websocket__private__execution__push.json", |text| {
         let Private::Executions(pushed) = private::parse(text).unwrap() else { panic!() };

@@ -109,7 +109,9 @@ impl Seat {
             | MarketData::Rules(_)
             | MarketData::Bar(_)
             | MarketData::Band { .. }
-            | MarketData::Liquidation { .. } => self.record.faults += 1,
+            | MarketData::Liquidation { .. }
+            | MarketData::Missed { .. }
+            | MarketData::Pool(_) => self.record.faults += 1,
         }
     }
 

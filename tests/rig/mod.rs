@@ -102,6 +102,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         holdings: Vec::new(),
         baselines: None,
         released: Vec::new(),
+        earlier: Vec::new(),
         account_known: true,
     }
 }

@@ -180,7 +180,9 @@ impl FeatureState {
             | MarketData::Rules(_)
             | MarketData::Bar(_)
             | MarketData::Band { .. }
-            | MarketData::Liquidation { .. } => {}
+            | MarketData::Liquidation { .. }
+            | MarketData::Missed { .. }
+            | MarketData::Pool(_) => {}
         }
     }
 

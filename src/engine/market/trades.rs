@@ -31,6 +31,18 @@ impl Trades {
         self.ring.push_back(TradeView { at, price: trade.price, qty: trade.qty, taker: trade.taker });
     }
 
+    /// Puts a trade that was missed into its place; one older than all that is kept is left out where there is no room.
+    pub fn on_missed(&mut self, at: Ts, trade: &Trade) {
+        let place = self.ring.partition_point(|kept| kept.at <= at);
+        if place == 0 && self.ring.len() >= TRADES_MAX {
+            return;
+        }
+        self.ring.insert(place, TradeView { at, price: trade.price, qty: trade.qty, taker: trade.taker });
+        if self.ring.len() > TRADES_MAX {
+            self.ring.pop_front();
+        }
+    }
+
     /// Price of the newest trade.
     pub fn last_price(&self) -> Option<Price> {
         self.ring.back().map(|trade| trade.price)
@@ -59,5 +71,21 @@ mod tests {
         let shown = trades.newest(1_000);
         assert_eq!(shown.len(), TRADES_MAX);
         assert_eq!((shown[0].at, shown[199].at), (Ts(300), Ts(101)));
+    }
+
+    #[test]
+    fn a_missed_trade_stands_in_its_place() {
+        let mut trades = Trades::new();
+        let trade = |n| Trade { price: Price::from_raw(n), qty: Qty::from_raw(1), taker: Side::Buy };
+        trades.on_trade(Ts(10), &trade(10));
+        trades.on_trade(Ts(40), &trade(40));
+        trades.on_missed(Ts(20), &trade(20));
+        trades.on_missed(Ts(30), &trade(30));
+        assert_eq!(trades.newest(9).iter().map(|t| t.at.0).collect::<Vec<_>>(), [40, 30, 20, 10]);
+        for n in 41..=300 {
+            trades.on_trade(Ts(n), &trade(n));
+        }
+        trades.on_missed(Ts(1), &trade(1));
+        assert_eq!((trades.newest(1_000).len(), trades.newest(1_000)[TRADES_MAX - 1].at), (TRADES_MAX, Ts(101)));
     }
 }

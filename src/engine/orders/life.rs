@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Fill, OrderNews};
+use crate::engine::event::{EarlierOrder, Fill, OrderNews};
 use crate::engine::num::Qty;
 use crate::engine::time::Ts;
 
@@ -89,6 +89,16 @@ impl Order {
             cancel_asked: None,
             ended: None,
             reason: String::new(),
+        }
+    }
+    /// An order of an earlier run: nobody knows what became of it.
+    pub fn restored(earlier: &EarlierOrder) -> Self {
+        Self {
+            state: OrderState::Unknown,
+            filled: earlier.filled,
+            execs: earlier.execs.clone(),
+            reason: "the run that sent it ended before its end was known".to_owned(),
+            ..Self::new(earlier.order)
         }
     }
     /// What may still trade; zero once it ended.

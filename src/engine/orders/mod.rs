@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub use life::{Order, OrderState, Outcome};
 
 use super::effect::{NewOrder, Purpose, TimeInForce};
-use super::event::OrderNews;
+use super::event::{EarlierOrder, OrderNews};
 use super::ids::{OrderSeq, Symbol};
 use super::num::{Qty, Side};
 use super::time::{Span, Ts};
@@ -26,6 +26,12 @@ pub struct Orders {
 }
 
 impl Orders {
+    /// Orders of earlier runs whose end is not known; the next number follows theirs.
+    pub fn restored(earlier: &[EarlierOrder]) -> Self {
+        let working = earlier.iter().map(|order| (order.order.seq, Order::restored(order))).collect();
+        let next = earlier.iter().map(|order| order.order.seq.0).max().unwrap_or(0);
+        Self { next, working, ended: BTreeMap::new() }
+    }
     /// The number of the next order. Numbers are used once, also when the gate then refuses.
     pub fn next_seq(&mut self) -> OrderSeq {
         self.next += 1;

@@ -182,7 +182,9 @@ impl Seen {
             | MarketData::Rules(_)
             | MarketData::Bar(_)
             | MarketData::Band { .. }
-            | MarketData::Liquidation { .. } => {}
+            | MarketData::Liquidation { .. }
+            | MarketData::Missed { .. }
+            | MarketData::Pool(_) => {}
         }
     }
 

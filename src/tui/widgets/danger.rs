@@ -79,6 +79,8 @@ fn item(row: &DangerRow) -> String {
             }
         }
         Danger::Deleveraging { rank } => rank.map_or("ADL ?".to_owned(), |rank| format!("ADL {rank}/5")),
+        Danger::Pool { empty: true, .. } => "ADL pool empty".to_owned(),
+        Danger::Pool { result, .. } => format!("ADL pool {}%", signed_percent(*result, 0)),
         Danger::Funding { rate, left, cost } => {
             let left = left.map_or("?".to_owned(), |left| left.to_string());
             match (cost, rate) {
@@ -126,6 +128,15 @@ pub fn sentence(row: &DangerRow, snapshot: &Snapshot) -> String {
         }
         Danger::Deleveraging { rank: Some(rank) } => format!("deleveraging: place {rank} of 5; 5 is reduced next"),
         Danger::Deleveraging { rank: None } => "deleveraging: place not known".to_owned(),
+        Danger::Pool { empty: true, .. } => {
+            "the insurance pool is empty: positions are reduced by force, the most profitable ones first".to_owned()
+        }
+        Danger::Pool { result, starts, .. } => format!(
+            "the insurance pool made {}% in eight hours; at {}% positions are reduced by force, the most profitable \
+             ones first",
+            signed_percent(*result, 0),
+            signed_percent(*starts, 0)
+        ),
         Danger::Funding { rate, left, cost } => {
             let rate = figures::or_unknown(*rate, |rate| signed_percent(rate, 4));
             let left = figures::or_unknown(*left, |left| left.to_string());

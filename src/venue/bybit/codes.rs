@@ -8,8 +8,6 @@
 pub enum Op {
     /// An order.
     Create,
-    /// A change of an order.
-    Amend,
     /// A cancel, of one order or of all.
     Cancel,
     /// Anything that changes nothing.
@@ -21,7 +19,7 @@ pub enum Op {
 impl Op {
     /// Does it work on an order?
     const fn is_order(self) -> bool {
-        matches!(self, Self::Create | Self::Amend | Self::Cancel)
+        matches!(self, Self::Create | Self::Cancel)
     }
 }
 
@@ -156,7 +154,7 @@ pub fn classify_http(op: Op, status: u16) -> Verdict {
     };
     match op {
         Op::Read => Verdict { action: refused, next, meaning },
-        Op::Setting | Op::Create | Op::Amend | Op::Cancel => {
+        Op::Setting | Op::Create | Op::Cancel => {
             let ask = if op.is_order() { Next::ReadOrder } else { Next::ReadBack };
             // Silence comes before asking: a request now makes the block longer.
             Verdict { action: Action::Ambiguous, next: if next == Next::Silence { next } else { ask }, meaning }
@@ -164,12 +162,32 @@ pub fn classify_http(op: Op, status: u16) -> Verdict {
     }
 }
 
+/// May this refusal of an order mean that the instrument's rules are not what we think? Limits change while running, and
+/// an instrument moves between trading and not (contract O14, correction 7.2d).
+pub const fn doubts_rules(code: i64) -> bool {
+    matches!(
+        code,
+        10_001
+            | 30_208
+            | 30_209
+            | 30_228
+            | 110_003
+            | 110_023
+            | 110_042
+            | 110_049
+            | 110_063
+            | 110_066
+            | 110_074
+            | 110_094..=110_100 | 110_103
+    )
+}
+
 fn undocumented(op: Op) -> Verdict {
     let meaning = "a code that is not documented";
     match op {
         Op::Read => Verdict { action: Action::Fix, next: Next::Nothing, meaning },
         Op::Setting => Verdict { action: Action::Ambiguous, next: Next::ReadBack, meaning },
-        Op::Create | Op::Amend | Op::Cancel => Verdict { action: Action::Ambiguous, next: Next::ReadOrder, meaning },
+        Op::Create | Op::Cancel => Verdict { action: Action::Ambiguous, next: Next::ReadOrder, meaning },
     }
 }
 
@@ -188,7 +206,7 @@ fn by_text(code: i64, message: &str) -> Option<(Class, &'static str)> {
     }
 }
 
-/// Codes of an order that is not there: proof of nothing after a cancel or an amend, an answer to a read.
+/// Codes of an order that is not there: proof of nothing after a cancel, an answer to a read.
 const GONE: &[i64] = &[110_001, 170_213, 170_143];
 
 use Class::{Limited, Never, No, NotNow, Unchanged, Unclear};

@@ -17,6 +17,8 @@ pub(super) enum Source {
     Request,
     /// What the key may do.
     Key,
+    /// The kind of account.
+    Kind,
     /// The state of a position.
     Position,
     /// Rows that cannot be read.

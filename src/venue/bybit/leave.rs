@@ -20,6 +20,10 @@ impl Withdrawn {
     pub fn withdraw(&self, order: OrderSeq) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(order);
     }
+    /// This order is over: nobody is going to write it.
+    pub fn forget(&self, order: OrderSeq) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&order);
+    }
     fn has(&self, order: OrderSeq) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&order)
     }
@@ -62,6 +66,8 @@ mod tests {
         withdrawn.withdraw(OrderSeq(1));
         assert!(one.refusal().is_some());
         assert_eq!(two.refusal(), None);
+        withdrawn.forget(OrderSeq(1));
+        assert!(withdrawn.0.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -20,14 +20,14 @@ const RESET_MAX: Span = Span::from_secs(10);
 pub enum Budget {
     /// `order/create`.
     Create,
-    /// `order/amend`.
-    Amend,
     /// `order/cancel`.
     Cancel,
     /// `order/cancel-all`.
     CancelAll,
-    /// The batch forms of create, amend and cancel; counts orders, not calls.
-    Batch,
+    /// `order/create-batch`; counts orders, not calls.
+    CreateBatch,
+    /// `order/cancel-batch`; counts orders, not calls.
+    CancelBatch,
     /// `order/realtime`.
     Realtime,
     /// `order/history`.
@@ -50,9 +50,12 @@ impl Budget {
     /// Requests a second of the default tier; `None` where only the address counts.
     const fn per_second(self) -> Option<usize> {
         match self {
-            Self::Create | Self::Amend | Self::Cancel | Self::CancelAll | Self::Batch | Self::PositionSettings => {
-                Some(10)
-            }
+            Self::Create
+            | Self::Cancel
+            | Self::CancelAll
+            | Self::CreateBatch
+            | Self::CancelBatch
+            | Self::PositionSettings => Some(10),
             Self::Realtime | Self::History | Self::Executions | Self::Positions | Self::Wallet => Some(50),
             Self::Account => Some(5),
             Self::Market => None,
@@ -276,8 +279,8 @@ mod tests {
         limits.learn(T, Budget::History, Headers { limit: None, left: Some(0), reset: Some(T - Span(1)) });
         assert_eq!(count(&mut limits, T + Span::from_ms(1_050), Budget::History, Urgency::Reducing), 0);
         // A reset that lies absurdly far ahead is not believed.
-        limits.exhausted(T, Budget::Amend, Some(T + Span::from_secs(86_400)));
-        assert!(limits.take(T + Span::from_secs(2), Budget::Amend, 1, Urgency::Reducing).is_ok());
+        limits.exhausted(T, Budget::CancelAll, Some(T + Span::from_secs(86_400)));
+        assert!(limits.take(T + Span::from_secs(2), Budget::CancelAll, 1, Urgency::Reducing).is_ok());
     }
 
     #[test]
@@ -292,7 +295,7 @@ mod tests {
     #[test]
     fn a_batch_larger_than_the_budget_still_leaves() {
         let mut limits = Limits::new();
-        assert!(limits.take(T, Budget::Batch, 10, Urgency::Ordinary).is_ok());
-        assert!(matches!(limits.take(T, Budget::Batch, 1, Urgency::Ordinary), Err(Stop::Until(_))));
+        assert!(limits.take(T, Budget::CreateBatch, 10, Urgency::Ordinary).is_ok());
+        assert!(matches!(limits.take(T, Budget::CreateBatch, 1, Urgency::Ordinary), Err(Stop::Until(_))));
     }
 }

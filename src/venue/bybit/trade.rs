@@ -16,7 +16,7 @@ use super::credentials::Credentials;
 use super::leave::Leave;
 use super::limits::{Budget, Headers, Urgency};
 use super::parse::rest::orders::OrderRef;
-use super::parse::trade::{TradeAsked, TradeData, TradeReply, parse};
+use super::parse::trade::{TradeAsked, TradeReply, parse};
 use super::rest::{Placement, Rest, RestError, clean};
 use super::socket::{Backoff, Heartbeat, Socket, Trouble, chance};
 use crate::engine::time::Ts;
@@ -267,17 +267,16 @@ fn settle(rest: &Rest, flight: Flight, reply: TradeReply<'_>) {
     let reset = reply.limit.reset_ms.map(|ms| rest.clock().local_time(Ts::from_ms(ms)));
     let headers = Headers { limit: reply.limit.limit, left: reply.limit.left, reset };
     rest.limits(|limits, now| limits.learn(now, flight.budget, headers));
-    let answer = match (reply.ok, reply.code, reply.data) {
-        (true, _, TradeData::Order(order)) => Ok(order),
-        (true, ..) => Ok(OrderRef { order_id: None, link_id: None }),
-        (false, Some(code), _) => {
+    let answer = match (reply.ok, reply.code) {
+        (true, _) => Ok(reply.order.unwrap_or(OrderRef { order_id: None, link_id: None })),
+        (false, Some(code)) => {
             let verdict = classify(flight.op, code, &reply.message);
             if verdict.next == super::codes::Next::AwaitLimit {
                 rest.limits(|limits, now| limits.exhausted(now, flight.budget, reset));
             }
             Err(RestError::refused(flight.op, code, verdict, &reply.message))
         }
-        (false, None, _) => Err(RestError::Ambiguous(clean(&reply.message))),
+        (false, None) => Err(RestError::Ambiguous(clean(&reply.message))),
     };
     // Nobody may wait for it any more.
     drop(flight.answer.send(answer));

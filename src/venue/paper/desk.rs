@@ -234,7 +234,11 @@ impl Desk {
             MarketData::Trade(trade) => self.trade(at, symbol, trade),
             MarketData::Ticker(ticker) => self.ticker(at, symbol, ticker),
             MarketData::Rules(rules) => market.set_rules(rules),
-            MarketData::Bar(_) | MarketData::Band { .. } | MarketData::Liquidation { .. } => {}
+            MarketData::Bar(_)
+            | MarketData::Band { .. }
+            | MarketData::Liquidation { .. }
+            | MarketData::Missed { .. }
+            | MarketData::Pool(_) => {}
         }
         let moved = self.market(symbol).is_some_and(|market| market.mark() != mark);
         if moved && self.holdings.get(symbol.index()).is_some_and(|held| !held.is_flat()) {

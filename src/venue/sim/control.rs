@@ -62,7 +62,7 @@ pub fn state(world: &World) -> Value {
 /// Does one thing, named by the single key of `asked`:
 /// `drop` (all, public, private, trade) · `displace` {symbol, rate} · `order` {symbol, side, qty, positionIdx} ·
 /// `close` {symbol, positionIdx} · `cancel_all` · `liquidate` · `funding` {symbol} · `hedge` {symbol, on} ·
-/// `deposit` {amount} · `rpi` {symbol} · `status` {symbol, status} · `notice` {…} · `restart_stream` · `pardon`.
+/// `pool` {symbol, result} · `margin` {mode} · `deposit` {amount} · `rpi` {symbol} · `status` {symbol, status} · `notice` {…} · `restart_stream` · `pardon`.
 pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
     let mut keys = asked.as_object().into_iter().flatten();
     let (Some((name, value)), None) = (keys.next(), keys.next()) else {
@@ -97,6 +97,14 @@ pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
             let slot = slot(world, &params)?;
             world.exchange.set_hedged(slot.symbol, params.is_set("on")).map_err(|e| e.to_string())?;
         }
+        "pool" => {
+            let slot = slot(world, &params)?;
+            let result = params.text("result").parse().map_err(|_| "`result` is a number: -0.31".to_owned())?;
+            if let Some(market) = world.exchange.markets.get_mut(slot.symbol.index()) {
+                market.pool_result = result;
+            }
+        }
+        "margin" => world.exchange.account.margin_mode = margin_mode(params.text("mode"))?,
         "deposit" => world.exchange.deposit(Money::parse(params.text("amount")).map_err(|e| e.to_string())?),
         "status" => set_status(world, &params)?,
         "notice" => world.notice(value.clone(), now),
@@ -127,6 +135,15 @@ fn drop_sockets(world: &mut World, which: &str) -> Result<(), String> {
     };
     world.break_sockets(|session| kind.is_none_or(|kind| session.kind == kind));
     Ok(())
+}
+
+fn margin_mode(word: &str) -> Result<&'static str, String> {
+    match word {
+        "REGULAR_MARGIN" => Ok("REGULAR_MARGIN"),
+        "PORTFOLIO_MARGIN" => Ok("PORTFOLIO_MARGIN"),
+        "ISOLATED_MARGIN" => Ok("ISOLATED_MARGIN"),
+        other => Err(format!("`{other}` is no margin mode")),
+    }
 }
 
 fn set_status(world: &mut World, params: &Params) -> Result<(), String> {

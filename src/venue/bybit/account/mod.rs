@@ -2,6 +2,7 @@
 //! ([`desk`]); sockets and requests run beside it and report to it.
 
 pub mod desk;
+mod lights;
 mod opening;
 pub(super) mod requests;
 mod runner;
@@ -23,7 +24,7 @@ use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, Hold, MarketData, OrderNews, OrderUpdate};
+use crate::engine::event::{EarlierOrder, Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
@@ -57,6 +58,8 @@ pub struct AccountOptions {
     pub account: Account,
     /// The run, for the ids of orders.
     pub run: RunId,
+    /// Orders of earlier runs whose end is not known: asked about before anything else.
+    pub earlier: Vec<EarlierOrder>,
     /// Venue names, in the order of the run's symbols.
     pub symbols: Vec<String>,
     /// How orders are sent.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::desk::Reading;
+use super::desk::{Reading, Settled};
+use super::requests::look_up;
+use crate::engine::event::EarlierOrder;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::parse::rest::account::{KeyInfo, MarginMode};
+use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode};
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Odd, Rows};
 use crate::venue::bybit::rest::{Rest, RestError};
@@ -25,10 +27,25 @@ const ROUND_PAUSE: Duration = Duration::from_millis(400);
 /// The account as it was found.
 pub struct Opened {
     pub reading: Reading,
+    /// Orders of earlier runs, as asking about them found them.
+    pub earlier: Vec<Settled>,
+    /// What key and account allow.
+    pub standing: Standing,
+}
+
+/// What key and account allow, besides what is in the account.
+#[derive(Default)]
+pub struct Standing {
     /// What the person should know.
     pub notes: Vec<String>,
+    /// What of it is about the key.
+    pub key_notes: Vec<String>,
+    /// May the key take money out?
+    pub may_withdraw: bool,
     /// Why the key cannot trade, if so.
     pub cannot_trade: Option<String>,
+    /// Why nothing may open in an account of this kind, if so.
+    pub wrong_kind: Option<String>,
 }
 
 /// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
@@ -68,15 +85,41 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Opened, RestError> {
+pub async fn open(
+    rest: &Rest,
+    names: &Names,
+    symbols: &[String],
+    earlier: &[EarlierOrder],
+) -> Result<Opened, RestError> {
     rest.sync_clock().await?;
-    let mut notes = Vec::new();
-    let cannot_trade = check_key(&rest.key_info().await?, &mut notes);
-    note_margin(rest, &mut notes).await;
-    cancel_earlier(rest, names, &mut notes).await?;
+    let mut standing = standing(rest).await?;
+    cancel_earlier(rest, names, &mut standing.notes).await?;
+    // After the cancels, so that what can end has ended; before the reading, which then holds nothing that was not asked for.
+    let earlier = settle(rest, symbols, earlier).await;
     let reading = read_still(rest, names, symbols).await?;
-    note_positions(&reading, symbols, &mut notes);
-    Ok(Opened { reading, notes, cannot_trade })
+    note_positions(&reading, symbols, &mut standing.notes);
+    Ok(Opened { reading, earlier, standing })
+}
+
+/// Reads what key and account allow. Nothing is changed: that is `doctor --fix`, which asks.
+pub async fn standing(rest: &Rest) -> Result<Standing, RestError> {
+    let mut standing = Standing::default();
+    let key = rest.key_info().await?;
+    standing.may_withdraw = key.may_withdraw();
+    standing.cannot_trade = check_key(&key, &mut standing.key_notes);
+    standing.notes.clone_from(&standing.key_notes);
+    if let Ok(info) = rest.account_info().await {
+        check_margin(&info, &mut standing);
+    }
+    // Not offered everywhere. Orders are kept inside the band here, and the price that is echoed is compared.
+    if rest.user_settings().await.is_ok_and(|settings| settings.refuses_outside_band == Some(false)) {
+        standing.notes.push(
+            "the exchange moves prices outside its band to the edge instead of refusing them: `tickdeck doctor --fix` \
+             changes that"
+                .into(),
+        );
+    }
+    Ok(standing)
 }
 
 /// What the key may do: a key that cannot trade holds, one that could withdraw is warned about.
@@ -102,22 +145,20 @@ pub fn check_key(key: &KeyInfo, notes: &mut Vec<String>) -> Option<String> {
     }
 }
 
-/// Account facts that change what the numbers mean. None of them is needed to trade.
-async fn note_margin(rest: &Rest, notes: &mut Vec<String>) {
-    let Ok(info) = rest.account_info().await else { return };
+/// Kinds of account that change what the numbers mean; one of them is not traded.
+fn check_margin(info: &AccountInfo, standing: &mut Standing) {
     match info.margin_mode {
         MarginMode::Portfolio => {
-            notes.push("the account is in portfolio margin: margin figures here are estimates".into());
+            standing.wrong_kind = Some(
+                "the account is in portfolio margin: its margin and liquidation are reckoned in a way that tickdeck does \
+                 not know; switch to cross margin at Bybit, exits go on meanwhile"
+                    .into(),
+            );
         }
         MarginMode::Isolated => {
-            notes.push("the account is in isolated margin: each position has margin of its own".into());
+            standing.notes.push("the account is in isolated margin: each position has margin of its own".into())
         }
         MarginMode::Cross | MarginMode::Unknown => {}
-    }
-    // Refused instead of silently moved; not offered everywhere, and then the echoed price is compared.
-    let refuses = rest.user_settings().await.is_ok_and(|settings| settings.refuses_outside_band == Some(true));
-    if !refuses && rest.refuse_outside_band().await.is_err() {
-        notes.push("prices outside the exchange's band are moved to its edge there, not refused".into());
     }
 }
 
@@ -158,6 +199,17 @@ async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> 
         notes.push(format!("{left} order(s) of an earlier run could not be cancelled: cancel them at the exchange"));
     }
     Ok(())
+}
+
+/// Asks what became of orders that an earlier run made: executed, ended, never there - or still not known.
+async fn settle(rest: &Rest, symbols: &[String], earlier: &[EarlierOrder]) -> Vec<Settled> {
+    let mut settled = Vec::new();
+    for old in earlier {
+        let Some(symbol) = symbols.get(old.order.symbol.index()) else { continue };
+        let (executions, found) = look_up(rest, symbol, &old.link_id).await;
+        settled.push(Settled { order: old.order.seq, executions, found });
+    }
+    settled
 }
 
 /// Reads until no execution came in between: then balance and positions belong together.

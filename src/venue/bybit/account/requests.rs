@@ -2,14 +2,15 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::desk::{Answer, Found, Reading};
-use super::opening::Opened;
+use super::desk::{Answer, Found, Reading, Request};
+use super::opening::{Opened, Standing};
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::market::instrument::Instrument;
 use crate::venue::bybit::leave::Leave;
-use crate::venue::bybit::parse::rest::account::KeyInfo;
+use crate::venue::bybit::parse::rest::account::FeeRow;
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::ExecutionRow;
-use crate::venue::bybit::rest::{Placement, Rest, RestError, Stage};
+use crate::venue::bybit::rest::{BATCH_MAX, Placement, Rest, RestError, Stage};
 use crate::venue::bybit::trade::TradeSocket;
 
 /// What requests came back with.
@@ -19,7 +20,9 @@ pub enum Done {
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     Read(Result<Reading, RestError>),
     Opened(Box<Result<Opened, RestError>>),
-    Key(Result<KeyInfo, RestError>),
+    Standing(Result<Standing, RestError>),
+    Fees(Result<Vec<FeeRow>, RestError>),
+    Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
 
 /// An answer that is owed: what is said is `news`, also where the task that asks panics or is dropped.
@@ -46,6 +49,41 @@ impl Drop for Owed {
             drop(self.done.send(news));
         }
     }
+}
+
+/// What leaves as one request.
+#[derive(Debug, PartialEq)]
+pub enum Parcel {
+    /// Alone.
+    One(Request),
+    /// Several reducing creates.
+    Creates(Vec<(OrderSeq, Placement)>),
+    /// Several cancels: order, instrument, id.
+    Cancels(Vec<(OrderSeq, String, String)>),
+}
+
+/// Puts together what was asked together and can only reduce risk: fewer requests, sooner over. An order that opens goes
+/// alone, so that nothing holds it up.
+pub fn parcels(requests: Vec<Request>) -> Vec<Parcel> {
+    let (mut parcels, mut creates, mut cancels) = (Vec::new(), Vec::new(), Vec::new());
+    for request in requests {
+        match request {
+            Request::Create { order, placement } if placement.reduce_only => creates.push((order, placement)),
+            Request::Cancel { order, symbol, link_id } => cancels.push((order, symbol, link_id)),
+            other => parcels.push(Parcel::One(other)),
+        }
+    }
+    parcels.extend(creates.chunks(BATCH_MAX).map(|items| match items {
+        [(order, placement)] => Parcel::One(Request::Create { order: *order, placement: placement.clone() }),
+        items => Parcel::Creates(items.to_vec()),
+    }));
+    parcels.extend(cancels.chunks(BATCH_MAX).map(|items| match items {
+        [(order, symbol, link_id)] => {
+            Parcel::One(Request::Cancel { order: *order, symbol: symbol.clone(), link_id: link_id.clone() })
+        }
+        items => Parcel::Cancels(items.to_vec()),
+    }));
+    parcels
 }
 
 /// A write that was cut off: nobody knows whether it left.
@@ -117,6 +155,37 @@ pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::effect::TimeInForce;
+    use crate::engine::num::{Price, Qty, Side};
+
+    #[test]
+    fn what_reduces_goes_together_and_what_opens_goes_alone() {
+        let create = |seq: u64, reduce_only| Request::Create {
+            order: OrderSeq(seq),
+            placement: Placement {
+                symbol: "BTCUSDT".into(),
+                link_id: format!("td-{seq}"),
+                side: Side::Sell,
+                qty: Qty::from_raw(1),
+                price: Price::from_raw(1),
+                tif: TimeInForce::ImmediateOrCancel,
+                reduce_only,
+            },
+        };
+        let cancel = |seq| Request::Cancel { order: OrderSeq(seq), symbol: "BTCUSDT".into(), link_id: "td".into() };
+        let mut asked = vec![create(1, true), create(2, false), cancel(3)];
+        let alone: Vec<Parcel> = [create(2, false), create(1, true), cancel(3)].into_iter().map(Parcel::One).collect();
+        assert_eq!(parcels(asked.clone()), alone);
+        asked.extend((4..=13).map(|seq| create(seq, true)));
+        asked.extend((14..=16).map(cancel));
+        let sizes = parcels(asked).into_iter().map(|parcel| match parcel {
+            Parcel::One(_) => 1,
+            Parcel::Creates(items) => 10 + items.len(),
+            Parcel::Cancels(items) => 100 + items.len(),
+        });
+        // The one that opens; ten creates and the eleventh; four cancels.
+        assert_eq!(sizes.collect::<Vec<_>>(), [1, 20, 1, 104]);
+    }
 
     #[test]
     fn a_task_that_is_cut_off_answers_all_the_same() {

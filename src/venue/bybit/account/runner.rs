@@ -8,26 +8,24 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, u
 use tokio::task::JoinSet;
 
 use super::desk::{Desk, Found, Reading, Request};
-use super::opening::{self, Names, Opened, Scope, check_key};
-use super::requests::{Done, Owed, answer_of, cancel, create, look_up, lost_read, lost_write};
+use super::lights::{key_light, leverage_light};
+use super::opening::{self, Names, Opened, Scope, Standing};
+use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lost_read, lost_write, parcels};
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, MarketData};
 use crate::engine::ids::{Account, OrderSeq, Symbol};
 use crate::engine::num::Money;
-use crate::engine::preflight;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
-use crate::engine::snapshot::{Check, Health};
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::codes::{Action, Next};
+use crate::venue::bybit::codes::{Action, Next, doubts_rules};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::KeyInfo;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
-use crate::venue::bybit::rest::{Rest, RestError};
+use crate::venue::bybit::rest::{Placement, Rest, RestError};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
 use crate::venue::line::Outlet;
 
@@ -42,6 +40,10 @@ const REFUSED_PAUSE: Span = Span::from_secs(30);
 const ANEW_PAUSE: Duration = Duration::from_secs(1);
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Span = Span::from_secs(60);
+/// Fees change with the account's level, at most daily.
+const FEES_EVERY: Span = Span::from_secs(3_600);
+/// Rules are not read more often than this, however many orders are refused.
+const RULES_PAUSE: Span = Span::from_secs(30);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
 const REFUSAL_HOLDS: Span = Span::from_secs(300);
 /// Frames that may wait for the bookkeeper.
@@ -98,6 +100,10 @@ pub struct Runner {
     /// The balance as it was last told.
     balance: Option<Money>,
     clock_at: Ts,
+    /// When fees are read again; not before the account is known.
+    fees_at: Option<Ts>,
+    /// When an instrument's rules were read after a refusal.
+    rules_read: BTreeMap<Symbol, Ts>,
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
 }
@@ -106,7 +112,8 @@ impl Runner {
     pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
         let names = Names::new(options.account, &options.run);
-        let desk = Desk::new(options.symbols.clone(), window);
+        let mut desk = Desk::new(options.symbols.clone(), window);
+        desk.restore(&options.earlier);
         let (done, doing) = unbounded_channel();
         let clock_at = outlet.now() + CLOCK_EVERY;
         Self {
@@ -129,6 +136,8 @@ impl Runner {
             read_to: Ts(0),
             balance: None,
             clock_at,
+            fees_at: None,
+            rules_read: BTreeMap::new(),
             lifts: BTreeMap::new(),
         }
     }
@@ -144,7 +153,13 @@ impl Runner {
             let due = self.due();
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
+                    Some(command) => {
+                        self.on_command(command);
+                        // What is asked together leaves together.
+                        while let Ok(command) = commands.try_recv() {
+                            self.on_command(command);
+                        }
+                    }
                     None => return,
                 },
                 news = heard.recv() => {
@@ -191,11 +206,70 @@ impl Runner {
     /// Passes on what the bookkeeper says and asks.
     async fn flush(&mut self) {
         for event in self.desk.take_events() {
+            if let Event::Order(update) = &event {
+                self.forget_withdrawn(update.order);
+            }
             self.outlet.say(event).await;
         }
-        for request in self.desk.take_requests() {
-            self.send(request);
+        for parcel in parcels(self.desk.take_requests()) {
+            self.post(parcel);
         }
+    }
+
+    /// Sends what goes together: as one request by REST, one after the other by the trade socket, which is quicker.
+    fn post(&mut self, parcel: Parcel) {
+        let by_socket = self.transport(true).is_some();
+        match parcel {
+            Parcel::One(request) => self.send(request),
+            Parcel::Creates(items) if by_socket => {
+                items.into_iter().for_each(|(order, placement)| self.send(Request::Create { order, placement }));
+            }
+            Parcel::Cancels(items) if by_socket => items
+                .into_iter()
+                .for_each(|(order, symbol, link_id)| self.send(Request::Cancel { order, symbol, link_id })),
+            Parcel::Creates(items) => self.send_creates(items),
+            Parcel::Cancels(items) => self.send_cancels(items),
+        }
+    }
+
+    /// What is over does not leave any more, withdrawn or not.
+    fn forget_withdrawn(&self, order: OrderSeq) {
+        if self.desk.is_over(order) {
+            self.withdrawn.forget(order);
+        }
+    }
+
+    fn send_creates(&self, items: Vec<(OrderSeq, Placement)>) {
+        let rest = self.rest.clone();
+        let (mut asked, mut owed) = (Vec::new(), Vec::new());
+        for (order, placement) in items {
+            let symbol = self.symbol(&placement.symbol);
+            let cut_off = Done::Created(order, symbol, Err(lost_write()));
+            owed.push((order, symbol, Owed::new(self.done.clone(), cut_off)));
+            let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
+            asked.push((placement, leave));
+        }
+        tokio::spawn(async move {
+            let answers = rest.create_batch(&asked).await;
+            for ((order, symbol, owed), answer) in owed.into_iter().zip(answers) {
+                owed.pay(Done::Created(order, symbol, answer));
+            }
+        });
+    }
+
+    fn send_cancels(&self, items: Vec<(OrderSeq, String, String)>) {
+        let rest = self.rest.clone();
+        let (mut asked, mut owed) = (Vec::new(), Vec::new());
+        for (order, symbol, link_id) in items {
+            owed.push((order, Owed::new(self.done.clone(), Done::Cancelled(order, Err(lost_write())))));
+            asked.push((symbol, link_id));
+        }
+        tokio::spawn(async move {
+            let answers = rest.cancel_batch(&asked).await;
+            for ((order, owed), answer) in owed.into_iter().zip(answers) {
+                owed.pay(Done::Cancelled(order, answer));
+            }
+        });
     }
 
     async fn hold(&mut self, code: DenialCode, symbol: Option<Symbol>, source: Source, detail: Option<String>) {
@@ -214,7 +288,8 @@ impl Runner {
 
     fn due(&self) -> Duration {
         let lift = self.lifts.values().min().copied();
-        let due = [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), lift];
+        let due =
+            [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), self.fees_at, lift];
         let now = self.outlet.now();
         let wait = due.into_iter().flatten().min().map_or(CLOCK_EVERY, |due| due.since(now));
         Duration::from_nanos(u64::try_from(wait.0).unwrap_or(0))
@@ -225,6 +300,9 @@ impl Runner {
         self.desk.tick(now);
         if self.clock_at <= now {
             self.sync_clock(now);
+        }
+        if self.fees_at.is_some_and(|at| at <= now) {
+            self.read_fees(now);
         }
         if self.read_at.is_some_and(|at| at <= now) && !self.reading {
             self.read_at = None;
@@ -253,8 +331,15 @@ impl Runner {
     fn on_command(&mut self, command: Command) {
         let now = self.outlet.now();
         match command {
+            // Its fills would be taken for what the account held before. A close loop asks again.
+            Command::Submit { order, link_id } if !self.desk.is_open() => {
+                self.desk.keep_back(now, order.into_inner(), &link_id);
+            }
             Command::Submit { order, link_id } => self.desk.submit(now, order.into_inner(), &link_id),
-            Command::Cancel(order) => self.desk.cancel(order),
+            Command::Cancel(order) => {
+                self.desk.cancel(order);
+                self.forget_withdrawn(order);
+            }
             Command::Ask => {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);
@@ -327,10 +412,10 @@ impl Runner {
         self.reading = true;
         let names = self.names.clone();
         if !self.desk.is_open() {
-            let symbols = self.options.symbols.clone();
+            let (symbols, earlier) = (self.options.symbols.clone(), self.options.earlier.clone());
             let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
             tokio::spawn(async move {
-                let opened = opening::open(&rest, &names, &symbols).await;
+                let opened = opening::open(&rest, &names, &symbols, &earlier).await;
                 owed.pay(Done::Opened(Box::new(opened)));
             });
             return;
@@ -353,13 +438,39 @@ impl Runner {
         });
     }
 
-    /// What the key may do now.
-    fn read_key(&self) {
+    /// What key and account allow now.
+    fn read_standing(&self) {
         let rest = self.rest.clone();
-        let owed = Owed::new(self.done.clone(), Done::Key(Err(lost_read())));
+        let owed = Owed::new(self.done.clone(), Done::Standing(Err(lost_read())));
         tokio::spawn(async move {
-            let key = rest.key_info().await;
-            owed.pay(Done::Key(key));
+            let standing = opening::standing(&rest).await;
+            owed.pay(Done::Standing(standing));
+        });
+    }
+
+    /// What the account pays.
+    fn read_fees(&mut self, now: Ts) {
+        self.fees_at = Some(now + FEES_EVERY);
+        let rest = self.rest.clone();
+        let owed = Owed::new(self.done.clone(), Done::Fees(Err(lost_read())));
+        tokio::spawn(async move {
+            let fees = rest.fees().await;
+            owed.pay(Done::Fees(fees));
+        });
+    }
+
+    /// The rules of an instrument, after a refusal that may mean that they changed.
+    fn read_rules(&mut self, symbol: Symbol, now: Ts) {
+        let Some(name) = self.options.symbols.get(symbol.index()).cloned() else { return };
+        if self.rules_read.get(&symbol).is_some_and(|read| now.since(*read) < RULES_PAUSE) {
+            return;
+        }
+        self.rules_read.insert(symbol, now);
+        let rest = self.rest.clone();
+        let owed = Owed::new(self.done.clone(), Done::Rules(symbol, Err(lost_read())));
+        tokio::spawn(async move {
+            let rules = rest.rules(&name).await;
+            owed.pay(Done::Rules(symbol, rules));
         });
     }
 
@@ -373,7 +484,7 @@ impl Runner {
                 self.fall_behind();
                 self.desk.look_at_all(now);
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Stream, None).await;
-                self.read_key();
+                self.read_standing();
                 self.read_soon(now);
             }
             Heard::Down(why) => {
@@ -431,15 +542,22 @@ impl Runner {
                 self.on_trouble(None, None).await;
                 self.desk.on_looked_up(now, order, &executions, &found);
             }
-            Done::Key(Ok(key)) => {
+            Done::Standing(Ok(standing)) => {
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None).await;
-                let mut notes = Vec::new();
-                let cannot = check_key(&key, &mut notes);
-                let light = key_light(&key, cannot.as_deref(), &notes, self.options.account == Account::Live);
-                self.outlet.say(Event::Checked(light)).await;
-                self.hold(DenialCode::VenueKeyRefused, None, Source::Key, cannot).await;
+                self.on_standing(standing).await;
             }
-            Done::Key(Err(error)) => self.on_trouble(Some(&error), None).await,
+            Done::Standing(Err(error)) => self.on_trouble(Some(&error), None).await,
+            Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
+            // Not offered everywhere: the configured fees stay.
+            Done::Fees(Err(_)) => {}
+            Done::Rules(symbol, Ok(Some(rules))) => {
+                self.outlet.say(Event::Market(symbol, MarketData::Rules(Box::new(rules)))).await;
+            }
+            Done::Rules(symbol, Ok(None)) => {
+                self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now).await;
+            }
+            // The hourly reading goes on.
+            Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {
@@ -458,18 +576,26 @@ impl Runner {
     }
 
     async fn on_opened(&mut self, now: Ts, opened: Opened) {
-        for note in opened.notes {
-            self.outlet.say(Event::Told(note)).await;
+        for note in &opened.standing.notes {
+            self.outlet.say(Event::Told(note.clone())).await;
         }
-        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, opened.cannot_trade).await;
+        self.on_standing(opened.standing).await;
         self.outlet.say(Event::Checked(leverage_light(&opened.reading))).await;
-        self.desk.open(now, &opened.reading);
+        self.read_fees(now);
+        self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
         self.fall_behind();
         self.flush().await;
         self.read_soon(now);
+    }
+
+    async fn on_standing(&mut self, standing: Standing) {
+        let light = key_light(&standing, self.options.account == Account::Live);
+        self.outlet.say(Event::Checked(light)).await;
+        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, standing.cannot_trade).await;
+        self.hold(DenialCode::VenueRefused, None, Source::Kind, standing.wrong_kind).await;
     }
 
     async fn on_reading(&mut self, now: Ts, reading: &Reading) {
@@ -546,6 +672,9 @@ impl Runner {
         let now = self.outlet.now();
         self.note_ban().await;
         let Some(RestError::Refused { code, verdict, .. }) = error else { return };
+        if let Some(symbol) = symbol.filter(|_| doubts_rules(*code)) {
+            self.read_rules(symbol, now);
+        }
         match (verdict.action, verdict.next) {
             (Action::Halt, _) if is_about_the_key(*code) => self.key_refused(Source::Request, verdict.meaning).await,
             (Action::Halt, _) => self.refused_for_a_while(None, verdict.meaning, now).await,
@@ -565,29 +694,6 @@ impl Runner {
         self.hold(DenialCode::VenueRefused, symbol, Source::Request, Some(detail)).await;
         self.lifts.insert((DenialCode::VenueRefused, symbol), again);
     }
-}
-
-/// The key's light. Nothing that can take money out is armed with real money.
-fn key_light(key: &KeyInfo, cannot: Option<&str>, notes: &[String], real: bool) -> Check {
-    let (health, detail) = match (cannot, notes.first()) {
-        (Some(why), _) => (Health::Fail, why.to_owned()),
-        (None, Some(note)) if real && key.may_withdraw() => (Health::Fail, note.clone()),
-        (None, Some(note)) => (Health::Warn, note.clone()),
-        (None, None) => (Health::Ok, "may trade, may not withdraw, bound to an address".to_owned()),
-    };
-    Check { name: preflight::KEY.to_owned(), health, detail }
-}
-
-/// What leverage the venue has set: margin there depends on it, limits here do not.
-fn leverage_light(reading: &Reading) -> Check {
-    let rows: Vec<String> =
-        reading.modes.iter().filter_map(|row| Some(format!("{} {}x", row.symbol, row.leverage?))).collect();
-    let (health, detail) = if rows.is_empty() {
-        (Health::Skip, "the venue does not say".to_owned())
-    } else {
-        (Health::Ok, rows.join(", "))
-    };
-    Check { name: preflight::LEVERAGE.to_owned(), health, detail }
 }
 
 /// Codes that say that the key, not the account, is refused (contract 4).

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ORDERS: [Op; 3] = [Op::Create, Op::Amend, Op::Cancel];
+const ORDERS: [Op; 2] = [Op::Create, Op::Cancel];
 
 /// The contract's table as it is written there, for a create: one line per action, written out a second time.
 const FOR_CREATE: &[(Action, &[i64])] = &[
@@ -92,13 +92,13 @@ fn not_modified_is_success_for_a_setting_only() {
     }
     let verdict = classify(Op::Setting, 34040, "not modified");
     assert_eq!((verdict.action, verdict.next), (Action::Ambiguous, Next::ReadBack));
-    assert_eq!(classify(Op::Amend, 34040, "not modified").next, Next::ReadOrder);
+    assert_eq!(classify(Op::Cancel, 34040, "not modified").next, Next::ReadOrder);
 }
 
 #[test]
 fn an_order_that_is_gone_may_be_filled() {
     for code in GONE {
-        for op in [Op::Cancel, Op::Amend] {
+        for op in [Op::Cancel, Op::Create] {
             let verdict = classify(op, *code, "order not exists or too late to cancel");
             assert_eq!((verdict.action, verdict.next), (Action::Ambiguous, Next::ReadOrder));
         }

@@ -6,7 +6,7 @@ use super::private::Private;
 use super::public::{Public, Room};
 use super::rest::{Envelope, account, market, orders};
 use super::rows::{ExecKind, OrderStatus};
-use super::trade::{TradeAsked, TradeData};
+use super::trade::TradeAsked;
 use super::*;
 use crate::engine::num::{Money, Price, Qty, Side};
 
@@ -117,14 +117,12 @@ fn a_refusal_on_the_trade_socket_may_name_nothing() {
     assert_eq!((reply.asked, reply.ok, reply.code, reply.request), (TradeAsked::Create, false, None, None));
     let text = r#"{"retCode":10005,"retMsg":"Permission denied","op":"order.create","data":{},"connId":"c"}"#;
     let reply = trade::parse(text).unwrap();
-    assert_eq!((reply.code, reply.request, reply.data), (Some(10005), None, TradeData::Nothing));
+    assert_eq!((reply.code, reply.request, reply.order), (Some(10005), None, None));
     assert!(trade::parse(r#"{"op":"order.create"}"#).is_err());
 }
 
 #[test]
 fn a_failed_batch_without_a_list_has_no_items() {
-    let text = r#"{"reqId":"r","retCode":10016,"retMsg":"x","op":"order.create-batch","data":{},"connId":"c"}"#;
-    assert_eq!(trade::parse(text).unwrap().data, TradeData::Batch(Vec::new()));
     let text = r#"{"retCode":0,"retMsg":"OK","result":{"list":[{"orderId":"","orderLinkId":"a"},{"orderId":"2","orderLinkId":"b"}]},"retExtInfo":{"list":[{"code":10006,"msg":"Too many visits!"}]},"time":1}"#;
     let items = orders::batch(&answer(text));
     assert_eq!((items[0].code, &items[0].order.order_id), (Some(10006), &None));

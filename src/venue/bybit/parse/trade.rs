@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Odd;
-use super::rest::orders::{self, BatchItem, OrderRef};
+use super::rest::orders::{self, OrderRef};
 use super::tree::{self, Node, Row};
 
 /// A frame of the trade socket.
@@ -20,8 +20,8 @@ pub struct TradeReply<'a> {
     pub ok: bool,
     /// The venue's words.
     pub message: Cow<'a, str>,
-    /// What came back.
-    pub data: TradeData,
+    /// The order that an accepted create or cancel is about.
+    pub order: Option<OrderRef>,
     /// What is left of the rate limit, from the reply's header.
     pub limit: RateLimit,
 }
@@ -35,29 +35,10 @@ pub enum TradeAsked {
     Ping,
     /// `order.create`.
     Create,
-    /// `order.amend`.
-    Amend,
     /// `order.cancel`.
     Cancel,
-    /// `order.create-batch`.
-    CreateBatch,
-    /// `order.amend-batch`.
-    AmendBatch,
-    /// `order.cancel-batch`.
-    CancelBatch,
     /// Not said, or something else.
     Other,
-}
-
-/// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TradeData {
-    /// Nothing of use: a pong, an auth, a refusal.
-    Nothing,
-    /// The order of a single request.
-    Order(OrderRef),
-    /// The items of a batch, in the order asked. Empty on a failed batch: then every item is unknown (correction 8.9b).
-    Batch(Vec<BatchItem>),
 }
 
 /// Rate limit figures (contract 3, 12).
@@ -88,7 +69,7 @@ pub fn parse(text: &str) -> Result<TradeReply<'_>, Odd> {
         code,
         ok: code.map_or(success != Some(false), |code| code == 0),
         message,
-        data: data(asked, &frame),
+        order: order(asked, &frame),
         limit: limit(frame.at("header")),
     })
 }
@@ -98,27 +79,15 @@ fn asked(op: &str) -> TradeAsked {
         "auth" => TradeAsked::Auth,
         "ping" | "pong" => TradeAsked::Ping,
         "order.create" => TradeAsked::Create,
-        "order.amend" => TradeAsked::Amend,
         "order.cancel" => TradeAsked::Cancel,
-        "order.create-batch" => TradeAsked::CreateBatch,
-        "order.amend-batch" => TradeAsked::AmendBatch,
-        "order.cancel-batch" => TradeAsked::CancelBatch,
         _ => TradeAsked::Other,
     }
 }
 
-fn data(asked: TradeAsked, frame: &Node<'_>) -> TradeData {
+fn order(asked: TradeAsked, frame: &Node<'_>) -> Option<OrderRef> {
     let data = frame.at("data");
-    match asked {
-        // Under `data.list` here, under `result.list` in REST (correction 12.4).
-        TradeAsked::CreateBatch | TradeAsked::AmendBatch | TradeAsked::CancelBatch => {
-            TradeData::Batch(orders::batch_items(data, frame.at("retExtInfo")))
-        }
-        TradeAsked::Create | TradeAsked::Amend | TradeAsked::Cancel if !data.pairs().is_empty() => {
-            TradeData::Order(orders::order_ref(&Row(data)))
-        }
-        _ => TradeData::Nothing,
-    }
+    let is_order = matches!(asked, TradeAsked::Create | TradeAsked::Cancel) && !data.pairs().is_empty();
+    is_order.then(|| orders::order_ref(&Row(data)))
 }
 
 fn limit(header: &Node<'_>) -> RateLimit {

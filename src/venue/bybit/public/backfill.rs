@@ -1,16 +1,21 @@
-//! The bars that the stream did not tell: all of the recent past at first, later what passed while it was away.
+//! What the stream did not tell: bars and trades of the recent past at first, later what passed while it was away. Both
+//! are for the eye. Bars fill the chart; trades come marked as missed, because a print that is heard seconds late says
+//! nothing about the flow of now, and features, last price and decisions must not see it as if it did.
 
 use std::sync::Arc;
 
-use super::hub::Hub;
-use crate::engine::event::{Bar, MarketData};
+use super::hub::{Hub, Prints};
+use crate::engine::event::{Bar, MarketData, Trade};
 use crate::engine::ids::Symbol;
 use crate::engine::num::Qty;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::parse::public::Candle;
+use crate::venue::bybit::parse::public::{Candle, Trade as Print};
 
 /// Lengths in minutes with the number of bars at the first start.
 const LENGTHS: &[(u32, u32)] = &[(1, 500), (5, 300)];
+
+/// Trades read of one instrument: what a screen can show.
+const TRADES: u32 = 200;
 
 /// Reads finished bars of these instruments and tells them, oldest first; since `since` where the stream was up before.
 pub(super) async fn fill(hub: Arc<Hub>, names: Vec<(String, Symbol)>, since: Option<Ts>) {
@@ -29,7 +34,28 @@ pub(super) async fn fill(hub: Arc<Hub>, names: Vec<(String, Symbol)>, since: Opt
                 hub.market(symbol, MarketData::Bar(bar)).await;
             }
         }
+        fill_trades(&hub, &name, symbol).await;
     }
+}
+
+/// Trades between the last that the stream told before it went away and the first since.
+async fn fill_trades(hub: &Hub, name: &str, symbol: Symbol) {
+    // Nothing depends on them either.
+    let Ok(rows) = hub.rest().recent_trades(name, TRADES).await else { return };
+    hub.count_odd(rows.odd.len());
+    for print in missed(rows.good, hub.prints(symbol)) {
+        let at = hub.rest().clock().local_time(Ts::from_ms(print.time_ms));
+        let trade = Trade { price: print.price, qty: print.qty, taker: print.taker };
+        hub.market(symbol, MarketData::Missed { at, trade }).await;
+    }
+}
+
+/// What the stream has not told and will not tell, oldest first (contract 7.5: newest first).
+fn missed(mut rows: Vec<Print>, told: Prints) -> Vec<Print> {
+    let untold = |seq: u64| seq > told.before && told.first.is_none_or(|first| seq < first);
+    rows.retain(|row| !row.block && untold(row.seq));
+    rows.reverse();
+    rows
 }
 
 /// Bars that had ended by `now` on the venue's clock, oldest first (contract 7.4: newest first, the running one included).
@@ -72,5 +98,24 @@ mod tests {
         assert_eq!(bars.iter().map(|bar| bar.start.as_ms() / 60_000).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(bars[0].volume, Qty::parse("1.5").unwrap());
         assert_eq!(volume(1e30), Qty::from_raw(i64::MAX));
+    }
+
+    #[test]
+    fn missed_are_the_trades_between_the_last_told_and_the_first_since() {
+        let row = |seq: u64| Print {
+            time_ms: 1,
+            taker: crate::engine::num::Side::Buy,
+            price: Price::from_raw(1),
+            qty: Qty::from_raw(1),
+            block: seq == 6,
+            rpi: false,
+            seq,
+            id: crate::venue::bybit::parse::public::TradeId::new("t").unwrap(),
+        };
+        let rows: Vec<Print> = (1..=9).rev().map(row).collect();
+        let seqs = |told| missed(rows.clone(), told).iter().map(|print| print.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(Prints { before: 3, first: Some(8), ..Prints::default() }), [4, 5, 7]);
+        assert_eq!(seqs(Prints::default()), [1, 2, 3, 4, 5, 7, 8, 9]);
+        assert_eq!(seqs(Prints { before: 9, first: None, ..Prints::default() }), [] as [u64; 0]);
     }
 }

@@ -14,11 +14,11 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::backfill;
 use super::book::{Compared, Mirror, Told};
 use super::hub::{Doubter, Hub};
-use crate::engine::event::{Event, MarketData, Trade};
+use crate::engine::event::{Event, MarketData, Pool, Trade};
 use crate::engine::ids::Symbol;
-use crate::engine::num::Price;
+use crate::engine::num::{Price, Rate};
 use crate::engine::time::Ts;
-use crate::venue::bybit::parse::public::{Public, Room, parse};
+use crate::venue::bybit::parse::public::{AdlAlert, Public, Room, parse};
 use crate::venue::bybit::parse::reply::{Asked, Reply};
 use crate::venue::bybit::parse::rest::market::BookAnswer;
 use crate::venue::bybit::rest::{Stage, clean};
@@ -53,6 +53,7 @@ pub(super) async fn keep(hub: Arc<Hub>, names: Vec<String>) {
                 for symbol in session.shown() {
                     hub.market(symbol, MarketData::Gap).await;
                 }
+                hub.prints_end(session.feeds.values().map(|feed| feed.symbol));
                 hub.lost(was_up, &why.to_string()).await;
             }
             Err(why) => hub.lost(false, &why.to_string()).await,
@@ -66,6 +67,7 @@ struct Feed {
     symbol: Symbol,
     mirror: Mirror,
     band: Option<(Price, Price)>,
+    pool: Option<Pool>,
     /// Since when a snapshot is awaited.
     awaits: Option<Instant>,
     depth: u16,
@@ -103,8 +105,16 @@ impl<'h> Session<'h> {
         let feed = |name: &String| {
             let symbol = hub.symbol(name)?;
             let depth = hub.options.depth;
-            let feed =
-                Feed { symbol, mirror: Mirror::default(), band: None, awaits: None, depth, taken: 0, refused: 0 };
+            let feed = Feed {
+                symbol,
+                mirror: Mirror::default(),
+                band: None,
+                pool: None,
+                awaits: None,
+                depth,
+                taken: 0,
+                refused: 0,
+            };
             Some((name.clone(), feed))
         };
         Self {
@@ -143,6 +153,8 @@ impl<'h> Session<'h> {
             let topics = topics(&name, self.hub.options.depth);
             self.subscribe(&name, topics).await?;
         }
+        // One topic for all instruments; without it nothing is missed but its danger row.
+        self.subscribe("", vec![POOLS.to_owned()]).await?;
         let (mut room, mut events) = (Room::default(), Vec::new());
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -237,6 +249,9 @@ impl<'h> Session<'h> {
             Public::Trades(trades) => {
                 self.hub.count_odd(trades.odd.len());
                 let feed = self.feeds.get(trades.symbol)?;
+                if let (Some(first), Some(last)) = (trades.rows.first(), trades.rows.last()) {
+                    self.hub.printed(feed.symbol, first.seq, last.seq);
+                }
                 // A trade agreed beside the book says nothing about the market.
                 events.extend(trades.rows.iter().filter(|trade| !trade.block).map(|trade| {
                     let trade = Trade { price: trade.price, qty: trade.qty, taker: trade.taker };
@@ -265,11 +280,18 @@ impl<'h> Session<'h> {
                     Event::Market(feed.symbol, data)
                 }));
             }
-            Public::Candles { .. }
-            | Public::AdlAlerts(_)
-            | Public::SystemStatus(_)
-            | Public::Reply(_)
-            | Public::Other(_) => {}
+            Public::AdlAlerts(rows) => {
+                self.hub.count_odd(rows.odd.len());
+                for row in &rows.good {
+                    let Some(feed) = self.feeds.get_mut(&row.symbol) else { continue };
+                    let pool = pool_of(row);
+                    // Sent every second for every contract there is.
+                    if feed.pool.replace(pool) != Some(pool) {
+                        events.push(Event::Market(feed.symbol, MarketData::Pool(pool)));
+                    }
+                }
+            }
+            Public::Candles { .. } | Public::SystemStatus(_) | Public::Reply(_) | Public::Other(_) => {}
         }
         None
     }
@@ -333,6 +355,8 @@ impl<'h> Session<'h> {
     async fn resync(&mut self, name: &str) -> Result<(), Trouble> {
         let Some(feed) = self.feeds.get_mut(name) else { return Ok(()) };
         feed.mirror.forget();
+        // The gap takes the band away, too: it is told again.
+        feed.band = None;
         feed.awaits = Some(Instant::now());
         let (symbol, topic) = (feed.symbol, format!("orderbook.{}.{name}", feed.depth));
         self.hub.count_resync();
@@ -347,7 +371,7 @@ impl<'h> Session<'h> {
         // Where its data flows, a lost answer is of no matter.
         let feeds = &self.feeds;
         self.requests.retain(|_, request| {
-            let flows = feeds.get(&request.name).is_some_and(|feed| feed.awaits.is_none());
+            let flows = feeds.get(&request.name).is_none_or(|feed| feed.awaits.is_none());
             !(flows && request.since.elapsed() > within)
         });
         if self.requests.values().any(|request| request.since.elapsed() > within) {
@@ -403,6 +427,21 @@ impl<'h> Session<'h> {
             Compared::TooEarly | Compared::Unknown => self.compare_to = None,
         }
         Ok(())
+    }
+}
+
+/// Insurance pools of all instruments settled in USDT.
+const POOLS: &str = "adlAlert.USDT";
+
+/// The pool as the engine takes it: results to the per cent, so that it is news only when it matters.
+fn pool_of(row: &AdlAlert) -> Pool {
+    let per_cent = |part: f64| Rate::from_raw((part * 100.0).clamp(-1e6, 1e6) as i64 * 10_000_000);
+    Pool {
+        result: per_cent(row.ratio),
+        starts: per_cent(row.start_ratio),
+        stops: per_cent(row.stop_ratio),
+        low: row.balance <= row.trigger,
+        empty: row.balance <= 0.0,
     }
 }
 

@@ -48,12 +48,24 @@ pub struct Hub {
     symbols: BTreeMap<String, Symbol>,
     link: Mutex<LinkState>,
     doubts: Mutex<BTreeMap<(Symbol, Doubter), String>>,
+    prints: Mutex<BTreeMap<Symbol, Prints>>,
     holds: Mutex<Holds>,
     spoke: AtomicI64,
     reconnects: AtomicU64,
     resyncs: AtomicU64,
     odd: AtomicU64,
     agreed: AtomicU64,
+}
+
+/// Which public trades of an instrument the stream has told, by the venue's sequence (contract O7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Prints {
+    /// The last before the stream went away.
+    pub before: u64,
+    /// The first since it is back.
+    pub first: Option<u64>,
+    /// The last so far.
+    pub last: u64,
 }
 
 #[derive(Default)]
@@ -72,6 +84,7 @@ impl Hub {
             symbols,
             link: Mutex::default(),
             doubts: Mutex::default(),
+            prints: Mutex::default(),
             holds: Mutex::default(),
             spoke: AtomicI64::new(0),
             reconnects: AtomicU64::new(0),
@@ -165,6 +178,25 @@ impl Hub {
             doubts.range((symbol, Doubter::Rules)..=(symbol, Doubter::Stream)).next().map(|(_, why)| why.clone())
         };
         self.hold(DenialCode::InstrumentUnknown, Some(symbol), detail).await;
+    }
+
+    /// The stream told trades of these sequences.
+    pub(super) fn printed(&self, symbol: Symbol, first: u64, last: u64) {
+        let mut prints = lock(&self.prints);
+        let prints = prints.entry(symbol).or_default();
+        prints.first.get_or_insert(first);
+        prints.last = prints.last.max(last);
+    }
+    /// The stream of these instruments went away.
+    pub(super) fn prints_end(&self, symbols: impl Iterator<Item = Symbol>) {
+        let mut prints = lock(&self.prints);
+        for symbol in symbols {
+            let prints = prints.entry(symbol).or_default();
+            (prints.before, prints.first) = (prints.last, None);
+        }
+    }
+    pub(super) fn prints(&self, symbol: Symbol) -> Prints {
+        lock(&self.prints).get(&symbol).copied().unwrap_or_default()
     }
 
     pub(super) fn count_resync(&self) {

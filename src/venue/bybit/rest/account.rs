@@ -77,9 +77,9 @@ impl Rest {
         self.read(&ask, read::key_info).await
     }
 
-    /// Fees of one instrument. Not on the demo account.
-    pub async fn fees(&self, symbol: &str) -> Result<Vec<FeeRow>, RestError> {
-        let pairs = [("category", "linear"), ("symbol", symbol)];
+    /// Fees of every instrument. Not on the demo account.
+    pub async fn fees(&self) -> Result<Vec<FeeRow>, RestError> {
+        let pairs = [("category", "linear")];
         let ask = self.signed("/v5/account/fee-rate", query(&pairs), Budget::Account, Urgency::Ordinary);
         Ok(self.read(&ask, read::fees).await?.good)
     }

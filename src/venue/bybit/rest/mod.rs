@@ -2,6 +2,7 @@
 //! write is sent once: there is no retry in here, only reads may be asked again.
 
 mod account;
+mod batch;
 mod clock;
 mod market;
 mod outcome;
@@ -11,6 +12,7 @@ mod wire;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+pub use batch::BATCH_MAX;
 pub use clock::{Offset, Probe, VenueClock, best};
 pub use outcome::{RestError, Stage, clean};
 use reqwest::{Client, Request, Response, Url};
@@ -196,6 +198,15 @@ impl Rest {
     /// Sends a request exactly once and reads its answer.
     async fn once<T>(&self, ask: &Ask<'_>, take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>) -> Result<T, RestError> {
         self.await_room(ask.op, ask.budget, ask.count, ask.urgency).await?;
+        self.exchange(ask, take).await
+    }
+
+    /// [`Self::once`], where room is taken already.
+    async fn exchange<T>(
+        &self,
+        ask: &Ask<'_>,
+        take: &impl Fn(&Envelope<'_>) -> Result<T, Odd>,
+    ) -> Result<T, RestError> {
         let answer = match &ask.body {
             Some(body) => self.post(ask, body).await,
             None => self.get(ask).await,

@@ -8,7 +8,7 @@ use crate::engine::num::{Price, Qty, Side};
 use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::leave::Leave;
 use crate::venue::bybit::limits::{Budget, Urgency};
-use crate::venue::bybit::parse::rest::orders::{self as read, BatchItem, CancelledAll, OrderRef};
+use crate::venue::bybit::parse::rest::orders::{self as read, CancelledAll, OrderRef};
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow};
 use crate::venue::bybit::parse::{Page, Rows};
 
@@ -120,24 +120,6 @@ impl Rest {
         .await
     }
 
-    /// Changes price or total quantity of a resting order.
-    pub async fn amend(
-        &self,
-        symbol: &str,
-        link_id: &str,
-        price: Option<Price>,
-        qty: Option<Qty>,
-    ) -> Result<OrderRef, RestError> {
-        let mut body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
-        for (key, value) in [("price", price.map(|p| p.to_string())), ("qty", qty.map(|q| q.to_string()))] {
-            if let (Some(fields), Some(value)) = (body.as_object_mut(), value) {
-                fields.insert(key.to_owned(), value.into());
-            }
-        }
-        let ask = self.write(Op::Amend, "/v5/order/amend", &body, Budget::Amend);
-        self.once(&ask, &|envelope| Ok(read::accepted(envelope))).await
-    }
-
     /// Asks for the end of an order of ours.
     pub async fn cancel(&self, symbol: &str, link_id: &str) -> Result<OrderRef, RestError> {
         let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
@@ -151,15 +133,6 @@ impl Rest {
         let body = json!({ "category": "linear", "symbol": symbol });
         let ask = self.write(Op::Cancel, "/v5/order/cancel-all", &body, Budget::CancelAll);
         self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::cancelled_all(envelope))).await
-    }
-
-    /// Asks for the end of at most ten orders at once. Items answer by their place; an empty answer says nothing of any.
-    pub async fn cancel_batch(&self, orders: &[(String, String)]) -> Result<Vec<BatchItem>, RestError> {
-        let items = orders.iter().map(|(symbol, link_id)| json!({ "symbol": symbol, "orderLinkId": link_id }));
-        let body = json!({ "category": "linear", "request": items.collect::<Vec<_>>() });
-        let ask = self.write(Op::Cancel, "/v5/order/cancel-batch", &body, Budget::Batch);
-        let ask = Ask { urgency: Urgency::Reducing, count: orders.len(), ..ask };
-        self.once(&ask, &|envelope| Ok(read::batch(envelope))).await
     }
 
     /// Open orders: all that are settled in USDT, newest first.

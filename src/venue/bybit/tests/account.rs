@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
-use crate::engine::event::{AccountUpdate, Event, Hold, OrderNews, Statement};
+use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, Statement};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
+use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
@@ -439,6 +440,112 @@ fn what_is_cancelled_before_it_is_written_never_leaves() {
         talk.until("the other order", |talk| !talk.filled(other).is_zero());
         assert_eq!((rig.creates() - before, talk.filled(order)), (1, Qty::ZERO));
     }
+}
+
+#[test]
+fn an_order_that_comes_before_the_account_is_known_never_leaves() {
+    let rig = Rig::new();
+    let mut talk = Talk::new(rig.venue(Transport::Rest));
+    let low = touch(&rig, "bids", 98);
+    let reduces = talk.order(Side::Sell, ONE_LOT, &low, TimeInForce::ImmediateOrCancel, true);
+    let opens = talk.buy(&rig, ONE_LOT);
+    talk.until("the account", |talk| talk.events.iter().any(is_lift));
+    for order in [reduces, opens] {
+        let news = talk.news(order);
+        assert!(matches!(&news[..], [OrderNews::Unsent(why)] if why.contains("not been read yet")), "{news:?}");
+    }
+    assert_eq!(rig.creates(), 0);
+}
+
+#[test]
+fn a_batch_is_answered_item_by_item_and_a_lost_answer_leaves_every_item_in_doubt() {
+    let rig = Rig::new();
+    rig.act(&json!({ "order": { "symbol": "BTCUSDT", "side": "Buy", "qty": "0.05", "positionIdx": 0 } }));
+    let rest = client(&rig);
+    let sell = |seq: u64, symbol: &str, price: &str| Placement {
+        symbol: symbol.into(),
+        link_id: format!("tt-x-{seq:06}"),
+        side: Side::Sell,
+        qty: Qty::parse(ONE_LOT).unwrap(),
+        price: Price::parse(price).unwrap(),
+        tif: TimeInForce::GoodTillCancel,
+        reduce_only: true,
+    };
+    let high = touch(&rig, "asks", 102);
+    let withdrawn = Withdrawn::default();
+    withdrawn.withdraw(OrderSeq(3));
+    let batch = |orders: [Placement; 3]| {
+        let with_leave = (1..).zip(orders).map(|(seq, order)| (order, Leave::new(&withdrawn, OrderSeq(seq), true)));
+        rig.runtime.block_on(rest.create_batch(&with_leave.collect::<Vec<_>>()))
+    };
+    let orders = [sell(1, "BTCUSDT", &high), sell(2, "ETHUSDT", "3000"), sell(3, "BTCUSDT", &high)];
+    let links: Vec<_> = orders.iter().map(|order| (order.symbol.clone(), order.link_id.clone())).collect();
+    let answers = batch(orders);
+    assert!(answers[0].is_ok(), "{answers:?}");
+    assert!(matches!(answers[1], Err(RestError::Refused { code: 110_017, .. })), "{answers:?}");
+    assert!(matches!(answers[2], Err(RestError::Unsent(_))), "withdrawn while it waited: {answers:?}");
+    assert_eq!(rig.runtime.block_on(rest.open_orders()).unwrap().good.len(), 1);
+    let answers = rig.runtime.block_on(rest.cancel_batch(&links));
+    assert!(answers[0].is_ok() && answers[1].is_err(), "{answers:?}");
+    assert_eq!(rig.runtime.block_on(rest.open_orders()).unwrap().good, []);
+    // Executed, and the answer is lost: nobody knows of any of them.
+    rig.faults(&json!({ "lose_acks": 1 }));
+    let answers = batch([sell(4, "BTCUSDT", &high), sell(5, "BTCUSDT", &high), sell(6, "BTCUSDT", &high)]);
+    let unclear = |answer: &Result<_, RestError>| matches!(answer, Err(RestError::Ambiguous(_)));
+    assert!(unclear(&answers[0]) && unclear(&answers[1]) && !unclear(&answers[2]), "{answers:?}");
+    assert_eq!(rig.runtime.block_on(rest.open_orders()).unwrap().good.len(), 2);
+}
+
+#[test]
+fn what_closes_together_leaves_together() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let bought = talk.buy(&rig, "0.05");
+    talk.until("the position", |talk| talk.filled(bought) == Qty::parse("0.05").unwrap());
+    let low = touch(&rig, "bids", 98);
+    let sold: Vec<OrderSeq> =
+        (0..5).map(|_| talk.order(Side::Sell, ONE_LOT, &low, TimeInForce::ImmediateOrCancel, true)).collect();
+    talk.until("flat", |talk| sold.iter().all(|order| talk.filled(*order) == Qty::parse(ONE_LOT).unwrap()));
+    talk.assert_fills_once();
+    assert_eq!(rig.truth("orders").len(), 6, "each was sent once");
+}
+
+#[test]
+fn what_the_account_pays_is_told_and_nothing_is_set_at_the_exchange() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let paid = |symbol, event: &Event| matches!(event, Event::Account(AccountUpdate::Fees { symbol: told, .. }) if *told == symbol);
+    talk.until("the fees", |talk| {
+        [Symbol(0), Symbol(1)].iter().all(|symbol| talk.events.iter().any(|e| paid(*symbol, e)))
+    });
+    let settings = rig.runtime.block_on(client(&rig).user_settings()).unwrap();
+    assert_eq!(settings.refuses_outside_band, Some(false), "settings change by `doctor --fix` only");
+    assert!(talk.told("doctor --fix"), "{:?}", talk.events);
+}
+
+#[test]
+fn portfolio_margin_holds_by_name_until_it_is_left() {
+    let rig = Rig::new();
+    rig.act(&json!({ "margin": { "mode": "PORTFOLIO_MARGIN" } }));
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let why = talk.held(DenialCode::VenueRefused).and_then(|hold| hold.detail.clone()).unwrap();
+    assert!(why.contains("portfolio margin"), "{why}");
+    rig.act(&json!({ "margin": { "mode": "REGULAR_MARGIN" } }));
+    rig.act(&json!({ "drop": "private" }));
+    talk.until("the end of the hold", |talk| talk.held(DenialCode::VenueRefused).is_none());
+}
+
+#[test]
+fn a_refusal_that_hints_at_other_rules_has_them_read_at_once() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    rig.act(&json!({ "status": { "symbol": "BTCUSDT", "status": "Delivering" } }));
+    let refused = talk.buy(&rig, ONE_LOT);
+    talk.until("the refusal", |talk| talk.has(refused, |n| matches!(n, OrderNews::Rejected(_))));
+    talk.until("its rules", |talk| {
+        let halted = |e: &Event| matches!(e, Event::Market(Symbol(0), MarketData::Rules(rules)) if rules.status == InstrumentStatus::Halted);
+        talk.events.iter().any(halted)
+    });
 }
 
 /// Where an event stands in what was said.

@@ -116,6 +116,7 @@ impl Rig {
             credentials,
             account: Account::Testnet,
             run: Self::run_id(),
+            earlier: Vec::new(),
             symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
             transport,
             recv_window_ms: 5_000,

@@ -106,6 +106,44 @@ fn the_books_are_the_exchanges_after_every_kind_of_trouble() {
 }
 
 #[test]
+fn missed_trades_come_marked_and_a_pool_that_loses_is_told_once() {
+    let rig = Rig::new();
+    let (stream, mut inlet) = rig.stream(&["BTCUSDT"], quick());
+    let mut listener = Listener::default();
+    let mut until = |what: &str, listener: &mut Listener, done: &dyn Fn(&Listener) -> bool| {
+        wait(what, || {
+            listener.listen(&mut inlet);
+            done(listener).then_some(())
+        });
+    };
+    let is_live = |event: &Event| matches!(event, Event::Market(_, MarketData::Trade(_)));
+    until("a trade", &mut listener, &|listener| listener.heard(is_live));
+    let before = listener.events.len();
+    // Something prints while nobody can listen.
+    rig.faults(&json!({ "refuse_sockets": true }));
+    rig.act(&json!({ "drop": "public" }));
+    until("the loss", &mut listener, &|_| stream.counts().connected == 0);
+    rig.act(&json!({ "rpi": { "symbol": "BTCUSDT" } }));
+    rig.faults(&json!({ "refuse_sockets": false }));
+    until("the stream again", &mut listener, &|listener| {
+        stream.counts().reconnects > 0 && listener.events[before..].iter().any(is_live)
+    });
+    let is_missed = |event: &Event| matches!(event, Event::Market(_, MarketData::Missed { .. }));
+    until("missed trades", &mut listener, &|listener| listener.events[before..].iter().any(is_missed));
+    rig.act(&json!({ "pool": { "symbol": "BTCUSDT", "result": "-0.31" } }));
+    let pools = |listener: &Listener| {
+        let told = listener.events.iter().filter_map(|event| match event {
+            Event::Market(_, MarketData::Pool(pool)) => Some(pool.result.raw()),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    until("the pool", &mut listener, &|listener| pools(listener).contains(&-310_000_000));
+    let told = pools(&listener);
+    assert!(told.len() <= 3, "told when it changes: {told:?}");
+}
+
+#[test]
 fn rules_bars_trades_and_bands_arrive_and_an_unlisted_name_disturbs_nobody() {
     let rig = Rig::with_past(Span::from_secs(150));
     let (_stream, mut inlet) = rig.stream(&["BTCUSDT", "NOSUCHUSDT"], quick());

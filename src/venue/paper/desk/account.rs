@@ -3,7 +3,7 @@
 use super::{Desk, Execution, TRIMMED};
 use crate::engine::account::{Holding, margin};
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{AccountUpdate, Fill, OrderNews, OrderUpdate};
+use crate::engine::event::{AccountUpdate, Fill, FillKind, OrderNews, OrderUpdate};
 use crate::engine::ids::Symbol;
 use crate::engine::num::{Money, Qty, Side};
 use crate::engine::time::Ts;
@@ -122,7 +122,8 @@ impl Desk {
                 orders_gone = true;
             }
             let fill = self.execute(at, &Execution { symbol, side, price, qty, maker: false });
-            self.reports.push(VenueReport::Account(AccountUpdate::Liquidated { symbol, fill, side }));
+            let kind = FillKind::Liquidation;
+            self.reports.push(VenueReport::Account(AccountUpdate::Liquidated { kind, symbol, fill, side }));
         }
     }
 }

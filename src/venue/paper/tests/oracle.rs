@@ -112,7 +112,7 @@ impl Oracle {
                     self.seen.funded += 1;
                     self.seen.rounded += u32::from(up(&owed) != owed);
                 }
-                VenueReport::Account(AccountUpdate::Liquidated { symbol, fill, side }) => {
+                VenueReport::Account(AccountUpdate::Liquidated { symbol, fill, side, .. }) => {
                     self.liquidated(*symbol, *side, fill);
                 }
                 VenueReport::Account(AccountUpdate::Statement(statement)) => self.agrees(statement),

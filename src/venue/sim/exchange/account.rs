@@ -36,6 +36,8 @@ pub struct Account {
     pub hedged: Vec<Symbol>,
     /// Re-price limit orders outside the band (true) or refuse them (false).
     pub reprices: bool,
+    /// `marginMode`. Margin itself is always reckoned as in cross margin.
+    pub margin_mode: &'static str,
     /// Newest last.
     pub log: VecDeque<Transfer>,
 }
@@ -71,6 +73,7 @@ impl Account {
             positions: BTreeMap::new(),
             hedged: Vec::new(),
             reprices: true,
+            margin_mode: "REGULAR_MARGIN",
             log: VecDeque::new(),
         }
     }

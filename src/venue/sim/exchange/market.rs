@@ -97,6 +97,8 @@ pub struct Market {
     pub liquidations: Vec<Liquidation>,
     /// Status as `instruments-info` tells it.
     pub status: &'static str,
+    /// What the insurance pool made in eight hours, as a part of it.
+    pub pool_result: f64,
     /// Cross sequence.
     pub seq: u64,
     shift: i64,
@@ -121,6 +123,7 @@ impl Market {
             minutes: VecDeque::new(),
             liquidations: Vec::new(),
             status: "Trading",
+            pool_result: 0.0,
             seq: 1_000_000,
             shift: 0,
             printed: 0,
@@ -141,7 +144,12 @@ impl Market {
                 self.print(at, trade, false, ids);
                 return Some(trade);
             }
-            MarketData::Rules(_) | MarketData::Bar(_) | MarketData::Band { .. } | MarketData::Liquidation { .. } => {}
+            MarketData::Rules(_)
+            | MarketData::Bar(_)
+            | MarketData::Band { .. }
+            | MarketData::Liquidation { .. }
+            | MarketData::Missed { .. }
+            | MarketData::Pool(_) => {}
         }
         None
     }

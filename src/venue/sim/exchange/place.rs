@@ -58,6 +58,29 @@ impl Exchange {
         if !ask.reduce_only && ask.trigger.is_none() {
             self.afford(ask.slot, ask.side, price, ask.qty)?;
         }
+        let mut parts = self.parts(&ask).into_iter();
+        let placed = self.place(NewOrder { qty: parts.next().unwrap_or(ask.qty), ..ask.clone() }, price);
+        for qty in parts {
+            // Only the first of them is the client's by name [U].
+            self.place(NewOrder { qty, link: String::new(), ..ask.clone() }, price);
+        }
+        Ok(placed)
+    }
+
+    /// A reduce-only order above the largest quantity is split into several orders (contract 0.31).
+    fn parts(&self, ask: &NewOrder) -> Vec<Qty> {
+        let Some(rules) = self.rules_of(ask.slot.symbol) else { return vec![ask.qty] };
+        let most = if ask.kind == Kind::Market { rules.max_market_qty } else { rules.max_qty };
+        let (mut left, mut parts) = (ask.qty, Vec::new());
+        while left > most && !most.is_zero() {
+            parts.push(most);
+            left = left.saturating_sub(most);
+        }
+        parts.push(left);
+        parts
+    }
+
+    fn place(&mut self, ask: NewOrder, price: Price) -> OrderName {
         let order = self.draft(ask, price, "CreateByUser");
         let placed = OrderName { id: order.id.clone(), link: order.ask.link.clone() };
         if self.late_rejects > 0 {
@@ -68,7 +91,7 @@ impl Exchange {
         } else {
             self.admit(order);
         }
-        Ok(placed)
+        placed
     }
 
     fn check_names(&self, ask: &NewOrder) -> Result<(), Refusal> {

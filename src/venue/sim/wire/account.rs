@@ -73,7 +73,7 @@ fn wallet(exchange: &Exchange, params: &Params) -> Answer {
 
 fn info(exchange: &Exchange, now: Ts) -> Success {
     Success::ok(json!({
-        "unifiedMarginStatus": 5, "marginMode": "REGULAR_MARGIN", "isMasterTrader": false, "spotHedgingStatus": "OFF",
+        "unifiedMarginStatus": 5, "marginMode": exchange.account.margin_mode, "isMasterTrader": false, "spotHedgingStatus": "OFF",
         "updatedTime": ms(now), "dcpStatus": "OFF", "timeWindow": 0, "smpGroup": 0, "uid": exchange.account.uid.to_string(),
     }))
 }
@@ -117,6 +117,9 @@ pub fn write(exchange: &mut Exchange, path: &str, body: &Value) -> Option<Answer
             "REGULAR_MARGIN" => return Some(Ok(Success::ok(json!({"reasons": []})))),
             _ => Err(Refusal::new(110_073, "Set margin mode failed")),
         },
+        "order/disconnected-cancel-all" => {
+            Err(Refusal::new(10_005, "Permission denied: disconnect cancel all is not activated for this account"))
+        }
         "account/demo-apply-money" => demo_money(exchange, body),
         _ => return None,
     };

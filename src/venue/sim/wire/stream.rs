@@ -352,7 +352,7 @@ fn limits(topic: &str, market: &Market, now: Ts) -> Option<String> {
 
 fn adl_frame(topic: &str, exchange: &Exchange, now: Ts) -> String {
     let row = |market: &Market| {
-        json!({"c": "USDT", "s": market.rules.name, "b": 1_000_000, "mb": 1_000_000, "i_pr": -0.3, "pr": 0,
+        json!({"c": "USDT", "s": market.rules.name, "b": 1_000_000, "mb": 1_000_000, "i_pr": -0.3, "pr": market.pool_result,
             "adl_tt": 10_000, "adl_sr": -0.25})
     };
     let rows: Vec<Value> = exchange.markets.iter().map(row).collect();

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Desk, Request};
+use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
-use crate::engine::event::{AccountUpdate, Event, Fill, Opening, Statement};
+use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::holds::{Holds, Source};
 use crate::venue::bybit::parse::Odd;
+use crate::venue::bybit::parse::rest::account::FeeRow;
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
 
 /// An order younger than this may be missing from a list that was read meanwhile.
@@ -41,6 +42,17 @@ pub struct Reading {
     pub executions: Option<Vec<ExecutionRow>>,
 }
 
+/// What asking about an order of an earlier run found.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The order.
+    pub order: OrderSeq,
+    /// What it traded.
+    pub executions: Vec<ExecutionRow>,
+    /// Where it stands.
+    pub found: Found,
+}
+
 /// What has been told about the account.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -54,6 +66,8 @@ pub struct Known {
     /// Newest row of each leg, by the venue's sequence (contract O13).
     seqs: BTreeMap<(Symbol, i64), i64>,
     legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
+    /// What the account pays, maker and taker.
+    fees: BTreeMap<Symbol, (Rate, Rate)>,
 }
 
 impl Desk {
@@ -68,9 +82,13 @@ impl Desk {
     }
 
     /// The account as it is when we first hear of it. Its executions so far are part of it.
-    pub fn open(&mut self, at: Ts, reading: &Reading) {
+    pub fn open(&mut self, at: Ts, reading: &Reading, earlier: &[Settled]) {
+        for old in earlier {
+            self.on_looked_up(at, old.order, &old.executions, &old.found);
+        }
         for row in reading.executions.iter().flatten() {
-            self.skip_execution(row);
+            // What an order of an earlier run traded is booked before the account is compared: it explains the position.
+            if self.is_of_an_earlier_order(row) { self.on_execution(at, row) } else { self.skip_execution(row) }
         }
         self.told = self.signed(reading);
         self.version += 1;
@@ -242,15 +260,14 @@ impl Desk {
                 self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
             }
             ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
-                let why = match row.kind {
-                    ExecKind::Adl => "auto-deleveraging took (part of) the position",
-                    ExecKind::Bust => "the exchange liquidated (part of) the position",
-                    _ => "the contract was settled",
+                let kind = match row.kind {
+                    ExecKind::Adl => FillKind::Deleveraging,
+                    ExecKind::Bust => FillKind::Liquidation,
+                    _ => FillKind::Settlement,
                 };
-                self.tell(format!("{}: {why}", row.symbol));
                 self.move_told(symbol, by);
                 let (fill, side) = (self.fill_of(row), row.side);
-                self.events.push(Event::Account(AccountUpdate::Liquidated { symbol, fill, side }));
+                self.events.push(Event::Account(AccountUpdate::Liquidated { kind, symbol, fill, side }));
             }
             ExecKind::Trade => {
                 self.move_told(symbol, by);
@@ -282,6 +299,18 @@ impl Desk {
             qty: row.qty,
             fee: Self::fee_of(row),
             maker: row.maker.unwrap_or(false),
+        }
+    }
+
+    /// What the account pays per trade; a row without an instrument is for all that have none of their own.
+    pub fn on_fees(&mut self, rows: &[FeeRow]) {
+        for (place, name) in (0..).zip(&self.symbols) {
+            let own = rows.iter().find(|row| row.symbol.as_ref() == Some(name));
+            let Some(row) = own.or_else(|| rows.iter().find(|row| row.symbol.is_none())) else { continue };
+            let (symbol, maker, taker) = (Symbol(place), row.maker, row.taker);
+            if self.account.fees.insert(symbol, (maker, taker)) != Some((maker, taker)) {
+                self.events.push(Event::Account(AccountUpdate::Fees { symbol, maker, taker }));
+            }
         }
     }
 

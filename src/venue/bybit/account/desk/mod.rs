@@ -12,11 +12,11 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use account::Reading;
-use own::{End, EndKind, Own};
+pub use account::{Reading, Settled};
+use own::{End, EndKind, Lot, Own};
 
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, OrderNews, OrderUpdate};
+use crate::engine::event::{EarlierOrder, Event, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Qty};
 use crate::engine::time::{Span, Ts};
@@ -107,6 +107,8 @@ pub struct Desk {
     told: BTreeMap<Symbol, i64>,
     /// Executions and the opening: a reading that saw this number change may be older than what was told.
     version: u64,
+    /// Orders whose price the venue moved.
+    moved_prices: u64,
     account: account::Known,
     window: Span,
     events: Vec<Event>,
@@ -124,10 +126,23 @@ impl Desk {
             seen_order: VecDeque::new(),
             told: BTreeMap::new(),
             version: 0,
+            moved_prices: 0,
             account: account::Known::default(),
             window,
             events: Vec::new(),
             requests: Vec::new(),
+        }
+    }
+
+    /// Takes up orders of earlier runs, which the opening looks up and which are never sent. What is booked of them is known.
+    pub fn restore(&mut self, earlier: &[EarlierOrder]) {
+        for old in earlier {
+            let name = self.name(old.order.symbol);
+            self.seen.extend(old.execs.iter().map(|exec| (name.clone(), exec.clone())));
+            let mut own = Own::new(old.order.decided, old.order, &old.link_id);
+            (own.seen, own.filled) = (old.seen, old.filled);
+            self.links.insert(old.link_id.clone(), old.order.seq);
+            self.orders.insert(old.order.seq, own);
         }
     }
 
@@ -143,9 +158,9 @@ impl Desk {
     pub const fn version(&self) -> u64 {
         self.version
     }
-    /// Is this order's outcome unclear, or its end not told yet?
-    pub fn is_settled(&self, order: OrderSeq) -> bool {
-        self.orders.get(&order).is_none_or(|own| own.over.is_some())
+    /// Has this order ended, as far as was told?
+    pub fn is_over(&self, order: OrderSeq) -> bool {
+        self.orders.get(&order).is_some_and(|own| own.over.is_some())
     }
 
     fn symbol(&self, name: &str) -> Option<Symbol> {
@@ -172,6 +187,14 @@ impl Desk {
         own.look_in(at, ANSWER_WITHIN);
         self.orders.insert(order.seq, own);
         self.requests.push(Request::Create { order: order.seq, placement });
+    }
+
+    /// Does not take up an order: the account it would trade on is not known yet.
+    pub fn keep_back(&mut self, at: Ts, order: NewOrder, link_id: &str) {
+        let seq = order.seq;
+        self.links.insert(link_id.to_owned(), seq);
+        self.orders.insert(seq, Own::new(at, order, link_id));
+        self.end(at, seq, OrderNews::Unsent("the account at the exchange has not been read yet".into()));
     }
 
     /// Asks for an order's end. One request at a time; an order that is over needs none.
@@ -245,6 +268,8 @@ impl Desk {
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
         own.unlisted = 0;
+        self.compare_price(order, row);
+        let Some(own) = self.orders.get_mut(&order) else { return };
         if row.status.is_closed() {
             let end = End::of(row, &own.order);
             match &mut own.end {
@@ -275,9 +300,6 @@ impl Desk {
         } else {
             own.look = None;
         }
-        let moved = row.price.filter(|price| *price != own.order.price && !own.price_told);
-        own.price_told |= moved.is_some();
-        let ours = own.order.price;
         let cancel = own.cancel_early;
         if !std::mem::replace(&mut own.accepted, true) {
             own.cancel_early = false;
@@ -286,21 +308,55 @@ impl Desk {
                 self.request_cancel(order);
             }
         }
-        if let Some(price) = moved {
-            self.tell(format!("{}: the exchange moved the price of our order from {ours} to {price}", row.symbol));
-        }
+    }
+
+    /// A limit price that is not the one we sent was moved by the venue: told once for each order, and counted.
+    fn compare_price(&mut self, order: OrderSeq, row: &OrderRow) {
+        let Some(own) = self.orders.get_mut(&order).filter(|own| !own.price_told) else { return };
+        let ours = own.order.price;
+        let Some(price) = row.price.filter(|price| *price != ours) else { return };
+        own.price_told = true;
+        self.moved_prices += 1;
+        let count = self.moved_prices;
+        self.tell(format!(
+            "{}: the exchange moved the price of our order from {ours} to {price} ({count} in this run)",
+            row.symbol
+        ));
     }
 
     /// An execution, pushed or read. Told once.
     pub fn on_execution(&mut self, at: Ts, row: &ExecutionRow) {
-        if !self.remember(row) || self.is_before_opening(row) {
+        if !self.remember(row) {
             return;
         }
         let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
+        if self.is_before_opening(row) {
+            return self.on_late(at, order, row);
+        }
         match (order, self.symbol(&row.symbol)) {
             (Some(order), Some(_)) if !matches!(row.kind, ExecKind::Funding) => self.on_fill(at, order, row),
             (_, Some(symbol)) => self.on_foreign(symbol, row),
             (_, None) => self.tell(format!("{}: something was traded or paid that is not of this run", row.symbol)),
+        }
+    }
+
+    /// Did an order of an earlier run trade?
+    fn is_of_an_earlier_order(&self, row: &ExecutionRow) -> bool {
+        !matches!(row.kind, ExecKind::Funding) && row.link_id.as_ref().is_some_and(|link| self.links.contains_key(link))
+    }
+
+    /// An execution that was listed only after the account was opened with it: not booked again, but its order may now add
+    /// up.
+    fn on_late(&mut self, at: Ts, order: Option<OrderSeq>, row: &ExecutionRow) {
+        let Some(own) = order.and_then(|order| self.orders.get_mut(&order)) else { return };
+        own.filled += row.qty;
+        let text = format!(
+            "{}: execution {} of an order of an earlier run was listed late: it is in the balance and not in the ledger's fills",
+            row.symbol, row.exec_id
+        );
+        self.tell(text);
+        if let Some(order) = order {
+            self.settle(at, order);
         }
     }
 
@@ -328,6 +384,26 @@ impl Desk {
     fn on_fill(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow) {
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
+        match own.judge(row) {
+            Lot::New => self.book(at, order, row),
+            Lot::Doubtful => {
+                own.doubtful.push(row.clone());
+                if own.over.is_none() {
+                    own.look_in(at, LOOK_FIRST);
+                } else {
+                    // Its end was told by the venue's own count: the account says whether more came after all.
+                    self.requests.push(Request::Reconcile);
+                }
+            }
+            Lot::Beyond => {
+                self.tell(not_booked(row, "the order had no such quantity left"));
+                self.requests.push(Request::Reconcile);
+            }
+        }
+    }
+
+    fn book(&mut self, at: Ts, order: OrderSeq, row: &ExecutionRow) {
+        let Some(own) = self.orders.get_mut(&order) else { return };
         own.accepted = true;
         own.filled += row.qty;
         let (symbol, side) = (own.order.symbol, own.order.side);
@@ -376,14 +452,31 @@ impl Desk {
         if let Some(own) = self.orders.get_mut(&order) {
             own.over.get_or_insert(at);
             own.look = None;
+            let repeats = std::mem::take(&mut own.doubtful);
+            for row in repeats {
+                self.tell(not_booked(&row, "the exchange's own list has no room for it"));
+            }
         }
     }
 
     /// What a look-up found: its executions first, so that no end is told before its fills.
     pub fn on_looked_up(&mut self, at: Ts, order: OrderSeq, executions: &[ExecutionRow], found: &Found) {
         let tries = self.orders.get_mut(&order).map_or(0, Own::looked);
+        // Those in doubt are among the listed ones, or were told before under another id.
+        let doubtful = self.orders.get_mut(&order).map(|own| {
+            own.take_list(executions);
+            std::mem::take(&mut own.doubtful)
+        });
         for row in executions {
             self.on_execution(at, row);
+        }
+        for row in doubtful.into_iter().flatten() {
+            let Some(own) = self.orders.get_mut(&order) else { break };
+            match own.judge(&row) {
+                Lot::New => self.book(at, order, &row),
+                // Should the list lag, the order's count shows that something is missing, and it is read again.
+                Lot::Doubtful | Lot::Beyond => own.doubtful.push(row),
+            }
         }
         if let Found::Row(row) = found {
             self.on_order(at, row);
@@ -446,6 +539,14 @@ impl Desk {
         let fee = if own(row.fee_coin.as_deref().unwrap_or("")) { row.fee } else { Money::ZERO };
         fee + row.extra_fees.iter().filter(|(coin, _)| own(coin)).map(|(_, amount)| *amount).sum()
     }
+}
+
+/// For the person: an execution that was told before under another id.
+fn not_booked(row: &ExecutionRow, why: &str) -> String {
+    format!(
+        "{}: execution {} ({} @ {}) repeats one with another id and is not booked: {why}",
+        row.symbol, row.exec_id, row.qty, row.price
+    )
 }
 
 /// Filled so far, for statements about an order.

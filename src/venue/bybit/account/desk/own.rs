@@ -1,10 +1,12 @@
 //! One of our orders as it stands between us and the venue.
 
+use std::collections::BTreeMap;
+
 use super::{LOOK_FIRST, of_total};
 use crate::engine::effect::NewOrder;
-use crate::engine::num::Qty;
+use crate::engine::num::{Price, Qty};
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::parse::rows::{OrderRow, OrderStatus};
+use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, OrderStatus};
 use crate::venue::bybit::rest::clean;
 
 /// Pauses between looks (contract 8.9); the last one repeats.
@@ -24,6 +26,10 @@ pub struct Own {
     pub accepted: bool,
     /// Executions told.
     pub filled: Qty,
+    /// Executions that look alike: how many were told, and how many one list of the venue's showed.
+    alike: BTreeMap<Traits, (usize, usize)>,
+    /// Executions that look like ones that were told and may be those under another id.
+    pub doubtful: Vec<ExecutionRow>,
     /// The venue's end, held back until the executions add up.
     pub end: Option<End>,
     /// When its end was told.
@@ -39,6 +45,13 @@ pub struct Own {
     /// Statements in a row that did not list it.
     pub unlisted: u8,
     pub look: Option<Look>,
+}
+
+/// What repeats of an execution have in common: sequence, price and quantity.
+type Traits = (Option<i64>, Price, Qty);
+
+fn traits_of(row: &ExecutionRow) -> Traits {
+    (row.seq, row.price, row.qty)
 }
 
 /// A look-up that is due or under way.
@@ -57,6 +70,17 @@ pub struct End {
     pub filled: Qty,
     /// Why, for the person.
     pub why: String,
+}
+
+/// What an execution of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lot {
+    /// One that was not told yet.
+    New,
+    /// It may be one that was told under another id.
+    Doubtful,
+    /// More than was ordered: it was told under another id.
+    Beyond,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +114,8 @@ impl Own {
             seen: false,
             accepted: false,
             filled: Qty::ZERO,
+            alike: BTreeMap::new(),
+            doubtful: Vec::new(),
             end: None,
             over: None,
             denied: false,
@@ -98,6 +124,33 @@ impl Own {
             price_told: false,
             unlisted: 0,
             look: None,
+        }
+    }
+
+    /// Is an execution with a new id a new execution? The fills of one match may be alike in everything but their id, and
+    /// no id is promised to be the same wherever it is told (contract 8.7, correction 13.2b): as many of them are believed as
+    /// one list of the venue's shows, and no order fills beyond its quantity.
+    pub fn judge(&mut self, row: &ExecutionRow) -> Lot {
+        let (told, listed) = self.alike.entry(traits_of(row)).or_default();
+        if self.filled + row.qty > self.order.qty {
+            Lot::Beyond
+        } else if *told > 0 && *told >= *listed {
+            Lot::Doubtful
+        } else {
+            *told += 1;
+            Lot::New
+        }
+    }
+
+    /// A whole list of the order's executions from one source.
+    pub fn take_list(&mut self, rows: &[ExecutionRow]) {
+        let mut counts: BTreeMap<Traits, usize> = BTreeMap::new();
+        for row in rows {
+            *counts.entry(traits_of(row)).or_default() += 1;
+        }
+        for (traits, count) in counts {
+            let (_, listed) = self.alike.entry(traits).or_default();
+            *listed = count.max(*listed);
         }
     }
 

@@ -191,7 +191,7 @@ fn an_end_waits_for_its_fills() {
     let both = [execution(Some(1), "a", 1, ExecKind::Trade), execution(Some(1), "b", 1, ExecKind::Trade)];
     desk.on_looked_up(after(1_100), OrderSeq(1), &both, &Found::Unknown);
     assert!(matches!(&news(&mut desk)[..], [OrderNews::Filled(_), OrderNews::Cancelled(_)]));
-    assert!(desk.is_settled(OrderSeq(1)));
+    assert!(desk.is_over(OrderSeq(1)));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_failed_look_up_is_no_verdict() {
     desk.on_created(T, OrderSeq(1), Answer::Unclear("timeout".into()));
     desk.tick(after(90_000));
     desk.on_looked_up(after(90_000), OrderSeq(1), &[], &Found::Unknown);
-    assert!(!desk.is_settled(OrderSeq(1)));
+    assert!(!desk.is_over(OrderSeq(1)));
     assert!(desk.next_due().is_some());
 }
 
@@ -265,7 +265,7 @@ fn a_late_cancel_is_answered_by_reading_the_order() {
     let filled = Found::Row(Box::new(row(1, 1, OrderStatus::Filled, 1)));
     desk.on_looked_up(after(400), OrderSeq(1), &fill, &filled);
     assert!(matches!(&news(&mut desk)[..], [OrderNews::Accepted, OrderNews::Filled(_)]));
-    assert!(desk.is_settled(OrderSeq(1)));
+    assert!(desk.is_over(OrderSeq(1)));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_price_that_the_exchange_moved_is_told() {
 fn funding_and_forced_closes_move_the_account() {
     let mut desk = desk();
     let opening = reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]);
-    desk.open(T, &opening);
+    desk.open(T, &opening, &[]);
     desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
     desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
     let bust = ExecutionRow { side: Side::Sell, ..execution(None, "l", 3, ExecKind::Bust) };
@@ -324,7 +324,7 @@ fn a_fee_in_another_coin_leaves_the_balance_alone() {
 #[test]
 fn a_reading_agrees_only_with_what_was_told() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![], vec![]));
+    desk.open(T, &reading(&desk, T, vec![], vec![]), &[]);
     desk.submit(T, intent(1, 2), &link(1));
     let before = reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]);
     assert!(!desk.agrees(&before), "the fills were not told yet");
@@ -363,7 +363,7 @@ fn what_the_opening_covers_is_never_booked_whenever_it_is_listed() {
     let mut desk = desk();
     let opening =
         Reading { began_at: Ts::from_ms(1_000_000), executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
-    desk.open(T, &opening);
+    desk.open(T, &opening, &[]);
     desk.take_events();
     // Funding of eleven minutes before, and of the very moment: listed late, or again.
     for (id, time_ms) in [("long ago", 1_000_000 - 660_000), ("just then", 1_000_000)] {
@@ -407,7 +407,7 @@ fn unread(what: &'static str, symbol: &str) -> Odd {
 #[test]
 fn a_row_that_cannot_be_read_holds_its_own_instrument_only() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]));
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]), &[]);
     desk.take_events();
     let odd = vec![unread("position", "BTCUSDT"), unread("execution", "DOGEUSDT")];
     let broken = Reading { odd, executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
@@ -431,7 +431,7 @@ fn a_position_without_a_cost_holds_and_the_rest_opens() {
     let mut desk = Desk::new(vec!["BTCUSDT".into(), "ETHUSDT".into()], Span::from_ms(2_500));
     let costless = PositionRow { entry: None, ..position(0, Some(Side::Buy), 2) };
     let known = PositionRow { symbol: "ETHUSDT".into(), ..position(0, Some(Side::Sell), 1) };
-    desk.open(T, &reading(&desk, T, vec![costless, known], vec![]));
+    desk.open(T, &reading(&desk, T, vec![costless, known], vec![]), &[]);
     let events = desk.take_events();
     let opening =
         events.iter().find_map(|e| if let Event::Account(AccountUpdate::Opening(o)) = e { Some(o) } else { None });
@@ -475,7 +475,7 @@ fn holds_of_a_position_lift_when_its_rows_say_so() {
 #[test]
 fn a_trade_of_somebody_else_moves_what_was_told() {
     let mut desk = desk();
-    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]));
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]), &[]);
     desk.take_events();
     let sold = ExecutionRow { side: Side::Sell, ..execution(None, "theirs", 2, ExecKind::Trade) };
     desk.on_execution(T, &sold);
@@ -583,7 +583,12 @@ fn pushes(truths: &[Truth], fates: &[u8], places: &[u16]) -> Vec<Push> {
     for (seq, truth) in (1_u64..).zip(truths) {
         if truth.exists {
             all.extend(truth.rows(seq).into_iter().map(Push::Order));
-            all.extend(truth.executions(seq).into_iter().map(Push::Execution));
+            let executions = truth.executions(seq);
+            // Told again under another id.
+            let again =
+                executions.iter().map(|row| ExecutionRow { exec_id: format!("{}-again", row.exec_id), ..row.clone() });
+            all.extend(again.map(Push::Execution));
+            all.extend(executions.into_iter().map(Push::Execution));
         }
         all.push(Push::Cancel(seq));
     }
@@ -645,7 +650,7 @@ proptest! {
         lags in 0_usize..4,
     ) {
         let mut desk = desk();
-        desk.open(T, &reading(&desk, T, vec![], vec![]));
+        desk.open(T, &reading(&desk, T, vec![], vec![]), &[]);
         let mut watch = Watch { orders: BTreeMap::new(), creates: BTreeMap::new() };
         for (seq, truth) in (1_u64..).zip(&truths) {
             let intent = intent(seq, truth.units);
@@ -701,4 +706,82 @@ proptest! {
             prop_assert_eq!(watch.creates.get(&OrderSeq(seq)).copied(), Some(1));
         }
     }
+}
+
+fn earlier(seq: u64, units: i64) -> EarlierOrder {
+    let (order, link_id) = (intent(seq, units), format!("tt-old-{seq}"));
+    EarlierOrder { order, link_id, seen: false, filled: Qty::ZERO, execs: Vec::new() }
+}
+
+#[test]
+fn an_execution_told_under_two_ids_is_booked_once_and_two_alike_are_two() {
+    let mut desk = desk();
+    desk.submit(T, intent(1, 3), &link(1));
+    desk.on_execution(T, &execution(Some(1), "a", 1, ExecKind::Trade));
+    desk.on_execution(T, &execution(Some(1), "b", 1, ExecKind::Trade));
+    assert_eq!(news(&mut desk).len(), 1, "alike: nobody knows yet");
+    let both = [execution(Some(1), "a", 1, ExecKind::Trade), execution(Some(1), "b", 1, ExecKind::Trade)];
+    let partly = row(1, 3, OrderStatus::PartiallyFilled, 2);
+    desk.on_looked_up(T, OrderSeq(1), &both, &Found::Row(Box::new(partly)));
+    let told = news(&mut desk);
+    assert!(
+        matches!(&told[..], [OrderNews::Filled(fill), ..] if fill.exec_id == "b"),
+        "the exchange lists two: {told:?}"
+    );
+    desk.on_execution(T, &execution(Some(1), "c", 1, ExecKind::Trade));
+    desk.on_order(T, &row(1, 3, OrderStatus::Cancelled, 2));
+    let events = desk.take_events();
+    assert!(
+        matches!(&events[..], [Event::Order(_), Event::Told(text)] if text.contains("execution c"))
+            || matches!(&events[..], [Event::Told(text), Event::Order(_)] if text.contains("execution c")),
+        "{events:?}"
+    );
+    let mut desk = self::desk();
+    desk.submit(T, intent(1, 3), &link(1));
+    desk.on_execution(T, &execution(Some(1), "a", 2, ExecKind::Trade));
+    desk.on_execution(T, &execution(Some(1), "b", 2, ExecKind::Trade));
+    let events = desk.take_events();
+    assert!(matches!(&events[..], [Event::Order(_), Event::Told(text)] if text.contains("repeats")), "{events:?}");
+}
+
+#[test]
+fn an_order_of_an_earlier_run_is_settled_before_the_account_is_compared() {
+    let mut desk = desk();
+    let booked = EarlierOrder { filled: qty(1), execs: vec!["a".into()], seen: true, ..earlier(1, 3) };
+    desk.restore(&[booked, earlier(2, 3), earlier(3, 3)]);
+    assert!(desk.take_requests().is_empty(), "nothing of them is sent");
+    let of = |seq: u64, row: ExecutionRow| ExecutionRow { link_id: Some(format!("tt-old-{seq}")), ..row };
+    let executions =
+        vec![of(1, execution(None, "a", 1, ExecKind::Trade)), of(1, execution(None, "b", 2, ExecKind::Trade))];
+    let filled = OrderRow { link_id: Some("tt-old-1".into()), ..row(1, 3, OrderStatus::Filled, 3) };
+    let looked = |order, executions, found| Settled { order: OrderSeq(order), executions, found };
+    let settled = [
+        looked(1, executions, Found::Row(Box::new(filled))),
+        looked(2, vec![], Found::Nothing),
+        looked(3, vec![], Found::Nothing),
+    ];
+    // The third traded while the account was read.
+    let mut opening = reading(&desk, T, vec![position(0, Some(Side::Buy), 5)], vec![]);
+    opening.executions =
+        Some(vec![of(1, execution(None, "b", 2, ExecKind::Trade)), of(3, execution(None, "c", 3, ExecKind::Trade))]);
+    desk.open(after(1_000), &opening, &settled);
+    let told: Vec<String> = desk
+        .take_events()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Order(update) => match &update.what {
+                OrderNews::Filled(fill) => Some(format!("{} filled {}", update.order.0, fill.exec_id)),
+                other => Some(format!("{} {other:?}", update.order.0)),
+            },
+            Event::Account(AccountUpdate::Opening(_)) => Some("opening".into()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["1 filled b", "3 filled c", "opening"]);
+    assert!(desk.is_over(OrderSeq(1)) && desk.is_over(OrderSeq(3)));
+    assert!(!desk.is_over(OrderSeq(2)), "an order that may be on its way is no refusal yet");
+    desk.tick(after(2_000));
+    assert!(matches!(&desk.take_requests()[..], [Request::LookUp { order: OrderSeq(2), .. }]));
+    desk.on_looked_up(after(61_000), OrderSeq(2), &[], &Found::Nothing);
+    assert!(matches!(&news(&mut desk)[..], [OrderNews::Rejected(why)] if why.starts_with("never accepted")));
 }

@@ -2,7 +2,7 @@
 
 use super::Envelope;
 use crate::venue::bybit::parse::rows::{self, ExecutionRow, OrderRow};
-use crate::venue::bybit::parse::tree::{Node, Row};
+use crate::venue::bybit::parse::tree::Row;
 use crate::venue::bybit::parse::{Odd, Page};
 
 /// The order that an accepted request is about. Accepted, not done (contract 0.1).
@@ -35,14 +35,26 @@ pub struct CancelledAll {
     pub success: Option<bool>,
 }
 
-/// `POST /v5/order/{create,amend,cancel}`.
+/// `POST /v5/order/{create,cancel}`.
 pub fn accepted(envelope: &Envelope) -> OrderRef {
     order_ref(&Row(envelope.result()))
 }
 
-/// `POST /v5/order/{create,amend,cancel}-batch`. Empty where the list is missing: then every item is unknown.
+/// `POST /v5/order/{create,cancel}-batch`. Empty where the list is missing: then every item is unknown.
 pub fn batch(envelope: &Envelope) -> Vec<BatchItem> {
-    batch_items(envelope.result(), envelope.extra())
+    // Items and codes stand in two lists that belong together by place (contract 8.6).
+    let codes = envelope.extra().at("list").items();
+    let items = envelope.result().at("list").items().iter().enumerate();
+    items
+        .map(|(place, item)| {
+            let code = codes.get(place);
+            BatchItem {
+                order: order_ref(&Row(item)),
+                code: code.and_then(|code| code.at("code").int()),
+                message: code.and_then(|code| code.at("msg").text()).unwrap_or_default().into_owned(),
+            }
+        })
+        .collect()
 }
 
 /// `POST /v5/order/cancel-all`.
@@ -65,20 +77,4 @@ pub fn executions(envelope: &Envelope) -> Result<Page<ExecutionRow>, Odd> {
 
 pub(in crate::venue::bybit::parse) fn order_ref(row: &Row) -> OrderRef {
     OrderRef { order_id: row.text("orderId"), link_id: row.text("orderLinkId") }
-}
-
-/// Items and codes stand in two lists that belong together by place (contract 8.6).
-pub(in crate::venue::bybit::parse) fn batch_items(result: &Node<'_>, extra: &Node<'_>) -> Vec<BatchItem> {
-    let codes = extra.at("list").items();
-    let items = result.at("list").items().iter().enumerate();
-    items
-        .map(|(place, item)| {
-            let code = codes.get(place);
-            BatchItem {
-                order: order_ref(&Row(item)),
-                code: code.and_then(|code| code.at("code").int()),
-                message: code.and_then(|code| code.at("msg").text()).unwrap_or_default().into_owned(),
-            }
-        })
-        .collect()
 }

@@ -44,6 +44,17 @@ fn reduce_only_needs_something_to_reduce_and_is_trimmed_to_it() {
 }
 
 #[test]
+fn a_reduce_only_order_above_the_largest_quantity_becomes_several() {
+    let mut desk = Desk::holding("5");
+    desk.on.markets[0].rules.max_market_qty = qty("2");
+    let order = desk.create(linked(reducing(market(Side::Sell, "5")), "closes")).unwrap();
+    let closing: Vec<_> = desk.on.orders.all().filter(|o| o.ask.reduce_only).collect();
+    assert_eq!(closing.iter().map(|o| o.ask.qty).collect::<Vec<_>>(), [qty("2"), qty("2"), qty("1")]);
+    assert_eq!(closing.iter().map(|o| o.ask.link.as_str()).collect::<Vec<_>>(), ["closes", "", ""]);
+    assert_eq!((order.link.as_str(), desk.size()), ("closes", (None, Qty::ZERO)));
+}
+
+#[test]
 fn quantity_zero_closes_only_with_both_flags() {
     let mut desk = Desk::holding("1");
     assert_eq!(desk.code(reducing(market(Side::Sell, "0"))), 10_001);

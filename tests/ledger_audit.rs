@@ -1,0 +1,249 @@
+//! What of a ledger cannot be changed unnoticed: the audit chain against every kind of tampering, rows of other accounts,
+//! and a ledger of an older version that moves to this one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rusqlite::Connection;
+use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::event::EarlierOrder;
+use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol};
+use tickdeck::engine::market::instrument::Instrument;
+use tickdeck::engine::num::{Money, Price, Qty, Side};
+use tickdeck::engine::time::Ts;
+use tickdeck::ledger::{Filter, Head, Job, Ledger, LedgerError, PnlBy, Reader, RunRow, Verdict};
+
+fn instruments() -> Vec<Instrument> {
+    vec![Instrument::linear("BTCUSDT", Price::parse("0.1").unwrap(), Qty::parse("0.001").unwrap())]
+}
+fn run_row(run: &str, balance: Money) -> RunRow {
+    let (label, version) = (String::new(), "0.1.0".to_owned());
+    RunRow { run: RunId(run.to_owned()), pair: Pair::SIMULATED, started: Ts(20), label, version, balance }
+}
+fn note(text: &str) -> Job {
+    Job::Record { at: Ts(7), record: Record::Operator { command: text.to_owned(), outcome: "done".to_owned() } }
+}
+
+/// A ledger with some facts of several kinds, closed.
+fn some_facts(folder: &Path) -> PathBuf {
+    let path = folder.join("simulated.sqlite");
+    let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
+    ledger.restore(&instruments()).unwrap();
+    ledger.begin_run(&run_row("r1", Money::from_units(10_000))).unwrap();
+    for batch in [vec![note("arm"), note("disarm")], vec![note("arm")], vec![note("kill")]] {
+        assert!(ledger.commit(&batch).unwrap().troubles.is_empty());
+    }
+    path
+}
+
+fn audit(path: &Path, expected: Option<&str>) -> Verdict {
+    Reader::open(path).unwrap().audit(expected).unwrap()
+}
+
+/// Another program at work: the triggers are no obstacle to whoever wants to.
+fn tamper(path: &Path, sql: &str) {
+    let connection = Connection::open(path).unwrap();
+    let triggers: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for trigger in triggers {
+        connection.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+    }
+    connection.execute_batch(sql).unwrap();
+}
+
+fn tickdeck(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tickdeck")).arg("--data-dir").arg(folder).args(words).output().unwrap()
+}
+
+#[test]
+fn the_first_record_that_was_touched_is_named() {
+    let cases = [
+        ("UPDATE operators SET outcome = 'never' WHERE id = 3", "operators", 3, "was altered", Some("outcome:5=never")),
+        ("UPDATE balances SET balance = '10001'", "balances", 1, "was altered", Some("balance:5=10001")),
+        ("DELETE FROM operators WHERE id = 2", "operators", 2, "is missing", None),
+        ("DELETE FROM audit WHERE id = 3", "operators", 3, "removed", Some("command:3=arm")),
+        ("UPDATE audit SET digest = 'abc' WHERE id = 2", "operators", 1, "altered", Some("command:3=arm")),
+        (
+            "INSERT INTO operators VALUES (9, 'simulated/paper', 'r1', 8, 'arm', 'slipped in')",
+            "operators",
+            9,
+            "inserted",
+            Some("slipped in"),
+        ),
+    ];
+    for (sql, wanted, number, how, words) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = some_facts(folder.path());
+        assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 5, .. })), "sound before {sql}");
+        tamper(&path, sql);
+        let Verdict::Broken { table, row, what, says } = audit(&path, None) else { panic!("unnoticed: {sql}") };
+        assert_eq!((table.as_str(), row), (wanted, number), "{sql}");
+        assert!(what.contains(how), "{sql}: {what}");
+        assert_eq!(says.is_some(), words.is_some(), "{sql}");
+        assert!(words.is_none_or(|words| says.as_ref().unwrap().contains(words)), "{sql}: {says:?}");
+        let output = tickdeck(folder.path(), &["audit", "verify"]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("row {number} of {wanted}")), "{text}");
+    }
+}
+
+#[test]
+fn a_chain_that_was_cut_short_is_found_by_a_digest_that_was_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = some_facts(folder.path());
+    let noted = tickdeck(folder.path(), &["audit", "head", "--format", "json"]);
+    let noted: serde_json::Value = serde_json::from_slice(&noted.stdout).unwrap();
+    let digest = noted[0]["digest"].as_str().unwrap().to_owned();
+    assert_eq!((noted[0]["records"].as_i64(), digest.len()), (Some(5), 64));
+
+    let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
+    ledger.begin_run(&run_row("r2", Money::from_units(10_000))).unwrap();
+    assert!(ledger.commit(&[note("arm")]).unwrap().troubles.is_empty());
+    drop(ledger);
+    assert!(matches!(audit(&path, Some(&digest)), Verdict::Sound(Head { count: 6, .. })), "it went on");
+
+    tamper(&path, "DELETE FROM audit WHERE id >= 5; DELETE FROM operators WHERE id >= 4");
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 4, .. })), "nothing by itself shows it");
+    assert!(matches!(audit(&path, Some(&digest)), Verdict::Truncated(_)));
+    let output = tickdeck(folder.path(), &["audit", "verify", "--expect", &digest]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("records after them were removed"));
+}
+
+#[test]
+fn a_batch_that_fails_leaves_the_chain_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = some_facts(folder.path());
+    let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
+    ledger.restore(&instruments()).unwrap();
+    ledger.begin_run(&run_row("r2", Money::from_units(10_000))).unwrap();
+    let intent = |seq| {
+        let order = NewOrder {
+            seq: OrderSeq(seq),
+            symbol: Symbol(0),
+            side: Side::Buy,
+            qty: Qty::parse("1").unwrap(),
+            price: Price::parse("100").unwrap(),
+            tif: TimeInForce::PostOnly,
+            reduce_only: false,
+            purpose: Purpose::Entry,
+            decided: Ts(5),
+        };
+        Job::Intent { at: Ts(6), order, link_id: format!("tp-r2-{seq}") }
+    };
+    assert!(ledger.commit(&[note("a"), intent(1), intent(1)]).is_err());
+    assert_eq!(ledger.commit(&[note("b"), intent(1)]).unwrap().intents, [OrderSeq(1)]);
+    drop(ledger);
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 7, .. })));
+}
+
+#[test]
+fn a_row_of_another_account_is_refused_when_it_is_written_and_when_it_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = some_facts(folder.path());
+    let connection = Connection::open(&path).unwrap();
+    for sql in [
+        "INSERT INTO operators VALUES (9, 'bybit/live', 'r1', 8, 'arm', '')",
+        "INSERT INTO positions VALUES ('BTCUSDT', 'bybit/testnet', '1', '1', 1, '0', '0', 1)",
+        "INSERT INTO releases (env, at, symbol, released) VALUES ('simulated/papers', 1, 'BTCUSDT', 1)",
+    ] {
+        let error = connection.execute_batch(sql).unwrap_err().to_string();
+        assert!(error.contains("another market or account"), "{sql}: {error}");
+    }
+    for sql in ["UPDATE meta SET value = 'bybit/live' WHERE key = 'env'", "DELETE FROM meta"] {
+        assert!(connection.execute_batch(sql).unwrap_err().to_string().contains("never changes hands"), "{sql}");
+    }
+    drop(connection);
+    tamper(&path, "INSERT INTO positions VALUES ('BTCUSDT', 'bybit/live', '1', '1', 1, '0', '0', 1)");
+    let error = Ledger::open(&path, Pair::SIMULATED).unwrap_err();
+    assert!(matches!(error, LedgerError::OtherPair { .. }), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("bybit/live (a row of positions)") && words.contains("killed until"), "{words}");
+}
+
+fn of_schema_1(folder: &Path) -> PathBuf {
+    let path = folder.join("simulated.sqlite");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(include_str!("ledgers/schema1.sql")).unwrap();
+    path
+}
+
+#[test]
+fn a_ledger_of_schema_1_is_copied_migrated_and_chained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_schema_1(folder.path());
+    let old = Reader::open(&path).unwrap();
+    assert!(matches!(old.audit(None), Err(LedgerError::Unchained)));
+    assert_eq!(
+        (old.fills(&Filter::default()).unwrap().len(), old.unsettled().unwrap()),
+        (1, vec!["BTCUSDT".to_owned()])
+    );
+    assert!(!old.tables().unwrap().is_empty());
+    drop(old);
+
+    let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
+    let stored = ledger.restore(&instruments()).unwrap();
+    assert_eq!(stored.balance, Some(Money::parse("9999.695").unwrap()));
+    assert_eq!(stored.holdings[0].cost, Money::from_units(100));
+    assert!(stored.latch.is_some_and(|latch| latch.is_kill()));
+    let order = NewOrder {
+        seq: OrderSeq(1),
+        symbol: Symbol(0),
+        side: Side::Sell,
+        qty: Qty::parse("0.5").unwrap(),
+        price: Price::parse("120").unwrap(),
+        tif: TimeInForce::PostOnly,
+        reduce_only: true,
+        purpose: Purpose::TakeProfit,
+        decided: Ts(9),
+    };
+    let link_id = "tp-r1-000002".to_owned();
+    assert_eq!(stored.earlier, [EarlierOrder { order, link_id, seen: false, filled: Qty::ZERO, execs: vec![] }]);
+    drop(ledger);
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 8, .. })), "{:?}", audit(&path, None));
+
+    let copy = folder.path().join("simulated.sqlite.v1.bak");
+    let connection = Connection::open(&copy).unwrap();
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let fills: i64 = connection.query_row("SELECT count(*) FROM fills", [], |row| row.get(0)).unwrap();
+    assert_eq!((version, fills), (1, 1));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let pnl = Reader::open(&path).unwrap().pnl(&Filter::default(), PnlBy::DaySymbol).unwrap();
+    assert_eq!(pnl.len(), 2, "one day of one instrument, and the total");
+    drop(Ledger::open(&path, Pair::SIMULATED).unwrap());
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 8, .. })), "once is enough");
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_old_ledger_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_schema_1(folder.path());
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE audit (x)").unwrap();
+    let opened = Ledger::open_or_killed(&path, Pair::SIMULATED, Ts(1)).unwrap();
+    assert!(opened.trouble.unwrap().contains("counts as killed"));
+    let connection = Connection::open(&path).unwrap();
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let kind = connection.prepare("SELECT kind FROM fills").is_err();
+    assert_eq!((version, kind), (1, true), "all of a step or nothing");
+}
+
+#[test]
+fn a_ledger_of_the_wrong_account_is_not_touched_by_a_migration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_schema_1(folder.path());
+    let before = fs::read(&path).unwrap();
+    assert!(matches!(Ledger::open(&path, Pair::bybit(Account::Live)), Err(LedgerError::OtherPair { .. })));
+    assert!(fs::read(&path).unwrap() == before);
+}
