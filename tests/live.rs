@@ -28,9 +28,11 @@ fn main() -> ExitCode {
         trial("from_one_account_to_another_on_a_small_screen", (80, 24), |tmux| to_another_account(tmux)),
     ];
     let headless = Trial::test("real_money_without_a_screen", || without_a_screen().map_err(Failed::from));
+    let second = Trial::test("a_second_engine_on_an_account_is_refused", || second_engine().map_err(Failed::from));
     let recording =
         Trial::test("a_recording_of_live_data_plays_again", || recording_plays_again().map_err(Failed::from));
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording, headless]).collect()).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording, headless, second]).collect())
+        .exit_code()
 }
 
 /// A simulated exchange in a process of its own.
@@ -328,6 +330,30 @@ fn without_a_screen() -> Result<(), String> {
     expect(&format!("{live} {run} {right}"), 4, "may WITHDRAW")?;
     exchange.faults(r#"{"withdrawing_key":false}"#)?;
     expect(&format!("{live} {run} {right} --arm --yes"), 0, "ARMED for")
+}
+
+/// The same account from another data directory: refused while the first one runs.
+fn second_engine() -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let command = |data: &str| {
+        let line = exchange.tickdeck().replace("--data-dir data", &format!("--data-dir {data}"));
+        let mut process = Process::new("sh");
+        process.args(["-c", &format!("exec env {line} run --mode testnet --for 60s")]).current_dir(folder.path());
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        process
+    };
+    let mut first = command("one").spawn().map_err(|e| e.to_string())?;
+    let mut lines = BufReader::new(first.stdout.take().ok_or("no stdout")?).lines().map_while(Result::ok);
+    let runs = lines.any(|line| line.contains("SAFE") || line.contains("UNKNOWN"));
+    let second = command("two").output().map_err(|e| e.to_string())?;
+    drop(first.kill());
+    drop(first.wait());
+    let told = String::from_utf8_lossy(&second.stderr);
+    if !runs || second.status.code() != Some(1) || !told.contains("another engine trades on this testnet account") {
+        return Err(format!("runs {runs}, {:?}: {told}", second.status));
+    }
+    Ok(())
 }
 
 fn recording_plays_again() -> Result<(), String> {

@@ -8,6 +8,7 @@ use super::disk::DiskLight;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::inference::Inference;
+use super::lease::Lease;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::stage::Stage;
 use super::start::{Opening, StartError, ledger_path, private_folder};
@@ -60,6 +61,8 @@ pub struct Plan<'a> {
     pub tape: Option<TapeThread>,
     /// Bytes that are to stay free on the disk.
     pub min_free_bytes: u64,
+    /// The account at the venue, for this process alone.
+    pub lease: Option<Lease>,
     /// The way to another account, where there is one.
     pub switch: Option<Switch>,
     /// What the market is, for the banner.
@@ -108,6 +111,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         switch: plan.switch,
         next: None,
         disk,
+        lease: plan.lease,
         screen: shown.fps.is_some(),
         pace: Pace::Clock,
         publish_every: publish_every(shown.fps),

@@ -54,6 +54,7 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
         models: setup.models,
         data_dir: &setup.data_dir,
         tape,
+        lease: None,
         switch: None,
         min_free_bytes,
         label,

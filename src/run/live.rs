@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
+use super::lease::{Lease, LeaseError};
 use super::session::Session;
 use super::stage::{Left, Stage};
 use super::start::{
@@ -73,7 +74,15 @@ pub struct Prepared {
     min_free_bytes: u64,
     public: PublicOptions,
     private: Option<PrivateAccess>,
+    lease: Option<Lease>,
     recording: bool,
+}
+
+impl PrivateAccess {
+    /// Takes the account for this process alone.
+    fn lease(&self) -> Result<Lease, LeaseError> {
+        Lease::take(self.account, self.hosts.rest(), self.credentials.key())
+    }
 }
 
 impl Prepared {
@@ -95,6 +104,7 @@ impl Prepared {
         if let Some(private) = options.private.as_ref().filter(|private| private.account == Account::Live) {
             setup.settings.tail = Some(private.credentials.tail().to_owned());
         }
+        let lease = options.private.as_ref().map(PrivateAccess::lease).transpose()?;
         let pair = Pair::bybit(account);
         let mut public = options.public;
         if !options.recording {
@@ -117,6 +127,7 @@ impl Prepared {
             min_free_bytes,
             public,
             private: options.private,
+            lease,
             recording: options.recording,
         })
     }
@@ -210,6 +221,7 @@ fn begin(
         data_dir: &prepared.data_dir,
         tape: prepared.tape,
         min_free_bytes: prepared.min_free_bytes,
+        lease: prepared.lease,
         switch,
         label: String::new(),
         simulated_venue,

@@ -16,6 +16,7 @@ pub mod exit;
 pub mod feed;
 pub mod files;
 pub mod inference;
+mod lease;
 pub mod live;
 pub mod replay;
 pub mod session;

@@ -163,6 +163,7 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
         switch: None,
         next: None,
         disk: None,
+        lease: None,
         screen: true,
         pace: Pace::Replay { speed: options.speed, resume: options.speed, from: start, since },
         publish_every: publish_every(Some(fps)),

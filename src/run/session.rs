@@ -8,6 +8,7 @@ use super::clock::wall;
 use super::disk::DiskLight;
 use super::driver::Driver;
 use super::feed::Feed;
+use super::lease::Lease;
 use super::live::Prepared;
 use super::signals::Signal;
 use super::stage::{Left, Stage};
@@ -79,6 +80,8 @@ pub struct Session {
     pub switch: Option<Switch>,
     /// The run that comes after this one.
     pub next: Option<Prepared>,
+    /// The account at the venue, held until the run has ended.
+    pub lease: Option<Lease>,
     /// The light of the disk; none where nothing is kept.
     pub disk: Option<DiskLight>,
     /// Is there a screen? It decides what SIGINT means and whether snapshots are built.
@@ -156,6 +159,7 @@ impl Session {
             Outcome::Switched(account) => account.word(),
         };
         let finished = self.driver.finish(word);
+        drop(self.lease.take());
         let next = self.next.take().zip(self.switch.as_ref().map(Switch::again));
         if next.is_none() {
             self.stage.end.end();

@@ -57,6 +57,9 @@ pub enum StartError {
     /// The exchange client could not even be made.
     #[error(transparent)]
     Exchange(#[from] crate::venue::bybit::rest::RestError),
+    /// The account is another engine's.
+    #[error(transparent)]
+    Lease(#[from] super::lease::LeaseError),
     /// The screen.
     #[error(transparent)]
     Screen(#[from] crate::tui::UiError),

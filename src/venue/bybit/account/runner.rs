@@ -14,7 +14,7 @@ use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lo
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, MarketData};
+use crate::engine::event::{Event, Fault, MarketData};
 use crate::engine::ids::{Account, OrderSeq, Symbol};
 use crate::engine::num::Money;
 use crate::engine::risk::gate::Approved;
@@ -46,6 +46,9 @@ const FEES_EVERY: Span = Span::from_secs(3_600);
 const RULES_PAUSE: Span = Span::from_secs(30);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
 const REFUSAL_HOLDS: Span = Span::from_secs(300);
+/// An order with our prefix that was created this soon after we looked may have been on its way from a run before us; a
+/// later one was made by an engine that trades beside us.
+const ON_ITS_WAY: Span = if cfg!(test) { Span::from_ms(300) } else { Span::from_secs(10) };
 /// Frames that may wait for the bookkeeper.
 const HEARD_MAX: usize = 1_024;
 
@@ -82,6 +85,10 @@ pub struct Runner {
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
+    /// When the account was first looked at, on the venue's clock.
+    opened_at: Option<Ts>,
+    /// Another engine was seen.
+    another: bool,
     trade: Option<TradeSocket>,
     done: UnboundedSender<Done>,
     doing: Option<UnboundedReceiver<Done>>,
@@ -124,6 +131,8 @@ impl Runner {
             withdrawn,
             names,
             earlier: BTreeSet::new(),
+            opened_at: None,
+            another: false,
             trade: None,
             done,
             doing: Some(doing),
@@ -501,6 +510,7 @@ impl Runner {
             }
             Heard::Orders(rows) => {
                 self.note_odd(rows.odd.len());
+                self.look_for_another(&rows.good).await;
                 rows.good.iter().for_each(|row| self.desk.on_order(now, row));
             }
             Heard::Executions(rows) => {
@@ -584,6 +594,7 @@ impl Runner {
         self.read_fees(now);
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
+        self.opened_at = Some(opened.reading.began_at);
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
         self.fall_behind();
@@ -628,6 +639,7 @@ impl Runner {
 
     /// Orders of ours of an earlier run that turn up late end like those that the opening found.
     async fn cancel_earlier(&mut self, reading: &Reading) {
+        self.look_for_another(&reading.open).await;
         let open = reading.open.iter().filter(|row| row.status.is_open() && self.names.are_earlier(row));
         let mut turned_up = Vec::new();
         for row in open {
@@ -642,6 +654,22 @@ impl Runner {
         for text in turned_up {
             self.outlet.say(Event::Told(text)).await;
         }
+    }
+
+    /// An order of ours, of another run and made after we came: two engines trade on one account, and neither's limits hold.
+    /// Both trip, because neither can know which of them should.
+    async fn look_for_another(&mut self, rows: &[OrderRow]) {
+        let Some(opened) = self.opened_at.filter(|_| !self.another) else { return };
+        let after = (opened + ON_ITS_WAY).as_ms();
+        let theirs = rows.iter().find(|row| self.names.are_earlier(row) && row.created_ms.is_some_and(|ms| ms > after));
+        let Some(row) = theirs else { return };
+        self.another = true;
+        let link = row.link_id.as_deref().unwrap_or_default();
+        let why = format!(
+            "another engine trades on this account (its order {link} in {}): stop one of them, then reset",
+            row.symbol
+        );
+        self.outlet.say(Event::Fault(Fault::Internal(why))).await;
     }
 
     /// The account could not be read: nothing opens, and it is tried again.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
-use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, Statement};
+use crate::engine::event::{AccountUpdate, Event, Fault, Hold, MarketData, OrderNews, Statement};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
 use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
@@ -617,6 +617,38 @@ fn an_order_of_an_earlier_run_that_turns_up_late_is_cancelled() {
     talk.statement();
     talk.until("the news of it", |talk| talk.told("an earlier run turned up"));
     wait("its end", || rig.runtime.block_on(rest.open_orders()).unwrap().good.is_empty().then_some(()));
+}
+
+#[test]
+fn an_engine_that_trades_beside_us_is_noticed() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let rest = client(&rig);
+    let noticed = |talk: &Talk| {
+        let another =
+            |event: &Event| matches!(event, Event::Fault(Fault::Internal(why)) if why.contains("another engine"));
+        talk.events.iter().filter(|event| another(event)).count()
+    };
+    // Its orders come all the time; those of the first moments may have been on their way.
+    for number in 0.. {
+        let theirs = Placement {
+            symbol: "BTCUSDT".into(),
+            link_id: format!("tt-anotherrun-{number:06}"),
+            side: Side::Buy,
+            qty: Qty::parse(ONE_LOT).unwrap(),
+            price: Price::parse(&touch(&rig, "asks", 102)).unwrap(),
+            tif: TimeInForce::ImmediateOrCancel,
+            reduce_only: false,
+        };
+        // The budget may have no room: the next one will.
+        rig.runtime.block_on(rest.create(&theirs, &leave())).ok();
+        talk.statement();
+        if noticed(&talk) > 0 {
+            break;
+        }
+    }
+    talk.statement();
+    assert_eq!(noticed(&talk), 1, "told once");
 }
 
 #[test]
