@@ -52,6 +52,7 @@ impl Engine {
             notices: self.notices.iter().cloned().collect(),
             pending_notice: self.pending_notice.clone(),
             health: self.health_view(),
+            shadow: None,
         }
     }
 

@@ -10,6 +10,7 @@ use super::feed::Feed;
 use super::inference::Inference;
 use super::lease::Lease;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
+use super::shadow::Shadow;
 use super::stage::Stage;
 use super::start::{Opening, StartError, ledger_path, private_folder};
 use super::switch::Switch;
@@ -53,6 +54,8 @@ pub struct Plan<'a> {
     pub feed: Feed,
     /// Where orders go.
     pub venue: Box<dyn Venue>,
+    /// The paper venue beside a real account.
+    pub shadow: Option<Shadow>,
     /// Models.
     pub models: Vec<Box<dyn Model>>,
     /// Data directory.
@@ -95,6 +98,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     let disk = if plan.ledger_in_memory { None } else { Some(DiskLight::start(file.clone(), plan.min_free_bytes)?) };
     let parts = Parts {
         venue: Some(plan.venue),
+        shadow: plan.shadow,
         feed: plan.feed,
         inference,
         ledger,

@@ -46,7 +46,7 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
     let min_free_bytes = setup.tape.map_or(0, |quota| quota.min_free_bytes);
     let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, "simulated market", at)?;
     super::assemble::session(Plan {
-        venue: paper_venue(&opening.restored),
+        venue: Box::new(paper_venue(&opening.restored)),
         opening,
         begins,
         stage,
@@ -54,6 +54,7 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
         models: setup.models,
         data_dir: &setup.data_dir,
         tape,
+        shadow: None,
         lease: None,
         switch: None,
         min_free_bytes,

@@ -8,6 +8,7 @@ use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
 use super::lease::{Lease, LeaseError};
 use super::session::Session;
+use super::shadow::Shadow;
 use super::stage::{Left, Stage};
 use super::start::{
     Opening, Setup, StartError, held_symbols, ledger_path, open, open_with, paper_venue, private_folder,
@@ -75,6 +76,7 @@ pub struct Prepared {
     public: PublicOptions,
     private: Option<PrivateAccess>,
     lease: Option<Lease>,
+    paper_balance: Money,
     recording: bool,
 }
 
@@ -128,6 +130,7 @@ impl Prepared {
             public,
             private: options.private,
             lease,
+            paper_balance: setup.balance,
             recording: options.recording,
         })
     }
@@ -203,8 +206,9 @@ fn begin(
     };
     let begins = feed.hand_over(prepared.at, prepared.opening.restored.holdings.is_empty());
     let simulated_venue = prepared.public.hosts.is_simulated();
+    let shadow = prepared.private.is_some().then(|| shadow(&prepared.opening.restored, prepared.paper_balance));
     let venue: Box<dyn Venue> = match prepared.private {
-        None => paper_venue(&prepared.opening.restored),
+        None => Box::new(paper_venue(&prepared.opening.restored)),
         Some(access) => {
             let options = account_options(access, feed.options(), &prepared.opening.restored);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
@@ -213,6 +217,7 @@ fn begin(
     };
     super::assemble::session(Plan {
         venue,
+        shadow,
         opening: prepared.opening,
         begins,
         stage,
@@ -228,6 +233,12 @@ fn begin(
         ledger_in_memory: prepared.recording,
         shown,
     })
+}
+
+/// The paper venue beside an account at the venue: flat, with a new paper account's balance.
+fn shadow(restored: &Restored, balance: Money) -> Shadow {
+    let beside = Restored { balance, holdings: Vec::new(), ..restored.clone() };
+    Shadow::new(paper_venue(&beside), balance)
 }
 
 /// Said when one account followed another.

@@ -20,6 +20,7 @@ mod lease;
 pub mod live;
 pub mod replay;
 pub mod session;
+mod shadow;
 pub mod signals;
 pub mod stage;
 pub mod start;

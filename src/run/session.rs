@@ -490,6 +490,7 @@ impl Session {
             (state.rate.since, state.rate.steps) = (now, self.driver.steps());
         }
         snapshot.session.market_label.clone_from(&self.label);
+        snapshot.shadow = self.driver.shadow();
         snapshot.session.simulated_venue = self.simulated_venue;
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::num::Money;
-use crate::engine::snapshot::AccountView;
+use crate::engine::snapshot::{AccountView, ShadowView};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::pen::{Pen, columns};
 use crate::tui::widgets::{curve, figures};
@@ -29,7 +29,8 @@ impl Pane for Pnl {
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let (account, theme) = (&scene.snapshot.account, scene.theme);
-        let text_rows = area.height.min(3);
+        let shadow = scene.snapshot.shadow.as_ref();
+        let text_rows = area.height.min(if shadow.is_some() { 4 } else { 3 });
         let plot = Rect { height: area.height - text_rows, ..area };
         if plot.height > 0 {
             draw_curve(account, plot, theme, buffer);
@@ -48,6 +49,9 @@ impl Pane for Pnl {
             theme,
         );
         pen.text(0, 2, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        if let Some(shadow) = shadow {
+            pen.text(0, 3, area.width, &beside_paper(shadow, account), theme.dim, theme.glyphs.ellipsis);
+        }
     }
 }
 
@@ -67,6 +71,23 @@ fn amounts(pen: &mut Pen<'_>, y: u16, parts: &[(&str, Option<Money>, bool)], the
         x = pen.put(x, y, label, theme.dim) + 1;
         x = pen.put(x, y, &text, style) + 2;
     }
+}
+
+/// What paper made of the same orders: `paper +1.20 (here +1.05) · 0.4bp worse · filled 96/99%`.
+fn beside_paper(shadow: &ShadowView, account: &AccountView) -> String {
+    if shadow.orders == 0 {
+        return "paper beside it: no order yet".to_owned();
+    }
+    let paper = figures::signed_money(shadow.paper_pnl);
+    let made = account.unrealised.map(|open| account.realised + open - account.fees + account.funding);
+    let here = figures::or_unknown(made, figures::signed_money);
+    let price = shadow.worse_bps.map_or_else(
+        || "no fill in both".to_owned(),
+        |bps| format!("{}bp {}", figures::plain(bps.abs(), 1), if bps >= 0.0 { "worse" } else { "better" }),
+    );
+    let percent = |part: Option<f64>| part.map_or_else(|| "?".to_owned(), |part| figures::plain(part * 100.0, 0));
+    let (filled, on_paper) = (percent(shadow.filled_here), percent(shadow.filled_paper));
+    format!("paper {paper} (here {here}) · {price} · filled {filled}/{on_paper}%")
 }
 
 fn trades(account: &AccountView) -> String {
