@@ -5,6 +5,7 @@ mod control;
 mod doctor;
 mod global;
 mod keys;
+mod left;
 mod lines;
 mod live;
 mod models;
@@ -220,6 +221,10 @@ pub struct BacktestOptions {
     /// Keep the autotrader disarmed
     #[arg(long)]
     pub disarmed: bool,
+    /// Feed tapes of our own with everything the run saw, instead of running models and paper venue again; the decisions
+    /// must be those that were recorded
+    #[arg(long, conflicts_with_all = ["simulated", "practice", "disarmed", "decisions"])]
+    pub audit: bool,
     /// Write every decision to this file; one tape only
     #[arg(long, value_name = "FILE")]
     pub decisions: Option<PathBuf>,

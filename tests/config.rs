@@ -8,7 +8,7 @@ use tickdeck::config::{Config, ConfigError, KEYS, Loaded, Origin, Sources, examp
 use tickdeck::engine::ids::Account;
 use tickdeck::engine::num::{Money, Rate};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
-use tickdeck::engine::settings::{OnLossTrip, Settings};
+use tickdeck::engine::settings::{OnLossTrip, Protect, Settings};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::keys::Places;
 
@@ -80,9 +80,9 @@ fn digits_survive() {
 fn every_part_reaches_the_engine() {
     let loaded = load(
         "decision_interval_ms = 250\n[model]\nmin_edge_bps = 1.5\nmax_age_ms = 900\n[strategy]\nentry_notional = 50\n\
-         horizon_s = 60\npassive = true\nmin_prob = 0.7\nconfirm_seconds = 3\nmax_hold_s = 120\nclose_only = true\n\
+         horizon_s = 60\npassive = true\nmin_prob = 0.7\nconfirm_seconds = 3\nmax_hold_s = 120\nstop_bps = 12.5\ntake_profit_bps = 0\nclose_only = true\n\
          [risk]\non_loss_trip = \"hold\"\nday_starts_at = \"00:00 Europe/Moscow\"\n[arming]\narm_for = \"8h\"\ndeadman = \"10m\"\n\
-         [protect]\nstop_bps = 12.5\ntake_profit_bps = 0\n[paper]\nmaker_fee_bps = 0\nlatency_ms = 7\n",
+         [protect]\nstop_bps = 60\ntake_profit_bps = 80\nrequired = false\n[paper]\nmaker_fee_bps = 0\nlatency_ms = 7\n",
     )
     .unwrap();
     let expected = Settings {
@@ -98,6 +98,11 @@ fn every_part_reaches_the_engine() {
         max_hold: Span::from_secs(120),
         stop: Rate::parse("0.00125").unwrap(),
         take_profit: Rate::ZERO,
+        protect: Protect {
+            stop: Rate::parse("0.006").unwrap(),
+            take_profit: Rate::parse("0.008").unwrap(),
+            required: false,
+        },
         close_only: true,
         on_loss_trip: OnLossTrip::Hold,
         day_starts_at: Span::from_secs(21 * 3600),
@@ -301,8 +306,11 @@ fn real_money_takes_nothing_over_from_the_limits_of_play_money() {
 
 #[test]
 fn notes_say_what_is_unusual() {
-    let config =
-        load("live = true\n[risk]\nday_starts_at = \"00:00 Europe/Berlin\"\n[protect]\nstop_bps = 0\n").unwrap().config;
+    let config = load(
+        "live = true\n[risk]\nday_starts_at = \"00:00 Europe/Berlin\"\n[protect]\nstop_bps = 0\nrequired = false\n",
+    )
+    .unwrap()
+    .config;
     let notes = config.notes(NOW).join("\n");
     for part in ["clocks there change at 2026-03-29", "can reach real money", "no stop"] {
         assert!(notes.contains(part), "{notes}");

@@ -9,7 +9,7 @@ use tickdeck::engine::Engine;
 use tickdeck::engine::account::Holding;
 use tickdeck::engine::danger::{Danger, DangerLevel, DangerRow};
 use tickdeck::engine::effect::Effects;
-use tickdeck::engine::event::{AccountUpdate, Event, Hold, Link, MarketData, Ticker};
+use tickdeck::engine::event::{AccountUpdate, Event, Hold, Link, MarketData, Pool, Ticker};
 use tickdeck::engine::ids::{Account, Pair, Symbol};
 use tickdeck::engine::market::book::{BookUpdate, Level};
 use tickdeck::engine::market::instrument::{Instrument, InstrumentStatus};
@@ -208,4 +208,37 @@ fn holds_and_clocks_concern_everything() {
     assert_eq!(held.level(|danger| matches!(danger, Danger::Hold { .. })), None);
     let levels: Vec<DangerLevel> = held.rows(ETH).iter().map(|row| row.level).collect();
     assert!(levels.is_sorted_by(|a, b| a >= b) && levels[0] == Alarm, "worst first: {levels:?}");
+}
+
+#[test]
+fn what_the_venue_stated_is_unknown_while_it_is_out_of_reach() {
+    let mut held = Held::new(LIVE, Side::Buy, 10_000);
+    held.mark("50000");
+    held.stated(Some("40000"), 2);
+    let queue = |danger: &Danger| matches!(danger, Danger::Deleveraging { .. });
+    assert_eq!((held.level(queue), held.level(liquidation)), (Some(Ok), Some(Ok)));
+    let unreachable = |detail: Option<&str>| {
+        Event::Hold(Hold { code: DenialCode::VenueUnreachable, symbol: None, detail: detail.map(str::to_owned) })
+    };
+    held.event(unreachable(Some("the stream is down")));
+    assert_eq!((held.level(queue), held.level(liquidation)), (Some(Unknown), Some(Unknown)));
+    held.event(unreachable(None));
+    assert_eq!((held.level(queue), held.level(liquidation)), (Some(Ok), Some(Ok)));
+}
+
+#[test]
+fn a_pool_that_has_lost_much_is_told_and_one_that_has_not_is_no_row() {
+    let mut held = Held::new(LIVE, Side::Buy, 10_000);
+    held.mark("50000");
+    let (starts, stops) = (Rate::from_raw(-300_000_000), Rate::from_raw(-250_000_000));
+    for (result, low, empty, level) in [
+        (-240_000_000, false, false, None),
+        (-250_000_000, false, false, Some(Warn)),
+        (-300_000_000, false, false, Some(Alarm)),
+        (0, true, false, Some(Warn)),
+        (0, true, true, Some(Alarm)),
+    ] {
+        held.market(MarketData::Pool(Pool { result: Rate::from_raw(result), starts, stops, low, empty }));
+        assert_eq!(held.level(|danger| matches!(danger, Danger::Pool { .. })), level, "{result} {low} {empty}");
+    }
 }

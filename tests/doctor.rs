@@ -118,10 +118,13 @@ fn fixes_are_made_only_when_agreed_to() {
     assert_eq!(told.exit, 2, "no terminal, no yes: {}", told.everything);
     let told = clinic.doctor(&[], SECRET);
     assert_eq!((told.health("position mode BTCUSDT"), told.health(BAND)), ("fail", "warn"), "nothing was changed");
+    assert_eq!(told.health("leverage BTCUSDT"), "warn", "ten times, where max_leverage is one");
     let told = clinic.doctor(&["--fix", "--yes"], SECRET);
-    assert_eq!((told.exit, told.health("position mode BTCUSDT"), told.health(BAND)), (0, "ok", "ok"));
+    let checks = ["position mode BTCUSDT", "leverage BTCUSDT", BAND];
+    assert_eq!((told.exit, checks.map(|check| told.health(check))), (0, ["ok"; 3]));
     let told = clinic.doctor(&[], SECRET);
-    assert_eq!((told.exit, told.health("position mode BTCUSDT"), told.health(BAND)), (0, "ok", "ok"), "it stays");
+    assert_eq!((told.exit, checks.map(|check| told.health(check))), (0, ["ok"; 3]), "it stays");
+    assert!(told.everything.contains("not checked") && told.health("exchange") == "warn", "{}", told.everything);
 }
 
 #[test]

@@ -157,6 +157,9 @@ impl Recorder {
                 Effect::Cancel(order) => self.venue.cancel(at, order),
                 Effect::Infer(frame) => self.step(at, &Event::Predicted(forecast(&frame))),
                 Effect::Ask => self.venue.ask(at),
+                Effect::Protect { symbol, protection } => self.venue.protect(at, symbol, protection),
+                Effect::CancelProtective { symbol, order } => self.venue.cancel_protective(at, symbol, &order),
+                Effect::Retry => {}
                 Effect::Record(_) | Effect::Note(_) => {}
             }
         }

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use tickdeck::engine::command::Command;
 use tickdeck::engine::ids::{Account, OrderSeq, Symbol};
 use tickdeck::engine::notice::Level;
-use tickdeck::engine::num::UNIT;
+use tickdeck::engine::num::{Price, UNIT};
 use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
-use tickdeck::engine::snapshot::{CandleLength, Health, Snapshot, StateWord};
+use tickdeck::engine::snapshot::{CandleLength, Health, Protected, Snapshot, StateWord};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::tui::cockpit::{Cockpit, Wish};
 use tickdeck::tui::commands::{COMMANDS, key_table_markdown};
@@ -361,8 +361,9 @@ fn quitting_asks_when_there_is_risk_on() {
     assert_eq!(desk.types("q<400>jj<Enter>"), [Request::Quit(QuitChoice::Leave)]);
 
     let mut desk = Desk::new(bybit(Account::DemoAccount, busy()));
+    desk.picture.positions[0].protected = Protected::Stop(Price::parse("63850").unwrap());
     desk.types("q");
-    assert!(desk.dialog().contains("stop tp-0000000000-000011"), "{}", desk.dialog());
+    assert!(desk.dialog().contains("stop 63850 @venue"), "{}", desk.dialog());
     assert!(desk.dialog().contains("NOTHING protects it"), "{}", desk.dialog());
 
     let mut desk = Desk::new(calm());
@@ -626,4 +627,28 @@ proptest! {
             if desk.layers() == before { since_open.push(key) } else { since_open.clear() }
         }
     }
+}
+
+#[test]
+fn an_audit_commands_nothing_and_says_so() {
+    let mut picture = replay(1.0);
+    picture.session.playback.as_mut().unwrap().kind = "audit".to_owned();
+    let mut desk = Desk::new(picture);
+    for keys in ["<^K>", "d"] {
+        let asked = desk.types(keys);
+        assert!(!asked.iter().any(|request| matches!(request, Request::Command(_))), "{keys}: {asked:?}");
+        assert!(desk.hint().contains("an audit plays what was recorded"), "{keys}: {}", desk.hint());
+        assert!(desk.layers().is_empty(), "no layer waits for a kill that is not coming");
+    }
+}
+
+#[test]
+fn the_reset_names_the_exits_that_run_again() {
+    let mut picture = killed();
+    picture.state.max_hold = Span::from_secs(1);
+    let mut desk = Desk::new(picture);
+    desk.types("<Esc>R");
+    assert_eq!(desk.layers(), ["reset"]);
+    let text = desk.dialog();
+    assert!(text.contains("exits resume at once") && text.contains("CLOSED AT ONCE"), "{text}");
 }

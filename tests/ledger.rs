@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tickdeck::engine::account::Holding;
-use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::effect::{FLAT_PROVEN, NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::event::{Baselines, Fill, FillKind};
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol, order_link_id};
 use tickdeck::engine::market::instrument::Instrument;
@@ -50,6 +50,7 @@ fn intent(seq: u64, purpose: Purpose) -> Job {
         tif: TimeInForce::ImmediateOrCancel,
         reduce_only: purpose != Purpose::Entry,
         purpose,
+        protection: Protection::default(),
         decided: Ts(5),
     };
     let link_id = order_link_id(Account::Paper, &RunId("r1".to_owned()), OrderSeq(seq));
@@ -479,9 +480,18 @@ fn readers_see_what_is_committed_while_the_engine_writes() {
         "symbol,fills,volume,realised,fees,funding,net\nBTCUSDT,2,420,20,0.231,0,19.769\nETHUSDT,1,200,0,0.11,0,-0.11\n\
          total,3,620,20,0.341,0,19.659\n"
     );
+    // Two statements of the venue: the first is where its account begins, the second's difference is nobody's fill.
+    let adopted = |balance: &str| record(Record::Adopted { balance: money(balance), holdings: None });
+    commit(&mut ledger, &[adopted("500"), adopted("493.5")]);
+    let pnl = reader.pnl(&filter, PnlBy::Symbol).unwrap().render(Format::Csv);
+    assert!(pnl.ends_with("(taken over from the venue),0,0,0,0,0,-6.5\ntotal,3,620,20,0.341,0,13.159\n"), "{pnl}");
+    let one = reader.pnl(&Filter { symbol: Some("BTCUSDT".into()), ..filter.clone() }, PnlBy::Symbol).unwrap();
+    assert!(!one.render(Format::Csv).contains("taken over"), "a balance belongs to no instrument");
+    let ended = |running| reader.status(running).unwrap().render(Format::Csv);
+    assert!(ended(true).contains("it runs") && ended(false).contains("crashed"), "the lock knows which");
     let days = reader.pnl(&filter, PnlBy::Day).unwrap().render(Format::Csv);
     assert!(days.contains("1970-01-01,2,") && days.contains("2024-10-04,1,"), "{days}");
-    assert!(reader.tables().unwrap().iter().any(|(name, sheet)| *name == "balances" && sheet.len() == 4));
+    assert!(reader.tables().unwrap().iter().any(|(name, sheet)| *name == "balances" && sheet.len() == 6));
 }
 
 #[test]
@@ -530,6 +540,24 @@ proptest::proptest! {
         proptest::prop_assert_eq!(stored.holdings, open);
         proptest::prop_assert_eq!(stored.balance, Some(books.balance));
     }
+}
+
+#[test]
+fn the_proof_of_flat_is_kept_until_something_happens_after_it() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let proof = |at| Job::Record {
+        at: Ts(at),
+        record: Record::Operator { command: FLAT_PROVEN.into(), outcome: "kill ended flat".into() },
+    };
+    let proven = |ledger: &mut Ledger| ledger.restore(&instruments(&["BTCUSDT"])).unwrap().flat_proven;
+    assert_eq!(proven(&mut ledger), None);
+    commit(&mut ledger, &[intent(1, Purpose::Entry), proof(8)]);
+    assert_eq!(proven(&mut ledger), Some(Ts(8)));
+    commit(&mut ledger, &[record(Record::Latch(Some(killed())))]);
+    assert_eq!(proven(&mut ledger), None, "a kill asks anew");
+    commit(&mut ledger, &[proof(12)]);
+    assert_eq!(proven(&mut ledger), Some(Ts(12)));
 }
 
 #[test]

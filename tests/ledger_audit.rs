@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use rusqlite::Connection;
-use tickdeck::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::event::EarlierOrder;
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
@@ -135,6 +135,7 @@ fn a_batch_that_fails_leaves_the_chain_as_it_was() {
             tif: TimeInForce::PostOnly,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(5),
         };
         Job::Intent { at: Ts(6), order, link_id: format!("tp-r2-{seq}") }
@@ -203,6 +204,7 @@ fn a_ledger_of_schema_1_is_copied_migrated_and_chained() {
         tif: TimeInForce::PostOnly,
         reduce_only: true,
         purpose: Purpose::TakeProfit,
+        protection: Protection::default(),
         decided: Ts(9),
     };
     let link_id = "tp-r1-000002".to_owned();

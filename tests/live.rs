@@ -28,11 +28,15 @@ fn main() -> ExitCode {
         trial("from_one_account_to_another_on_a_small_screen", (80, 24), |tmux| to_another_account(tmux)),
     ];
     let headless = Trial::test("real_money_without_a_screen", || without_a_screen().map_err(Failed::from));
+    let paper = Trial::test("paper_sends_the_exchange_no_order", || paper_sends_nothing().map_err(Failed::from));
     let second = Trial::test("a_second_engine_on_an_account_is_refused", || second_engine().map_err(Failed::from));
     let recording =
         Trial::test("a_recording_of_live_data_plays_again", || recording_plays_again().map_err(Failed::from));
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording, headless, second]).collect())
-        .exit_code()
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        trials.into_iter().chain([recording, headless, second, paper]).collect(),
+    )
+    .exit_code()
 }
 
 /// A simulated exchange in a process of its own.
@@ -330,6 +334,21 @@ fn without_a_screen() -> Result<(), String> {
     expect(&format!("{live} {run} {right}"), 4, "may WITHDRAW")?;
     exchange.faults(r#"{"withdrawing_key":false}"#)?;
     expect(&format!("{live} {run} {right} --arm --yes"), 0, "ARMED for")
+}
+
+/// Armed on paper, with the keys of every account at hand: its fills are our own, and the exchange hears of no order.
+fn paper_sends_nothing() -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let command = format!("exec env {} run --practice --arm --yes --for 100s", exchange.tickdeck());
+    let output = Process::new("sh").args(["-c", &command]).stdin(Stdio::null()).current_dir(folder.path()).output();
+    let text = String::from_utf8_lossy(&output.map_err(|e| e.to_string())?.stdout).into_owned();
+    let state = exchange.state()?;
+    let silent = state["requests"].as_array().is_some_and(Vec::is_empty);
+    if !silent || !text.contains("FILL") && !text.contains("filled") {
+        return Err(format!("orders at the exchange: {}, and here: {text}", state["requests"]));
+    }
+    Ok(())
 }
 
 /// The same account from another data directory: refused while the first one runs.

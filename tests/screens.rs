@@ -252,6 +252,39 @@ fn an_engine_that_is_silent_is_named_at_every_designed_width() {
     assert!(text(&draw(&sample::sample(), &ui, &theme, 160, 1)).contains("ENGINE SILENT 3.4s"));
 }
 
+/// A long state and its cause never push out what the account is worth, what the day brought and how long it is armed.
+#[test]
+fn money_and_arming_stay_in_sight_whatever_the_state() {
+    let theme = theme("default");
+    for (name, make) in STATES {
+        let mut snapshot = make();
+        let long =
+            "a cause that is much longer than any banner has room for, with numbers 1.25 of 3.00, again and again";
+        for reason in &mut snapshot.state.reducing {
+            reason.why = long.to_owned();
+        }
+        if let Some(latch) = &mut snapshot.state.latch
+            && !latch.is_kill()
+        {
+            latch.cause = tickdeck::engine::risk::state::LatchCause::Fault(long.to_owned());
+        }
+        let money = tickdeck::tui::widgets::figures::money;
+        let equity = snapshot.account.equity.map_or("?".to_owned(), money);
+        let day = snapshot.account.day_pnl.map_or("?".to_owned(), |pnl| money(pnl).replace('-', ""));
+        for width in 80..=300 {
+            let row = text(&draw(&snapshot, &watch(), &theme, width, 1));
+            assert!(row.contains(&equity) && row.contains(&day), "{name} {width}: {row}");
+        }
+    }
+    let mut snapshot = sample::reducing();
+    snapshot.state.armed_until = Some(snapshot.at + tickdeck::engine::time::Span::from_secs(724));
+    snapshot.state.reducing[0].name = Some("SOLUSDT".to_owned());
+    for width in 80..=300 {
+        let row = text(&draw(&snapshot, &watch(), &theme, width, 1)).replace(" · ", "·");
+        assert!(row.contains("ARMED 12m04·REDUCING SOLUSDT"), "{width}: {row}");
+    }
+}
+
 /// Whatever is shown of equity is all of it: no width cuts it in the middle.
 #[test]
 fn no_number_of_the_banner_is_cut() {

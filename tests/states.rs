@@ -6,7 +6,7 @@ mod rig;
 use rig::{BTC, ETH, Rig, eager, p, restored, usd};
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{Purpose, Record};
-use tickdeck::engine::event::Fault;
+use tickdeck::engine::event::{Event, Fault, OrderNews, OrderUpdate};
 use tickdeck::engine::num::{Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
@@ -380,4 +380,24 @@ fn limits_are_raised_only_while_disarmed() {
     rig.command(Command::Disarm);
     rig.command(Command::SetLimit { key: LimitKey::MaxGrossNotional, value: 5000 * UNIT });
     assert_eq!(rig.engine.limits().money(LimitKey::MaxGrossNotional), usd(5000));
+}
+
+#[test]
+fn exits_that_cannot_leave_are_told_once_and_then_counted() {
+    let mut rig = long_btc_with(Settings { max_hold: Span::from_secs(5), ..eager() });
+    rig.hold_back = true;
+    for _ in 0..12 {
+        rig.run(1000);
+        for order in std::mem::take(&mut rig.held_back) {
+            let what = OrderNews::Unsent("the exchange refuses this address until 12:00:00".into());
+            rig.event(Event::Order(OrderUpdate { order: order.get().seq, what }));
+        }
+    }
+    let tried = rig.submitted.iter().filter(|order| order.reduce_only).count();
+    let told = rig.notices.iter().filter(|notice| notice.text.contains("not sent")).count();
+    assert!(tried > 4 && told == 1, "{tried} tries, {told} notices\n{}", rig.told());
+    rig.hold_back = false;
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 0);
+    assert!(rig.told().contains(&format!("{tried} tries before this one were not sent")), "{}", rig.told());
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::global::Global;
-use super::output::print;
+use super::output::{note, print};
 use crate::config::{Config, Loaded};
 use crate::engine::snapshot::Health;
 use crate::ledger::{Cell, Format, Sheet};
@@ -18,8 +18,8 @@ pub(super) struct Doctor {
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Put right what can be put right at the exchange, asking before each change: one-way mode of the configured
-    /// symbols, and that orders outside the price band are refused
+    /// Put right what can be put right at the exchange, asking before each change: one-way mode and
+    /// leverage of the configured symbols, and that orders outside the price band are refused
     #[arg(long)]
     fix: bool,
     /// Yes to every question of --fix
@@ -46,10 +46,83 @@ pub(super) fn run(global: &Global, asked: &Doctor) -> Result<(), Failure> {
         (Ok(_), true) => found.push(Finding::skip("exchange", "--offline")),
         (Ok(loaded), false) => found.extend(exchange(global, loaded, asked)?),
     }
-    print(&sheet(&found).render(asked.format))?;
-    match found.iter().filter(|finding| finding.health == Health::Fail).count() {
-        0 => Ok(()),
-        bad => Err(Failure::error(format!("{bad} of {} checks failed", found.len()))),
+    print(&match asked.format {
+        Format::Table => listing(&found, columns()),
+        format => sheet(&found).render(format),
+    })?;
+    let count = |health| found.iter().filter(|finding| finding.health == health).count();
+    let sum = format!(
+        "{} ok, {} to look at, {} failed, {} not checked",
+        count(Health::Ok),
+        count(Health::Warn),
+        count(Health::Fail),
+        count(Health::Skip)
+    );
+    if count(Health::Fail) > 0 {
+        return Err(Failure::error(sum));
+    }
+    note(&sum);
+    Ok(())
+}
+
+/// Columns of the terminal; a page's width where there is none.
+fn columns() -> usize {
+    let size = std::io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten();
+    size.map_or(100, |(columns, _)| usize::from(columns)).max(40)
+}
+
+/// Columns of the health word and its blank.
+const HEALTH: usize = 5;
+
+/// One finding after the other, each wrapped, with what to do about it below.
+fn listing(found: &[Finding], columns: usize) -> String {
+    let widest = found.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0);
+    let indent = (HEALTH + widest + 2).min(columns / 2);
+    let mut text = String::new();
+    for finding in found {
+        let head = format!("{:<HEALTH$}{}", word(finding.health), finding.check);
+        let todo = finding.todo.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut lines = wrapped(&finding.detail, columns - indent);
+        if !todo.is_empty() {
+            lines.extend(wrapped(&format!("-> {todo}"), columns - indent));
+        }
+        // A long check has a line of its own.
+        if head.chars().count() + 2 > indent {
+            lines.insert(0, String::new());
+        }
+        for (nth, line) in lines.iter().enumerate() {
+            let left = if nth == 0 { head.as_str() } else { "" };
+            text.push_str(format!("{left:<indent$}{line}").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Words in lines of at most so many columns; a longer word stands alone. Control characters never reach the terminal.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let word: String = word.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            *line = word;
+        } else if line.chars().count() + 1 + word.chars().count() <= columns {
+            line.push(' ');
+            line.push_str(&word);
+        } else {
+            lines.push(word);
+        }
+    }
+    lines
+}
+
+const fn word(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "ok",
+        Health::Warn => "warn",
+        Health::Fail => "fail",
+        Health::Skip => "skip",
     }
 }
 
@@ -106,14 +179,29 @@ fn agreed(question: &str) -> Result<bool, Failure> {
 fn sheet(found: &[Finding]) -> Sheet {
     let mut sheet = Sheet::new(["check", "health", "detail", "todo"]);
     for finding in found {
-        let health = match finding.health {
-            Health::Ok => "ok",
-            Health::Warn => "warn",
-            Health::Fail => "fail",
-            Health::Skip => "skip",
-        };
-        let texts = [finding.check.as_str(), health, &finding.detail, &finding.todo];
+        let texts = [finding.check.as_str(), word(finding.health), &finding.detail, &finding.todo];
         sheet.push(texts.into_iter().map(Cell::text).collect());
     }
     sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_finding_stays_within_the_screen() {
+        let todo = "make a key with read-write and contract orders and positions, and bind it to your address";
+        let found = [
+            Finding::ok("REST", "https://api-testnet.bybit.com answers"),
+            Finding::fail("orders outside the price band", "silently moved to its edge, which nobody asked for", todo),
+        ];
+        for columns in [60, 80, 100] {
+            let text = listing(&found, columns);
+            assert!(text.lines().all(|line| line.chars().count() <= columns), "{columns}:\n{text}");
+            assert!(text.contains("-> make a key"), "{text}");
+        }
+        assert_eq!(wrapped("a b", 1), ["a", "b"]);
+        assert_eq!(wrapped("e\u{1b}[2J", 80), ["e?[2J"]);
+    }
 }

@@ -179,8 +179,9 @@ pub(super) fn positions(global: &Global, ask: &Ask) -> Result<(), Failure> {
 /// What the ledger says; exit code 3 where no engine runs on it.
 pub(super) fn status(global: &Global, ask: &Ask) -> Result<(), Failure> {
     let path = find(global, ask)?;
-    show(global, ask, Reader::status)?;
-    match holder(&path) {
+    let holder = holder(&path);
+    show(global, ask, |reader| reader.status(holder.is_some()))?;
+    match holder {
         Some(pid) => {
             note(&format!("an engine is running (process {pid}); its cockpit shows the live state"));
             Ok(())

@@ -8,9 +8,10 @@ use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
 use super::unlock::allowed;
-use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, live};
+use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, left, live};
 use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::StateWord;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::model::{Model, scan};
@@ -177,7 +178,14 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
     let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
     finish_lines();
+    let unreached = match &ended {
+        Ended::Orderly(_, finished) => finished.engine.never_reached(),
+        Ended::EnginePanicked => None,
+    };
     conclude(Ok(ended))?;
+    if let Some(why) = unreached {
+        return Err(never_reached(why));
+    }
     if options.arm && !armed.load(Ordering::SeqCst) {
         let why = "the autotrader was never armed: a pre-flight check failed until the end";
         return Err(Failure::new(Exit::Refused, why));
@@ -202,7 +210,9 @@ pub(super) fn backtest(global: &Global, options: &BacktestOptions) -> Result<(),
             .push(tape_run::backtest_simulated(place.setup(Account::Paper)?, market, &wanted).map_err(start_failure)?);
     }
     for file in &options.files {
-        reports.push(one(&place, file, &wanted)?);
+        let report =
+            if options.audit { tape_run::audit(file).map_err(start_failure) } else { one(&place, file, &wanted) };
+        reports.push(report?);
     }
     for report in &reports {
         for trouble in &report.troubles {
@@ -267,13 +277,28 @@ pub(super) fn start_failure(error: StartError) -> Failure {
 
 pub(super) fn conclude(ended: Result<Ended, StartError>) -> Result<(), Failure> {
     match ended.map_err(start_failure)? {
-        Ended::Orderly(_, finished) => check(&finished),
+        Ended::Orderly(_, mut finished) => {
+            left::say(&mut finished);
+            check(&finished)
+        }
         Ended::EnginePanicked => Err(Failure::new(
             Exit::Latched,
             "the engine stopped on a fault of its own: the account is latched, nothing more was sent. The next start is \
              TRIPPED until a reset; a crash report lies in the data directory",
         )),
     }
+}
+
+/// A run that never heard from its account did nothing that it was started for.
+fn never_reached(why: Option<(DenialCode, String)>) -> Failure {
+    let (exit, why) = match why {
+        Some((code @ DenialCode::VenueKeyRefused, detail)) => {
+            (Exit::Configuration, format!("{}: {detail}", code.text()))
+        }
+        Some((code, detail)) => (Exit::Error, format!("{}: {detail}", code.text())),
+        None => (Exit::Error, "the venue did not answer in time".to_owned()),
+    };
+    Failure::new(exit, format!("the account was never read, so nothing was traded: {why}"))
 }
 
 /// What could not be written is an error; a latch that still holds has an exit code of its own.

@@ -9,7 +9,7 @@ pub enum Origin {
     /// Built in.
     #[default]
     Default,
-    /// The configuration file, at this line (from 1).
+    /// The configuration file, at this line (from 1; 0 is the file as a whole).
     File(PathBuf, usize),
     /// An environment variable.
     Environment(String),
@@ -21,6 +21,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::File(path, 0) => write!(f, "{}", path.display()),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::CommandLine => f.write_str("command line"),

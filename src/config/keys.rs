@@ -220,6 +220,16 @@ pub const KEYS: &[Key] = &[
         Slot::Seconds(|c| &mut c.strategy.max_hold, 1, 604_800),
         "longest holding time, in seconds",
     ),
+    key(
+        "strategy.stop_bps",
+        Slot::Bps(|c| &mut c.strategy.stop, 5000),
+        "distance from entry at which tickdeck itself leaves at a loss, in basis points; 0 is none",
+    ),
+    key(
+        "strategy.take_profit_bps",
+        Slot::Bps(|c| &mut c.strategy.take_profit, 5000),
+        "distance from entry at which tickdeck itself leaves with a profit, in basis points; 0 is none",
+    ),
     key("strategy.close_only", Slot::Flag(|c| &mut c.strategy.close_only), "only exits, never entries"),
     limit(LimitKey::MaxOrderNotional, "risk.max_order_notional", "largest single opening order, in quote currency"),
     limit(LimitKey::MaxPositionNotional, "risk.max_position_notional", "largest worst-case position per symbol"),
@@ -294,12 +304,19 @@ pub const KEYS: &[Key] = &[
     key(
         "protect.stop_bps",
         Slot::Bps(|c| &mut c.protect.stop, 5000),
-        "stop distance from entry in basis points; 0 is none",
+        "stop that every entry carries to the venue and that works there without tickdeck: distance from entry in basis \
+         points, 0 is none. Wider than strategy.stop_bps, so that tickdeck leaves first, in the price band it chose, and \
+         this one closes only where tickdeck, its machine or its line has failed",
     ),
     key(
         "protect.take_profit_bps",
         Slot::Bps(|c| &mut c.protect.take_profit, 5000),
-        "take-profit distance from entry in basis points; 0 is none",
+        "take-profit that every entry carries to the venue: distance from entry in basis points; 0 is none",
+    ),
+    key(
+        "protect.required",
+        Slot::Flag(|c| &mut c.protect.required),
+        "an entry that carries no stop to the venue is refused; always so in live, whatever stands here",
     ),
     key(
         "paper.balance",

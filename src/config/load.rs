@@ -22,14 +22,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// Keys of other builds: named, so that nobody relies on a key that does nothing here.
-const KEYS_ELSEWHERE: &[&str] = &[
-    "arming.on_hangup",
-    "arming.on_sigterm",
-    "arming.resume",
-    "model.ensemble",
-    "protect.required",
-    "strategy.execution",
-];
+const KEYS_ELSEWHERE: &[&str] =
+    &["arming.on_hangup", "arming.on_sigterm", "arming.resume", "model.ensemble", "strategy.execution"];
 
 /// Ends of names, without `_`, that people give to secrets.
 const SECRETS: &[&str] = &["secret", "apikey", "password", "passphrase", "token", "privatekey"];

@@ -19,7 +19,7 @@ pub use value::{DayStart, Literal, parse_span, show_span};
 use crate::engine::ids::Account;
 use crate::engine::num::{Money, Rate};
 use crate::engine::risk::limits::{LimitError, LimitKey, RiskLimits};
-use crate::engine::settings::{OnLossTrip, Settings};
+use crate::engine::settings::{OnLossTrip, Protect, Settings};
 use crate::engine::time::{Span, Ts};
 use crate::keys::{Place, Places};
 use crate::venue::bybit::hosts::Overrides;
@@ -48,7 +48,7 @@ pub struct Config {
     /// `[arming]`.
     pub arming: ArmingConfig,
     /// `[protect]`.
-    pub protect: ProtectConfig,
+    pub protect: Protect,
     /// `[paper]`.
     pub paper: PaperConfig,
     /// `[tape]`.
@@ -168,6 +168,10 @@ pub struct StrategyConfig {
     pub confirm: Span,
     /// Longest holding time.
     pub max_hold: Span,
+    /// Distance from entry at which it leaves at a loss; zero means none.
+    pub stop: Rate,
+    /// Distance from entry at which it leaves with a profit; zero means none.
+    pub take_profit: Rate,
     /// Only exits, never entries.
     pub close_only: bool,
 }
@@ -215,15 +219,6 @@ pub struct ArmingConfig {
     pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
-}
-
-/// Stops.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProtectConfig {
-    /// Stop distance from entry; zero means none.
-    pub stop: Rate,
-    /// Take-profit distance from entry; zero means none.
-    pub take_profit: Rate,
 }
 
 /// The paper account.
@@ -308,6 +303,8 @@ impl Default for Config {
                 min_prob: engine.min_prob,
                 confirm: engine.confirm,
                 max_hold: engine.max_hold,
+                stop: engine.stop,
+                take_profit: engine.take_profit,
                 close_only: engine.close_only,
             },
             risk: RiskConfig { values, day_starts_at: DayStart::default(), on_loss_trip: "flatten".to_owned() },
@@ -317,7 +314,7 @@ impl Default for Config {
                 on_loss_trip: "flatten".to_owned(),
             },
             arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
-            protect: ProtectConfig { stop: engine.stop, take_profit: engine.take_profit },
+            protect: engine.protect,
             paper: PaperConfig {
                 balance: Money::from_units(10_000),
                 taker_fee: engine.taker_fee,
@@ -362,8 +359,10 @@ impl Config {
             min_prob: self.strategy.min_prob,
             confirm: self.strategy.confirm,
             max_hold: self.strategy.max_hold,
-            stop: self.protect.stop,
-            take_profit: self.protect.take_profit,
+            stop: self.strategy.stop,
+            take_profit: self.strategy.take_profit,
+            // Real money never opens without a stop at the venue.
+            protect: Protect { required: self.protect.required || live, ..self.protect },
             close_only: self.strategy.close_only,
             on_loss_trip: if on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
             day_starts_at: day_starts_at.after_midnight_utc(now).0,
@@ -403,7 +402,7 @@ impl Config {
             notes.push("`live = true`: --mode live and the account key `m` can reach real money".to_owned());
         }
         if self.protect.stop == Rate::ZERO {
-            notes.push("`protect.stop_bps` is 0: positions have no stop".to_owned());
+            notes.push("`protect.stop_bps` is 0: positions have no stop at the venue".to_owned());
         }
         notes
     }
@@ -422,6 +421,16 @@ impl Config {
         if let Some(max) = order_max.filter(|max| entry > *max) {
             let what = format!("{entry} exceeds risk.max_order_notional ({max}): every entry would be denied");
             found.push(("strategy.entry_notional", what));
+        }
+        if self.protect.required && self.protect.stop == Rate::ZERO {
+            let what = "is 0 while protect.required is true: every entry would be denied".to_owned();
+            found.push(("protect.stop_bps", what));
+        } else if self.protect.stop != Rate::ZERO && self.protect.stop <= self.strategy.stop {
+            let what = format!(
+                "must be wider than strategy.stop_bps ({}): the venue's stop would act before tickdeck's own",
+                self.strategy.stop.bps_lossy()
+            );
+            found.push(("protect.stop_bps", what));
         }
         if self.arming.deadman > self.arming.arm_for {
             let what = format!(

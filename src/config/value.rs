@@ -47,12 +47,16 @@ impl Literal {
             _ => None,
         }
     }
-    /// A list; unquoted ones are separated by commas.
+    /// A list; bare ones are separated by commas, with or without the brackets and quotes of the file: a shell may have
+    /// taken the quotes.
     pub fn list(&self) -> Option<Vec<String>> {
         match self {
             Self::List(list) => Some(list.clone()),
             Self::Bare(text) => {
-                Some(text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect())
+                let text = text.trim();
+                let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+                let item = |item: &str| unquoted(item.trim()).to_owned();
+                Some(inside.split(',').map(item).filter(|item| !item.is_empty()).collect())
             }
             _ => None,
         }
@@ -75,6 +79,12 @@ impl fmt::Display for Literal {
             Self::Other(what) => f.write_str(what),
         }
     }
+}
+
+/// Without one pair of quotes around it.
+fn unquoted(text: &str) -> &str {
+    let within = |quote: char| text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
+    within('"').or_else(|| within('\'')).unwrap_or(text)
 }
 
 fn quoted(text: &str) -> String {
@@ -179,6 +189,14 @@ mod tests {
         for text in ["", "m", "15", "15 m", "-1m", "1.5h", "99999999999999999999d", "9999999999999999d"] {
             assert_eq!(parse_span(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_bare_list_is_read_as_people_and_shells_write_it() {
+        for text in ["A,B", "A, B,", "[\"A\",\"B\"]", "['A', 'B']", "[A,B]", " [ \"A\" , B ] "] {
+            assert_eq!(Literal::Bare(text.to_owned()).list(), Some(vec!["A".to_owned(), "B".to_owned()]), "{text}");
+        }
+        assert_eq!(Literal::Bare("[]".to_owned()).list(), Some(Vec::new()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::num::{Money, Qty, Rate, Side};
 use super::orders::{Order, OrderState, Outcome};
+use super::pending::About;
 use super::risk::limits::LimitKey;
 use super::risk::state::ReduceCause;
 use super::snapshot::MarkKind;
@@ -16,15 +17,21 @@ use super::time::Span;
 
 impl Engine {
     pub(super) fn on_order(&mut self, update: &OrderUpdate, out: &mut Effects) {
+        let was_unknown = self.orders.get(update.order).is_some_and(|order| order.state == OrderState::Unknown);
         let Some((order, outcome)) = self.orders.apply(self.now, update.order, &update.what) else { return };
         let symbol = order.intent.symbol;
+        if was_unknown && order.state != OrderState::Unknown {
+            self.settle_unknown(&order, out);
+        }
         match outcome {
             Outcome::Traded(fill) => {
                 self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
+            Outcome::Moved if self.is_kept_back_again(&order) => {}
             Outcome::Moved => self.tell_ended(&order, out),
         }
+        self.tell_left(&order, out);
         out.push(Effect::Record(Record::OrderState {
             order: order.intent.seq,
             state: order.state.word().into(),
@@ -56,7 +63,44 @@ impl Engine {
         };
         let name = self.name(order.intent.symbol);
         let text = format!("{name} {} {} {word}: {}", order.intent.side.word(), order.intent.qty, order.reason);
-        self.tell(level, Kind::Order, Some(order.intent.symbol), text, out);
+        let about = if order.state == OrderState::Unknown { About::Order(order.intent.seq) } else { About::Past };
+        self.tell_about(level, Kind::Order, Some(order.intent.symbol), text, about, out);
+    }
+
+    /// The venue has answered about an order whose outcome nobody knew: its alarm is over.
+    fn settle_unknown(&mut self, order: &Order, out: &mut Effects) {
+        self.pending.settle(|about| *about == About::Order(order.intent.seq));
+        let (name, side) = (self.name(order.intent.symbol), order.intent.side.word());
+        let text = format!("{name} {side} {}: outcome known now: {}", order.intent.qty, order.state.word());
+        self.tell(Level::Info, Kind::Order, Some(order.intent.symbol), text, out);
+    }
+
+    /// A reducing order that did not leave, for the reason of the one before it. During a ban there is one every second.
+    fn is_kept_back_again(&mut self, order: &Order) -> bool {
+        if order.state != OrderState::Unsent || order.opens() {
+            return false;
+        }
+        let Some(desk) = self.desks.get_mut(order.intent.symbol.index()) else { return false };
+        match &mut desk.kept_back {
+            Some((why, times)) if *why == order.reason => {
+                *times = times.saturating_add(1);
+                true
+            }
+            other => {
+                *other = Some((order.reason.clone(), 1));
+                false
+            }
+        }
+    }
+
+    /// A reducing order left again: how many before it did not.
+    fn tell_left(&mut self, order: &Order, out: &mut Effects) {
+        let left =
+            !order.opens() && matches!(order.state, OrderState::Live | OrderState::Filled | OrderState::Rejected);
+        let Some(desk) = self.desks.get_mut(order.intent.symbol.index()).filter(|_| left) else { return };
+        let Some((why, times)) = desk.kept_back.take().filter(|(_, times)| *times > 1) else { return };
+        let text = format!("{}: {times} tries before this one were not sent: {why}", desk.instrument.name);
+        self.tell(Level::Info, Kind::Order, Some(order.intent.symbol), text, out);
     }
 
     fn pause_entries(&mut self, symbol: Symbol, span: Span) {
@@ -77,6 +121,7 @@ impl Engine {
             return;
         }
         self.fills += 1;
+        let before = self.account.holding(symbol).signed;
         let booked = self.account.book_fill(self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
@@ -103,6 +148,7 @@ impl Engine {
             self.control.flat_proven = None;
             self.protect(symbol);
         }
+        self.follow_position(symbol, before, out);
         if booked.realised.is_negative() {
             self.pause_entries(symbol, self.limits.span(LimitKey::CooldownAfterLoss));
         }
@@ -144,6 +190,7 @@ impl Engine {
             AccountUpdate::Statement(statement) => {
                 self.foreign_orders = statement.foreign_orders;
                 self.reconcile(statement, out);
+                self.verify_protection(statement, out);
                 self.prove_flat(statement, out);
             }
             AccountUpdate::Opening(opening) => self.open_account(opening, out),
@@ -151,6 +198,16 @@ impl Engine {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
                     desk.danger = Some((*liquidation, *adl));
                 }
+            }
+            AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
+            AccountUpdate::Protected { symbol, side, fill, purpose } => {
+                let (level, kind) = match purpose {
+                    Purpose::TakeProfit => (Level::Info, FillKind::TakeProfit),
+                    _ => (Level::Warn, FillKind::Stop),
+                };
+                let text = format!("{}: the {} at the venue closed {}", self.name(*symbol), purpose.word(), fill.qty);
+                self.book_fill((kind, None), *symbol, *side, fill, out);
+                self.tell(level, Kind::Fill, Some(*symbol), text, out);
             }
             AccountUpdate::Fees { symbol, maker, taker } => {
                 if let Some(desk) = self.desks.get_mut(symbol.index()) {
@@ -199,12 +256,17 @@ impl Engine {
         };
         let holdings: Vec<Holding> = opening.holdings.iter().map(as_we_left_it).collect();
         self.account.open_with(opening.balance, &holdings);
+        self.doubt_protection();
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
+        if self.account.open().next().is_some() {
+            self.control.flat_proven = None;
+        }
         self.foreign_orders = opening.foreign_orders;
         for (symbol, ours, theirs) in strange {
             let what = if theirs == 0 {
-                "it was closed while we were away"
+                "it was closed while we were away, by you, by a stop or by liquidation. It is gone from our books, our exits \
+                 for it end, and what it brought is in the venue's balance, in no fill of ours"
             } else {
                 if self.control.released.insert(symbol) {
                     out.push(Effect::Record(Record::Released { symbol, released: true }));

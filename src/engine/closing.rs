@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
-use super::effect::{Effects, NewOrder, Purpose, TimeInForce};
+use super::effect::{Effect, Effects, FLAT_PROVEN, NewOrder, Protection, Purpose, Record, TimeInForce};
 use super::event::Statement;
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Price, Rate, Side};
 use super::orders::Order;
+use super::pending::About;
 
 /// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points, then as far as an order may go.
 const BANDS: [i64; 4] = [1_000_000, 3_000_000, 10_000_000, 50_000_000];
@@ -32,7 +33,8 @@ impl Engine {
         self.control.note(self.now, &format!("{}: closing {open} position(s), reduce-only", why.word()));
         self.control.close =
             Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
-        self.tell(Level::Warn, Kind::State, None, format!("{}: closing {open} position(s)", why.word()), out);
+        let text = format!("{}: closing {open} position(s)", why.word());
+        self.warn(Kind::State, None, text, About::Closing, out);
         self.run_close(out);
         self.ask(out);
     }
@@ -93,6 +95,7 @@ impl Engine {
             tif: TimeInForce::ImmediateOrCancel,
             reduce_only: true,
             purpose,
+            protection: Protection::default(),
             decided: self.now,
         };
         let Some(approved) = super::risk::gate::approve_reducing(order, &held) else { return false };
@@ -111,6 +114,7 @@ impl Engine {
         let venue_flat = !statement.positions.iter().any(|(symbol, qty)| scope.contains(symbol) && *qty != 0);
         let ours_flat = !self.account.open().any(|h| scope.contains(&h.symbol));
         let working = scope.iter().any(|symbol| self.orders.working_of(*symbol).next().is_some());
+        let working = working || self.left_behind(statement).iter().any(|order| scope.contains(&order.symbol));
         let (why, started) = (close.why, close.started);
         if !venue_flat || !ours_flat || working {
             if let Some(close) = &mut self.control.close {
@@ -135,7 +139,11 @@ impl Engine {
         self.control.close = None;
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
-        self.settle_notice();
+        if account_flat {
+            let outcome = format!("{} ended flat, proven by {PROOFS} statements of the venue", why.word());
+            out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
+        }
+        self.pending.settle(|about| *about == About::Closing);
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
         let text = if outside == 0 {

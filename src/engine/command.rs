@@ -32,7 +32,8 @@ pub enum Command {
         /// New value, in the limit's own unit, 1e-9.
         value: i64,
     },
-    /// Cancel one order.
+    /// Cancel one order. A stop at the venue that is cancelled so is not set again: the person's choice, until the position
+    /// is flat or the run ends.
     Cancel(OrderSeq),
     /// A position becomes the person's: shown, never touched again.
     Release(Symbol),
@@ -44,6 +45,9 @@ pub enum Command {
     Present,
     /// The terminal or the process is going away; as disarm. The text says which signal.
     Leaving(String),
+    /// Ask an exchange that refuses this address or key once whether it still does, instead of waiting for the time to
+    /// pass.
+    RetryVenue,
     /// A command with the ceremony that real money takes for it.
     Confirmed {
         /// The typed tail.
@@ -70,6 +74,7 @@ impl Command {
             Self::Acknowledge(_) => "acknowledge",
             Self::Present => "present",
             Self::Leaving(_) => "leaving",
+            Self::RetryVenue => "retry-venue",
             Self::Confirmed { command, .. } => command.word(),
         }
     }

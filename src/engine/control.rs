@@ -41,6 +41,8 @@ pub struct Control {
     pub unknown_since: Option<Ts>,
     /// Last sign of a person.
     pub present: Ts,
+    /// The process is about to end: what is missing at the venue is set at once.
+    pub leaving: bool,
 }
 
 /// A close loop: runs until flat is proven twice by the venue's own statement.
@@ -67,6 +69,8 @@ pub enum CloseWhy {
     Kill,
     /// A loss trip with `on_loss_trip = "flatten"`.
     LossTrip,
+    /// A position that no stop at the venue could be set for.
+    Unprotected,
 }
 
 impl CloseWhy {
@@ -76,6 +80,7 @@ impl CloseWhy {
             Self::Flatten => "flatten",
             Self::Kill => "kill",
             Self::LossTrip => "loss trip",
+            Self::Unprotected => "no stop at the venue",
         }
     }
 }
@@ -97,6 +102,7 @@ impl Default for Control {
             asked: None,
             unknown_since: None,
             present: Ts(0),
+            leaving: false,
         }
     }
 }

@@ -214,7 +214,8 @@ impl Engine {
         }
         rows.extend(self.holds());
         rows.extend(self.clock().map(|(level, danger)| DangerRow { symbol: None, name: String::new(), level, danger }));
-        rows.sort_by_key(|row| std::cmp::Reverse(row.level));
+        // The account's own come first among equals: they concern every position, and there are few of them.
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.level), row.symbol.is_some()));
         rows
     }
 

@@ -7,10 +7,11 @@ use super::features::{FeatureFrame, FeatureState};
 use super::ids::Symbol;
 use super::market::book::Book;
 use super::market::candles::Candles;
-use super::market::instrument::Instrument;
+use super::market::instrument::{Instrument, InstrumentStatus, decimals};
 use super::market::ticker::MergedTicker;
 use super::market::trades::Trades;
 use super::num::{Price, Rate, Side};
+use super::protecting::Cover;
 use super::risk::verdict::DenialCode;
 use super::settings::Settings;
 use super::signal::{Adverse, Signal};
@@ -60,8 +61,12 @@ pub struct Desk {
     pub exits: Exits,
     /// Tries of the running exit: each widens the price band.
     pub exit_tries: u8,
+    /// Why reducing orders did not leave, and how many in a row: told once, then counted.
+    pub kept_back: Option<(String, u32)>,
     /// No entries before this moment.
     pub cooldown_until: Ts,
+    /// What the venue says protects the position.
+    pub cover: Cover,
     /// Marks on the chart.
     pub marks: VecDeque<ChartMark>,
     /// Mid once a second, for the sparkline.
@@ -122,7 +127,9 @@ impl Desk {
             told: None,
             exits: Exits::default(),
             exit_tries: 0,
+            kept_back: None,
             cooldown_until: Ts(0),
+            cover: Cover::default(),
             marks: VecDeque::new(),
             spark: VecDeque::new(),
             last: None,
@@ -192,6 +199,19 @@ impl Desk {
         self.ticker.facts().mark.filter(|_| fresh).or_else(|| self.book.mid())
     }
 
+    /// Decimals of prices and quantities for the screen. While the rules are not known they are those of the book: a tick
+    /// that was assumed would cut prices.
+    pub fn decimals(&self) -> (usize, usize) {
+        let rules = (self.instrument.price_decimals(), self.instrument.qty_decimals());
+        let levels = [Side::Buy, Side::Sell].into_iter().flat_map(|side| self.book.same(side).iter().take(10));
+        let seen = levels.map(|level| (decimals(level.price.raw()), decimals(level.qty.raw())));
+        let most = |one: (usize, usize), other: (usize, usize)| (one.0.max(other.0), one.1.max(other.1));
+        match self.instrument.status {
+            InstrumentStatus::Unknown => seen.reduce(most).unwrap_or(rules),
+            _ => rules,
+        }
+    }
+
     /// What a trade costs: as the venue said, else as configured.
     pub fn fees(&self, settings: &Settings) -> Fees {
         self.fees.unwrap_or(Fees { maker: settings.maker_fee, taker: settings.taker_fee })
@@ -230,15 +250,20 @@ impl Desk {
             && self.forecasts.iter().all(|f| f.as_ref().is_some_and(|f| f.features_at == frame.at))
     }
 
-    /// Sets stop and take-profit around an entry price, rounded to ticks towards the entry.
-    pub fn set_exits(&mut self, side: Side, entry: Price, stop: super::num::Rate, take_profit: super::num::Rate) {
+    /// Stop and take-profit this far from an entry price, where they are wanted, rounded to ticks towards the entry: the
+    /// stop loses no more than was said, the profit is taken no later.
+    pub fn levels(&self, side: Side, entry: Price, stop: Rate, take_profit: Rate) -> (Option<Price>, Option<Price>) {
         let against = if side == Side::Buy { -stop } else { stop };
         let favour = if side == Side::Buy { take_profit } else { -take_profit };
-        let none = super::num::Rate::ZERO;
-        self.exits = Exits {
-            stop: (stop != none).then(|| self.instrument.tick_away(side, entry.shifted(against))),
-            take_profit: (take_profit != none)
-                .then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour))),
-        };
+        let stop = (stop != Rate::ZERO).then(|| self.instrument.tick_away(side, entry.shifted(against)));
+        let take_profit =
+            (take_profit != Rate::ZERO).then(|| self.instrument.tick_away(side.opposite(), entry.shifted(favour)));
+        (stop, take_profit)
+    }
+
+    /// Sets the levels at which this program leaves, around an entry price.
+    pub fn set_exits(&mut self, side: Side, entry: Price, stop: Rate, take_profit: Rate) {
+        let (stop, take_profit) = self.levels(side, entry, stop, take_profit);
+        self.exits = Exits { stop, take_profit };
     }
 }

@@ -27,6 +27,22 @@ pub enum Effect {
     Infer(Box<FeatureFrame>),
     /// Ask the venue for its statement (reconcile, proof of flat).
     Ask,
+    /// Set what protects a position at the venue; what is absent stays as it is there. May be repeated freely.
+    Protect {
+        /// Instrument.
+        symbol: Symbol,
+        /// The levels.
+        protection: Protection,
+    },
+    /// Cancel a protective order at the venue, by the venue's id; may be repeated freely.
+    CancelProtective {
+        /// Instrument.
+        symbol: Symbol,
+        /// The venue's id: such an order has none of ours.
+        order: String,
+    },
+    /// Ask a venue that refuses us, once, whether it still does.
+    Retry,
     /// Write to the ledger.
     Record(Record),
     /// Tell the person.
@@ -52,8 +68,19 @@ pub struct NewOrder {
     pub reduce_only: bool,
     /// Why it exists.
     pub purpose: Purpose,
+    /// What protects the position at the venue from its first fill on. Nothing on an order that reduces.
+    pub protection: Protection,
     /// When it was decided; an intent older than the gate's bound is not sent.
     pub decided: Ts,
+}
+
+/// What closes a whole position at the venue, without us (contract 8.8, `tpslMode` Full): triggered by mark price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Protection {
+    /// Price of the stop.
+    pub stop: Option<Price>,
+    /// Price of the take-profit.
+    pub take_profit: Option<Price>,
 }
 
 /// Time in force.
@@ -114,6 +141,9 @@ impl Purpose {
         }
     }
 }
+
+/// Command word of the row that keeps the proof that the whole account is flat.
+pub const FLAT_PROVEN: &str = "flat-proven";
 
 /// A row for the ledger.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

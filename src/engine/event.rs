@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Holding;
 use super::command::Command;
-use super::effect::NewOrder;
+use super::effect::{NewOrder, Protection, Purpose};
 use super::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use super::market::book::BookUpdate;
 use super::market::instrument::Instrument;
@@ -64,6 +64,8 @@ pub struct Restored {
     pub limits: RiskLimits,
     /// A kill or trip that is still latched.
     pub latch: Option<Latch>,
+    /// When the whole account was last proven flat, where nothing has happened since.
+    pub flat_proven: Option<Ts>,
     /// Wallet balance in quote currency.
     pub balance: Money,
     /// Open positions.
@@ -283,6 +285,10 @@ pub enum FillKind {
     Deleveraging,
     /// The contract was settled (`Settle`, `Delivery`).
     Settlement,
+    /// Our stop at the venue closed.
+    Stop,
+    /// Our take-profit at the venue closed.
+    TakeProfit,
 }
 
 impl FillKind {
@@ -294,6 +300,8 @@ impl FillKind {
             Self::Liquidation => "liquidation",
             Self::Deleveraging => "adl",
             Self::Settlement => "settlement",
+            Self::Stop => "stop",
+            Self::TakeProfit => "take-profit",
         }
     }
 }
@@ -343,6 +351,24 @@ pub enum AccountUpdate {
         /// Place in the queue for auto-deleveraging, 0 (none) to 5 (next).
         adl: u8,
     },
+    /// What the venue says protects one position.
+    Protection {
+        /// Instrument.
+        symbol: Symbol,
+        /// The levels.
+        protection: Protection,
+    },
+    /// A protective order at the venue traded: our exit, by an order that carries no number of ours.
+    Protected {
+        /// Instrument.
+        symbol: Symbol,
+        /// Side of the closing execution.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// Stop or take-profit.
+        purpose: Purpose,
+    },
     /// What the account really pays per trade in an instrument; until then the configured fees are assumed.
     Fees {
         /// Instrument.
@@ -352,6 +378,23 @@ pub enum AccountUpdate {
         /// A taking order's.
         taker: Rate,
     },
+}
+
+/// A protective order that waits at the venue. It carries no id of ours: instrument, the venue's id and its kind name it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Protective {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// The venue's id.
+    pub order: String,
+    /// Stop or take-profit.
+    pub purpose: Purpose,
+    /// Side of the order that it will be.
+    pub side: Side,
+    /// Price that triggers it.
+    pub trigger: Price,
+    /// Quantity of base that it closes.
+    pub qty: Qty,
 }
 
 /// The account at the venue when a run first hears of it.
@@ -387,8 +430,12 @@ pub struct Statement {
     pub working: Vec<OrderSeq>,
     /// Open positions that `positions` cannot say: in instruments outside this run, or long and short at once.
     pub unlisted: u16,
-    /// Open orders that are not ours.
+    /// Open orders that are not ours, protective orders not counted.
     pub foreign_orders: u16,
+    /// What protects each of `positions`.
+    pub protection: Vec<(Symbol, Protection)>,
+    /// Protective orders of this run's instruments, whoever made them.
+    pub protective: Vec<Protective>,
 }
 
 /// A model's output for one instrument.
@@ -450,6 +497,9 @@ pub enum Fault {
     Internal(String),
     /// Wall clock and boot clock disagree by this much: everything is stale, disarm, reconcile.
     ClockJump(Span),
+    /// The run itself stood still for this long (a stopped process, a starved machine): everything is stale, disarm,
+    /// reconcile.
+    Stopped(Span),
     /// The tape or disk trouble is over.
     TapeRecovered,
 }

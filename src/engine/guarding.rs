@@ -6,6 +6,7 @@ use super::event::{Fault, Hold};
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Money, UNIT};
+use super::pending::About;
 use super::risk::exposure::Worst;
 use super::risk::limits::LimitKey;
 use super::risk::state::{Arming, LatchCause, ReduceCause};
@@ -143,17 +144,18 @@ impl Engine {
     /// Nothing opens until the cause ends; what rests to open is cancelled now.
     pub(super) fn start_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
         let symbol = cause.symbol();
-        if self.control.reducing.insert(cause.clone()) {
+        if self.control.reducing.insert(cause.clone()) && !cause.is_an_unknown_name() {
             let whose = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
-            self.tell(Level::Warn, Kind::State, symbol, format!("REDUCING {whose}: {cause}"), out);
+            let text = format!("REDUCING {whose}: {cause}");
+            self.warn(Kind::State, symbol, text, About::Reducing(cause.clone()), out);
         }
         self.cancel_openings(symbol, out);
     }
 
     /// The cause ended.
     pub(super) fn stop_reducing(&mut self, cause: &ReduceCause, out: &mut Effects) {
-        if self.control.reducing.remove(cause) {
-            self.settle_notice();
+        if self.control.reducing.remove(cause) && !cause.is_an_unknown_name() {
+            self.pending.settle(|about| *about == About::Reducing(cause.clone()));
             self.tell(Level::Info, Kind::State, None, format!("no longer REDUCING: {cause}"), out);
         }
     }
@@ -188,13 +190,18 @@ impl Engine {
             }
             Fault::Ledger(why) => self.trip(&LatchCause::Fault(format!("ledger: {why}")), out),
             Fault::Internal(why) => self.trip(&LatchCause::Fault(why.clone()), out),
-            Fault::ClockJump(span) => {
-                self.feed = None;
-                self.control.reconciled = false;
-                self.disarm(&format!("the clock jumped by {span}"), out);
-                self.ask(out);
-            }
+            Fault::ClockJump(span) => self.lose_touch(&format!("the clock jumped by {span}"), out),
+            Fault::Stopped(span) => self.lose_touch(&format!("tickdeck stood still for {span}"), out),
         }
+    }
+
+    /// Everything that is believed may be old.
+    fn lose_touch(&mut self, why: &str, out: &mut Effects) {
+        self.feed = None;
+        self.control.reconciled = false;
+        self.doubt_protection();
+        self.disarm(why, out);
+        self.ask(out);
     }
 
     /// The venue forbids opening, or lifts that. The same reason with new numbers replaces the old one.
@@ -209,6 +216,7 @@ impl Engine {
         for cause in old.iter().filter(|cause| new.as_ref() != Some(cause)) {
             if new.is_some() {
                 self.control.reducing.remove(cause);
+                self.pending.settle(|about| *about == About::Reducing(cause.clone()));
             } else {
                 self.stop_reducing(cause, out);
             }
@@ -219,6 +227,9 @@ impl Engine {
         if hold.code == DenialCode::VenueUnreachable && hold.symbol.is_none() {
             let since = self.control.unreachable_since.unwrap_or(self.now);
             self.control.unreachable_since = hold.detail.is_some().then_some(since);
+            if hold.detail.is_some() {
+                self.doubt_protection();
+            }
         }
     }
 

@@ -20,7 +20,9 @@ pub mod notice;
 pub mod num;
 mod operating;
 pub mod orders;
+mod pending;
 pub mod preflight;
+pub mod protecting;
 pub mod risk;
 pub mod settings;
 pub mod signal;
@@ -29,6 +31,7 @@ pub mod strategy;
 pub mod time;
 mod trading;
 mod view;
+mod warming;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -37,11 +40,12 @@ use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
 use event::{Event, Link, MarketData, ModelInfo, Restored};
-use ids::{Pair, RunId, Symbol};
+use ids::{OrderSeq, Pair, RunId, Symbol};
 use market::instrument::{Instrument, InstrumentStatus};
 use notice::{Kind, Level, Notice};
 use num::{Money, Price};
 use orders::Orders;
+use pending::{About, Pending};
 use risk::gate::GateView;
 use risk::limits::RiskLimits;
 use risk::state::{Arming, Latch, LatchCause};
@@ -71,7 +75,7 @@ pub struct Engine {
     now: Ts,
     notices: VecDeque<Notice>,
     next_notice: u64,
-    pending_notice: Option<Notice>,
+    pending: Pending,
     denials: BTreeMap<DenialCode, u64>,
     curve: VecDeque<(Ts, f64)>,
     events: u64,
@@ -80,6 +84,8 @@ pub struct Engine {
     versions: u64,
     /// Last time the loss baselines were written.
     baselines_written: Ts,
+    /// The person was told that features warm up again, and not yet that they are warm.
+    warming_told: bool,
     /// Why there is no market stream, while there is none.
     feed_down: Option<String>,
     /// The venue's clock minus ours, as last measured.
@@ -90,6 +96,8 @@ pub struct Engine {
     at_venue: bool,
     /// Lights of the checklist that edges light, by name.
     edges: BTreeMap<String, Check>,
+    /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
+    protective: BTreeMap<OrderSeq, event::Protective>,
 }
 
 impl Engine {
@@ -104,6 +112,7 @@ impl Engine {
             .collect::<Vec<_>>();
         let control = Control {
             latch: restored.latch.clone(),
+            flat_proven: restored.flat_proven.filter(|_| restored.holdings.is_empty()),
             released: restored.released.iter().copied().collect(),
             ..Control::default()
         };
@@ -124,7 +133,7 @@ impl Engine {
             now: Ts(0),
             notices: VecDeque::new(),
             next_notice: 0,
-            pending_notice: None,
+            pending: Pending::default(),
             denials: BTreeMap::new(),
             curve: VecDeque::new(),
             events: 0,
@@ -132,11 +141,13 @@ impl Engine {
             starting_balance: restored.balance,
             versions: 0,
             baselines_written: Ts(0),
+            warming_told: false,
             feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
             at_venue: !restored.account_known,
             edges: BTreeMap::new(),
+            protective: BTreeMap::new(),
         }
     }
 
@@ -196,14 +207,10 @@ impl Engine {
         desk.on_market(self.now, data, horizon);
         let is = desk.book.state();
         if was != is && is == market::book::BookState::Gapped {
-            let name = desk.instrument.name.clone();
-            self.tell(
-                Level::Warn,
-                Kind::Market,
-                Some(symbol),
-                format!("{name} book lost a delta: waiting for a snapshot"),
-                out,
-            );
+            let text = format!("{} book lost a delta: waiting for a snapshot", desk.instrument.name);
+            self.warn(Kind::Market, Some(symbol), text, About::Book(symbol), out);
+        } else if was != is && is == market::book::BookState::Valid {
+            self.pending.settle(|about| *about == About::Book(symbol));
         }
         if let MarketData::Rules(rules) = data {
             self.take_rules(symbol, rules);
@@ -229,6 +236,7 @@ impl Engine {
             Link::MarketUp => {
                 self.feed_down = None;
                 self.feed = Some(self.now);
+                self.pending.settle(|about| *about == About::Stream);
                 self.tell(Level::Info, Kind::Market, None, "market stream up".into(), out);
             }
             Link::MarketAlive => self.feed = Some(self.now),
@@ -241,7 +249,7 @@ impl Engine {
                     desk.on_market(now, &MarketData::Gap, horizon);
                 }
                 self.cancel_openings(None, out);
-                self.tell(Level::Warn, Kind::Market, None, format!("market stream down: {why}"), out);
+                self.warn(Kind::Market, None, format!("market stream down: {why}"), About::Stream, out);
             }
         }
     }
@@ -265,6 +273,8 @@ impl Engine {
                 out.push(Effect::Infer(Box::new(frame)));
             }
         }
+        self.watch_warm_up(out);
+        self.watch_protection(out);
         self.run_close(out);
         if self.control.asked.is_none_or(|asked| self.now.since(asked) >= RECONCILE_EVERY) {
             self.ask(out);
@@ -294,6 +304,7 @@ impl Engine {
             settings: &self.settings,
             limits: &self.limits,
             desks: &self.desks,
+            instruments: &self.instruments,
             account: &self.account,
             orders: &self.orders,
             sent: &self.sent,
@@ -321,29 +332,39 @@ impl Engine {
         self.desks.get(symbol.index()).map_or("?", |desk| desk.instrument.name.as_str())
     }
 
-    /// Tells the person, on the screen and through effects.
+    /// Tells the person, on the screen and through effects. What is louder than information waits to be seen.
     fn tell(&mut self, level: Level, kind: Kind, symbol: Option<Symbol>, text: String, out: &mut Effects) {
+        self.tell_about(level, kind, symbol, text, About::Past, out);
+    }
+
+    /// A warning that settles by itself when what it is about is over.
+    fn warn(&mut self, kind: Kind, symbol: Option<Symbol>, text: String, about: About, out: &mut Effects) {
+        self.tell_about(Level::Warn, kind, symbol, text, about, out);
+    }
+
+    fn tell_about(
+        &mut self,
+        level: Level,
+        kind: Kind,
+        symbol: Option<Symbol>,
+        text: String,
+        about: About,
+        out: &mut Effects,
+    ) {
         self.next_notice += 1;
         let notice = Notice { id: self.next_notice, at: self.now, level, kind, symbol, text, denial: None };
+        if level > Level::Info {
+            self.pending.add(notice.clone(), about);
+        }
         self.publish(notice, out);
     }
 
     fn publish(&mut self, notice: Notice, out: &mut Effects) {
-        if notice.level > Level::Info {
-            self.pending_notice = Some(notice.clone());
-        }
         if self.notices.len() >= snapshot::NOTICES_MAX {
             self.notices.pop_front();
         }
         self.notices.push_back(notice.clone());
         out.push(Effect::Note(notice));
-    }
-
-    /// What a pending warning about the trading state was about is over; an alarm stays until somebody has seen it.
-    fn settle_notice(&mut self) {
-        if self.pending_notice.as_ref().is_some_and(|n| n.kind == Kind::State && n.level == Level::Warn) {
-            self.pending_notice = None;
-        }
     }
 
     /// May the edge still send this order? Asked again by the function that writes to the venue.
@@ -354,6 +375,16 @@ impl Engine {
     /// Denials so far, by code.
     pub const fn denials(&self) -> &BTreeMap<DenialCode, u64> {
         &self.denials
+    }
+    /// Why the venue's account was never known in this run, with the hold that says so; `None` when it was.
+    pub fn never_reached(&self) -> Option<Option<(DenialCode, String)>> {
+        let holds = self.control.reducing.iter().filter_map(|cause| match cause {
+            risk::state::ReduceCause::Venue { code, symbol: None, detail } => Some((*code, detail.clone())),
+            _ => None,
+        });
+        // A key that is refused is the cause of an account that is out of reach.
+        let hold = holds.max_by_key(|(code, _)| *code == DenialCode::VenueKeyRefused);
+        (!self.account.is_known()).then_some(hold)
     }
     /// Balance, positions and totals.
     pub const fn account(&self) -> &Account {

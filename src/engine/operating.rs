@@ -7,9 +7,10 @@ use super::control::CloseWhy;
 use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
+use super::pending::About;
 use super::preflight::in_words;
 use super::risk::limits::{LimitKey, show};
-use super::risk::state::{Arming, Latch, LatchCause};
+use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::snapshot::Health;
 use super::time::Span;
 
@@ -45,22 +46,29 @@ impl Engine {
             Command::Release(symbol) => self.release(*symbol, true, out),
             Command::Adopt(symbol) => self.release(*symbol, false, out),
             Command::Acknowledge(id) => {
-                if self.pending_notice.as_ref().is_some_and(|notice| notice.id <= *id) {
-                    self.pending_notice = None;
-                }
+                self.pending.acknowledge(*id);
                 return;
             }
+            Command::RetryVenue => self.retry_venue(out),
             Command::Present => return,
             Command::Leaving(how) => {
+                self.control.leaving = true;
+                if self.unprotected() > 0 {
+                    self.ask(out);
+                }
                 self.disarm(how, out);
                 self.write_baselines(out);
                 Ok(how.clone())
             }
         };
         let outcome = match outcome {
-            Ok(done) => done,
+            Ok(done) => {
+                self.pending.settle(|about| *about == About::Command);
+                done
+            }
             Err(why) => {
-                self.tell(Level::Warn, Kind::State, None, format!("{} refused: {why}", command.word()), out);
+                let text = format!("{} refused: {why}", command.word());
+                self.warn(Kind::State, None, text, About::Command, out);
                 format!("refused: {why}")
             }
         };
@@ -146,6 +154,15 @@ impl Engine {
         Ok(format!("flattening {what}"))
     }
 
+    fn retry_venue(&mut self, out: &mut Effects) -> Result<String, String> {
+        let refused = |cause: &ReduceCause| matches!(cause, ReduceCause::Venue { code, .. } if code.may_be_retried());
+        if !self.control.reducing.iter().any(refused) {
+            return Err("the exchange refuses neither this address nor the key".into());
+        }
+        out.push(Effect::Retry);
+        Ok("asked once more".into())
+    }
+
     fn reset(&mut self, out: &mut Effects) -> Result<String, String> {
         let Some(latch) = self.control.latch.clone() else { return Err("nothing is latched".into()) };
         if self.control.close.is_some() {
@@ -161,7 +178,7 @@ impl Engine {
             self.write_baselines(out);
         }
         out.push(Effect::Record(Record::Latch(None)));
-        self.pending_notice = None;
+        self.pending.clear();
         let text = format!("reset: {} lifted, SAFE", latch.cause);
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
         Ok(text)
@@ -185,7 +202,9 @@ impl Engine {
     }
 
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
-        if self.cancel(order, out) {
+        if let Some(protective) = self.protective.get(&order).cloned() {
+            Ok(self.cancel_protective(protective, out))
+        } else if self.cancel(order, out) {
             Ok(format!("cancel of order {}", order.0))
         } else {
             Err("that order no longer works".into())
@@ -217,6 +236,7 @@ impl Engine {
             }
         } else {
             self.protect(symbol);
+            self.ask(out);
         }
         out.push(Effect::Record(Record::Released { symbol, released }));
         let word = if released { "released: shown, never touched again" } else { "adopted: exits run again" };

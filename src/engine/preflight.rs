@@ -10,7 +10,7 @@ use super::Engine;
 use super::danger::{CLOCK_ALARM_MS, CLOCK_WARN_MS};
 use super::effect::Effects;
 use super::notice::{Kind, Level};
-use super::num::Money;
+use super::num::{Money, Rate};
 use super::risk::limits::{LimitKey, show};
 use super::risk::state::ReduceCause;
 use super::risk::verdict::DenialCode;
@@ -61,6 +61,7 @@ impl Engine {
             None => light("equity", false, "unknown: a position cannot be valued"),
         });
         checks.push(self.models_light());
+        checks.push(self.protection_light());
         checks.extend(EDGES.iter().map(|(name, dark)| self.edge_light(name, dark)));
         checks.extend(self.control.reducing.iter().filter_map(|cause| self.reducing_light(cause)));
         checks
@@ -160,18 +161,25 @@ impl Engine {
         lights
     }
 
+    /// What is left of a position when this process is gone.
+    fn protection_light(&self) -> Check {
+        let protect = &self.settings.protect;
+        let without = self.unprotected();
+        match (protect.stop == Rate::ZERO, protect.required) {
+            _ if without > 0 => warn("protection", false, format!("{without} position(s) have no stop at the venue")),
+            (true, true) => warn("protection", false, "required, and protect.stop_bps is 0: every entry is denied"),
+            (true, false) => warn("protection", false, "none: an open position has nothing when this process is gone"),
+            (false, false) => warn("protection", false, "not required: an entry may go without its stop"),
+            (false, true) => warn("protection", true, "every entry carries its stop"),
+        }
+    }
+
     /// A model that is installed is sound; its features need their time to warm up.
     fn models_light(&self) -> Check {
-        let is_warm = |desk: &&super::desk::Desk| {
-            desk.frame.as_ref().is_some_and(|frame| usize::from(frame.warm) == frame.values.len())
-        };
-        let (warm, all) = (self.desks.iter().filter(is_warm).count(), self.desks.len());
-        match self.models.len() {
-            0 => warn("models", false, "none: nothing will be entered"),
-            n if warm < all => {
-                warn("models", false, format!("{n} loaded, warming up: {warm} of {all} instruments ready"))
-            }
-            n => warn("models", true, format!("{n} loaded, {warm} instruments warm")),
+        match (self.models.len(), self.warming_words()) {
+            (0, _) => warn("models", false, "none: nothing will be entered"),
+            (n, Some(text)) => warn("models", false, format!("{n} loaded, no signal {text}")),
+            (n, None) => warn("models", true, format!("{n} loaded, warm")),
         }
     }
 

@@ -34,10 +34,12 @@ pub struct Settings {
     pub confirm: Span,
     /// Longest holding time.
     pub max_hold: Span,
-    /// Stop distance from entry; zero means none.
+    /// Distance from entry at which this program leaves at a loss; zero means none.
     pub stop: Rate,
-    /// Take-profit distance from entry; zero means none.
+    /// Distance at which it leaves with a profit; zero means none.
     pub take_profit: Rate,
+    /// What protects a position at the venue; the two above are what this program itself does.
+    pub protect: Protect,
     /// Only exits, never entries.
     pub close_only: bool,
     /// What a loss trip does to open positions.
@@ -57,6 +59,17 @@ pub struct Settings {
     pub tail: Option<String>,
     /// Our balance and the venue's may differ by this much: the venue rounds in its own way. Zero for paper.
     pub balance_tolerance: Money,
+}
+
+/// Protection at the venue: it works when this program, this machine or the way to the venue does not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Protect {
+    /// Distance of the stop from entry; zero means none.
+    pub stop: Rate,
+    /// Distance of the take-profit from entry; zero means none.
+    pub take_profit: Rate,
+    /// An entry that carries no stop is refused.
+    pub required: bool,
 }
 
 /// What a loss trip does to open positions.
@@ -87,6 +100,7 @@ impl Default for Settings {
             max_hold: Span::from_secs(60),
             stop: Rate::from_raw(3_000_000),
             take_profit: Rate::from_raw(4_000_000),
+            protect: Protect { stop: Rate::from_raw(10_000_000), take_profit: Rate::ZERO, required: true },
             close_only: false,
             on_loss_trip: OnLossTrip::Flatten,
             day_starts_at: Span(0),

@@ -196,8 +196,8 @@ pub struct StateView {
     pub armed_until: Option<Ts>,
     /// The latch, while killed or tripped.
     pub latch: Option<Latch>,
-    /// Why only reducing orders pass, in plain words.
-    pub reducing: Vec<String>,
+    /// Why only reducing orders pass.
+    pub reducing: Vec<Reduction>,
     /// Positions that are being exited while disarmed: banner `DISARMED · exiting 2`.
     pub exiting: u16,
     /// Open positions.
@@ -214,8 +214,19 @@ pub struct StateView {
     pub arming_refused: Option<String>,
     /// How long arming lasts when asked now.
     pub arm_for: Span,
+    /// Longest holding time: an exit of its own, where exits run.
+    pub max_hold: Span,
     /// Why no other account may take over now.
     pub stays: Option<String>,
+}
+
+/// One reason why only reducing orders pass.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reduction {
+    /// Venue name of the instrument; `None` concerns everything.
+    pub name: Option<String>,
+    /// In plain words.
+    pub why: String,
 }
 
 /// The states of the banner.
@@ -336,6 +347,8 @@ pub struct MarketRow {
     pub unrealised: Option<Money>,
     /// Why it does or does not trade now.
     pub verdict: Verdict,
+    /// Until its features have seen enough history for a signal; `None` when they have, or where there is no model.
+    pub warming: Option<Span>,
 }
 
 /// The answer to "why did it not trade?".
@@ -447,6 +460,8 @@ pub struct SignalRow {
     pub cost_bps: Option<f64>,
     /// Age of the features behind it.
     pub age: Option<Span>,
+    /// The strategy acts on this row.
+    pub decides: bool,
     /// `LONG 0.61>0.55`, `flat`, `edge gate: 0.8 bp < 11.6 bp`.
     pub verdict: String,
 }
@@ -484,6 +499,23 @@ pub struct PositionRow {
     pub close_cost: Option<Money>,
     /// Unconfirmed by the venue: shown with `?`.
     pub believed: bool,
+    /// What protects it at the venue.
+    pub protected: Protected,
+}
+
+/// What protects a position at the venue, whatever becomes of this program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Protected {
+    /// None is configured, and none is there.
+    Unwanted,
+    /// The venue has not said.
+    Unknown,
+    /// Nothing: an alarm.
+    None,
+    /// Nothing, and that is the person's choice.
+    Yours,
+    /// A stop at this price.
+    Stop(Price),
 }
 
 /// One line of the orders pane.
@@ -491,7 +523,7 @@ pub struct PositionRow {
 pub struct OrderRow {
     /// Our number.
     pub order: OrderSeq,
-    /// Order link id.
+    /// Order link id; the venue's own id of a protective order, which has none of ours.
     pub link_id: String,
     /// Instrument name.
     pub name: String,
@@ -507,7 +539,8 @@ pub struct OrderRow {
     pub price: Price,
     /// Purpose word.
     pub purpose: String,
-    /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`.
+    /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`; `@venue` of a
+    /// protective order that waits there.
     pub state: String,
     /// Still working?
     pub working: bool,

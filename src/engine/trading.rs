@@ -124,12 +124,13 @@ impl Engine {
             let detail = format!("notional={} step={}", self.settings.entry_notional, desk.instrument.step);
             Denial::with(DenialCode::OrderBelowMinimum, detail)
         })?;
-        let (price, tif) = if self.settings.passive_entry {
+        let (price, tif, from) = if self.settings.passive_entry {
             let best = desk.book.same(side).first().ok_or_else(missing)?;
-            (best.price, TimeInForce::PostOnly)
+            (best.price, TimeInForce::PostOnly, best.price)
         } else {
-            (self.slippage_bound(mid, side, symbol), TimeInForce::ImmediateOrCancel)
+            (self.slippage_bound(mid, side, symbol), TimeInForce::ImmediateOrCancel, mid)
         };
+        let protection = self.protection(desk, side, from);
         Ok(NewOrder {
             seq: self.orders.next_seq(),
             symbol,
@@ -139,6 +140,7 @@ impl Engine {
             tif,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection,
             decided: self.now,
         })
     }
@@ -187,7 +189,11 @@ impl Engine {
             order.purpose.word()
         );
         out.push(Effect::Submit(approved));
-        self.tell(Level::Info, Kind::Order, Some(order.symbol), text, out);
+        // One of many that do not leave is counted, not told.
+        let repeats = self.desks.get(order.symbol.index()).is_some_and(|desk| desk.kept_back.is_some());
+        if !(order.reduce_only && repeats) {
+            self.tell(Level::Info, Kind::Order, Some(order.symbol), text, out);
+        }
     }
 
     /// Exits of one held instrument, as far as its state allows them.

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use super::desk::Desk;
-use super::ids::order_link_id;
+use super::event::Protective;
+use super::ids::{OrderSeq, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Qty, Side};
 use super::orders::Order;
@@ -11,13 +12,16 @@ use super::risk::state::Arming;
 use super::signal::{Signal, crossing_bps, half_spread_bps, signal};
 use super::snapshot::{
     AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow,
-    PositionRow, SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
+    PositionRow, Reduction, SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
 };
 use super::strategy::threshold::edge_denial;
 use super::time::Span;
 
 /// Ended orders shown below the working ones.
 const ENDED_SHOWN: usize = 20;
+/// Pre-flight checks that are shown as health too.
+const HEALTH_CHECKS: [&str; 8] =
+    ["market feed", "books", "reconciled", "equity", "venue", "reducing", "disk", "watchdog"];
 /// Candles and trades handed to a viewer.
 const CANDLES_SHOWN: usize = 240;
 const TRADES_SHOWN: usize = 60;
@@ -50,7 +54,7 @@ impl Engine {
             limits: self.limit_rows(&account),
             account,
             notices: self.notices.iter().cloned().collect(),
-            pending_notice: self.pending_notice.clone(),
+            pending_notice: self.pending.first().cloned(),
             health: self.health_view(),
             shadow: None,
         }
@@ -74,7 +78,15 @@ impl Engine {
             Arming::Armed { until, .. } => Some(until),
             Arming::Safe => None,
         };
-        let mut reducing: Vec<String> = self.control.reducing.iter().map(ToString::to_string).collect();
+        let mut reducing: Vec<Reduction> = self
+            .control
+            .reducing
+            .iter()
+            .map(|cause| Reduction {
+                name: cause.symbol().map(|symbol| self.name(symbol).to_owned()),
+                why: cause.to_string(),
+            })
+            .collect();
         if self.state_word() == StateWord::Unknown {
             let why = if !self.account.is_known() {
                 "the venue has not said what the account holds"
@@ -83,7 +95,7 @@ impl Engine {
             } else {
                 "reconciling with the venue"
             };
-            reducing.insert(0, why.into());
+            reducing.insert(0, Reduction { name: None, why: why.into() });
         }
         StateView {
             word: self.state_word(),
@@ -98,6 +110,7 @@ impl Engine {
             preflight: self.preflight(),
             arming_refused: self.arming_refused(),
             arm_for: self.settings.arm_for,
+            max_hold: self.settings.max_hold,
             stays: self.may_leave().err(),
         }
     }
@@ -142,11 +155,12 @@ impl Engine {
         let held = self.account.holding(desk.symbol);
         let signal = signal(desk, &self.settings, self.settings.horizon_s, self.now).ok();
         let (change_pct, change_is_24h) = change(desk);
+        let (price_decimals, qty_decimals) = desk.decimals();
         MarketRow {
             symbol: desk.symbol,
             name: desk.instrument.name.clone(),
-            price_decimals: desk.instrument.price_decimals() as u8,
-            qty_decimals: desk.instrument.qty_decimals() as u8,
+            price_decimals: price_decimals as u8,
+            qty_decimals: qty_decimals as u8,
             last: self.freshness(desk.last.map(|last| last.1)),
             direction: desk.direction,
             change_pct,
@@ -161,6 +175,7 @@ impl Engine {
             position: held.signed,
             unrealised: self.unrealised_of(desk),
             verdict: desk.verdict.clone(),
+            warming: self.warming(desk),
         }
     }
 
@@ -222,6 +237,8 @@ impl Engine {
         }
         if self.models.len() > 1 {
             rows.push(self.ensemble_row(desk));
+        } else if let Some(row) = rows.iter_mut().find(|row| row.horizon_s == self.settings.horizon_s) {
+            row.decides = true;
         }
         rows
     }
@@ -249,7 +266,8 @@ impl Engine {
         let signal = signal(desk, &self.settings, horizon_s, self.now).ok();
         let probs = signal.map_or(Freshness::Missing, |s| Freshness::Fresh((s.up, s.flat, s.down)));
         let age = signal.map(|s| self.now.since(s.at));
-        self.finish_signal_row(desk, "ensemble", horizon_s, probs, signal, age)
+        let row = self.finish_signal_row(desk, "ensemble", horizon_s, probs, signal, age);
+        SignalRow { decides: true, ..row }
     }
 
     fn finish_signal_row(
@@ -270,6 +288,7 @@ impl Engine {
             edge_bps: signal.and_then(|s| s.edge_bps),
             cost_bps: signal.and_then(|s| s.cost_bps),
             age,
+            decides: false,
             verdict: self.signal_verdict(signal),
         }
     }
@@ -311,6 +330,7 @@ impl Engine {
                     released: self.control.released.contains(&held.symbol),
                     close_cost: self.close_cost(desk, held.qty(), side),
                     believed: !self.control.reconciled,
+                    protected: self.protected(desk),
                 })
             })
             .collect()
@@ -327,7 +347,28 @@ impl Engine {
 
     fn order_rows(&self) -> Vec<OrderRow> {
         let ended = self.orders.ended().rev().take(ENDED_SHOWN);
-        self.orders.working().rev().chain(ended).map(|order| self.order_row(order)).collect()
+        let ours = self.orders.working().rev().chain(ended).map(|order| self.order_row(order));
+        self.protective.iter().map(|(number, order)| self.protective_row(*number, order)).chain(ours).collect()
+    }
+
+    /// A protective order at the venue: it waits for its price.
+    fn protective_row(&self, number: OrderSeq, order: &Protective) -> OrderRow {
+        OrderRow {
+            order: number,
+            link_id: order.order.clone(),
+            name: self.name(order.symbol).to_owned(),
+            symbol: order.symbol,
+            side: order.side,
+            qty: order.qty,
+            filled: Qty::ZERO,
+            price: order.trigger,
+            purpose: order.purpose.word().to_owned(),
+            state: "@venue".into(),
+            working: true,
+            protective: true,
+            age: Span(0),
+            reason: String::new(),
+        }
     }
 
     fn order_row(&self, order: &Order) -> OrderRow {
@@ -406,19 +447,17 @@ impl Engine {
         let mut rows: Vec<HealthRow> = self
             .preflight()
             .into_iter()
-            .filter(|check| {
-                matches!(
-                    check.name.as_str(),
-                    "market feed" | "books" | "reconciled" | "equity" | "venue" | "disk" | "watchdog"
-                )
-            })
+            .filter(|check| HEALTH_CHECKS.contains(&check.name.as_str()))
             .filter(|check| check.health != Health::Skip)
             .map(|Check { name, health, detail }| HealthRow { name, health, detail })
             .collect();
+        // An answer without a forecast says only that there is not enough history yet.
         let fresh = |desk: &&Desk| {
             !desk.forecasts.is_empty()
                 && desk.forecasts.iter().all(|forecast| {
-                    forecast.as_ref().is_some_and(|f| self.now.since(f.features_at) <= self.settings.prediction_max_age)
+                    forecast.as_ref().is_some_and(|f| {
+                        !f.horizons.is_empty() && self.now.since(f.features_at) <= self.settings.prediction_max_age
+                    })
                 })
         };
         let predictions = self.desks.iter().filter(fresh).count();
@@ -426,6 +465,7 @@ impl Engine {
             let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
             let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
+            let took = self.warming_words().map_or(took, |words| format!(" · no signal {words}"));
             rows.push(row("models", health, format!("{predictions} of {} fresh{took}", self.desks.len())));
         }
         HealthView {

@@ -71,6 +71,16 @@ pub enum LedgerError {
          one, with a copy of the file beside it; nothing was changed now"
     )]
     Unchained,
+    /// The file went away under an open ledger.
+    #[error(
+        "the ledger {path} was removed or replaced while tickdeck runs. What is written now would be found by no later \
+         start, so nothing opens; stops and closes go on. Stop tickdeck, put the file back from a copy, and compare with \
+         the exchange before you arm again"
+    )]
+    Gone {
+        /// File.
+        path: PathBuf,
+    },
     /// The stand-in for an unreadable ledger refuses to open risk or to lift the latch.
     #[error("refused while the ledger is unreadable: {0}")]
     StandIn(String),
@@ -125,6 +135,9 @@ impl LedgerError {
     /// May the same rows succeed later (a full disk, a busy file), or is something wrong with the rows themselves?
     pub fn is_passing(&self) -> bool {
         use rusqlite::ErrorCode as Code;
+        if matches!(self, Self::Gone { .. }) {
+            return true;
+        }
         let Self::Storage(error) = self else { return false };
         matches!(
             error.sqlite_error_code(),

@@ -32,8 +32,11 @@ pub struct Ledger {
     pub(super) chain: Chain,
     /// Set in the stand-in for a ledger that could not be read.
     pub(super) stand_in: Option<Latch>,
+    /// Where the file must still be.
+    pub(super) place: Option<Place>,
     /// Held for its lock, which the system releases when this process ends, however it ends.
-    _lock: Option<File>,
+    #[expect(dead_code, reason = "held, not read")]
+    lock: Option<File>,
 }
 
 /// A ledger, or a stand-in that keeps the account killed.
@@ -65,15 +68,16 @@ impl Ledger {
             schema::migrate(&mut connection, from, &pair.stamp()).map_err(|e| unreadable(path, &e))?;
         }
         let chain = Chain::load(&connection).map_err(|e| unreadable(path, &e))?;
+        let place = Place::of(path).map_err(unopenable)?;
         let marker = Some(marker::path_beside(path, pair));
-        Ok(Self::over(connection, pair, chain, marker, Some(lock)))
+        Ok(Self { marker, place: Some(place), lock: Some(lock), ..Self::over(connection, pair, chain) })
     }
 
     /// A ledger that lives as long as the process: for backtests, which must not touch any other ledger.
     pub fn in_memory(pair: Pair) -> Result<Self, LedgerError> {
         let mut connection = Connection::open_in_memory()?;
         schema::migrate(&mut connection, 0, &pair.stamp())?;
-        Ok(Self::over(connection, pair, Chain::default(), None, None))
+        Ok(Self::over(connection, pair, Chain::default()))
     }
 
     /// Opens the ledger; one that cannot be read becomes a stand-in whose account is killed. A ledger in use or a folder
@@ -108,21 +112,61 @@ impl Ledger {
         self.pair
     }
 
-    fn over(connection: Connection, pair: Pair, chain: Chain, marker: Option<PathBuf>, lock: Option<File>) -> Self {
-        let (stamp, names) = (pair.stamp(), Vec::new());
+    /// Without a file.
+    fn over(connection: Connection, pair: Pair, chain: Chain) -> Self {
         Self {
             connection,
             pair,
-            stamp,
-            names,
+            stamp: pair.stamp(),
+            names: Vec::new(),
             run: None,
             earlier: Vec::new(),
-            marker,
+            marker: None,
             chain,
             stand_in: None,
-            _lock: lock,
+            place: None,
+            lock: None,
         }
     }
+}
+
+/// The file of an open ledger: what is written into one that was removed is written nowhere.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    identity: Identity,
+    /// The write-ahead log, where there is one: newest rows are in it alone.
+    log: Option<PathBuf>,
+}
+
+impl Place {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let log = Some(PathBuf::from(log)).filter(|log| log.exists());
+        Ok(Self { path: path.to_owned(), identity: identity(&fs::metadata(path)?), log })
+    }
+
+    /// Is it still the file that was opened?
+    pub fn check(&self) -> Result<(), LedgerError> {
+        let same = fs::metadata(&self.path).is_ok_and(|meta| identity(&meta) == self.identity);
+        let whole = self.log.as_ref().is_none_or(|log| log.exists());
+        if same && whole { Ok(()) } else { Err(LedgerError::Gone { path: self.path.clone() }) }
+    }
+}
+
+/// Device and number of a file, where the system has them.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(meta: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (meta.dev(), meta.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> Identity {
+    (0, 0)
 }
 
 /// Copies an older ledger beside itself (`paper.sqlite.v1.bak`, mode 0600) before its schema moves on.

@@ -126,8 +126,7 @@ impl Reader {
     /// Executions, newest first.
     pub fn fills(&self, filter: &Filter) -> Result<Sheet, LedgerError> {
         let columns = [
-            "at", "symbol", "side", "qty", "price", "fee", "maker", "kind", "realised", "position", "balance",
-            "exec_id",
+            "at", "symbol", "side", "qty", "price", "fee", "role", "kind", "realised", "position", "balance", "exec_id",
         ];
         let kind = if self.schema > 1 { "kind" } else { "'trade'" };
         let sql = format!(
@@ -166,8 +165,8 @@ impl Reader {
         Ok(sheet)
     }
 
-    /// What the ledger says about the account: latch, balance, open positions, last run.
-    pub fn status(&self) -> Result<Sheet, LedgerError> {
+    /// What the ledger says about the account: latch, balance, open positions, last run. `running`: an engine holds it.
+    pub fn status(&self, running: bool) -> Result<Sheet, LedgerError> {
         let mut sheet = Sheet::new(["fact", "value"]);
         let mut fact = |name: &str, value: String| sheet.push(vec![Cell::text(name), Cell::Text(value)]);
         fact("market and account", self.env.clone());
@@ -185,7 +184,8 @@ impl Reader {
             fact("last run", row.get(0)?);
             fact("started", Ts(row.get(1)?).to_string());
             let ended = row.get::<_, Option<i64>>(2)?.map(|at| Ts(at).to_string());
-            fact("ended", ended.unwrap_or_else(|| "not yet, or it crashed".to_owned()));
+            let cut_off = if running { "not yet: it runs" } else { "not in order: it crashed or was cut off" };
+            fact("ended", ended.unwrap_or_else(|| cut_off.to_owned()));
             fact("outcome", row.get::<_, Option<String>>(3)?.unwrap_or_default());
             fact("version", row.get(4)?);
         }
@@ -207,8 +207,32 @@ impl Reader {
             total.add(sum);
             sheet.push(sum.row(key, second.map(|_| symbol.as_str())));
         }
+        let taken_over = self.taken_over(filter)?;
+        if taken_over != Money::ZERO {
+            let outside = Sum { outside: taken_over, ..Sum::default() };
+            total.add(&outside);
+            sheet.push(outside.row("(taken over from the venue)", second.map(|_| "")));
+        }
         sheet.push(total.row("total", second.map(|_| "")));
         Ok(sheet)
+    }
+
+    /// What the venue's balance changed by that no fill, fee or funding of ours explains: transfers, and its rounding. The
+    /// first statement of an account is where it begins, no change. A balance belongs to no instrument.
+    fn taken_over(&self, filter: &Filter) -> Result<Money, LedgerError> {
+        if filter.symbol.is_some() {
+            return Ok(Money::ZERO);
+        }
+        let sql = "SELECT change FROM balances
+            WHERE cause = 'venue' AND id > (SELECT MIN(id) FROM balances WHERE cause = 'venue')
+                AND (?1 IS NULL OR run = ?1) AND at >= ?2";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query(params![filter.run, filter.since.0])?;
+        let mut sum = Money::ZERO;
+        while let Some(row) = rows.next()? {
+            sum += money(&row.get::<_, String>(0)?, "balances.change")?;
+        }
+        Ok(sum)
     }
 
     fn sums(&self, filter: &Filter, by: PnlBy) -> Result<BTreeMap<(String, String), Sum>, LedgerError> {
@@ -237,6 +261,7 @@ impl Reader {
                 realised: money(&text(6)?, "fills.realised")?,
                 fees: money(&text(7)?, "fills.fee")?,
                 funding: money(&text(8)?, "funding.amount")?,
+                outside: Money::ZERO,
             });
         }
         Ok(sums)
@@ -310,7 +335,7 @@ const WORDS: &[&str] = &[
     "state",
     "reason",
     "exec_id",
-    "maker",
+    "role",
     "kind",
     "cause",
     "key",
@@ -342,6 +367,8 @@ struct Sum {
     realised: Money,
     fees: Money,
     funding: Money,
+    /// What the venue's balance changed by without us.
+    outside: Money,
 }
 
 impl Sum {
@@ -351,6 +378,7 @@ impl Sum {
         self.realised += other.realised;
         self.fees += other.fees;
         self.funding += other.funding;
+        self.outside += other.outside;
     }
     fn row(&self, key: &str, second: Option<&str>) -> Vec<Cell> {
         let key = Cell::text(if key.is_empty() { "(between runs)" } else { key });
@@ -360,7 +388,7 @@ impl Sum {
             Cell::decimal(self.realised),
             Cell::decimal(self.fees),
             Cell::decimal(self.funding),
-            Cell::decimal(self.realised - self.fees + self.funding),
+            Cell::decimal(self.realised - self.fees + self.funding + self.outside),
         ];
         [key].into_iter().chain(second.map(Cell::text)).chain(figures).collect()
     }

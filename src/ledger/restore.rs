@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Ledger, LedgerError, marker};
 use crate::engine::account::Holding;
-use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
+use crate::engine::effect::{FLAT_PROVEN, NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{Baselines, EarlierOrder};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
@@ -35,6 +35,8 @@ pub struct Stored {
     pub baselines: Option<Baselines>,
     /// A kill or trip that nobody has lifted, from the ledger or from the marker file.
     pub latch: Option<Latch>,
+    /// When the whole account was last proven flat, where nothing has been opened, traded or killed since.
+    pub flat_proven: Option<Ts>,
     /// Last value of each limit that was changed by hand, in 1e-9 of its unit. The tighter of this and the file binds.
     pub limits: Vec<(LimitKey, i64)>,
     /// Instruments whose positions belong to the person.
@@ -72,6 +74,7 @@ impl Ledger {
             limits: limits(&self.connection)?,
             unresolved: unresolved(&self.connection)?,
             last_run: last_run(&self.connection)?,
+            flat_proven: flat_proven(&self.connection)?,
             latch: self.latch()?,
             ..Stored::default()
         };
@@ -120,6 +123,15 @@ fn last_run(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
     let sql = "SELECT max(at) FROM (SELECT max(ended) AS at FROM runs UNION ALL SELECT max(at) FROM baselines
                    UNION ALL SELECT max(at) FROM balances)";
     let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(at.map(Ts))
+}
+
+fn flat_proven(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
+    let sql = "SELECT max(at) FROM operators WHERE command = ?1
+                   AND at >= coalesce((SELECT max(at) FROM intents WHERE NOT reduce_only), 0)
+                   AND at >= coalesce((SELECT max(at) FROM fills), 0)
+                   AND at >= coalesce((SELECT max(at) FROM latches WHERE kind = 'killed'), 0)";
+    let at: Option<i64> = connection.query_row(sql, [FLAT_PROVEN], |row| row.get(0))?;
     Ok(at.map(Ts))
 }
 
@@ -291,6 +303,8 @@ fn earlier_order(
         tif: by_word(&TimeInForce::ALL, TimeInForce::word, tif).ok_or_else(|| word("intents.tif", tif))?,
         reduce_only,
         purpose: by_word(&Purpose::ALL, Purpose::word, purpose).ok_or_else(|| word("intents.purpose", purpose))?,
+        // What it carried is at the venue, which says so itself.
+        protection: Protection::default(),
         decided: Ts(decided),
     };
     let mut statement = connection.prepare_cached("SELECT exec_id, qty FROM fills WHERE run = ?1 AND seq = ?2")?;

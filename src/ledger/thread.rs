@@ -252,7 +252,7 @@ fn orders(jobs: &[Job]) -> Vec<OrderSeq> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::effect::{NewOrder, Purpose, Record, TimeInForce};
+    use crate::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
     use crate::engine::ids::{Pair, RunId, Symbol};
     use crate::engine::market::instrument::Instrument;
     use crate::engine::num::{Money, Price, Qty, Side};
@@ -272,6 +272,7 @@ mod tests {
             tif: TimeInForce::PostOnly,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(1),
         };
         Job::Intent { at: Ts(1), order, link_id: format!("tp-r-{seq}") }

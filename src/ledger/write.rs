@@ -58,6 +58,9 @@ impl Ledger {
             self.mark(Some(latch), &mut done);
         }
         let run = self.run.clone().ok_or(LedgerError::NoRun)?;
+        if let Some(place) = &self.place {
+            place.check()?;
+        }
         let txn = self.connection.transaction()?;
         let mut desk = Desk {
             connection: &txn,

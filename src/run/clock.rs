@@ -31,7 +31,10 @@ impl Clock {
     }
     /// The jump of the wall clock against this one since the last call, when there was one.
     pub fn take_jump(&mut self) -> Option<Span> {
-        let apart = Span(wall().since(self.now()).0);
+        self.jump_at(wall(), self.now())
+    }
+    fn jump_at(&mut self, wall: Ts, now: Ts) -> Option<Span> {
+        let apart = Span(wall.since(now).0);
         let new = Span(apart.0 - self.jumped.0);
         if new.0.abs() < JUMP_MIN.0 {
             return None;
@@ -66,5 +69,27 @@ impl Stopwatch {
     /// Time since the start.
     pub fn elapsed(self) -> Span {
         Span(i64::try_from(self.0.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_of_the_wall_clock_is_told_once_and_so_is_the_way_back() {
+        let mut clock = Clock::start();
+        let base = Ts::from_ms(1_763_800_000_000);
+        let mut at = |wall_s: i64, now_s: i64| {
+            clock
+                .jump_at(base + Span::from_secs(wall_s), base + Span::from_secs(now_s))
+                .map(|span| span.0 / 1_000_000_000)
+        };
+        assert_eq!(at(0, 0), None);
+        assert_eq!(at(11, 10), None, "a second of drift is none");
+        assert_eq!(at(3_620, 20), Some(3_600), "forward, or a machine that slept");
+        assert_eq!(at(3_630, 30), None, "once");
+        assert_eq!(at(40, 40), Some(-3_600), "back");
+        assert_eq!(at(50, 50), None);
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::effect::{Effect, Record};
+use crate::engine::effect::{Effect, Protection, Record};
 use crate::engine::time::Ts;
 
 /// Hash and count of the decisions of a run, with an optional copy of every line.
@@ -59,6 +59,20 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Protective levels, those that are there.
+struct Levels(Protection);
+
+impl std::fmt::Display for Levels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (word, level) in [("stop", self.0.stop), ("take-profit", self.0.take_profit)] {
+            if let Some(level) = level {
+                write!(f, " {word}={level}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
     let at = at.0;
     match effect {
@@ -66,7 +80,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             let o = order.get();
             write!(
                 line,
-                "{at} SUBMIT {} {} {} {} @ {} {:?} {} reduce_only={}",
+                "{at} SUBMIT {} {} {} {} @ {} {:?} {} reduce_only={}{}",
                 o.seq.0,
                 o.symbol.0,
                 o.side.word(),
@@ -74,7 +88,8 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
                 o.price,
                 o.tif,
                 o.purpose.word(),
-                o.reduce_only
+                o.reduce_only,
+                Levels(o.protection)
             )
         }
         Effect::Cancel(order) => write!(line, "{at} CANCEL {}", order.0),
@@ -86,6 +101,11 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             write!(line, "{at} INFER {} {:08x}", frame.symbol.0, crc.finalize())
         }
         Effect::Ask => write!(line, "{at} ASK"),
+        Effect::Protect { symbol, protection } => {
+            write!(line, "{at} PROTECT {}{}", symbol.0, Levels(*protection))
+        }
+        Effect::CancelProtective { symbol, order } => write!(line, "{at} CANCEL-PROTECTIVE {} {order}", symbol.0),
+        Effect::Retry => write!(line, "{at} RETRY"),
         Effect::Note(notice) => write!(line, "{at} NOTE {:?} {}", notice.kind, notice.text),
         Effect::Record(record) => match record {
             Record::Fill { order, symbol, side, fill, balance, position, .. } => write!(

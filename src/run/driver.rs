@@ -142,6 +142,10 @@ impl Driver {
     pub const fn run_id(&self) -> &RunId {
         &self.run
     }
+    /// Whose money it is.
+    pub const fn account(&self) -> Account {
+        self.account
+    }
     /// Event time of the run.
     pub const fn now(&self) -> Ts {
         self.now
@@ -355,6 +359,21 @@ impl Driver {
                 Effect::Ask => {
                     if let Some(venue) = &mut self.venue {
                         venue.ask(at);
+                    }
+                }
+                Effect::Protect { symbol, protection } => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.protect(at, symbol, protection);
+                    }
+                }
+                Effect::CancelProtective { symbol, order } => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.cancel_protective(at, symbol, &order);
+                    }
+                }
+                Effect::Retry => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.retry(at);
                     }
                 }
                 Effect::Record(record) => records.push(Job::Record { at, record }),

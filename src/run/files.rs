@@ -67,7 +67,7 @@ impl Files {
     }
     /// The ledger of a market and account.
     pub fn ledger(&self, pair: Pair) -> PathBuf {
-        self.data.join(pair.ledger_name())
+        ledger_path(&self.data, pair)
     }
     /// The folder of tapes.
     pub fn tapes(&self) -> PathBuf {
@@ -97,6 +97,11 @@ impl Files {
         let found = dirs.iter().find(|dir| holds_card(dir)).or(dirs.last());
         found.cloned().unwrap_or_else(|| self.data.join("models"))
     }
+}
+
+/// Where the ledger of a pair lies in a data directory.
+pub fn ledger_path(data_dir: &Path, pair: Pair) -> PathBuf {
+    data_dir.join(pair.ledger_name())
 }
 
 /// Makes a folder with mode 0700; one that exists is left as it is.

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
+use super::files::ledger_path;
 use super::lease::{Lease, LeaseError};
 use super::session::Session;
 use super::shadow::Shadow;
 use super::stage::{Left, Stage};
-use super::start::{
-    Opening, Setup, StartError, held_symbols, ledger_path, open, open_with, paper_venue, private_folder,
-};
+use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
 use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair};
@@ -105,6 +104,8 @@ impl Prepared {
         }
         if let Some(private) = options.private.as_ref().filter(|private| private.account == Account::Live) {
             setup.settings.tail = Some(private.credentials.tail().to_owned());
+            // Real money is never without its stop, whatever the file says.
+            setup.settings.protect.required = true;
         }
         let lease = options.private.as_ref().map(PrivateAccess::lease).transpose()?;
         let pair = Pair::bybit(account);
@@ -276,7 +277,8 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Res
     }
 }
 
-/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is always looked after.
+/// Instruments in which the ledger holds a position or an order without a known end belong to the run: what is open is
+/// always looked after.
 fn add_held(symbols: &mut Vec<String>, setup: &Setup, pair: Pair) {
     for held in held_symbols(&setup.data_dir, pair) {
         if !symbols.contains(&held) {

@@ -27,11 +27,15 @@ use crate::tui::link::{PlaybackRequest, QuitChoice, Request};
 const BATCH: usize = 256;
 /// Longest sleep: signals and threads wake the run earlier.
 const NAP_MAX: Duration = Duration::from_millis(100);
+/// A run whose positions have no stop at the venue does not end for this long: it tries to set one.
+const PROTECTS_FOR: Span = Span::from_secs(30);
 /// How long a run that ends waits for the venue to answer its cancels.
 const ANSWERS_TAKE: Span = Span::from_secs(3);
 /// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
 /// instead of racing through it.
 const BEHIND_MAX: Span = Span::from_secs(5);
+/// A run that did nothing for this long was stopped or starved: what it believes of market and account is old.
+const STOPPED_MIN: Span = Span::from_secs(5);
 
 /// How event time follows the clock.
 pub enum Pace {
@@ -116,9 +120,13 @@ struct State {
     published: Ts,
     reported: Ts,
     closing: bool,
+    /// The run ends so, once what it leaves is protected or the time is over.
+    leaving: Option<(Outcome, Ts)>,
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
+    /// The last turn of the loop.
+    turned: Ts,
 }
 
 #[derive(Default)]
@@ -138,9 +146,11 @@ impl Session {
             published: Ts(0),
             reported: now,
             closing: false,
+            leaving: None,
             seek: None,
             rate: Rate::default(),
             started: now,
+            turned: now,
         };
         let outcome = loop {
             if let Some(outcome) = self.turn(&mut state) {
@@ -192,7 +202,7 @@ impl Session {
         for panic in crash::take_foreign_panics() {
             self.driver.fault(Fault::Internal(format!("the thread {} fell over: {}", panic.thread, panic.message)));
         }
-        if let Some(outcome) = self.look_at_signals() {
+        if let Some(outcome) = self.look_at_signals(state).or_else(|| self.may_leave_now(state)) {
             return Some(outcome);
         }
         if let Some(outcome) = self.serve_waiting(state) {
@@ -207,7 +217,12 @@ impl Session {
             self.driver.fault(Fault::ClockJump(jump));
         }
         if matches!(self.pace, Pace::Clock) {
-            self.driver.look_at_clock(self.stage.clock.now());
+            let now = self.stage.clock.now();
+            self.driver.look_at_clock(now);
+            let away = now.since(std::mem::replace(&mut state.turned, now));
+            if away >= STOPPED_MIN {
+                self.driver.fault(Fault::Stopped(away));
+            }
         }
         if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
             self.driver.checked(check);
@@ -284,15 +299,44 @@ impl Session {
         racing && self.driver.depths().1 > crate::tape::thread::QUEUE_MAX / 4
     }
 
-    fn look_at_signals(&mut self) -> Option<Outcome> {
+    /// The process is to end and leave what is open. Asked a second time, it goes at once.
+    fn leave(&mut self, how: &str, outcome: Outcome, state: &mut State) -> Option<Outcome> {
+        self.driver.command(Command::Leaving(how.to_owned()));
+        if state.leaving.is_some() || !self.leaves_unprotected() {
+            return Some(outcome);
+        }
+        state.leaving = Some((outcome, self.stage.clock.now() + PROTECTS_FOR));
+        self.driver
+            .tell(format!("{how}: a position has no stop at the venue: one is set first, within {PROTECTS_FOR}"));
+        None
+    }
+
+    fn may_leave_now(&mut self, state: &mut State) -> Option<Outcome> {
+        let (_, until) = state.leaving.as_ref()?;
+        let over = self.stage.clock.now() >= *until;
+        if !over && self.leaves_unprotected() {
+            return None;
+        }
+        if over {
+            self.driver.tell("leaving a position WITHOUT a stop at the venue: look at the exchange".to_owned());
+        }
+        state.leaving.take().map(|(outcome, _)| outcome)
+    }
+
+    /// Does a position stay at a venue, which goes on without us, without a stop that is known to be there? Our own paper
+    /// account ends with us.
+    fn leaves_unprotected(&self) -> bool {
+        self.driver.account() != Account::Paper && self.driver.engine().unprotected() > 0
+    }
+
+    fn look_at_signals(&mut self, state: &mut State) -> Option<Outcome> {
         let signal = self.stage.signals.try_recv().ok()?;
         let name = signal.name();
         match signal {
             Signal::Quit => self.driver.command(Command::Kill),
             Signal::Interrupt if self.screen => self.driver.command(Command::Kill),
             Signal::Interrupt | Signal::Terminate | Signal::HangUp => {
-                self.driver.command(Command::Leaving(name.to_owned()));
-                return Some(Outcome::Signal(name));
+                return self.leave(name, Outcome::Signal(name), state);
             }
         }
         None
@@ -313,8 +357,7 @@ impl Session {
             Request::Playback(request) => self.playback(request, state),
             Request::Weather(word) => self.set_weather(&word),
             Request::Quit(QuitChoice::Leave) => {
-                self.driver.command(Command::Leaving("quit".to_owned()));
-                return Some(Outcome::Quit);
+                return self.leave("quit", Outcome::Quit, state);
             }
             Request::Quit(QuitChoice::CloseAndQuit) => {
                 let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
@@ -322,8 +365,7 @@ impl Session {
                 state.closing = self.driver.engine().closing();
             }
             Request::ScreenLost => {
-                self.driver.command(Command::Leaving("the screen was lost".to_owned()));
-                return Some(Outcome::ScreenLost);
+                return self.leave("the screen was lost", Outcome::ScreenLost, state);
             }
             Request::Switch { account, typed } => {
                 if let Err(why) = self.begin_switch(account, typed) {

@@ -186,6 +186,7 @@ mod tests {
             baselines: None,
             released: Vec::new(),
             account_known: true,
+            flat_proven: None,
             earlier: Vec::new(),
         }
     }

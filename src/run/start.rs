@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::clock::entropy;
+use super::files::ledger_path;
 use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Market, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
@@ -91,11 +92,6 @@ pub fn private_folder(path: &Path) -> Result<(), StartError> {
     })
 }
 
-/// Where the ledger of a pair lies.
-pub fn ledger_path(data_dir: &Path, pair: Pair) -> PathBuf {
-    data_dir.join(pair.ledger_name())
-}
-
 /// Opens the ledger and reads what the run starts from.
 pub fn open(
     pair: Pair,
@@ -181,6 +177,7 @@ pub fn open_with(
         settings: setup.settings.clone(),
         limits: tighter(&setup.limits, &stored.limits),
         latch: stored.latch,
+        flat_proven: stored.flat_proven.filter(|_| stored.unknown_holdings.is_empty()),
         balance,
         holdings: stored.holdings,
         baselines: stored.baselines,

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::format::{TapeHeader, TapeKind};
 use crate::engine::account::Holding;
 use crate::engine::command::Command;
-use crate::engine::effect::{NewOrder, Purpose, TimeInForce};
+use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{
     AccountUpdate, Bar, Baselines, EarlierOrder, Event, Fault, Fill, FillKind, Hold, HorizonForecast, Link, MarketData,
-    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Restored, Statement, Ticker, Trade,
+    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Protective, Restored, Statement, Ticker, Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
@@ -17,7 +17,7 @@ use crate::engine::num::{Money, Price, Qty, Rate, Side};
 use crate::engine::risk::limits::{LimitKey, RiskLimits};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::risk::verdict::DenialCode;
-use crate::engine::settings::{OnLossTrip, Settings};
+use crate::engine::settings::{OnLossTrip, Protect, Settings};
 use crate::engine::time::{Span, Ts};
 
 fn price(text: &str) -> Price {
@@ -79,6 +79,7 @@ fn settings() -> Settings {
         max_hold: Span(9),
         stop: Rate::from_raw(10),
         take_profit: Rate::from_raw(11),
+        protect: Protect { stop: Rate::from_raw(17), take_profit: Rate::from_raw(18), required: true },
         close_only: true,
         on_loss_trip: OnLossTrip::Hold,
         day_starts_at: Span(12),
@@ -106,6 +107,7 @@ fn restored() -> Restored {
         settings: settings(),
         limits: RiskLimits::try_new([5, 6, 9, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).unwrap(),
         latch: Some(Latch { cause: LatchCause::Killed("key".to_owned()), at: Ts(5) }),
+        flat_proven: Some(Ts(6)),
         balance: Money::from_units(10_000),
         holdings: vec![Holding::flat(Symbol(1))],
         baselines: Some(Baselines {
@@ -126,6 +128,7 @@ fn restored() -> Restored {
                 tif: TimeInForce::PostOnly,
                 reduce_only: true,
                 purpose: Purpose::Stop,
+                protection: Protection { stop: Some(Price::from_raw(8)), take_profit: Some(Price::from_raw(9)) },
                 decided: Ts(3),
             },
             link_id: "tt-r-000001".to_owned(),
@@ -234,7 +237,26 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             working: vec![OrderSeq(2)],
             unlisted: 6,
             foreign_orders: 7,
+            protection: vec![(Symbol(1), Protection { stop: Some(price("8")), take_profit: None })],
+            protective: vec![Protective {
+                symbol: Symbol(1),
+                order: "9e".to_owned(),
+                purpose: Purpose::Stop,
+                side: Side::Sell,
+                trigger: price("8"),
+                qty: qty("4"),
+            }],
         })),
+        Event::Account(AccountUpdate::Protection {
+            symbol: Symbol(1),
+            protection: Protection { stop: None, take_profit: Some(price("9")) },
+        }),
+        Event::Account(AccountUpdate::Protected {
+            symbol: Symbol(0),
+            side: Side::Sell,
+            fill: fill(),
+            purpose: Purpose::TakeProfit,
+        }),
         Event::Predicted(Prediction {
             symbol: Symbol(0),
             model: ModelId(0),
@@ -251,6 +273,7 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         Event::Link(Link::MarketAlive),
         Event::Fault(Fault::Tape { why: "slow".to_owned(), fatal: true }),
         Event::Fault(Fault::ClockJump(Span(-1))),
+        Event::Fault(Fault::Stopped(Span(7))),
         Event::Fault(Fault::TapeRecovered),
         Event::Ended,
     ]

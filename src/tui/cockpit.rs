@@ -167,8 +167,21 @@ impl Cockpit {
         }
         self.ui.hint = None;
         self.dispatch(key, live, now_ms, &mut out);
+        if live.session.playback.as_ref().is_some_and(|playback| playback.kind == "audit") {
+            self.refuse_commands(&mut out);
+        }
         self.sync_view(&mut out);
         out
+    }
+
+    /// An audit replay only plays what was recorded: nothing is commanded, and whoever tries is told.
+    fn refuse_commands(&mut self, out: &mut Vec<Request>) {
+        let asked = out.len();
+        out.retain(|request| !matches!(request, Request::Command(_)));
+        if out.len() < asked {
+            self.layers.clear();
+            self.ui.hint = Some("an audit plays what was recorded: nothing here can be commanded".to_owned());
+        }
     }
 
     fn dispatch(&mut self, key: Key, live: &Snapshot, now_ms: i64, out: &mut Vec<Request>) {
@@ -340,6 +353,7 @@ impl Cockpit {
             Id::Acknowledge => {
                 out.extend(live.pending_notice.as_ref().map(|n| Request::Command(Command::Acknowledge(n.id))));
             }
+            Id::RetryVenue => out.push(Request::Command(Command::RetryVenue)),
             Id::CancelOrder => self.cancel_order(key, live, now_ms, out),
             Id::Quit if validity::risk_is_on(live) => self.open(quit::Quit::new(live), key, now_ms),
             Id::Quit => {

@@ -299,6 +299,7 @@ mod tests {
             settings: crate::engine::settings::Settings::default(),
             limits: crate::engine::risk::limits::RiskLimits::default(),
             latch: None,
+            flat_proven: None,
             balance: Money::ZERO,
             holdings: Vec::new(),
             baselines: None,

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::state::UiState;
+use crate::engine::danger::Danger;
 use crate::engine::ids::{Account, Market};
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, Snapshot, StateWord};
 
 /// The answer.
@@ -90,6 +92,15 @@ pub fn reset(snapshot: &Snapshot, _: &UiState) -> Validity {
 /// There is a notice to acknowledge.
 pub fn acknowledge(snapshot: &Snapshot, _: &UiState) -> Validity {
     unless(snapshot.pending_notice.is_none(), "no notice waits")
+}
+
+/// The exchange refuses this address or the key.
+pub fn retry_venue(snapshot: &Snapshot, _: &UiState) -> Validity {
+    let refused = snapshot.danger.iter().any(|row| {
+        let Danger::Hold { code, .. } = &row.danger else { return false };
+        DenialCode::TABLE.iter().any(|(named, text, _)| text == code && named.may_be_retried())
+    });
+    unless(!refused, "the exchange refuses neither this address nor the key")
 }
 
 /// The selected position is ours.

@@ -6,7 +6,7 @@ pub mod paper;
 pub mod sim;
 pub mod simulated;
 
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{Event, MarketData};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::gate::Approved;
@@ -23,6 +23,12 @@ pub trait Venue: Send {
     fn cancel(&mut self, at: Ts, order: OrderSeq);
     /// Asks for the venue's own statement of the account.
     fn ask(&mut self, at: Ts);
+    /// Sets what protects a position; what is absent stays as it is. May be repeated freely.
+    fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection);
+    /// Cancels a protective order by the venue's id; may be repeated freely.
+    fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str);
+    /// Asks once whether the venue still refuses this address or key.
+    fn retry(&mut self, at: Ts);
     /// Takes in what arrived since the last call, where other threads listen.
     fn collect(&mut self);
     /// When the next event is due, if one is known.
@@ -44,6 +50,13 @@ impl Venue for paper::PaperVenue {
     fn ask(&mut self, at: Ts) {
         Self::ask(self, at);
     }
+    fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection) {
+        Self::protect(self, at, symbol, protection);
+    }
+    fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str) {
+        Self::cancel_protective(self, at, symbol, order);
+    }
+    fn retry(&mut self, _: Ts) {}
     fn collect(&mut self) {}
     fn next_due(&self) -> Option<Ts> {
         Self::next_due(self)

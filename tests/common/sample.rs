@@ -95,6 +95,7 @@ fn state() -> StateView {
         ],
         arming_refused: None,
         arm_for: Span::from_secs(900),
+        max_hold: Span::from_secs(900),
         stays: None,
     }
 }
@@ -156,6 +157,7 @@ fn markets() -> Vec<MarketRow> {
             position: 0,
             unrealised: None,
             verdict: Verdict::Flat,
+            warming: None,
         }
     };
     let disarmed = Denial::bare(DenialCode::StateDisarmed);
@@ -248,6 +250,7 @@ fn signals() -> Vec<SignalRow> {
         edge_bps: Some(edge),
         cost_bps: Some(11.6),
         age: Some(Span::from_ms(240)),
+        decides: model == "ensemble",
         verdict: verdict.to_owned(),
     };
     vec![
@@ -276,6 +279,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.43")),
             believed: false,
+            protected: Protected::Stop(price("63380")),
         },
         PositionRow {
             symbol: Symbol(1),
@@ -293,6 +297,7 @@ fn positions() -> Vec<PositionRow> {
             released: false,
             close_cost: Some(money("0.58")),
             believed: false,
+            protected: Protected::Stop(price("3253.7")),
         },
     ]
 }
@@ -517,7 +522,7 @@ pub fn reducing() -> Snapshot {
     snapshot.session.market_label = String::new();
     snapshot.session.weather = None;
     snapshot.state.word = StateWord::Reducing;
-    snapshot.state.reducing = vec!["max_gross_notional below what is used".to_owned()];
+    snapshot.state.reducing = vec![Reduction { name: None, why: "max_gross_notional below what is used".to_owned() }];
     snapshot.positions[1].believed = true;
     snapshot
 }

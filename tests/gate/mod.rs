@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use tickdeck::engine::account::Account;
 use tickdeck::engine::control::Control;
 use tickdeck::engine::desk::Desk;
-use tickdeck::engine::effect::{NewOrder, Purpose, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
@@ -15,12 +15,13 @@ use tickdeck::engine::risk::gate::{Approved, GateView, approve_opening, approve_
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::Arming;
 use tickdeck::engine::risk::verdict::Denial;
-use tickdeck::engine::settings::Settings;
+use tickdeck::engine::settings::{Protect, Settings};
 use tickdeck::engine::time::{Span, Ts};
 
 /// Everything the gate looks at.
 pub struct Gate {
     pub desks: Vec<Desk>,
+    instruments: Vec<Instrument>,
     pub account: Account,
     pub orders: Orders,
     control: Control,
@@ -46,12 +47,14 @@ fn wide() -> RiskLimits {
 impl Gate {
     pub fn new(instruments: Vec<Instrument>, balance: Money) -> Self {
         let armed = Arming::Armed { since: Ts(0), until: Ts(i64::MAX) };
+        let protect = Protect { required: false, ..Settings::default().protect };
         Self {
+            instruments: instruments.clone(),
             desks: instruments.into_iter().zip(0..).map(|(rules, at)| Desk::new(Symbol(at), rules, 0)).collect(),
             account: Account::new(balance, &[], true),
             orders: Orders::default(),
             control: Control { arming: armed, reconciled: true, ..Control::default() },
-            settings: Settings::default(),
+            settings: Settings { protect, ..Settings::default() },
             limits: wide(),
         }
     }
@@ -68,7 +71,18 @@ impl Gate {
     ) -> NewOrder {
         let purpose = if reduce_only { Purpose::Exit } else { Purpose::Entry };
         let seq: OrderSeq = self.orders.next_seq();
-        NewOrder { seq, symbol, side, qty, price, tif, reduce_only, purpose, decided: at }
+        NewOrder {
+            seq,
+            symbol,
+            side,
+            qty,
+            price,
+            tif,
+            reduce_only,
+            purpose,
+            protection: Protection::default(),
+            decided: at,
+        }
     }
 
     /// What the gate says.
@@ -82,6 +96,7 @@ impl Gate {
             settings: &self.settings,
             limits: &self.limits,
             desks: &self.desks,
+            instruments: &self.instruments,
             account: &self.account,
             orders: &self.orders,
             sent: &VecDeque::new(),

@@ -9,7 +9,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
 use tickdeck::engine::snapshot::{
-    AccountView, Check, Freshness, Health, HealthView, LimitRow, MarketRow, OrderRow, Playback, PositionRow,
+    AccountView, Check, Freshness, Health, HealthView, LimitRow, MarketRow, OrderRow, Playback, PositionRow, Protected,
     SessionView, Snapshot, StateView, StateWord, Verdict,
 };
 use tickdeck::engine::time::{Span, Ts};
@@ -45,6 +45,7 @@ fn market(index: u16, name: &str, last: &str) -> MarketRow {
         position: 0,
         unrealised: None,
         verdict: Verdict::Flat,
+        warming: None,
     }
 }
 
@@ -65,6 +66,7 @@ pub fn position(index: u16, name: &str, qty: &str, notional: &str) -> PositionRo
         released: false,
         close_cost: Some(usd("0.42")),
         believed: false,
+        protected: Protected::Unwanted,
     }
 }
 
@@ -131,6 +133,7 @@ pub fn calm() -> Snapshot {
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),
+            max_hold: Span::from_secs(900),
             stays: None,
         },
         account: AccountView {

@@ -5,17 +5,18 @@ use std::collections::VecDeque;
 
 use tickdeck::engine::Engine;
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::{Effect, Effects, NewOrder, Record};
+use tickdeck::engine::effect::{Effect, Effects, NewOrder, Protection, Record};
 use tickdeck::engine::event::{
-    Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored, Ticker, Trade,
+    AccountUpdate, Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored,
+    Statement, Ticker, Trade,
 };
 use tickdeck::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::book::{BookUpdate, Level};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::notice::Notice;
-use tickdeck::engine::num::{Money, Price, Qty, Side};
+use tickdeck::engine::num::{Money, Price, Qty, Rate, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
-use tickdeck::engine::settings::Settings;
+use tickdeck::engine::settings::{Protect, Settings};
 use tickdeck::engine::snapshot::{Snapshot, StateWord, View};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::paper::{PaperSettings, PaperVenue, VenueReport};
@@ -57,13 +58,23 @@ pub struct Rig {
     pub violations: Vec<String>,
     /// Every cancel.
     pub cancels: Vec<OrderSeq>,
+    /// Every protection that the engine asked the venue to set.
+    pub protects: Vec<(Symbol, Protection)>,
+    /// Protective orders that the engine cancelled, by the venue's id.
+    pub swept: Vec<String>,
     pub records: Vec<Record>,
     pub notices: Vec<Notice>,
     /// Keep submitted orders back instead of sending them: an intent that is not durable yet.
     pub hold_back: bool,
-    held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
+    /// The venue takes no protection that is asked for by itself.
+    pub refuses_protection: bool,
+    pub held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
+    /// Models answer without a forecast, as they do while features warm up.
+    pub silent_models: bool,
+    /// Open orders of others that the venue's statements count.
+    pub foreign_orders: u16,
     /// Re-send the book at every boundary, so that the feed is alive.
     pub alive: bool,
 }
@@ -76,6 +87,7 @@ pub fn eager() -> Settings {
         max_hold: Span::from_secs(3600),
         stop: tickdeck::engine::num::Rate::from_raw(0),
         take_profit: tickdeck::engine::num::Rate::from_raw(0),
+        protect: Protect { stop: Rate::ZERO, take_profit: Rate::ZERO, required: false },
         ..Settings::default()
     }
 }
@@ -98,6 +110,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         settings,
         limits,
         latch: None,
+        flat_proven: None,
         balance: usd(10_000),
         holdings: Vec::new(),
         baselines: None,
@@ -130,11 +143,16 @@ impl Rig {
             submitted: Vec::new(),
             violations: Vec::new(),
             cancels: Vec::new(),
+            protects: Vec::new(),
+            swept: Vec::new(),
             records: Vec::new(),
             notices: Vec::new(),
             hold_back: false,
+            refuses_protection: false,
             held_back: Vec::new(),
             forecast: [(0.2, 0.2, 0.0); 2],
+            silent_models: false,
+            foreign_orders: 0,
             alive: true,
         };
         rig.event(Event::Restored(Box::new(restored)));
@@ -193,10 +211,25 @@ impl Rig {
                     model: ModelId(0),
                     features_at: frame.at,
                     took: Span(1000),
-                    horizons: vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }],
+                    horizons: if self.silent_models {
+                        Vec::new()
+                    } else {
+                        vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }]
+                    },
                 }));
             }
             Effect::Ask => self.venue.ask(self.now),
+            Effect::Protect { symbol, protection } => {
+                self.protects.push((symbol, protection));
+                if !self.refuses_protection {
+                    self.venue.protect(self.now, symbol, protection);
+                }
+            }
+            Effect::CancelProtective { symbol, order } => {
+                self.venue.cancel_protective(self.now, symbol, &order);
+                self.swept.push(order);
+            }
+            Effect::Retry => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }
@@ -273,6 +306,10 @@ impl Rig {
                 self.now = self.now.max(at);
                 self.event(match report {
                     VenueReport::Order(update) => Event::Order(update),
+                    VenueReport::Account(AccountUpdate::Statement(statement)) => {
+                        let foreign_orders = self.foreign_orders;
+                        Event::Account(AccountUpdate::Statement(Statement { foreign_orders, ..statement }))
+                    }
                     VenueReport::Account(update) => Event::Account(update),
                 });
             }

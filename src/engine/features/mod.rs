@@ -129,6 +129,10 @@ pub struct FeatureState {
     book: Option<FromBook>,
     flow: flow::Flow,
     intensity: intensity::Intensity,
+    /// When the book was lost, until it is back.
+    lost: Option<Ts>,
+    /// How long the book was away when it came back last, until that was taken.
+    gap: Option<Span>,
 }
 
 /// What starts anew after a book gap.
@@ -159,6 +163,8 @@ impl FeatureState {
             book: None,
             flow: flow::Flow::new(),
             intensity: intensity::Intensity::new(),
+            lost: None,
+            gap: None,
         }
     }
 
@@ -209,6 +215,20 @@ impl FeatureState {
         since.is_some_and(|since| at.since(since) >= spec.warm_up)
     }
 
+    /// Time at `at` until every feature is past its warm-up, zero when all are. While there is no book it does not begin.
+    pub fn warm_in(&self, at: Ts) -> Span {
+        let left = |spec: &FeatureSpec| {
+            let since = if spec.from_book { self.book.as_ref().map(|book| book.since) } else { self.since };
+            Span(spec.warm_up.0 - since.map_or(0, |since| at.since(since).0))
+        };
+        FEATURES.iter().map(left).max().unwrap_or_default().max(Span(0))
+    }
+
+    /// How long the book was away, once after it came back.
+    pub fn take_gap(&mut self) -> Option<Span> {
+        self.gap.take()
+    }
+
     fn pass_to(&mut self, at: Ts) {
         if self.since.is_none() {
             self.since = Some(at);
@@ -234,6 +254,9 @@ impl FeatureState {
             self.on_gap();
             return;
         };
+        if let Some(lost) = self.lost.take() {
+            self.gap = Some(at.since(lost));
+        }
         let state = self.book.get_or_insert_with(|| FromBook::new(at, touch));
         state.touch = touch;
         state.imbalance.on_touch(&touch);
@@ -245,7 +268,9 @@ impl FeatureState {
     }
 
     fn on_gap(&mut self) {
-        self.book = None;
+        if self.book.take().is_some() {
+            self.lost = Some(self.now);
+        }
         self.intensity.forget_updates();
     }
 

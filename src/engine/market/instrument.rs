@@ -148,7 +148,8 @@ impl Instrument {
     }
 }
 
-fn decimals(raw: i64) -> usize {
+/// Decimals needed to write a number of 1e-9.
+pub fn decimals(raw: i64) -> usize {
     let mut raw = raw.max(1);
     let mut places: usize = 9;
     while places > 0 && raw % 10 == 0 {

@@ -168,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::effect::{Purpose, TimeInForce};
+    use crate::engine::effect::{Protection, Purpose, TimeInForce};
     use crate::engine::ids::{OrderSeq, Symbol};
     use crate::engine::num::{Money, Price, Side};
 
@@ -182,6 +182,7 @@ mod tests {
             tif: TimeInForce::GoodTillCancel,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(0),
         })
     }

@@ -106,3 +106,38 @@ impl Orders {
         self.working_of(symbol).any(|o| o.intent.purpose == Purpose::Entry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::effect::Protection;
+    use crate::engine::num::Price;
+
+    /// An old order that ends last is the newest end: it is on the screen, and its late fills still find it.
+    #[test]
+    fn ended_orders_leave_by_the_time_of_their_end() {
+        let mut orders = Orders::default();
+        for _ in 0..=ENDED_MAX {
+            let seq = orders.next_seq();
+            orders.add(NewOrder {
+                seq,
+                symbol: Symbol(0),
+                side: Side::Buy,
+                qty: Qty::from_raw(1),
+                price: Price::from_raw(1),
+                tif: TimeInForce::GoodTillCancel,
+                reduce_only: false,
+                purpose: Purpose::Entry,
+                protection: Protection::default(),
+                decided: Ts(0),
+            });
+        }
+        let end = OrderNews::Cancelled("over".into());
+        for seq in 2..=ENDED_MAX as u64 + 1 {
+            orders.apply(Ts(seq as i64), OrderSeq(seq), &end);
+        }
+        orders.apply(Ts(1_000), OrderSeq(1), &end);
+        assert_eq!(orders.ended().count(), ENDED_MAX);
+        assert!(orders.get(OrderSeq(1)).is_some() && orders.get(OrderSeq(2)).is_none());
+    }
+}

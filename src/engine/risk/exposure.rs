@@ -79,7 +79,7 @@ pub fn totals(worsts: impl Iterator<Item = Worst>) -> Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::effect::{Purpose, TimeInForce};
+    use crate::engine::effect::{Protection, Purpose, TimeInForce};
     use crate::engine::ids::OrderSeq;
     use crate::engine::time::Ts;
 
@@ -93,6 +93,7 @@ mod tests {
             tif: TimeInForce::GoodTillCancel,
             reduce_only,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(0),
         }
     }

@@ -14,6 +14,7 @@ use crate::engine::control::Control;
 use crate::engine::desk::Desk;
 use crate::engine::effect::NewOrder;
 use crate::engine::ids::Symbol;
+use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::orders::Orders;
 use crate::engine::settings::Settings;
@@ -51,6 +52,8 @@ pub struct GateView<'a> {
     pub limits: &'a RiskLimits,
     /// Every instrument.
     pub desks: &'a [Desk],
+    /// Their rules, in the same order.
+    pub instruments: &'a [Instrument],
     /// Balance and positions.
     pub account: &'a Account,
     /// Working orders.

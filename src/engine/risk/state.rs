@@ -105,6 +105,10 @@ impl ReduceCause {
             _ => true,
         }
     }
+    /// An instrument that the venue does not list: it never could open, and the edge tells of all of them at once.
+    pub const fn is_an_unknown_name(&self) -> bool {
+        matches!(self, Self::Venue { code: DenialCode::InstrumentUnknown, symbol: Some(_), .. })
+    }
     /// The symbol it is limited to.
     pub const fn symbol(&self) -> Option<Symbol> {
         match self {

@@ -53,13 +53,17 @@ pub enum DenialCode {
     InstrumentNotTrading,
     PriceOutsideBand,
     PositionModeHedge,
+    // What a person must act upon comes before what it leads to: reasons are shown in this order.
+    VenueKeyRefused,
+    VenueBanned,
     VenueUnreachable,
     VenueMaintenance,
     VenueDelisting,
-    VenueKeyRefused,
-    VenueBanned,
     VenueRefused,
     ClockSkew,
+    StopMissing,
+    StopAtOnce,
+    StopBeyondLiquidation,
 }
 
 impl DenialCode {
@@ -101,18 +105,25 @@ impl DenialCode {
         (Self::InstrumentNotTrading, "INSTRUMENT_NOT_TRADING", "not open for trading, or about to be delisted"),
         (Self::PriceOutsideBand, "PRICE_OUTSIDE_BAND", "the venue would re-price or refuse an order at this price"),
         (Self::PositionModeHedge, "POSITION_MODE_HEDGE", "the symbol is in hedge mode; only one-way mode is traded"),
+        (Self::VenueKeyRefused, "VENUE_KEY_REFUSED", "the venue refuses the key or its permissions"),
+        (Self::VenueBanned, "VENUE_BANNED", "the venue refuses this address for some minutes"),
         (Self::VenueUnreachable, "VENUE_UNREACHABLE", "the account's streams or requests do not get through"),
         (Self::VenueMaintenance, "VENUE_MAINTENANCE", "the venue announced or began maintenance"),
         (Self::VenueDelisting, "VENUE_DELISTING", "the venue announced the end of this contract"),
-        (Self::VenueKeyRefused, "VENUE_KEY_REFUSED", "the venue refuses the key or its permissions"),
-        (Self::VenueBanned, "VENUE_BANNED", "the venue refuses this address for some minutes"),
         (Self::VenueRefused, "VENUE_REFUSED", "the venue does not let this account open here"),
         (Self::ClockSkew, "CLOCK_SKEW", "this machine's clock is too far from the venue's"),
+        (Self::StopMissing, "STOP_MISSING", "an entry must carry its stop ([protect] stop_bps)"),
+        (Self::StopAtOnce, "STOP_AT_ONCE", "the stop or take-profit at the venue would trigger at once"),
+        (Self::StopBeyondLiquidation, "STOP_BEYOND_LIQUIDATION", "the position would be liquidated before its stop"),
     ];
 
     /// The text form.
     pub fn text(self) -> &'static str {
         Self::TABLE[self as usize].1
+    }
+    /// Can asking the venue once more end it?
+    pub const fn may_be_retried(self) -> bool {
+        matches!(self, Self::VenueBanned | Self::VenueKeyRefused)
     }
     /// One line of help.
     pub fn help(self) -> &'static str {

@@ -1,10 +1,12 @@
-//! Checks of one account with its own key, and the two changes that `--fix` may make there.
+//! Checks of one account with its own key, and the changes that `--fix` may make there.
 
 use super::network::{client, stream};
 use super::{Finding, unanswered};
 use crate::config::Config;
 use crate::engine::ids::Account as Whose;
-use crate::keys::{self, KeysError, Part, title};
+use crate::engine::num::UNIT;
+use crate::engine::risk::limits::LimitKey;
+use crate::keys::{self, KeysError, Part, Source, title};
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
 use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode, UserSettings};
@@ -21,6 +23,8 @@ pub enum Fix {
     OneWay(String),
     /// Have futures orders outside the price band refused instead of moved.
     RefuseOutsideBand,
+    /// Set the leverage of this instrument.
+    Leverage(String, u32),
 }
 
 /// An account that its key opens.
@@ -29,10 +33,20 @@ pub struct Account {
     whose: Whose,
     stream: String,
     symbols: Vec<String>,
+    /// Where the key was found: what is wrong with it is put right there.
+    source: Source,
+    /// The leverage above which a symbol's is worth a word.
+    leverage: u32,
+}
+
+/// Keys that were found.
+pub struct Found {
+    credentials: keys::Credentials,
+    source: Source,
 }
 
 /// Where the keys of an account come from; looks nothing up at the exchange.
-pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<keys::Credentials>) {
+pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<Found>) {
     let Some(places) = config.keys.of(whose) else {
         return (vec![Finding::skip("API key", "the paper account needs none; --mode names another account")], None);
     };
@@ -41,9 +55,10 @@ pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<keys::Creden
     let found =
         keys::find(whose, Part::ApiKey, places).and_then(|key| Ok((key, keys::find(whose, Part::Secret, places)?)));
     match found {
-        Ok(((api_key, key_from), (secret, secret_from))) => {
-            let detail = format!("{} from {key_from}; secret from {secret_from}", api_key.tail());
-            (vec![Finding::ok("API key", detail)], Some(keys::Credentials { api_key, secret }))
+        Ok(((api_key, source), (secret, secret_from))) => {
+            let detail = format!("{} from {source}; secret from {secret_from}", api_key.tail());
+            let credentials = keys::Credentials { api_key, secret };
+            (vec![Finding::ok("API key", detail)], Some(Found { credentials, source }))
         }
         Err(error) => (vec![told(&error)], None),
     }
@@ -51,7 +66,7 @@ pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<keys::Creden
 
 impl Account {
     /// Gets ready to ask. Nothing is sent.
-    pub fn open(config: &Config, whose: Whose, found: keys::Credentials) -> Result<Self, Finding> {
+    pub fn open(config: &Config, whose: Whose, found: Found) -> Result<Self, Finding> {
         let private = match whose {
             Whose::DemoAccount => PrivateAccount::Demo,
             Whose::Testnet => PrivateAccount::Testnet,
@@ -62,12 +77,15 @@ impl Account {
                 ));
             }
         };
+        let Found { credentials: found, source } = found;
         let credentials = Credentials::new(private, found.api_key.expose(), found.secret.into_text())
-            .map_err(|error| Finding::fail("API key", error.to_string(), "store it anew: `tickdeck keys set`"))?;
+            .map_err(|error| Finding::fail("API key", error.to_string(), anew(&source, whose)))?;
         let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())
             .map_err(|error| Finding::fail("addresses", error.to_string(), "correct it in [bybit]"))?;
         let rest = client(&config.bybit, hosts.rest(), Some(credentials)).map_err(|e| unanswered("account", &e))?;
-        Ok(Self { rest, whose, stream: hosts.stream(), symbols: config.symbols.clone() })
+        let leverage = config.limits().map_or(1, |limits| leverage_with_room(limits.get(LimitKey::MaxLeverage)));
+        let (stream, symbols) = (hosts.stream(), config.symbols.clone());
+        Ok(Self { rest, whose, stream, symbols, source, leverage })
     }
 
     /// Everything that can be asked about the account.
@@ -76,14 +94,14 @@ impl Account {
         self.rest.sync_clock().await.ok();
         let mut found = match self.rest.key_info().await {
             Ok(info) => judge_key(&info, self.whose),
-            Err(error) => return vec![refused_key(&error)],
+            Err(error) => return vec![refused_key(&error, &anew(&self.source, self.whose))],
         };
         found.push(match self.rest.account_info().await {
             Ok(info) => judge_account(&info),
             Err(error) => unanswered("account type", &error),
         });
         for symbol in &self.symbols {
-            found.push(self.position_mode(symbol).await);
+            found.extend(self.position(symbol).await);
         }
         found.push(self.band_action().await);
         found.push(stream("private stream", &self.stream, &config.bybit).await);
@@ -99,6 +117,7 @@ impl Account {
                 "{account}: have every futures order outside Bybit's price band refused instead of moved to its \
                  edge (set-limit-px-action, for the whole account)?"
             ),
+            Fix::Leverage(symbol, to) => format!("{account}: set the leverage of {symbol} to {to}?"),
         }
     }
 
@@ -107,6 +126,7 @@ impl Account {
         let (check, changed) = match fix {
             Fix::OneWay(symbol) => (mode_check(symbol), self.rest.one_way(symbol).await),
             Fix::RefuseOutsideBand => (BAND.to_owned(), self.rest.refuse_outside_band().await),
+            Fix::Leverage(symbol, to) => (leverage_check(symbol), self.rest.set_leverage(symbol, *to).await),
         };
         if let Err(error) = changed {
             let refused = unanswered(&check, &error);
@@ -114,20 +134,25 @@ impl Account {
                 Fix::OneWay(symbol) => {
                     format!("close positions and cancel orders of {symbol} first, or switch it on Bybit's page")
                 }
-                Fix::RefuseOutsideBand => refused.todo,
+                Fix::RefuseOutsideBand | Fix::Leverage(..) => refused.todo,
             };
             return Finding::fail(check, format!("not changed: {error}"), todo);
         }
         match fix {
-            Fix::OneWay(symbol) => self.position_mode(symbol).await,
+            Fix::OneWay(symbol) | Fix::Leverage(symbol, _) => {
+                let about = self.position(symbol).await;
+                let found = about.into_iter().find(|finding| finding.check == check);
+                found.unwrap_or_else(|| Finding::warn(check, "Bybit does not tell what it is now", "run this again"))
+            }
             Fix::RefuseOutsideBand => self.band_action().await,
         }
     }
 
-    async fn position_mode(&self, symbol: &str) -> Finding {
+    /// Position mode and leverage of an instrument.
+    async fn position(&self, symbol: &str) -> Vec<Finding> {
         match self.rest.positions_of(symbol).await {
-            Ok(rows) => judge_mode(symbol, &rows),
-            Err(error) => unanswered(&mode_check(symbol), &error),
+            Ok(rows) => vec![judge_mode(symbol, &rows), judge_leverage(symbol, &rows, self.leverage)],
+            Err(error) => vec![unanswered(&mode_check(symbol), &error)],
         }
     }
 
@@ -144,6 +169,26 @@ impl Account {
 
 const BAND: &str = "orders outside the price band";
 
+fn leverage_check(symbol: &str) -> String {
+    format!("leverage {symbol}")
+}
+
+/// One more than `max_leverage` (1e-9) rounded up: margin for the whole of it leaves no room for fees and orders.
+fn leverage_with_room(max: i64) -> u32 {
+    let whole = max / UNIT + i64::from(max % UNIT > 0);
+    u32::try_from(whole.max(1)).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Where a key is put right that was found there.
+fn anew(source: &Source, whose: Whose) -> String {
+    match source {
+        Source::Environment(name) => format!("set {name} and its secret anew"),
+        Source::File(path) => format!("write both anew: the key into {}, the secret into its own file", path.display()),
+        Source::Keyring => format!("`tickdeck keys set {}` stores both anew", whose.word()),
+        Source::Program(name) => format!("let `{name}` print the right ones"),
+    }
+}
+
 fn mode_check(symbol: &str) -> String {
     format!("position mode {symbol}")
 }
@@ -151,14 +196,13 @@ fn mode_check(symbol: &str) -> String {
 /// `retCode` of a signature that does not fit (contract 4).
 const SIGNATURE: i64 = 10_004;
 
-fn refused_key(error: &RestError) -> Finding {
+fn refused_key(error: &RestError, anew: &str) -> Finding {
     let todo = match error {
-        RestError::Refused { code: SIGNATURE, .. } => {
-            "the secret does not belong to this key: `tickdeck keys set` stores both anew"
-        }
-        RestError::Refused { .. } => {
-            "keys of the main network, demo trading and testnet are three different things: was it made for this account?"
-        }
+        RestError::Refused { code: SIGNATURE, .. } => format!("the secret does not belong to this key: {anew}"),
+        RestError::Refused { .. } => format!(
+            "keys of the main network, demo trading and testnet are three different things: was it made for this \
+             account? If not, {anew}"
+        ),
         error => return unanswered("API key accepted", error),
     };
     Finding::fail("API key accepted", error.to_string(), todo)
@@ -194,15 +238,16 @@ fn judge_key(info: &KeyInfo, whose: Whose) -> Vec<Finding> {
     vec![Finding::ok("API key accepted", "yes"), permissions, withdraw, bound, judge_expiry(info)]
 }
 
+/// Days are counted for keys that are bound to no address; the date stands on those that end for another reason.
 fn judge_expiry(info: &KeyInfo) -> Finding {
-    let until = info.expires.as_deref().unwrap_or("no date given");
-    match info.days_left {
-        // Bybit writes a count below one for keys that do not end.
-        Some(days) if (1..=EXPIRY_WARN_DAYS).contains(&days) => {
-            Finding::warn("API key expiry", format!("in {days} days ({until})"), "make a new one in time")
+    let check = "API key expiry";
+    match (info.days_left.filter(|days| *days > 0), &info.expires) {
+        (Some(days), _) if days <= EXPIRY_WARN_DAYS => {
+            Finding::warn(check, format!("in {days} day(s)"), "make a new one in time")
         }
-        Some(days) if days > 0 => Finding::ok("API key expiry", format!("in {days} days ({until})")),
-        _ => Finding::ok("API key expiry", until),
+        (Some(days), _) => Finding::ok(check, format!("in {days} days")),
+        (None, Some(date)) => Finding::ok(check, date.clone()),
+        (None, None) => Finding::ok(check, "no end is told"),
     }
 }
 
@@ -238,6 +283,20 @@ fn judge_mode(symbol: &str, rows: &[PositionRow]) -> Finding {
     match ours().next() {
         Some(_) => Finding::ok(check, "one-way"),
         None => Finding::warn(check, "Bybit says nothing about it", "is the symbol listed for this account?"),
+    }
+}
+
+fn judge_leverage(symbol: &str, rows: &[PositionRow], most: u32) -> Finding {
+    let check = leverage_check(symbol);
+    let highest = rows.iter().filter(|row| row.symbol == symbol).filter_map(|row| row.leverage).max();
+    match highest {
+        None => Finding::skip(check, "Bybit does not tell"),
+        Some(leverage) if i128::from(leverage.raw()) > i128::from(most) * i128::from(UNIT) => {
+            let detail = format!("{leverage}: a position needs little margin there, whatever max_leverage says here");
+            let todo = format!("`tickdeck doctor --fix` sets it to {most}, one more than max_leverage");
+            Finding::warn(check, detail, todo).fixed_by(Fix::Leverage(symbol.to_owned(), most))
+        }
+        Some(leverage) => Finding::ok(check, leverage.to_string()),
     }
 }
 
@@ -291,6 +350,8 @@ mod tests {
         ];
         assert_eq!(worst(&loose, Whose::Testnet), expected);
         assert_eq!(worst(&KeyInfo { days_left: Some(-1), ..info() }, Whose::Testnet), []);
+        assert_eq!(judge_expiry(&info()).detail, "in 60 days");
+        assert_eq!(judge_expiry(&KeyInfo { days_left: None, ..info() }).detail, "2027-01-01T00:00:00Z");
         let narrow = KeyInfo { permissions: vec![("Spot".into(), vec!["SpotTrade".into()])], ..info() };
         assert_eq!(worst(&narrow, Whose::Testnet), [("API key permissions".into(), Health::Fail)]);
     }
@@ -309,5 +370,7 @@ mod tests {
         assert_eq!(settings(None).fix, None);
         assert_eq!(settings(Some(false)).fix, Some(Fix::RefuseOutsideBand));
         assert_eq!(judge_mode("BTCUSDT", &[]).health, Health::Warn);
+        assert_eq!(judge_leverage("BTCUSDT", &[], 2).health, Health::Skip);
+        assert_eq!((leverage_with_room(UNIT), leverage_with_room(2 * UNIT + 1)), (2, 4));
     }
 }

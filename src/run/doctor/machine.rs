@@ -21,9 +21,12 @@ pub fn config(files: &Files, loaded: Result<&Loaded, &ConfigError>, now: Ts) -> 
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
-            let told = |problem: &crate::config::Problem| {
-                Finding::fail("configuration", problem.to_string(), "correct it; nothing starts before")
+            let todo = if path.exists() {
+                "correct it; nothing starts before"
+            } else {
+                "name a file that is there, or leave --config out: every key has a default"
             };
+            let told = |problem: &crate::config::Problem| Finding::fail("configuration", problem.to_string(), todo);
             return error.problems.iter().map(told).collect();
         }
     };
@@ -37,9 +40,23 @@ pub fn config(files: &Files, loaded: Result<&Loaded, &ConfigError>, now: Ts) -> 
 pub fn data_dir(files: &Files, config: &Config) -> Vec<Finding> {
     let dir = files.data_dir();
     if !dir.exists() {
-        return vec![Finding::skip("data directory", format!("{} is made by the first run", dir.display()))];
+        return vec![to_be_made(dir)];
     }
     vec![private(dir), room(dir, config.tape.min_free_gib), local(dir), keeps(dir)]
+}
+
+/// A directory that the first run makes, if it can.
+fn to_be_made(dir: &Path) -> Finding {
+    let above = dir.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
+    let probe = above.join(format!(".tickdeck-doctor-{}", std::process::id()));
+    match std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe)) {
+        Ok(()) => Finding::skip("data directory", format!("{} is made by the first run", dir.display())),
+        Err(error) => Finding::fail(
+            "data directory",
+            format!("{} cannot be made below {}: {error}", dir.display(), above.display()),
+            "name another one: --data-dir",
+        ),
+    }
 }
 
 #[cfg(unix)]

@@ -28,6 +28,11 @@ pub async fn public(config: &BybitConfig, account: Account) -> (Vec<Finding>, bo
         Err(error) => return (vec![unanswered("REST", &error)], false),
     };
     let mut found = Vec::new();
+    if hosts.is_simulated() {
+        let detail = "an address on this machine: a simulated exchange, not Bybit";
+        let todo = "what follows says nothing of Bybit; take the *_url lines out of [bybit] to look there";
+        found.push(Finding::warn("exchange", detail, todo));
+    }
     let answered = match rest.sync_clock().await {
         Ok(offset) => {
             found.push(Finding::ok("REST", format!("{} answers", hosts.rest())));

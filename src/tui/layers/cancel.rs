@@ -38,7 +38,12 @@ impl Layer for CancelProtective {
         let mut dialog = Dialog::new("CANCEL A PROTECTIVE ORDER").grave().foot("y cancel it   Esc keep it");
         dialog.row(self.what.clone(), Tone::Bright);
         dialog.gap();
-        dialog.say("Its position loses this protection at the venue.");
+        dialog
+            .say("Its position loses this protection at the venue: while tickdeck, this machine or its line is down,");
+        dialog.say(
+            "nothing closes it there. It is not set again for this position: NO STOP (yours), until it is flat or",
+        );
+        dialog.say("tickdeck is started anew.");
         dialog
     }
 }

@@ -75,8 +75,8 @@ fn market(symbol: Symbol, snapshot: &Snapshot) -> Dialog {
         return dialog;
     };
     verdict(row, &mut dialog);
-    for reason in &snapshot.state.reducing {
-        dialog.row(format!("only reducing orders: {reason}"), Tone::Warn);
+    for reason in snapshot.state.reducing.iter().filter(|r| r.name.as_ref().is_none_or(|name| *name == row.name)) {
+        dialog.row(format!("only reducing orders: {}", reason.why), Tone::Warn);
     }
     dialog.gap();
     let last = match &row.last {

@@ -9,6 +9,7 @@ use crate::engine::danger::Danger;
 use crate::engine::snapshot::Snapshot;
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::Request;
+use crate::tui::widgets::banner::moment;
 use crate::tui::widgets::{danger, figures};
 
 /// The layer.
@@ -47,7 +48,7 @@ impl Layer for Killed {
         let (snapshot, state) = (ctx.snapshot, &ctx.snapshot.state);
         let title = match (is_latched(snapshot), snapshot.positions.len(), state.flat_proven) {
             (false, _, _) => "KILL ASKED - the engine has not confirmed it yet".to_owned(),
-            (true, 0, Some(at)) => format!("KILLED - FLAT (proven {})", at.clock()),
+            (true, 0, Some(at)) => format!("KILLED - FLAT (proven {})", moment(at, snapshot.at)),
             (true, open, _) => format!("KILLED - {open} OPEN"),
         };
         let foot = if refusal(snapshot).is_none() {

@@ -4,7 +4,7 @@ use super::dialog::{Dialog, Tone};
 use super::flatten::{position_line, total_cost};
 use super::{Ctx, Layer, Outcome};
 use crate::engine::ids::{Account, Market};
-use crate::engine::snapshot::{PositionRow, Snapshot};
+use crate::engine::snapshot::{OrderRow, PositionRow, Protected, Snapshot};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::{QuitChoice, Request};
 use crate::tui::validity;
@@ -37,7 +37,7 @@ const WITH_RISK: [Choice; 3] = [
 const WITHOUT_RISK: [Choice; 2] = [("stay", None), ("quit", Some(QuitChoice::Leave))];
 
 /// What still looks after a position once this process is gone.
-fn what_stays(row: &PositionRow, snapshot: &Snapshot) -> String {
+pub fn what_stays(row: &PositionRow, snapshot: &Snapshot) -> String {
     let pair = snapshot.session.pair;
     match (pair.market(), pair.account()) {
         (Market::Simulated, _) => "ends with the simulated market".to_owned(),
@@ -45,15 +45,20 @@ fn what_stays(row: &PositionRow, snapshot: &Snapshot) -> String {
         (Market::Bybit, Account::Paper) => {
             "kept in the ledger; its stop and exits end with this process, nothing watches it".to_owned()
         }
-        (Market::Bybit, _) => {
-            let held: Vec<String> = snapshot
-                .orders
-                .iter()
-                .filter(|o| o.working && o.protective && o.symbol == row.symbol)
-                .map(|o| format!("{} {} at {}", o.purpose, o.link_id, o.price))
-                .collect();
-            if held.is_empty() { "NOTHING protects it at the venue".to_owned() } else { held.join(", ") }
-        }
+        (Market::Bybit, _) => at_the_venue(row, snapshot),
+    }
+}
+
+/// What the venue does for a position without us.
+fn at_the_venue(row: &PositionRow, snapshot: &Snapshot) -> String {
+    let target = |o: &&OrderRow| o.working && o.protective && o.symbol == row.symbol && o.purpose == "take-profit";
+    let target = snapshot.orders.iter().find(target);
+    let target = target.map_or_else(String::new, |order| format!(", take-profit {} @venue", order.price));
+    match row.protected {
+        Protected::Stop(stop) => format!("stop {stop} @venue{target}"),
+        Protected::Unknown => format!("the venue has not said what protects it{target}"),
+        Protected::Yours => format!("NO STOP (yours): NOTHING protects it at the venue{target}"),
+        Protected::None | Protected::Unwanted => format!("NO STOP: NOTHING protects it at the venue{target}"),
     }
 }
 

@@ -5,11 +5,28 @@ use super::dialog::{Dialog, Tone};
 use super::{Ctx, Layer, Outcome};
 use crate::engine::command::Command;
 use crate::engine::risk::state::Latch;
+use crate::engine::snapshot::{PositionRow, Snapshot};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::Request;
 use crate::tui::widgets::field::{Accepts, Field};
+use crate::tui::widgets::figures;
 
 const WORD: &str = "RESET";
+
+/// Which exits of a position run again at once: while latched only its stop did.
+fn resumes(row: &PositionRow, snapshot: &Snapshot) -> String {
+    let decimals = snapshot.markets.iter().find(|m| m.symbol == row.symbol).map_or(9, |m| m.price_decimals);
+    let target = row
+        .take_profit
+        .map_or("no take profit".to_owned(), |target| format!("take profit at {}", figures::price(target, decimals)));
+    let longest = snapshot.state.max_hold;
+    let holding = if row.age >= longest {
+        format!("held {} of at most {longest}: CLOSED AT ONCE", row.age)
+    } else {
+        format!("closed when held for {longest} (now {})", row.age)
+    };
+    format!("{}: exits resume at once: {target}, the model's exit, {holding}", row.name)
+}
 
 /// The reset guard.
 pub struct Reset {
@@ -63,6 +80,9 @@ impl Layer for Reset {
         dialog.pair("open", format!("{} positions", ctx.snapshot.positions.len()));
         dialog.gap();
         dialog.say("Lifts the latch and stays disarmed; arming is a step of its own.");
+        for row in ctx.snapshot.positions.iter().filter(|row| !row.released) {
+            dialog.row(resumes(row, ctx.snapshot), Tone::Warn);
+        }
         dialog.gap();
         if ctx.snapshot.session.tail.is_some() {
             dialog.row("Enter goes on to the typed tail of the account", Tone::Bright);

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::ids::Market;
-use crate::engine::snapshot::Freshness;
+use crate::engine::snapshot::{Freshness, Protected};
 use crate::tui::widgets::candles::{self, Line};
 use crate::tui::widgets::figures;
 use crate::tui::widgets::pen::Pen;
@@ -82,6 +82,9 @@ impl Pane for Chart {
         }
         if let Some(position) = scene.snapshot.positions.iter().find(|p| p.symbol == focus.symbol) {
             lines.extend(position.stop.map(|price| Line { mark: 'S', price, style: theme.warn }));
+            if let Protected::Stop(price) = position.protected {
+                lines.push(Line { mark: 'V', price, style: theme.warn });
+            }
             lines.push(Line { mark: 'E', price: position.entry, style: theme.text });
             lines.extend(position.take_profit.map(|price| Line { mark: 'T', price, style: theme.text }));
         }

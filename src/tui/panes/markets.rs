@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use super::{Pane, PaneId, Scene};
 use crate::engine::market::book::BookState;
 use crate::engine::num::{Money, Qty, Side};
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Freshness, MarketRow, Verdict};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::figures::{self, long_short, side_arrow};
@@ -164,7 +165,12 @@ pub(crate) fn verdict(row: &MarketRow, theme: &Theme) -> (String, Style) {
         Verdict::Holding(s) => (format!("{} held", side(*s)), tone(*s)),
         Verdict::Exiting(s) => (format!("{} exiting", side(*s)), tone(*s)),
         Verdict::Denied(s, denial) => (format!("{} {} {denial}", side(*s), g.veto), theme.text),
-        Verdict::Quiet(denial) => (denial.to_string(), theme.dim),
+        Verdict::Quiet(denial) => match row.warming {
+            Some(left) if matches!(denial.code, DenialCode::PredictionMissing | DenialCode::PredictionStale) => {
+                (format!("warming {left}"), theme.dim)
+            }
+            _ => (denial.to_string(), theme.dim),
+        },
     }
 }
 

@@ -108,7 +108,7 @@ fn arming(scene: &Scene<'_>) -> String {
             let left = state.armed_until.map_or_else(|| "?".to_owned(), |u| u.since(scene.snapshot.at).to_string());
             format!("{} ARMED, {left} left", g.armed)
         }
-        StateWord::Reducing => format!("{} REDUCING", g.reducing),
+        StateWord::Reducing => format!("{} {}", g.reducing, banner::reducing_words(state, scene.snapshot.at)),
         StateWord::Tripped => format!("{} TRIPPED", g.latched),
         StateWord::Killed => format!("{} KILLED", g.latched),
         StateWord::Unknown => format!("{} UNKNOWN", g.unknown),
@@ -121,7 +121,7 @@ fn consequence(state: &StateView, scene: &Scene<'_>) -> String {
         return format!("{} · R resets", latch.cause);
     }
     if let Some(cause) = state.reducing.first() {
-        return cause.clone();
+        return cause.name.as_ref().map_or_else(|| cause.why.clone(), |name| format!("{name}: {}", cause.why));
     }
     match state.word {
         StateWord::Armed => state.armed_until.map_or_else(String::new, |until| format!("lapses at {}", until.clock())),

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::num::{Money, Price};
-use crate::engine::snapshot::{Freshness, PositionRow};
+use crate::engine::snapshot::{Freshness, PositionRow, Protected};
 use crate::tui::widgets::figures::{self, long_short, side_arrow};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
@@ -13,13 +13,14 @@ use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
 /// The pane.
 pub struct Positions;
 
-const COLUMNS: [Column; 13] = [
+const COLUMNS: [Column; 14] = [
     words("symbol", 9, 0),
     words("side", 6, 0),
     number("qty", 8, 0),
     number("entry", 10, 3),
     number("mark", 10, 4),
     number("uPnL", 9, 0),
+    number("@venue", 10, 1),
     number("stop", 10, 2),
     number("target", 10, 7),
     number("liq", 10, 6),
@@ -69,12 +70,18 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
     let (confirmed, doubt) = if row.believed { (theme.believed, "?") } else { (theme.text, "") };
     let (mark_style, pnl_style) =
         if row.mark.fresh().is_some() { (theme.text, theme.signed(pnl)) } else { (theme.dim, theme.dim) };
-    let note = if row.released {
-        "released: yours".to_owned()
-    } else if row.believed {
-        "unconfirmed".to_owned()
-    } else {
-        String::new()
+    let note = match row.protected {
+        _ if row.released => "released: yours",
+        _ if row.believed => "unconfirmed",
+        Protected::Yours => "NO STOP (yours)",
+        _ => "",
+    };
+    let (venue, venue_style) = match row.protected {
+        Protected::Stop(stop) => (figure(stop), theme.text),
+        Protected::None => ("NO STOP".to_owned(), theme.alarm),
+        Protected::Yours => ("NO STOP".to_owned(), theme.warn),
+        Protected::Unknown => (figures::UNKNOWN.to_owned(), theme.warn),
+        Protected::Unwanted => ("none".to_owned(), theme.dim),
     };
     Row {
         dim: row.released,
@@ -85,6 +92,7 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
             Cell::Number(figure(row.entry), theme.text),
             Cell::Number(figures::or_unknown(row.mark.value(), |mark| figure(*mark)), mark_style),
             Cell::Number(figures::or_unknown(row.unrealised, figures::signed_money), pnl_style),
+            Cell::Number(venue, venue_style),
             Cell::Number(
                 row.stop.map_or_else(|| "none".to_owned(), figure),
                 row.stop.map_or(theme.warn, |_| theme.text),
@@ -94,7 +102,7 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
             Cell::Number(row.age.to_string(), theme.dim),
             Cell::Number(figures::or_unknown(row.notional, figures::money), theme.dim),
             Cell::Number(figures::or_unknown(row.close_cost, figures::money), theme.dim),
-            Cell::Text(note, theme.warn),
+            Cell::Text(note.to_owned(), theme.warn),
         ],
     }
 }

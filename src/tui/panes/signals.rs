@@ -13,7 +13,7 @@ use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
 pub struct Signals;
 
 const COLUMNS: [Column; 9] = [
-    words("model", 9, 0),
+    words("model", 11, 0),
     number("hor", 4, 1),
     words("up·fl·down", 10, 4),
     words("u/f/d %", 8, 0),
@@ -21,7 +21,7 @@ const COLUMNS: [Column; 9] = [
     number("edge bp", 7, 2),
     number("cost", 5, 7),
     number("age", 5, 5),
-    rest("verdict", 15, 3),
+    rest("verdict", 13, 3),
 ];
 
 impl Pane for Signals {
@@ -55,10 +55,11 @@ impl Pane for Signals {
             );
             return;
         }
-        // The ensemble comes last and decides: with too little room the first rows go.
+        // With too little room the row that decides stays in sight.
         let room = usize::from(if area.height >= 3 { area.height - 1 } else { area.height });
         let selected = scene.selected(PaneId::Signals, rows.len());
-        let skip = if selected.is_none() { rows.len().saturating_sub(room) } else { 0 };
+        let decides = rows.iter().position(|row| row.decides).unwrap_or(rows.len());
+        let skip = if selected.is_none() { rows.len().saturating_sub(room).min(decides) } else { 0 };
         let lines: Vec<Row> = rows.iter().skip(skip).map(|row| line(row, scene)).collect();
         table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
     }
@@ -67,11 +68,14 @@ impl Pane for Signals {
 fn line(row: &SignalRow, scene: &Scene<'_>) -> Row {
     let theme = scene.theme;
     let fresh = row.probs.fresh().copied();
-    let name = if row.model == "ensemble" { theme.bright } else { theme.text };
+    let name = if row.decides { theme.bright } else { theme.text };
     let edge = row.edge_bps.unwrap_or(f64::NAN);
     let verdict = match &row.probs {
         Freshness::Stale { age, .. } => format!("STALE {age}"),
-        Freshness::Missing => "no prediction".to_owned(),
+        Freshness::Missing => match scene.market(row.symbol).and_then(|market| market.warming) {
+            Some(left) => format!("warming {left}"),
+            None => "no prediction".to_owned(),
+        },
         Freshness::Fresh(_) => row.verdict.clone(),
     };
     Row {

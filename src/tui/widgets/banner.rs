@@ -8,11 +8,12 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::figures;
-use super::pen::{Pen, columns};
+use super::pen::{Pen, columns, shorten};
 use crate::engine::ids::{Account, Market};
 use crate::engine::num::UNIT;
 use crate::engine::risk::limits::LimitKey;
 use crate::engine::snapshot::{Playback, SessionView, Snapshot, StateView, StateWord};
+use crate::engine::time::{Span, Ts};
 use crate::tui::glyphs::Glyphs;
 use crate::tui::panes::Scene;
 use crate::tui::theme::Theme;
@@ -131,8 +132,8 @@ fn choose(pieces: &[Piece], width: u16) -> (Vec<Option<usize>>, Spacing) {
     (grant(Spacing::Tight).0, Spacing::Tight)
 }
 
-/// Forms up to this rank are the words that must be there.
-const WORDS: u8 = 2;
+/// Forms up to this rank are the words and the money that must be there.
+const WORDS: u8 = 3;
 /// Forms up to this rank are worth standing closer for.
 const ESSENTIALS: u8 = 9;
 
@@ -198,7 +199,7 @@ fn market(snapshot: &Snapshot, ground: Style) -> Piece {
     };
     let mut forms = word;
     if session.simulated_venue {
-        forms = vec![(0, "SIM".to_owned()), (2, "SIM EXCHANGE".to_owned())];
+        forms = vec![(0, "SIM".to_owned()), (6, "SIM EXCHANGE".to_owned())];
     }
     if let Some((_, longest)) = forms.last().cloned()
         && let detail = market_detail(session)
@@ -236,7 +237,7 @@ fn account(account: Account, glyphs: &Glyphs) -> Vec<(u8, String)> {
         Account::Testnet => vec![(0, format!("{} BYBIT TESTNET", glyphs.testnet))],
         Account::Live => {
             let bar = glyphs.live;
-            vec![(0, format!("{bar}LIVE{bar}")), (3, format!("{bar}LIVE{bar}REAL MONEY{bar}"))]
+            vec![(0, format!("{bar}LIVE{bar}")), (2, format!("{bar}LIVE{bar}REAL MONEY{bar}"))]
         }
     }
 }
@@ -244,7 +245,7 @@ fn account(account: Account, glyphs: &Glyphs) -> Vec<(u8, String)> {
 /// The word of the state, longer forms with its cause. A latch or an unknown account is loud on every ground.
 fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
     let (view, g) = (&snapshot.state, &theme.glyphs);
-    let open = open_words(view);
+    let open = open_words(view, snapshot.at);
     let (forms, style) = match view.word {
         StateWord::Safe if view.exiting > 0 => {
             let exiting = view.exiting;
@@ -253,33 +254,38 @@ fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
                 vec![
                     (0, "DISARMED".to_owned()),
                     (2, short),
-                    (3, format!("{} DISARMED · exiting {exiting}", g.exiting)),
+                    (5, format!("{} DISARMED · exiting {exiting}", g.exiting)),
                 ],
                 ground,
             )
         }
         StateWord::Safe => (
-            vec![(0, "SAFE".to_owned()), (3, format!("{} SAFE", g.safe)), (11, format!("{} SAFE (disarmed)", g.safe))],
+            vec![(0, "SAFE".to_owned()), (5, format!("{} SAFE", g.safe)), (11, format!("{} SAFE (disarmed)", g.safe))],
             ground,
         ),
         StateWord::Armed => {
             let left = view.armed_until.map_or_else(|| "?".to_owned(), |until| until.since(snapshot.at).to_string());
             (
-                vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (3, format!("{0} ARMED {left}", g.armed))],
+                vec![(0, "ARMED".to_owned()), (2, format!("ARMED {left}")), (5, format!("{0} ARMED {left}", g.armed))],
                 ground,
             )
         }
-        StateWord::Reducing => {
-            (with_cause("REDUCING", "", g.reducing, view.reducing.first().map(String::as_str)), theme.killed)
-        }
+        StateWord::Reducing => (reducing(view, snapshot.at, g), theme.killed),
         StateWord::Tripped => {
             let cause = view.latch.as_ref().map(|l| l.cause.to_string());
-            (with_cause("TRIPPED", &open, g.latched, cause.as_deref()), theme.killed)
+            let short = format!("TRIPPED·{}", open.split(" (").next().unwrap_or(&open));
+            let long = format!("{} TRIPPED · {open}", g.latched);
+            (with_cause(vec![(0, "TRIPPED".to_owned()), (2, short), (5, long)], cause.as_deref(), g), theme.killed)
         }
-        StateWord::Killed => (with_cause("KILLED", &open, g.latched, None), theme.killed),
+        StateWord::Killed => {
+            let short = format!("KILLED·{}", open.split(" (").next().unwrap_or(&open));
+            let long = format!("{} KILLED · {open}", g.latched);
+            (vec![(0, "KILLED".to_owned()), (2, short), (5, long)], theme.killed)
+        }
         StateWord::Unknown => {
-            let cause = view.reducing.first().or(view.arming_refused.as_ref());
-            (with_cause("UNKNOWN", "", g.unknown, cause.map(String::as_str)), theme.killed)
+            let cause = view.reducing.first().map(|reason| reason.why.as_str()).or(view.arming_refused.as_deref());
+            let long = format!("{} UNKNOWN", g.unknown);
+            (with_cause(vec![(0, "UNKNOWN".to_owned()), (5, long)], cause, g), theme.killed)
         }
     };
     let forms = if style == theme.killed {
@@ -290,36 +296,63 @@ fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
     Piece::left(forms, style)
 }
 
-fn with_cause(word: &str, open: &str, glyph: char, cause: Option<&str>) -> Vec<(u8, String)> {
-    let mut forms = vec![(0, word.to_owned())];
-    let mut long = format!("{glyph} {word}");
-    if !open.is_empty() {
-        forms.push((2, format!("{word}·{}", open.split(" (").next().unwrap_or(open))));
-        long = format!("{glyph} {word} · {open}");
-    }
-    forms.push((3, long));
-    if let Some(cause) = cause {
-        let tail = if open.is_empty() { String::new() } else { format!(" · {open}") };
-        forms.push((4, format!("{glyph} {word}: {cause}{tail}")));
+/// Armed or not, until when, and what is reduced: one instrument's reason leaves the others armed.
+fn reducing(view: &StateView, at: Ts, g: &Glyphs) -> Vec<(u8, String)> {
+    let long = reducing_words(view, at);
+    let short = if view.armed_until.is_some() { "ARMED·REDUCING" } else { "REDUCING" };
+    let forms = vec![(0, short.to_owned()), (2, long.replace(" · ", "·")), (5, format!("{} {long}", g.reducing))];
+    with_cause(forms, view.reducing.first().map(|reason| reason.why.as_str()), g)
+}
+
+/// `ARMED 12m04 · REDUCING SOLUSDT`, `REDUCING`, `ARMED 42s · REDUCING 3 symbols`.
+pub fn reducing_words(view: &StateView, at: Ts) -> String {
+    let armed = view.armed_until.map_or(String::new(), |until| format!("ARMED {} · ", until.since(at)));
+    let mut names: Vec<&str> = view.reducing.iter().filter_map(|reason| reason.name.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let everything = view.reducing.iter().any(|reason| reason.name.is_none());
+    let what = match names.as_slice() {
+        [] => String::new(),
+        _ if everything => String::new(),
+        [only] => format!(" {only}"),
+        several => format!(" {} symbols", several.len()),
+    };
+    format!("{armed}REDUCING{what}")
+}
+
+/// Lengths of a cause in the banner with their ranks: it takes what money leaves over. It is whole in events and health.
+const CAUSES: [(u8, u16); 3] = [(10, 24), (12, 48), (15, 96)];
+
+/// The forms, and the last of them with as much of the cause as there is room for.
+fn with_cause(mut forms: Vec<(u8, String)>, cause: Option<&str>, g: &Glyphs) -> Vec<(u8, String)> {
+    let Some((cause, longest)) = cause.zip(forms.last().map(|form| form.1.clone())) else { return forms };
+    for (rank, width) in CAUSES {
+        forms.push((rank, format!("{longest}: {}", shorten(cause, width, g.ellipsis))));
     }
     forms
 }
 
 /// `2 OPEN`, `CLOSING 2`, `FLAT (proven 14:32:09)`: killed is not flat.
-fn open_words(view: &StateView) -> String {
+fn open_words(view: &StateView, now: Ts) -> String {
     match (view.open, view.flat_proven) {
         (open, _) if view.closing => format!("CLOSING {open}"),
-        (0, Some(at)) => format!("FLAT (proven {})", at.clock()),
+        (0, Some(at)) => format!("FLAT (proven {})", moment(at, now)),
         (0, None) => "0 OPEN (not proven)".to_owned(),
         (open, _) => format!("{open} OPEN"),
     }
+}
+
+/// A time of today by the clock, an older one with its day.
+pub fn moment(at: Ts, now: Ts) -> String {
+    const TODAY: Span = Span::from_secs(12 * 3600);
+    if now.since(at) < TODAY { at.clock() } else { at.to_string().chars().take(16).collect() }
 }
 
 fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
     let account = &snapshot.account;
     let equity = account.equity.map_or_else(|| "?".to_owned(), figures::money);
     let mut pieces = vec![Piece::left(
-        vec![(7, equity.clone()), (10, format!("equity {equity}")), (17, format!("equity {equity} USDT"))],
+        vec![(3, equity.clone()), (10, format!("equity {equity}")), (17, format!("equity {equity} USDT"))],
         ground,
     )];
     let day = account.day_pnl.map_or_else(
@@ -329,7 +362,7 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
             format!("{arrow} {}", figures::signed_money(pnl))
         },
     );
-    let mut forms = vec![(7, day.clone()), (13, format!("day {day}"))];
+    let mut forms = vec![(3, day.clone()), (13, format!("day {day}"))];
     if let Some(pct) = account.day_pnl_pct {
         forms.push((16, format!("day {day} ({}%)", figures::signed(pct, 2))));
     }

@@ -13,7 +13,7 @@ use crate::tui::panes::Scene;
 use crate::tui::theme::Theme;
 
 /// Columns kept for the count of what does not fit.
-const COUNT: u16 = 4;
+const COUNT: u16 = 6;
 /// Beyond this a distance is far, whatever its digits: a price may double.
 const FAR: Rate = Rate::from_raw(1_000_000_000);
 
@@ -42,7 +42,8 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         if x + 2 + columns(&text) > room {
             let left = rows.iter().skip(index).filter(|row| row.level > DangerLevel::Ok).count();
             if left > 0 {
-                pen.put(x + 1, 0, &format!("+{left}"), style(row.level, theme));
+                let mark = if row.level == DangerLevel::Alarm { "!!" } else { "" };
+                pen.put(x + 1, 0, &format!("+{left}{mark}"), style(row.level, theme));
             }
             break;
         }

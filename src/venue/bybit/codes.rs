@@ -162,6 +162,12 @@ pub fn classify_http(op: Op, status: u16) -> Verdict {
     }
 }
 
+/// Was an order refused because its instrument is in another position mode? The code says only "parameter"
+/// (contract 8.1).
+pub fn is_wrong_mode(code: i64, message: &str) -> bool {
+    code == 10_001 && message.to_ascii_lowercase().contains("position idx")
+}
+
 /// May this refusal of an order mean that the instrument's rules are not what we think? Limits change while running, and
 /// an instrument moves between trading and not (contract O14, correction 7.2d).
 pub const fn doubts_rules(code: i64) -> bool {

@@ -213,10 +213,19 @@ impl PrivateHosts {
         Self::of_region(credentials, Region::Global, overrides)
     }
 
+    /// Would the overrides be taken for this account? Asked without a key; what it would name stays unnamed.
+    pub fn check(account: &PrivateAccount, overrides: &Overrides) -> Result<(), HostError> {
+        Self::of(account, Region::Global, overrides).map(drop)
+    }
+
     /// The same for an account of a region; only live accounts have one.
     pub fn of_region(credentials: &Credentials, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
+        Self::of(credentials.account(), region, overrides)
+    }
+
+    fn of(account: &PrivateAccount, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
         let own = |rest: &str, stream: &str| (format!("https://{rest}"), format!("wss://{stream}"));
-        let (family, (rest, stream)) = match credentials.account() {
+        let (family, (rest, stream)) = match account {
             PrivateAccount::Demo => (DEMO, own("api-demo.bybit.com", "stream-demo.bybit.com")),
             PrivateAccount::Testnet => (TESTNET, own("api-testnet.bybit.com", "stream-testnet.bybit.com")),
             PrivateAccount::Live(_) => {
@@ -224,7 +233,7 @@ impl PrivateHosts {
             }
         };
         // The demo account has no trade socket (contract 0.30); a simulated one on loopback may offer it.
-        let trade = match (credentials.account(), overrides.ws_trade.as_deref()) {
+        let trade = match (account, overrides.ws_trade.as_deref()) {
             (PrivateAccount::Demo, None) => None,
             (_, given) => Some(family.pick("ws_trade_url", given, &stream, &["/v5/trade"])?),
         };

@@ -213,6 +213,11 @@ impl Limits {
         until
     }
 
+    /// The venue has answered this address again.
+    pub const fn pardon(&mut self) {
+        self.banned_until = None;
+    }
+
     /// Until when the address is refused.
     pub fn banned(&self, now: Ts) -> Option<Ts> {
         self.banned_until.filter(|until| *until > now)
@@ -289,6 +294,9 @@ mod tests {
         let until = limits.ban(T);
         assert_eq!(limits.take(T, Budget::Cancel, 1, Urgency::Reducing), Err(Stop::Banned(until)));
         assert_eq!(until, T + BAN);
+        let mut pardoned = limits.clone();
+        pardoned.pardon();
+        assert!(pardoned.take(T, Budget::Cancel, 1, Urgency::Reducing).is_ok());
         assert!(limits.take(until, Budget::Cancel, 1, Urgency::Reducing).is_ok());
     }
 

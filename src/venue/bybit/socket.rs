@@ -29,16 +29,31 @@ pub struct Heartbeat {
     pub ping_every: Duration,
     /// A ping when nothing was heard for this long: tells a quiet market from a dead line.
     pub quiet: Duration,
-    /// The connection is dead when nothing follows a ping for this long.
+    /// The connection is dead when nothing follows a ping for this long; longer on a line that is known to be slow.
     pub answer_within: Duration,
+}
+
+/// A line may take so many times its slowest answer of late before it counts as dead: a slow line is no dead one.
+const SLOW_TIMES: u32 = 4;
+/// However slow it is, silence for this long after a ping is the end.
+const PATIENCE_MAX: Duration = Duration::from_secs(8);
+
+/// The slowest answer of late: a quicker one makes it forgotten by an eighth each time.
+fn slowest(before: Duration, answer: Duration) -> Duration {
+    answer.max(before * 7 / 8)
+}
+
+/// How long to wait for the answer to a ping.
+fn patience(heartbeat: Heartbeat, slowest: Duration) -> Duration {
+    heartbeat.answer_within.max((slowest * SLOW_TIMES).min(PATIENCE_MAX))
 }
 
 impl Default for Heartbeat {
     fn default() -> Self {
         Self {
             ping_every: Duration::from_secs(18),
-            quiet: Duration::from_secs(2),
-            answer_within: Duration::from_secs(8),
+            quiet: Duration::from_secs(1),
+            answer_within: Duration::from_secs(2),
         }
     }
 }
@@ -68,6 +83,8 @@ pub struct Socket {
     pinged: Instant,
     /// When the ping left that nothing has followed yet.
     waiting: Option<Instant>,
+    /// The slowest answer to a ping of late.
+    slowest: Duration,
 }
 
 impl Socket {
@@ -77,7 +94,7 @@ impl Socket {
         let dialled = timeout(DIAL_MAX, connect(url, proxy)).await;
         let stream = dialled.map_err(|_| Trouble::new(Stage::Timeout, "connecting took too long"))??;
         let now = Instant::now();
-        Ok(Self { stream, heartbeat, heard: now, pinged: now, waiting: None })
+        Ok(Self { stream, heartbeat, heard: now, pinged: now, waiting: None, slowest: Duration::ZERO })
     }
 
     /// Sends one frame.
@@ -94,7 +111,9 @@ impl Socket {
                 continue;
             };
             self.heard = Instant::now();
-            self.waiting = None;
+            if let Some(since) = self.waiting.take() {
+                self.slowest = slowest(self.slowest, since.elapsed());
+            }
             match frame {
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Close(close))) => return Err(closed(close)),
@@ -122,13 +141,13 @@ impl Socket {
 
     fn due(&self) -> Instant {
         match self.waiting {
-            Some(since) => since + self.heartbeat.answer_within,
+            Some(since) => since + patience(self.heartbeat, self.slowest),
             None => (self.heard + self.heartbeat.quiet).min(self.pinged + self.heartbeat.ping_every),
         }
     }
 
     async fn beat(&mut self) -> Result<(), Trouble> {
-        if self.waiting.is_some_and(|since| since.elapsed() >= self.heartbeat.answer_within) {
+        if self.waiting.is_some_and(|since| since.elapsed() >= patience(self.heartbeat, self.slowest)) {
             return Err(Trouble::new(Stage::Timeout, "no answer to a ping"));
         }
         if self.waiting.is_none() { self.ping().await } else { Ok(()) }
@@ -236,6 +255,18 @@ mod tests {
             assert!(backoff.next(short, 7) <= PAUSE_MAX);
         }
         assert_eq!(backoff.next(GOOD_AFTER, u32::MAX), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_slow_line_is_waited_for_and_a_quick_one_is_not() {
+        let heartbeat = Heartbeat::default();
+        let ms = Duration::from_millis;
+        assert_eq!(patience(heartbeat, ms(100)), heartbeat.answer_within);
+        assert_eq!(patience(heartbeat, ms(900)), ms(3_600));
+        assert_eq!(patience(heartbeat, ms(60_000)), PATIENCE_MAX);
+        // One slow answer is remembered for a while.
+        let after = (0..20).fold(slowest(ms(50), ms(1_600)), |before, _| slowest(before, ms(50)));
+        assert!(slowest(ms(1_600), ms(50)) == ms(1_400) && after < ms(200), "{after:?}");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Nothing here knows of latency; every call is at the venue, at the moment it happens there.
 
 mod account;
+pub(super) mod protect;
 
 use super::VenueReport;
 use super::market::Market;
 use super::rules;
 use crate::engine::account::Holding;
-use crate::engine::effect::{NewOrder, TimeInForce};
+use crate::engine::effect::{NewOrder, Protection, TimeInForce};
 use crate::engine::event::{AccountUpdate, MarketData, OrderNews, OrderUpdate, Statement, Ticker, Trade};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
@@ -30,6 +31,8 @@ pub(super) struct Desk {
     holdings: Vec<Holding>,
     /// By symbol.
     markets: Vec<Market>,
+    /// By symbol: what protects the position.
+    protection: Vec<Protection>,
     seen: Seen,
     executions: u64,
     /// Earliest funding settlement of any instrument.
@@ -60,6 +63,7 @@ impl Desk {
             taker_fee,
             maker_fee,
             balance,
+            protection: vec![Protection::default(); holdings.len()],
             holdings,
             markets: instruments.into_iter().take(usize::from(count)).map(Market::new).collect(),
             seen: Seen::default(),
@@ -95,12 +99,15 @@ impl Desk {
             self.markets.iter().flat_map(|m| m.resting.iter().map(|r| r.order.seq)).collect();
         working.sort_unstable();
         let open = self.holdings.iter().filter(|h| !h.is_flat());
+        let (protection, protective) = self.stated_protection();
         Statement {
             balance: self.balance,
             positions: open.map(|h| (h.symbol, h.signed)).collect(),
             working,
             unlisted: 0,
             foreign_orders: 0,
+            protection,
+            protective,
         }
     }
 
@@ -172,6 +179,7 @@ impl Desk {
             let fill = self.execute(at, &execution);
             left = left.saturating_sub(level.qty);
             self.tell(order.seq, OrderNews::Filled(fill));
+            self.attach(order);
         }
         left
     }
@@ -240,6 +248,7 @@ impl Desk {
             | MarketData::Missed { .. }
             | MarketData::Pool(_) => {}
         }
+        self.trigger(at, symbol);
         let moved = self.market(symbol).is_some_and(|market| market.mark() != mark);
         if moved && self.holdings.get(symbol.index()).is_some_and(|held| !held.is_flat()) {
             self.liquidate(at);
@@ -271,6 +280,7 @@ impl Desk {
             pool = pool.saturating_sub(qty);
             let fill = self.execute(at, &Execution { symbol, side, price: order.price, qty, maker: true });
             self.tell(seq, OrderNews::Filled(fill));
+            self.attach(&order);
             if let Some(resting) = self.market_mut(symbol).and_then(|m| m.resting_mut(seq)) {
                 resting.left = resting.left.saturating_sub(qty);
             }

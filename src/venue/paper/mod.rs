@@ -23,7 +23,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use crate::engine::account::Holding;
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{AccountUpdate, MarketData, OrderUpdate, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
@@ -61,11 +61,13 @@ pub enum VenueReport {
 }
 
 /// A request on its way to the venue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Request {
     Submit(NewOrder),
     Cancel(OrderSeq),
     CancelAll,
+    Protect(Symbol, Protection),
+    CancelProtective(Symbol, String),
     Ask,
 }
 
@@ -116,6 +118,16 @@ impl PaperVenue {
     /// Sends a cancel of every order of the account at `at`: what a restart does.
     pub fn cancel_all(&mut self, at: Ts) {
         self.send(at, Request::CancelAll);
+    }
+
+    /// Asks at `at` for these levels of a position; absent ones stay as they are.
+    pub fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection) {
+        self.send(at, Request::Protect(symbol, protection));
+    }
+
+    /// Sends a cancel of a protective order at `at`.
+    pub fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str) {
+        self.send(at, Request::CancelProtective(symbol, order.to_owned()));
     }
 
     /// Asks for the statement at `at`; it says what is true when the question arrives.
@@ -192,6 +204,8 @@ impl PaperVenue {
         match request {
             Request::Submit(order) => self.desk.submit(at, order),
             Request::Cancel(order) => self.desk.cancel(order),
+            Request::Protect(symbol, protection) => self.desk.protect(symbol, protection),
+            Request::CancelProtective(symbol, order) => self.desk.cancel_protective(symbol, &order),
             Request::CancelAll => self.desk.cancel_all("cancelled by us"),
             Request::Ask => self.desk.state(),
         }

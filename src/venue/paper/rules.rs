@@ -1,6 +1,7 @@
 //! The rules of an instrument as the venue enforces them on arrival: whoever breaks one is told which.
 
-use crate::engine::effect::NewOrder;
+use super::desk::protect::misplaced;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::market::instrument::{Category, Instrument};
 use crate::engine::num::{Price, Qty};
 
@@ -20,6 +21,12 @@ pub(super) fn broken(rules: &Instrument, order: &NewOrder) -> Option<String> {
     }
     if order.qty < rules.min_qty {
         return Some(format!("quantity {} is below the minimum {}", order.qty, rules.min_qty));
+    }
+    if order.reduce_only && order.protection != Protection::default() {
+        return Some("reduce-only orders cannot carry take profit or stop loss".to_owned());
+    }
+    if let Some(why) = misplaced(order.side, order.price, order.protection) {
+        return Some(why);
     }
     // The venue splits a reduce-only order that is too large and lets one that is too small in value close.
     if order.reduce_only {

@@ -4,6 +4,7 @@
 mod exposure;
 mod instrument;
 mod market;
+mod protection;
 pub(super) mod state;
 
 use super::gate::GateView;
@@ -31,4 +32,5 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("daily loss", exposure::daily_loss),
     ("leverage", exposure::leverage),
     ("margin", exposure::margin),
+    ("protection", protection::check),
 ];

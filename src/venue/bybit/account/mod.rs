@@ -23,7 +23,7 @@ use super::hosts::PrivateHosts;
 use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{EarlierOrder, Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
@@ -153,6 +153,16 @@ impl Venue for BybitVenue {
     fn ask(&mut self, _: Ts) {
         // Without a task there is no answer, and the hold below says why.
         let _asked = self.command(Command::Ask);
+    }
+    fn protect(&mut self, _: Ts, symbol: Symbol, protection: Protection) {
+        // Without a task nothing is done, and the hold below says why.
+        let _asked = self.command(Command::Protect(symbol, protection));
+    }
+    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
+        let _asked = self.command(Command::CancelProtective(symbol, order.to_owned()));
+    }
+    fn retry(&mut self, _: Ts) {
+        let _asked = self.command(Command::Retry);
     }
     fn collect(&mut self) {
         self.inlet.collect();

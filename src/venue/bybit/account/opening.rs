@@ -253,7 +253,9 @@ pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
     if let Some(odd) = odd.iter().find(|odd| odd.symbol.is_none()) {
         return Err(RestError::Odd(odd.clone()));
     }
-    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row)).count();
+    let foreign = orders.good.iter().filter(|row| row.status.is_open() && !scope.names.are_ours(row));
+    // What protects a position is nobody's order.
+    let foreign = foreign.filter(|row| row.protects().is_none()).count();
     let foreign_orders = u16::try_from(foreign + orders.odd.len()).unwrap_or(u16::MAX);
     let (version, open) = (scope.version, orders.good);
     Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions })
@@ -269,11 +271,8 @@ async fn modes_of(rest: &Rest, symbols: &[String], odd: &mut Vec<Odd>) -> Result
         match rest.positions_of(symbol).await {
             Ok(rows) => modes.extend(rows),
             Err(RestError::Odd(unread)) => odd.push(Odd { symbol: Some(symbol.clone()), ..unread }),
-            // One name that the venue does not know keeps no other from being read.
-            Err(RestError::Refused { code: NO_SUCH_SYMBOL, .. }) => {
-                let field = "the venue knows no such contract".into();
-                odd.push(Odd { what: "position", field, symbol: Some(symbol.clone()) });
-            }
+            // One name that the venue does not know keeps no other from being read; the market says that it is none.
+            Err(RestError::Refused { code: NO_SUCH_SYMBOL, .. }) => {}
             Err(error) => return Err(error),
         }
     }

@@ -17,10 +17,12 @@ use crate::venue::bybit::trade::TradeSocket;
 pub enum Done {
     Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
     Cancelled(OrderSeq, Result<OrderRef, RestError>),
+    Protected(Symbol, Result<(), RestError>),
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     Read(Result<Reading, RestError>),
     Opened(Box<Result<Opened, RestError>>),
     Standing(Result<Standing, RestError>),
+    Retried(Result<(), RestError>),
     Fees(Result<Vec<FeeRow>, RestError>),
     Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
@@ -155,7 +157,7 @@ pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::effect::TimeInForce;
+    use crate::engine::effect::{Protection, TimeInForce};
     use crate::engine::num::{Price, Qty, Side};
 
     #[test]
@@ -170,6 +172,7 @@ mod tests {
                 price: Price::from_raw(1),
                 tif: TimeInForce::ImmediateOrCancel,
                 reduce_only,
+                protection: Protection::default(),
             },
         };
         let cancel = |seq| Request::Cancel { order: OrderSeq(seq), symbol: "BTCUSDT".into(), link_id: "td".into() };

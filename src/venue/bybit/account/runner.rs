@@ -13,14 +13,14 @@ use super::opening::{self, Names, Opened, Scope, Standing};
 use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lost_read, lost_write, parcels};
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{Event, Fault, MarketData};
 use crate::engine::ids::{Account, OrderSeq, Symbol};
 use crate::engine::num::Money;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
-use crate::venue::bybit::codes::{Action, Next, doubts_rules};
+use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
@@ -59,7 +59,11 @@ pub enum Command {
         link_id: String,
     },
     Cancel(OrderSeq),
+    Protect(Symbol, Protection),
+    CancelProtective(Symbol, String),
     Ask,
+    /// Ask once, whatever is known of a refusal.
+    Retry,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
     EndStream,
@@ -349,9 +353,19 @@ impl Runner {
                 self.desk.cancel(order);
                 self.forget_withdrawn(order);
             }
+            Command::Protect(symbol, protection) => self.desk.protect(symbol, protection),
+            Command::CancelProtective(symbol, order) => self.desk.cancel_protective(symbol, order),
             Command::Ask => {
                 self.asked.get_or_insert(now);
                 self.read_soon(now);
+            }
+            Command::Retry => {
+                let rest = self.rest.clone();
+                let owed = Owed::new(self.done.clone(), Done::Retried(Err(lost_read())));
+                tokio::spawn(async move {
+                    let answer = rest.try_again().await;
+                    owed.pay(Done::Retried(answer));
+                });
             }
             #[cfg(test)]
             Command::EndStream => self.side.abort_all(),
@@ -395,6 +409,22 @@ impl Runner {
                 tokio::spawn(async move {
                     let (executions, found) = look_up(&rest, &symbol, &link_id).await;
                     owed.pay(Done::LookedUp(order, executions, found));
+                });
+            }
+            Request::Protect { symbol, protection } => {
+                let name = self.symbol(&symbol);
+                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                tokio::spawn(async move {
+                    let answer = rest.trading_stop(&symbol, protection).await;
+                    owed.pay(Done::Protected(name, answer));
+                });
+            }
+            Request::CancelProtective { symbol, order } => {
+                let name = self.symbol(&symbol);
+                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                tokio::spawn(async move {
+                    let answer = rest.cancel_id(&symbol, &order).await.map(|_| ());
+                    owed.pay(Done::Protected(name, answer));
                 });
             }
             Request::Reconcile => {
@@ -548,6 +578,7 @@ impl Runner {
                 self.on_trouble(answer.as_ref().err(), None).await;
                 self.desk.on_cancelled(now, order, answer_of(answer));
             }
+            Done::Protected(symbol, answer) => self.on_protected(now, symbol, answer).await,
             Done::LookedUp(order, executions, found) => {
                 self.on_trouble(None, None).await;
                 self.desk.on_looked_up(now, order, &executions, &found);
@@ -555,6 +586,17 @@ impl Runner {
             Done::Standing(Ok(standing)) => {
                 self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None).await;
                 self.on_standing(standing).await;
+            }
+            Done::Retried(Ok(())) => {
+                self.lifts.remove(&(DenialCode::VenueBanned, None));
+                self.hold(DenialCode::VenueBanned, None, Source::Request, None).await;
+                self.read_standing();
+                self.fall_behind();
+                self.read_soon(now);
+            }
+            Done::Retried(Err(error)) => {
+                self.on_trouble(Some(&error), None).await;
+                self.outlet.say(Event::Told(format!("tried once more: {error}"))).await;
             }
             Done::Standing(Err(error)) => self.on_trouble(Some(&error), None).await,
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
@@ -583,6 +625,16 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// Whatever was answered: what protects the position is read.
+    async fn on_protected(&mut self, now: Ts, symbol: Symbol, answer: Result<(), RestError>) {
+        self.on_trouble(answer.as_ref().err(), Some(symbol)).await;
+        if let Err(error) = answer {
+            self.desk.tell_protection_refused(symbol, &error.to_string());
+        }
+        self.asked.get_or_insert(now);
+        self.read_soon(now);
     }
 
     async fn on_opened(&mut self, now: Ts, opened: Opened) {
@@ -699,7 +751,11 @@ impl Runner {
     async fn on_trouble(&mut self, error: Option<&RestError>, symbol: Option<Symbol>) {
         let now = self.outlet.now();
         self.note_ban().await;
-        let Some(RestError::Refused { code, verdict, .. }) = error else { return };
+        let Some(RestError::Refused { code, verdict, message }) = error else { return };
+        if let Some(symbol) = symbol.filter(|_| is_wrong_mode(*code, message)) {
+            self.desk.doubt_mode(symbol);
+            return;
+        }
         if let Some(symbol) = symbol.filter(|_| doubts_rules(*code)) {
             self.read_rules(symbol, now);
         }

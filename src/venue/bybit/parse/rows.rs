@@ -2,6 +2,7 @@
 
 mod read;
 
+use crate::engine::effect::Purpose;
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
 
 pub(super) use read::{execution, fast_execution, order, position, wallet};
@@ -72,6 +73,19 @@ pub struct OrderRow {
     pub created_ms: Option<i64>,
     /// When it last changed, ms since 1970.
     pub updated_ms: Option<i64>,
+}
+
+impl OrderRow {
+    /// What it protects from, where it is a protective order: made by the venue for a position, without an id of anybody,
+    /// and able to close only. Conditional orders (`Stop`) are somebody's orders, not protection.
+    pub fn protects(&self) -> Option<Purpose> {
+        let purpose = match self.stop_order_type.as_deref()? {
+            "StopLoss" | "PartialStopLoss" | "TrailingStop" => Purpose::Stop,
+            "TakeProfit" | "PartialTakeProfit" => Purpose::TakeProfit,
+            _ => return None,
+        };
+        (self.link_id.is_none() && (self.reduce_only || self.close_on_trigger)).then_some(purpose)
+    }
 }
 
 /// Limit or market.

@@ -21,7 +21,7 @@ use crate::engine::time::Ts;
 use crate::venue::bybit::parse::public::{AdlAlert, Public, Room, parse};
 use crate::venue::bybit::parse::reply::{Asked, Reply};
 use crate::venue::bybit::parse::rest::market::BookAnswer;
-use crate::venue::bybit::rest::{Stage, clean};
+use crate::venue::bybit::rest::Stage;
 use crate::venue::bybit::socket::{Backoff, Socket, Trouble, chance};
 
 /// How often deadlines are looked at.
@@ -319,17 +319,18 @@ impl<'h> Session<'h> {
             }
             return Ok(());
         }
-        self.on_refused(&name, topics.first().map_or("", String::as_str), &reply.message).await
+        self.on_refused(&name, topics.first().map_or("", String::as_str)).await
     }
 
-    async fn on_refused(&mut self, name: &str, topic: &str, message: &str) -> Result<(), Trouble> {
+    async fn on_refused(&mut self, name: &str, topic: &str) -> Result<(), Trouble> {
         let all = topics(name, self.hub.options.depth).len();
         let Some(feed) = self.feeds.get_mut(name) else { return Ok(()) };
         feed.refused += 1;
         let (symbol, nothing, shallow) = (feed.symbol, feed.refused >= all && feed.taken == 0, feed.depth == 50);
         if nothing {
             feed.awaits = None;
-            let why = format!("the exchange has no market data for {name}: {}", clean(message));
+            // The venue's words name whichever topic came last, which is no help.
+            let why = "the exchange has no market data of this name: check it".to_owned();
             self.hub.doubt(symbol, Doubter::Stream, Some(why)).await;
         } else if topic.starts_with("orderbook.") && !shallow && feed.taken > 0 {
             // A depth that was withdrawn, not an instrument.

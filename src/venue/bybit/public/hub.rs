@@ -180,6 +180,14 @@ impl Hub {
         self.hold(DenialCode::InstrumentUnknown, Some(symbol), detail).await;
     }
 
+    /// Names that the list of instruments does not have, for a person.
+    pub(super) fn unlisted(&self) -> String {
+        let doubts = lock(&self.doubts);
+        let doubted = |symbol: &Symbol| doubts.contains_key(&(*symbol, Doubter::Rules));
+        let names = self.symbols.iter().filter(|(_, symbol)| doubted(symbol)).map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// The stream told trades of these sequences.
     pub(super) fn printed(&self, symbol: Symbol, first: u64, last: u64) {
         let mut prints = lock(&self.prints);

@@ -19,6 +19,7 @@ const SKEW_MAX: Span = Span::from_secs(1);
 /// Reads every instrument's rules now and from time to time, and tells what changed.
 pub(super) async fn watch_rules(hub: Arc<Hub>) {
     let mut known: BTreeMap<Symbol, Instrument> = BTreeMap::new();
+    let mut told = String::new();
     loop {
         let mut left: Vec<(String, Symbol)> = hub.symbols().map(|(name, symbol)| (name.to_owned(), symbol)).collect();
         let mut backoff = Backoff::default();
@@ -40,6 +41,12 @@ pub(super) async fn watch_rules(hub: Arc<Hub>) {
                 tokio::time::sleep(backoff.next(Duration::ZERO, chance()).max(pause)).await;
             }
         }
+        let unlisted = hub.unlisted();
+        if unlisted != told && !unlisted.is_empty() {
+            let text = format!("the exchange has no USDT perpetual of these names: {unlisted}: check `symbols`");
+            hub.say(Event::Told(text)).await;
+        }
+        told = unlisted;
         tokio::time::sleep(hub.options.timing.rules_every).await;
     }
 }
@@ -58,9 +65,9 @@ async fn tell_rules(
     rules: Option<Instrument>,
     known: &mut BTreeMap<Symbol, Instrument>,
 ) {
-    let doubt = rules.is_none().then(|| {
-        format!("{name} is not among the exchange's USDT perpetuals: check the name, or the contract has ended")
-    });
+    let doubt = rules
+        .is_none()
+        .then(|| "not among the exchange's USDT perpetuals: check the name, or the contract has ended".to_owned());
     hub.doubt(symbol, Doubter::Rules, doubt).await;
     // One that vanished keeps its last rules, so that what is still held can be shown and closed.
     let gone = || known.get(&symbol).map(|old| Instrument { status: InstrumentStatus::Unknown, ..old.clone() });

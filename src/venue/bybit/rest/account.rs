@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Rest, RestError, query};
+use super::trade::write_protection;
+use super::{Ask, Rest, RestError, query};
+use crate::engine::effect::Protection;
 use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::limits::{Budget, Urgency};
 use crate::venue::bybit::parse::rest::account::{
@@ -71,6 +73,15 @@ impl Rest {
         self.read(&ask, read::info).await
     }
 
+    /// Asks once whether the venue answers this address and key, also while it is known to refuse them. An answer ends
+    /// what is known of a ban; a refusal begins it anew.
+    pub async fn try_again(&self) -> Result<(), RestError> {
+        let ask = self.signed("/v5/user/query-api", String::new(), Budget::Account, Urgency::Ordinary);
+        self.exchange(&ask, &|_| Ok(())).await?;
+        self.limits(|limits, _| limits.pardon());
+        Ok(())
+    }
+
     /// What the key may do.
     pub async fn key_info(&self) -> Result<KeyInfo, RestError> {
         let ask = self.signed("/v5/user/query-api", String::new(), Budget::Account, Urgency::Ordinary);
@@ -110,15 +121,12 @@ impl Rest {
         self.set("/v5/position/switch-mode", &body, Budget::PositionSettings).await
     }
 
-    /// Sets stop loss and take profit of a whole position; `"0"` removes one, an empty text leaves it.
-    pub async fn trading_stop(&self, symbol: &str, stop_loss: &str, take_profit: &str) -> Result<(), RestError> {
-        let mut body = json!({ "category": "linear", "symbol": symbol, "tpslMode": "Full", "positionIdx": 0 });
-        for (key, value) in [("stopLoss", stop_loss), ("takeProfit", take_profit)] {
-            if let (Some(fields), false) = (body.as_object_mut(), value.is_empty()) {
-                fields.insert(key.to_owned(), value.into());
-            }
-        }
-        self.set("/v5/position/trading-stop", &body, Budget::PositionSettings).await
+    /// Sets stop loss and take profit of a whole position, triggered by mark; an absent one stays as it is. May be repeated.
+    pub async fn trading_stop(&self, symbol: &str, protection: Protection) -> Result<(), RestError> {
+        let mut body = json!({ "category": "linear", "symbol": symbol, "positionIdx": 0 });
+        write_protection(&mut body, protection);
+        let ask = self.write(Op::Setting, "/v5/position/trading-stop", &body, Budget::PositionSettings);
+        self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|_| Ok(())).await
     }
 
     /// A setting, sent once. A code that says "unchanged" is done.

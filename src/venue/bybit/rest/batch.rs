@@ -21,14 +21,27 @@ impl Rest {
         if let Err(error) = self.await_room(Op::Create, Budget::CreateBatch, orders.len(), Urgency::Reducing).await {
             return vec![Err(error); orders.len()];
         }
-        // From here on at most a connection is waited for; what only reduces may leave late.
-        let stays: Vec<Option<&str>> = orders.iter().map(|(_, leave)| leave.refusal()).collect();
-        let leaving = || orders.iter().zip(&stays).filter(|(_, why)| why.is_none()).map(|((order, _), _)| order);
-        let links: Vec<&str> = leaving().map(|order| order.link_id.as_str()).collect();
-        let path = "/v5/order/create-batch";
-        let mut answers = self.batch(Op::Create, path, Budget::CreateBatch, leaving().map(item_of), &links).await;
-        let mut next = || if answers.is_empty() { Err(unnamed()) } else { answers.remove(0) };
-        stays.into_iter().map(|why| why.map_or_else(&mut next, |why| Err(RestError::Unsent(why.into())))).collect()
+        let mut stays: Vec<Option<&str>> = vec![None; orders.len()];
+        loop {
+            for (why, (_, leave)) in stays.iter_mut().zip(orders) {
+                *why = why.or_else(|| leave.refusal());
+            }
+            let leaving = || orders.iter().zip(&stays).filter(|(_, why)| why.is_none()).map(|(order, _)| order);
+            let leaves: Vec<Leave> = leaving().map(|(_, leave)| leave.clone()).collect();
+            let links: Vec<&str> = leaving().map(|(order, _)| order.link_id.as_str()).collect();
+            let items = leaving().map(|(order, _)| item_of(order));
+            let answers = self.batch(Op::Create, "/v5/order/create-batch", Budget::CreateBatch, items, &links, &leaves);
+            let answers = answers.await;
+            // One that was withdrawn at the last look kept all of them here: the others go without it.
+            let kept = answers.iter().all(|answer| matches!(answer, Err(RestError::Unsent(_))));
+            if kept && leaves.iter().any(|leave| leave.refusal().is_some()) {
+                continue;
+            }
+            let mut answers = answers.into_iter();
+            let mut next = || answers.next().unwrap_or_else(|| Err(unnamed()));
+            let answer = |why: Option<&str>| why.map_or_else(&mut next, |why| Err(RestError::Unsent(why.into())));
+            return stays.into_iter().map(answer).collect();
+        }
     }
 
     /// Asks for the end of at most [`BATCH_MAX`] orders of ours, by instrument and id. The answers stand in their places.
@@ -38,7 +51,7 @@ impl Rest {
         }
         let items = orders.iter().map(|(symbol, link_id)| json!({ "symbol": symbol, "orderLinkId": link_id }));
         let links: Vec<&str> = orders.iter().map(|(_, link_id)| link_id.as_str()).collect();
-        self.batch(Op::Cancel, "/v5/order/cancel-batch", Budget::CancelBatch, items, &links).await
+        self.batch(Op::Cancel, "/v5/order/cancel-batch", Budget::CancelBatch, items, &links, &[]).await
     }
 
     /// Sends items for which room is taken.
@@ -49,12 +62,13 @@ impl Rest {
         budget: Budget,
         items: impl Iterator<Item = Value>,
         links: &[&str],
+        leaves: &[Leave],
     ) -> Vec<Answer> {
         if links.is_empty() {
             return Vec::new();
         }
         let body = json!({ "category": "linear", "request": items.collect::<Vec<_>>() });
-        let ask = Ask { count: links.len(), ..self.write(op, path, &body, budget) };
+        let ask = Ask { leaves, ..self.write(op, path, &body, budget) };
         let list = match self.exchange(&ask, &|envelope| Ok(read::batch(envelope))).await {
             Ok(list) => list,
             Err(unsent @ RestError::Unsent(_)) => return vec![Err(unsent); links.len()],

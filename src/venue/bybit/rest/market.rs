@@ -27,7 +27,7 @@ impl Rest {
             count: 1,
             urgency: Urgency::Ordinary,
             window_ms: 0,
-            leave: None,
+            leaves: &[],
         }
     }
 

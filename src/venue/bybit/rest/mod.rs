@@ -91,8 +91,8 @@ struct Ask<'a> {
     count: usize,
     urgency: Urgency,
     window_ms: u32,
-    /// Asked right before the bytes are written.
-    leave: Option<&'a Leave>,
+    /// Each is asked right before the bytes are written; one that refuses keeps the whole request here.
+    leaves: &'a [Leave],
 }
 
 /// Chooses the TLS implementation for the whole process, once; a second choice, or another's earlier one, changes nothing.
@@ -285,7 +285,7 @@ impl Rest {
 
     /// A write, once. The last look and the signature come when its connection stands ready.
     async fn post(&self, ask: &Ask<'_>, body: &str) -> Result<Answer, RestError> {
-        let request = || match ask.leave.and_then(Leave::refusal) {
+        let request = || match ask.leaves.iter().find_map(Leave::refusal) {
             Some(why) => Err(RestError::Unsent(why.into())),
             None => self.bytes(ask, body),
         };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Ask, Rest, RestError, query};
-use crate::engine::effect::{NewOrder, TimeInForce};
+use crate::engine::effect::{NewOrder, Protection, TimeInForce};
 use crate::engine::num::{Price, Qty, Side};
 use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::leave::Leave;
@@ -29,6 +29,8 @@ pub struct Placement {
     pub tif: TimeInForce,
     /// Can it only reduce?
     pub reduce_only: bool,
+    /// What protects the position from the first fill on; nothing on an order that reduces (contract 8.1).
+    pub protection: Protection,
 }
 
 impl Placement {
@@ -42,6 +44,7 @@ impl Placement {
             price: order.price,
             tif: order.tif,
             reduce_only: order.reduce_only,
+            protection: order.protection,
         }
     }
 
@@ -52,7 +55,7 @@ impl Placement {
 
     /// The fields of `order/create`. Always a limit order in one-way mode: its price is the bound that was approved.
     pub fn body(&self) -> serde_json::Value {
-        json!({
+        let mut body = json!({
             "category": "linear",
             "symbol": self.symbol,
             "side": side_word(self.side),
@@ -67,7 +70,27 @@ impl Placement {
             "positionIdx": 0,
             "orderLinkId": self.link_id,
             "reduceOnly": self.reduce_only,
-        })
+        });
+        write_protection(&mut body, self.protection);
+        body
+    }
+}
+
+/// Protection of the whole position, by market orders, triggered by mark (contract 8.1, 8.8): a last price can be pushed
+/// for a moment, and the mark is what liquidation goes by.
+pub(super) fn write_protection(body: &mut serde_json::Value, protection: Protection) {
+    let Some(fields) = body.as_object_mut().filter(|_| protection != Protection::default()) else { return };
+    fields.insert("tpslMode".to_owned(), "Full".into());
+    let legs = [
+        (protection.stop, "stopLoss", "slTriggerBy", "slOrderType"),
+        (protection.take_profit, "takeProfit", "tpTriggerBy", "tpOrderType"),
+    ];
+    for (level, price, trigger, kind) in legs {
+        if let Some(level) = level {
+            fields.insert(price.to_owned(), level.to_string().into());
+            fields.insert(trigger.to_owned(), "MarkPrice".into());
+            fields.insert(kind.to_owned(), "Market".into());
+        }
     }
 }
 
@@ -91,7 +114,7 @@ impl Rest {
             count: 1,
             urgency: Urgency::Ordinary,
             window_ms,
-            leave: None,
+            leaves: &[],
         }
     }
 
@@ -106,7 +129,7 @@ impl Rest {
             count: 1,
             urgency,
             window_ms: self.options.recv_window_ms,
-            leave: None,
+            leaves: &[],
         }
     }
 
@@ -114,7 +137,7 @@ impl Rest {
     /// `leave` has the last word.
     pub async fn create(&self, order: &Placement, leave: &Leave) -> Result<OrderRef, RestError> {
         let ask = self.write(Op::Create, "/v5/order/create", &order.body(), Budget::Create);
-        self.once(&Ask { urgency: order.urgency(), leave: Some(leave), ..ask }, &|envelope| {
+        self.once(&Ask { urgency: order.urgency(), leaves: std::slice::from_ref(leave), ..ask }, &|envelope| {
             Ok(read::accepted(envelope))
         })
         .await
@@ -123,6 +146,13 @@ impl Rest {
     /// Asks for the end of an order of ours.
     pub async fn cancel(&self, symbol: &str, link_id: &str) -> Result<OrderRef, RestError> {
         let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
+        let ask = self.write(Op::Cancel, "/v5/order/cancel", &body, Budget::Cancel);
+        self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::accepted(envelope))).await
+    }
+
+    /// Asks for the end of an order by the venue's id: protective orders have no other.
+    pub async fn cancel_id(&self, symbol: &str, order_id: &str) -> Result<OrderRef, RestError> {
+        let body = json!({ "category": "linear", "symbol": symbol, "orderId": order_id });
         let ask = self.write(Op::Cancel, "/v5/order/cancel", &body, Budget::Cancel);
         self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::accepted(envelope))).await
     }

@@ -1,6 +1,7 @@
 //! The client against the simulated exchange, over real sockets on loopback.
 
 mod account;
+mod protection;
 mod public;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::{Desk, Execution, TRIMMED};
 use crate::engine::account::{Holding, margin};
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{AccountUpdate, Fill, FillKind, OrderNews, OrderUpdate};
 use crate::engine::ids::Symbol;
 use crate::engine::num::{Money, Qty, Side};
@@ -18,7 +18,14 @@ impl Desk {
         let Execution { symbol, side, price, qty, maker } = *execution;
         let fee = (price * qty).times(if maker { self.maker_fee } else { self.taker_fee });
         if let Some(holding) = self.holdings.get_mut(symbol.index()) {
+            let before = holding.side();
             let booked = holding.book(at, side, price, qty, fee);
+            if holding.side() != before
+                && let Some(levels) = self.protection.get_mut(symbol.index())
+            {
+                // Protection is a position's: it ends with it.
+                *levels = Protection::default();
+            }
             self.balance += booked.realised - fee;
         }
         self.executions += 1;

@@ -69,6 +69,7 @@ fn order() -> impl Strategy<Value = NewOrder> {
             tif: [TimeInForce::ImmediateOrCancel, TimeInForce::GoodTillCancel, TimeInForce::PostOnly][tif],
             reduce_only,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: Ts(0),
         },
     )

@@ -208,6 +208,7 @@ impl Life {
                     tif: *tif,
                     reduce_only: *reduce_only,
                     purpose: Purpose::Entry,
+                    protection: Protection::default(),
                     decided: now,
                 };
                 self.oracle.sent(order);
@@ -241,6 +242,7 @@ impl Life {
             tif: TimeInForce::GoodTillCancel,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: ms(self.now),
         };
         self.submit(order);

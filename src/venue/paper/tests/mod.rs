@@ -4,6 +4,7 @@ mod hostile;
 mod lives;
 mod oracle;
 mod place;
+mod protection;
 mod ratio;
 mod recorded;
 mod stories;

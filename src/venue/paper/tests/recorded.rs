@@ -113,6 +113,7 @@ fn trade(data: &[(Ts, MarketData)], tif: TimeInForce) -> Outcome {
             tif,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: *at,
         };
         orders.push(order);

@@ -5,7 +5,7 @@ use super::{BTC, m, ms, p, q};
 use crate::engine::effect::{Purpose, TimeInForce};
 use crate::engine::event::{Fill, OrderNews, Ticker, Trade};
 use crate::engine::market::book::{BookUpdate, Level};
-use crate::engine::num::{Qty, Side};
+use crate::engine::num::{Price, Qty, Side};
 
 fn levels(pairs: &[(&str, &str)]) -> Vec<Level> {
     pairs.iter().map(|(price, qty)| Level { price: p(price), qty: q(qty) }).collect()
@@ -58,6 +58,7 @@ impl Story {
             tif,
             reduce_only: false,
             purpose: Purpose::Entry,
+            protection: Protection::default(),
             decided: ms(self.now),
         }
     }
@@ -116,6 +117,13 @@ pub(super) fn words(report: &VenueReport) -> String {
         VenueReport::Account(AccountUpdate::Statement(s)) => {
             let working: Vec<u64> = s.working.iter().map(|o| o.0).collect();
             format!("statement {} {:?} {working:?}", s.balance, s.positions)
+        }
+        VenueReport::Account(AccountUpdate::Protection { protection, .. }) => {
+            let level = |level: Option<Price>| level.map_or("none".to_owned(), |level| level.to_string());
+            format!("protected by stop {} target {}", level(protection.stop), level(protection.take_profit))
+        }
+        VenueReport::Account(AccountUpdate::Protected { side, fill, purpose, .. }) => {
+            format!("{} {} {}", purpose.word(), side.word(), fill_words(fill))
         }
         other @ VenueReport::Account(_) => panic!("a paper venue does not say {other:?}"),
     }

@@ -249,6 +249,7 @@ impl Exchange {
         } else if self.afford(slot, order.ask.side, order.price, order.ask.qty).is_err() {
             return self.end(no, Status::Rejected, "UNKNOWN", "EC_Others");
         }
+        self.lose_leg(no);
         order.status = Status::New;
         let sibling = order.sibling;
         self.orders.add(order);

@@ -344,9 +344,10 @@ impl Exchange {
     /// A plain cancel of a user: `CancelByUser` and `EC_PerCancelRequest` (O3). It takes the other leg of an attached
     /// pair with it (O5).
     fn cancel_one(&mut self, no: OrderNo) -> OrderName {
-        let Some(order) = self.orders.get(no) else { return OrderName::default() };
+        let Some(order) = self.orders.get(no).cloned() else { return OrderName::default() };
         let named = OrderName { id: order.id.clone(), link: order.ask.link.clone() };
         let sibling = order.sibling;
+        self.lose_leg(no);
         if order.status.is_open() {
             self.end(no, Status::Cancelled, "CancelByUser", "EC_PerCancelRequest");
         }

@@ -171,6 +171,18 @@ impl Exchange {
         Some(no)
     }
 
+    /// A leg of a whole position is cancelled or begins to work: it protects no more.
+    pub(super) fn lose_leg(&mut self, no: OrderNo) {
+        let Some(order) = self.orders.get(no).filter(|order| order.is_full_leg()) else { return };
+        let (slot, profit, now) = (order.ask.slot, order.stop_type == "TakeProfit", self.now);
+        let protection = &mut self.account.position_mut(slot, now).protection;
+        if profit {
+            protection.take = None;
+        } else {
+            protection.stop = None;
+        }
+    }
+
     fn legs(&self, slot: Slot) -> Vec<OrderNo> {
         let is_leg = |o: &&Order| o.ask.slot == slot && o.status == Status::Untriggered && o.stop_type != "Stop";
         self.orders.open().filter(is_leg).map(|order| order.no).collect()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
+use crate::engine::effect::Protection;
 use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
@@ -60,12 +61,18 @@ pub struct Known {
     /// The opening began then, on the venue's clock.
     opened_at: Option<Ts>,
     danger: BTreeMap<Symbol, (Option<Price>, u8)>,
+    /// What protects each position, as it was told.
+    pub(super) levels: BTreeMap<Symbol, Protection>,
     holds: Holds,
     /// Instruments outside the run of which an unreadable row was told.
     odd_told: BTreeSet<String>,
     /// Newest row of each leg, by the venue's sequence (contract O13).
     seqs: BTreeMap<(Symbol, i64), i64>,
     legs: BTreeMap<Symbol, BTreeMap<i64, String>>,
+    /// Instruments that may be in another position mode.
+    doubted_modes: BTreeSet<Symbol>,
+    /// Whose mode is read next.
+    mode_turn: u16,
     /// What the account pays, maker and taker.
     fees: BTreeMap<Symbol, (Rate, Rate)>,
 }
@@ -201,10 +208,23 @@ impl Desk {
         }
     }
 
-    /// Instruments whose flat rows must be read too, or a hold would never lift: a list leaves them out.
-    pub fn watched(&self) -> Vec<String> {
-        let held: BTreeSet<Symbol> = self.account.holds.symbols(Source::Position).collect();
-        held.into_iter().map(|symbol| self.name(symbol)).collect()
+    /// Instruments whose flat rows are read too, for a list leaves them out: those that are held, or the hold would never
+    /// lift; those of which a refusal said that they are in another mode; and one more each time, in turn, so that a
+    /// switch of a flat instrument is noticed.
+    pub fn watched(&mut self) -> Vec<String> {
+        let mut watched: BTreeSet<Symbol> = self.account.holds.symbols(Source::Position).collect();
+        watched.extend(self.account.holds.symbols(Source::Unread));
+        watched.append(&mut self.account.doubted_modes);
+        let turns = u16::try_from(self.symbols.len()).unwrap_or(u16::MAX).max(1);
+        watched.insert(Symbol(self.account.mode_turn % turns));
+        self.account.mode_turn = (self.account.mode_turn + 1) % turns;
+        watched.into_iter().map(|symbol| self.name(symbol)).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// An order was refused because its instrument is in another position mode: its rows are read at once.
+    pub fn doubt_mode(&mut self, symbol: Symbol) {
+        self.account.doubted_modes.insert(symbol);
+        self.requests.push(Request::Reconcile);
     }
 
     /// Does the reading say what the engine was told, with nothing in between?
@@ -216,12 +236,16 @@ impl Desk {
 
     /// Tells the reading as the venue's statement.
     pub fn state(&mut self, reading: &Reading) {
+        reading.open.iter().for_each(|row| self.note_protective(row));
+        let protective = self.protective_orders(reading);
         let statement = Statement {
             balance: reading.balance,
             positions: self.signed(reading).into_iter().collect(),
             working: self.listed(reading).collect(),
             unlisted: self.unlisted(reading),
             foreign_orders: reading.foreign_orders,
+            protection: self.protection(reading, &protective),
+            protective,
         };
         self.events.push(Event::Account(AccountUpdate::Statement(statement)));
     }
@@ -272,6 +296,10 @@ impl Desk {
             ExecKind::Trade => {
                 self.move_told(symbol, by);
                 let (fill, side) = (self.fill_of(row), row.side);
+                if let Some(purpose) = self.protective_purpose(row) {
+                    self.events.push(Event::Account(AccountUpdate::Protected { symbol, side, fill, purpose }));
+                    return;
+                }
                 self.events.push(Event::Account(AccountUpdate::Foreign { symbol, side, fill }));
                 self.requests.push(Request::Reconcile);
             }
@@ -327,6 +355,7 @@ impl Desk {
             *newest = seq;
         }
         self.watch_mode(symbol, row);
+        self.on_levels(symbol, row);
         let danger = if row.size.is_zero() {
             (None, 0)
         } else {

@@ -7,6 +7,7 @@
 
 mod account;
 mod own;
+mod protect;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use account::{Reading, Settled};
 use own::{End, EndKind, Lot, Own};
 
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, Protection, Purpose};
 use crate::engine::event::{EarlierOrder, Event, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Qty};
@@ -66,6 +67,20 @@ pub enum Request {
         /// Our id of it.
         link_id: String,
     },
+    /// Set what protects a position; what is absent stays as it is.
+    Protect {
+        /// Instrument.
+        symbol: String,
+        /// The levels.
+        protection: Protection,
+    },
+    /// Ask for the end of a protective order, by the venue's id.
+    CancelProtective {
+        /// Instrument.
+        symbol: String,
+        /// The venue's id.
+        order: String,
+    },
     /// Read the account: something moved that we cannot explain.
     Reconcile,
 }
@@ -110,6 +125,8 @@ pub struct Desk {
     /// Orders whose price the venue moved.
     moved_prices: u64,
     account: account::Known,
+    /// Protective orders that were seen, by the venue's id.
+    protective: BTreeMap<String, Purpose>,
     window: Span,
     events: Vec<Event>,
     requests: Vec<Request>,
@@ -128,6 +145,7 @@ impl Desk {
             version: 0,
             moved_prices: 0,
             account: account::Known::default(),
+            protective: BTreeMap::new(),
             window,
             events: Vec::new(),
             requests: Vec::new(),
@@ -264,6 +282,7 @@ impl Desk {
 
     /// A state of an order, pushed or read.
     pub fn on_order(&mut self, at: Ts, row: &OrderRow) {
+        self.note_protective(row);
         let Some(order) = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied() else { return };
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;

@@ -79,6 +79,21 @@ fn trading_stop_sets_changes_and_removes() {
 }
 
 #[test]
+fn a_leg_that_is_cancelled_or_set_off_protects_no_more() {
+    let (mut desk, _) = protected(TpslMode::Full);
+    let stop = legs(&desk).into_iter().find(|leg| leg.stop_type == "StopLoss").unwrap();
+    desk.cancel(&OrderName { id: stop.id, link: String::new() }).unwrap();
+    let left = desk.on.account.position(ONE_WAY).protection;
+    assert!(left.stop.is_none() && left.take.is_some(), "{left:?}");
+    assert_eq!(legs(&desk).len(), 1);
+    // What a stop that was set off could not close has none any more.
+    let (mut desk, _) = protected(TpslMode::Full);
+    desk.on.fill_percent = 10;
+    desk.print("98", "0.1", Side::Sell);
+    assert!(desk.size().1 > qty("0") && desk.on.account.position(ONE_WAY).protection.stop.is_none());
+}
+
+#[test]
 fn a_partial_trading_stop_adds_a_pair_without_a_parent() {
     let mut desk = Desk::holding("2");
     let pair = TradingStop {

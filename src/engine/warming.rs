@@ -1,0 +1,72 @@
+//! Features that have not seen enough history give no signal: the person is told when that begins again, and for how long.
+
+use super::Engine;
+use super::desk::Desk;
+use super::effect::Effects;
+use super::notice::{Kind, Level};
+use super::pending::About;
+use super::time::Span;
+
+/// Instruments that are named; more are counted.
+const NAMED_MAX: usize = 3;
+
+impl Engine {
+    /// Until the features of this instrument are warm; `None` when they are, or where no model asks for them.
+    pub(super) fn warming(&self, desk: &Desk) -> Option<Span> {
+        let left = desk.features.warm_in(self.now);
+        (left > Span(0) && !self.models.is_empty()).then_some(left)
+    }
+
+    /// `for about 42 s: BTCUSDT, ETHUSDT warm up`; `None` when every instrument is warm.
+    pub(super) fn warming_words(&self) -> Option<String> {
+        let cold: Vec<(&str, Span)> =
+            self.desks.iter().filter_map(|desk| Some((desk.instrument.name.as_str(), self.warming(desk)?))).collect();
+        let longest = cold.iter().map(|(_, left)| *left).max()?;
+        let names: Vec<&str> = cold.iter().map(|(name, _)| *name).collect();
+        Some(format!("for about {} s: {} warming up", seconds(longest), named(&names)))
+    }
+
+    /// Runs at every decision boundary: says that windows had to begin again, and when they are full.
+    pub(super) fn watch_warm_up(&mut self, out: &mut Effects) {
+        let mut gaps: Vec<(String, Span)> = Vec::new();
+        for desk in &mut self.desks {
+            if let Some(gap) = desk.features.take_gap() {
+                gaps.push((desk.instrument.name.clone(), gap));
+            }
+        }
+        if self.models.is_empty() {
+            return;
+        }
+        let left = self.desks.iter().filter_map(|desk| self.warming(desk)).max();
+        if let (Some(longest), Some(left)) = (gaps.iter().map(|(_, gap)| *gap).max(), left) {
+            let names: Vec<&str> = gaps.iter().map(|(name, _)| name.as_str()).collect();
+            let text = format!(
+                "features warm up again, about {} s without a signal: gap of {} s in {}",
+                seconds(left),
+                seconds(longest),
+                named(&names)
+            );
+            self.pending.settle(|about| *about == About::WarmUp);
+            self.warn(Kind::Signal, None, text, About::WarmUp, out);
+            self.warming_told = true;
+        } else if self.warming_told && left.is_none() {
+            self.warming_told = false;
+            self.pending.settle(|about| *about == About::WarmUp);
+            self.tell(Level::Info, Kind::Signal, None, "features are warm again: signals go on".into(), out);
+        }
+    }
+}
+
+/// Whole seconds, rounded up: nobody is told that it takes 0 s.
+const fn seconds(span: Span) -> i64 {
+    (span.0 + 999_999_999) / 1_000_000_000
+}
+
+/// `BTCUSDT, ETHUSDT, SOLUSDT and 37 more`.
+fn named(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,207 @@
+//! The account behind the orders: readings, positions, holds, and what others do.
+
+use super::*;
+
+#[test]
+fn funding_and_forced_closes_move_the_account() {
+    let mut desk = desk();
+    let opening = reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]);
+    desk.open(T, &opening, &[]);
+    desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
+    desk.on_execution(T, &execution(None, "f", 3, ExecKind::Funding));
+    let bust = ExecutionRow { side: Side::Sell, ..execution(None, "l", 3, ExecKind::Bust) };
+    desk.on_execution(T, &bust);
+    let events = desk.take_events();
+    let Event::Account(AccountUpdate::Opening(opened)) = &events[0] else { panic!("{events:?}") };
+    assert_eq!((opened.foreign_orders, opened.holdings[0].cost), (2, Money::from_units(300)));
+    let paid: Vec<&Event> =
+        events.iter().filter(|event| matches!(event, Event::Account(AccountUpdate::Funding { .. }))).collect();
+    let Event::Account(AccountUpdate::Funding { amount, .. }) = paid[0] else { panic!("{paid:?}") };
+    assert_eq!((paid.len(), *amount), (1, -Money::parse("0.055").unwrap()));
+    assert!(matches!(events.last(), Some(Event::Account(AccountUpdate::Liquidated { side: Side::Sell, .. }))));
+    assert!(desk.agrees(&reading(&desk, T, vec![], vec![])));
+}
+
+#[test]
+fn a_fee_in_another_coin_leaves_the_balance_alone() {
+    let mut desk = desk();
+    desk.submit(T, intent(1, 1), &link(1));
+    let fill = ExecutionRow { fee_coin: Some("MNT".into()), ..execution(Some(1), "a", 1, ExecKind::Trade) };
+    desk.on_execution(T, &fill);
+    let events = desk.take_events();
+    assert!(matches!(&events[0], Event::Told(text) if text.contains("MNT")), "{events:?}");
+    let Event::Order(OrderUpdate { what: OrderNews::Filled(fill), .. }) = &events[1] else { panic!("{events:?}") };
+    assert_eq!(fill.fee, Money::ZERO);
+}
+
+#[test]
+fn a_reading_agrees_only_with_what_was_told() {
+    let mut desk = desk();
+    desk.open(T, &reading(&desk, T, vec![], vec![]), &[]);
+    desk.submit(T, intent(1, 2), &link(1));
+    let before = reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]);
+    assert!(!desk.agrees(&before), "the fills were not told yet");
+    desk.on_execution(T, &execution(Some(1), "a", 2, ExecKind::Trade));
+    assert!(!desk.agrees(&before), "the balance may be older than the fill");
+    assert!(desk.agrees(&reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![])));
+}
+
+#[test]
+fn hedge_mode_and_danger_are_named() {
+    let mut desk = desk();
+    desk.on_position(&position(1, Some(Side::Buy), 2));
+    desk.on_position(&position(2, Some(Side::Sell), 1));
+    let events = desk.take_events();
+    let Some(Event::Hold(hold)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(hold.code, DenialCode::PositionModeHedge);
+    assert!(hold.detail.as_ref().unwrap().contains("long 2, short 1"), "{hold:?}");
+    let one_way = PositionRow {
+        liquidation: Some(Price::parse("80").unwrap()),
+        adl_rank: Some(3),
+        ..position(0, Some(Side::Buy), 2)
+    };
+    desk.on_position(&one_way);
+    // An older row of the same leg says nothing.
+    desk.on_position(&PositionRow { seq: Some(9), ..one_way.clone() });
+    desk.on_position(&PositionRow { seq: Some(8), status: PositionStatus::Liquidating, ..one_way });
+    let events = desk.take_events();
+    assert!(
+        matches!(&events[..], [Event::Hold(lifted), Event::Account(AccountUpdate::Danger { adl: 3, .. })] if lifted.detail.is_none()),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn what_the_opening_covers_is_never_booked_whenever_it_is_listed() {
+    let mut desk = desk();
+    let opening =
+        Reading { began_at: Ts::from_ms(1_000_000), executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
+    desk.open(T, &opening, &[]);
+    desk.take_events();
+    // Funding of eleven minutes before, and of the very moment: listed late, or again.
+    for (id, time_ms) in [("long ago", 1_000_000 - 660_000), ("just then", 1_000_000)] {
+        desk.on_execution(T, &ExecutionRow { time_ms, ..execution(None, id, 3, ExecKind::Funding) });
+    }
+    assert_eq!(desk.take_events(), []);
+    desk.on_execution(T, &ExecutionRow { time_ms: 1_000_001, ..execution(None, "after", 3, ExecKind::Funding) });
+    assert!(matches!(&desk.take_events()[..], [Event::Account(AccountUpdate::Funding { .. })]));
+}
+
+fn unread(what: &'static str, symbol: &str) -> Odd {
+    Odd { what, field: "size".into(), symbol: Some(symbol.into()) }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_holds_its_own_instrument_only() {
+    let mut desk = desk();
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]), &[]);
+    desk.take_events();
+    let odd = vec![unread("position", "BTCUSDT"), unread("execution", "DOGEUSDT")];
+    let broken = Reading { odd, executions: Some(vec![]), ..reading(&desk, T, vec![], vec![]) };
+    desk.take_reading(T, &broken);
+    desk.take_reading(T, &broken);
+    let events = desk.take_events();
+    let [Event::Told(told), Event::Hold(hold)] = &events[..] else { panic!("{events:?}") };
+    assert!(told.contains("DOGEUSDT") && told.contains("left out"), "{told}");
+    assert_eq!((hold.code, hold.symbol, hold.detail.is_some()), (DenialCode::VenueRefused, Some(Symbol(0)), true));
+    // The position that was told stands, for nothing is known of it.
+    assert!(desk.agrees(&broken));
+    desk.take_reading(
+        T,
+        &Reading { executions: Some(vec![]), ..reading(&desk, T, vec![position(0, Some(Side::Buy), 2)], vec![]) },
+    );
+    assert!(matches!(&desk.take_events()[..], [Event::Hold(hold)] if hold.detail.is_none()));
+}
+
+#[test]
+fn a_position_without_a_cost_holds_and_the_rest_opens() {
+    let mut desk = Desk::new(vec!["BTCUSDT".into(), "ETHUSDT".into()], Span::from_ms(2_500));
+    let costless = PositionRow { entry: None, ..position(0, Some(Side::Buy), 2) };
+    let known = PositionRow { symbol: "ETHUSDT".into(), ..position(0, Some(Side::Sell), 1) };
+    desk.open(T, &reading(&desk, T, vec![costless, known], vec![]), &[]);
+    let events = desk.take_events();
+    let opening =
+        events.iter().find_map(|e| if let Event::Account(AccountUpdate::Opening(o)) = e { Some(o) } else { None });
+    assert_eq!(opening.unwrap().holdings.iter().map(|held| held.symbol).collect::<Vec<_>>(), [Symbol(1)]);
+    assert!(
+        events
+            .iter()
+            .any(|e| matches!(e, Event::Hold(hold) if hold.symbol == Some(Symbol(0)) && hold.detail.is_some()))
+    );
+    assert!(events.iter().any(|e| matches!(e, Event::Told(text) if text.contains("cost"))));
+    // Closed at the exchange: nothing holds any more.
+    desk.take_reading(T, &reading(&desk, T, vec![], vec![]));
+    let events = desk.take_events();
+    assert!(events.iter().any(|e| matches!(e, Event::Hold(hold) if hold.detail.is_none())), "{events:?}");
+}
+
+#[test]
+fn holds_of_a_position_lift_when_its_rows_say_so() {
+    let mut desk = desk();
+    desk.on_position(&position(1, Some(Side::Buy), 2));
+    desk.on_position(&PositionRow { reduce_only: true, ..position(2, Some(Side::Sell), 1) });
+    desk.take_events();
+    // Flat in one-way mode: the list has nothing to say, the instrument's own row has.
+    let one_way = Reading { modes: vec![position(0, None, 0)], ..reading(&desk, T, vec![], vec![]) };
+    desk.take_reading(T, &one_way);
+    let lifted = desk.take_events();
+    let codes: Vec<_> = lifted
+        .iter()
+        .filter_map(|e| if let Event::Hold(h) = e { Some((h.code, h.detail.is_some())) } else { None })
+        .collect();
+    assert_eq!(codes, [(DenialCode::PositionModeHedge, false), (DenialCode::VenueRefused, false)]);
+    // Without any danger told, a row that is not listed any more lifts what it held, too.
+    desk.on_position(&PositionRow { reduce_only: true, ..position(0, Some(Side::Sell), 1) });
+    desk.take_events();
+    desk.take_reading(T, &reading(&desk, T, vec![], vec![]));
+    assert!(matches!(&desk.take_events()[..], [Event::Hold(hold)] if hold.detail.is_none()));
+}
+
+#[test]
+fn every_instrument_is_watched_in_turn_and_those_in_doubt_at_once() {
+    let mut desk = Desk::new(["BTCUSDT", "ETHUSDT", "SOLUSDT"].map(str::to_owned).to_vec(), Span::from_ms(2_500));
+    assert_eq!(desk.watched(), ["BTCUSDT"]);
+    assert_eq!(desk.watched(), ["ETHUSDT"]);
+    desk.doubt_mode(Symbol(0));
+    assert_eq!(desk.take_requests(), [Request::Reconcile]);
+    assert_eq!(desk.watched(), ["BTCUSDT", "SOLUSDT"]);
+    assert_eq!(desk.watched(), ["BTCUSDT"], "a doubt is looked at once");
+    desk.on_position(&position(2, Some(Side::Sell), 1));
+    assert_eq!(desk.watched(), ["BTCUSDT", "ETHUSDT"], "what holds is looked at each time");
+}
+
+#[test]
+fn a_trade_of_somebody_else_moves_what_was_told() {
+    let mut desk = desk();
+    desk.open(T, &reading(&desk, T, vec![position(0, Some(Side::Buy), 3)], vec![]), &[]);
+    desk.take_events();
+    let sold = ExecutionRow { side: Side::Sell, ..execution(None, "theirs", 2, ExecKind::Trade) };
+    desk.on_execution(T, &sold);
+    desk.on_execution(T, &sold);
+    let events = desk.take_events();
+    let [Event::Account(AccountUpdate::Foreign { symbol: Symbol(0), side: Side::Sell, fill })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!((fill.qty, fill.exec_id.as_str()), (qty(2), "theirs"));
+    assert_eq!(desk.take_requests(), [Request::Reconcile]);
+    assert!(desk.agrees(&reading(&desk, T, vec![position(0, Some(Side::Buy), 1)], vec![])));
+}
+
+#[test]
+fn a_statement_counts_what_its_list_does_not_show() {
+    let mut desk = desk();
+    let other = PositionRow { symbol: "DOGEUSDT".into(), ..position(0, Some(Side::Sell), 5) };
+    let legs = [position(1, Some(Side::Buy), 2), position(2, Some(Side::Sell), 2)];
+    let [long, short] = legs;
+    for (positions, odd, unlisted) in [
+        (vec![position(0, Some(Side::Buy), 1)], vec![], 0),
+        (vec![other.clone()], vec![], 1),
+        (vec![long.clone(), PositionRow { size: qty(0), ..short.clone() }], vec![], 0),
+        (vec![long, short, other], vec![unread("position", "PEPEUSDT"), unread("execution", "XRPUSDT")], 3),
+    ] {
+        desk.state(&Reading { odd, ..reading(&desk, T, positions, vec![]) });
+        let events = desk.take_events();
+        let Some(Event::Account(AccountUpdate::Statement(statement))) = events.last() else { panic!("{events:?}") };
+        assert_eq!((statement.unlisted, statement.foreign_orders), (unlisted, 2));
+    }
+}

@@ -1,0 +1,272 @@
+//! What the venue says about the account, and what the engine makes of it: differences, money nobody explains, trades of
+//! others, closes whose outcome is lost, and when flat is really flat.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
+
+mod rig;
+
+use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
+use tickdeck::engine::account::Holding;
+use tickdeck::engine::command::Command;
+use tickdeck::engine::effect::{FLAT_PROVEN, NewOrder, Record};
+use tickdeck::engine::event::{AccountUpdate, Event, Fill, Hold, Opening, OrderNews, OrderUpdate, Restored, Statement};
+use tickdeck::engine::ids::{OrderSeq, Symbol};
+use tickdeck::engine::num::{Money, Side};
+use tickdeck::engine::risk::limits::RiskLimits;
+use tickdeck::engine::risk::verdict::DenialCode;
+use tickdeck::engine::settings::Settings;
+use tickdeck::engine::snapshot::StateWord;
+use tickdeck::engine::time::{Span, Ts};
+
+/// Armed, long 0.006 BTC, wanting nothing.
+fn long_btc(settings: Settings) -> Rig {
+    let mut rig = Rig::armed(settings, RiskLimits::default());
+    rig.want(BTC, Side::Buy);
+    rig.run(3000);
+    rig.want_nothing();
+    assert_eq!(rig.position(BTC), 6, "{}", rig.told());
+    rig
+}
+
+fn statement(rig: &mut Rig, balance: Money, positions: &[(Symbol, i64)]) {
+    let positions = positions.iter().map(|(symbol, thousandths)| (*symbol, thousandths * 1_000_000)).collect();
+    let statement = Statement {
+        balance,
+        positions,
+        working: Vec::new(),
+        unlisted: 0,
+        foreign_orders: 0,
+        protection: Vec::new(),
+        protective: Vec::new(),
+    };
+    rig.event(Event::Account(AccountUpdate::Statement(statement)));
+}
+
+fn closes(rig: &Rig) -> Vec<NewOrder> {
+    rig.submitted.iter().filter(|order| order.reduce_only).copied().collect()
+}
+
+fn news(rig: &mut Rig, order: OrderSeq, what: OrderNews) {
+    rig.event(Event::Order(OrderUpdate { order, what }));
+}
+
+#[test]
+fn a_lost_close_stands_in_the_way_only_for_as_long_as_it_could_arrive() {
+    let mut rig = long_btc(eager());
+    rig.hold_back = true;
+    rig.command(Command::Flatten(None));
+    let lost = closes(&rig)[0].seq;
+    news(&mut rig, lost, OrderNews::Sent);
+    news(&mut rig, lost, OrderNews::Uncertain("no answer".into()));
+    rig.run(3_500);
+    assert_eq!(closes(&rig).len(), 1, "it may still arrive");
+    rig.run(2_000);
+    let closes = closes(&rig);
+    assert_eq!(closes.len(), 2, "a position never waits for an answer that does not come");
+    assert!(closes.iter().all(|order| order.qty == q("0.006")));
+    assert!(rig.violations.is_empty(), "{:?}", rig.violations);
+}
+
+#[test]
+fn a_close_that_never_left_was_no_try() {
+    let mut rig = long_btc(eager());
+    rig.hold_back = true;
+    rig.command(Command::Flatten(None));
+    let first = closes(&rig)[0];
+    news(&mut rig, first.seq, OrderNews::Unsent("no connection".into()));
+    assert_eq!(closes(&rig).len(), 1, "not at once: its cause may last");
+    rig.run(1_500);
+    let again = closes(&rig)[1];
+    assert_eq!((again.price, again.qty), (first.price, first.qty), "the same band");
+    let receipt = rig.snapshot().state.receipt.join("\n");
+    assert!(receipt.contains("BTCUSDT: not sent: no connection"), "{receipt}");
+    news(&mut rig, again.seq, OrderNews::Sent);
+    news(&mut rig, again.seq, OrderNews::Cancelled("nothing to trade with".into()));
+    assert!(closes(&rig)[2].price < first.price, "a try that was made widens the band");
+}
+
+#[test]
+fn a_difference_blocks_opening_and_not_exits() {
+    let mut rig = long_btc(eager());
+    let before = rig.openings().len();
+    rig.want(ETH, Side::Buy);
+    rig.want(BTC, Side::Sell);
+    for _ in 0..30 {
+        let balance = rig.engine.account().balance();
+        statement(&mut rig, balance, &[(BTC, 6), (ETH, 700)]);
+        assert_eq!(rig.engine.state_word(), StateWord::Reducing);
+        rig.run(100);
+    }
+    assert_eq!(rig.openings().len(), before, "nothing opens");
+    assert_eq!(rig.position(BTC), 0, "the exit goes on: {}", rig.told());
+    assert!(rig.told().contains("ETHUSDT ours 0 venue 0.7"), "{}", rig.told());
+}
+
+/// With the tolerance of a venue that has a wallet of its own.
+fn venue_settings() -> Settings {
+    Settings { balance_tolerance: Money::parse("0.01").unwrap(), ..eager() }
+}
+
+#[test]
+fn money_that_nothing_explains_is_believed_the_third_time() {
+    for (outside, word) in [(usd(100), "as a deposit"), (-usd(100), "counted as a loss")] {
+        let mut rig = Rig::armed(venue_settings(), RiskLimits::default());
+        let before = rig.snapshot().account;
+        let balance = before.balance + outside;
+        for time in 1..=2 {
+            statement(&mut rig, balance, &[]);
+            assert_eq!(rig.engine.state_word(), StateWord::Reducing, "said {time} times");
+            assert_eq!(rig.engine.account().balance(), before.balance);
+        }
+        statement(&mut rig, balance, &[]);
+        let after = rig.snapshot().account;
+        assert_eq!((rig.engine.state_word(), after.balance), (StateWord::Armed, balance));
+        let lost = if outside.is_negative() { outside } else { Money::ZERO };
+        assert_eq!(
+            after.day_pnl.unwrap() - before.day_pnl.unwrap(),
+            lost,
+            "a deposit is no profit, a withdrawal is a loss"
+        );
+        assert!(rig.told().contains(word), "{}", rig.told());
+    }
+}
+
+#[test]
+fn another_figure_begins_the_count_anew() {
+    let mut rig = Rig::armed(venue_settings(), RiskLimits::default());
+    let balance = rig.engine.account().balance();
+    for said in [usd(100), usd(100), usd(101), usd(101)] {
+        statement(&mut rig, balance + said, &[]);
+        assert_eq!(rig.engine.account().balance(), balance);
+    }
+    statement(&mut rig, balance + Money::parse("0.005").unwrap(), &[]);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "within rounding it is the same money");
+}
+
+fn foreign(rig: &mut Rig, id: &str, side: Side, qty: &str) {
+    let fill = Fill { exec_id: id.into(), price: p("50000.0"), qty: q(qty), fee: Money::ZERO, maker: false };
+    rig.event(Event::Account(AccountUpdate::Foreign { symbol: BTC, side, fill }));
+}
+
+#[test]
+fn trades_of_others_are_booked_and_what_they_open_is_theirs() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    foreign(&mut rig, "f1", Side::Buy, "0.002");
+    assert_eq!(rig.position(BTC), 2);
+    assert!(rig.snapshot().positions[0].released, "{}", rig.told());
+
+    let mut rig = long_btc(eager());
+    foreign(&mut rig, "f1", Side::Sell, "0.002");
+    assert_eq!(rig.position(BTC), 4);
+    assert!(!rig.snapshot().positions[0].released, "less of ours is still ours");
+    foreign(&mut rig, "f2", Side::Sell, "0.009");
+    assert_eq!(rig.position(BTC), -5);
+    assert!(rig.snapshot().positions[0].released, "turned round by somebody else");
+    assert_eq!(rig.told().matches("traded outside tickdeck").count(), 2);
+}
+
+#[test]
+fn an_account_with_orders_of_others_is_not_called_flat() {
+    for (outside, flat) in [(0, true), (1, false)] {
+        let mut rig = long_btc(eager());
+        rig.foreign_orders = outside;
+        rig.command(Command::Kill);
+        rig.command(Command::KillClose);
+        rig.run(4_000);
+        assert_eq!(rig.position(BTC), 0);
+        assert!(rig.engine.close_proven(), "what is ours is closed, and proven so");
+        assert_eq!(rig.engine.flat_proven().is_some(), flat, "{outside} foreign orders");
+    }
+}
+
+#[test]
+fn a_proof_of_flat_outlives_its_run() {
+    let mut rig = long_btc(eager());
+    rig.command(Command::Kill);
+    rig.command(Command::KillClose);
+    rig.run(4_000);
+    let proven = rig.engine.flat_proven().unwrap();
+    assert!(rig.records.iter().any(|r| matches!(r, Record::Operator { command, .. } if command == FLAT_PROVEN)));
+
+    let again = || Restored { flat_proven: Some(proven), ..restored(eager(), RiskLimits::default()) };
+    assert_eq!(Rig::from(again()).snapshot().state.flat_proven, Some(proven));
+    let with_position = Restored { holdings: vec![held(6, "300", 1_000)], ..again() };
+    assert_eq!(Rig::from(with_position).snapshot().state.flat_proven, None, "a position is no proof of none");
+}
+
+#[test]
+fn half_a_minute_without_the_account_disarms() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    let hold = |detail: Option<&str>| {
+        Event::Hold(Hold { code: DenialCode::VenueUnreachable, symbol: None, detail: detail.map(str::to_owned) })
+    };
+    rig.event(hold(Some("the stream is down")));
+    rig.run(20_000);
+    rig.event(hold(None));
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "back in time");
+    rig.event(hold(Some("the stream is down")));
+    rig.run(20_000);
+    rig.event(hold(Some("requests fail as well")));
+    rig.run(11_000);
+    rig.event(hold(None));
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "the same absence under another name: {}", rig.told());
+}
+
+fn held(signed: i64, cost: &str, opened: i64) -> Holding {
+    Holding {
+        symbol: BTC,
+        signed: signed * 1_000_000,
+        cost: Money::parse(cost).unwrap(),
+        opened: Ts::from_ms(opened),
+        realised: Money::ZERO,
+        fees: Money::ZERO,
+    }
+}
+
+/// A venue's account whose ledger remembers `ours`, after the venue has said `theirs`.
+fn opened(ours: Holding, theirs: Vec<Holding>) -> Rig {
+    let start = Restored { holdings: vec![ours], account_known: false, ..restored(eager(), RiskLimits::default()) };
+    let mut rig = Rig::from(start);
+    let opening = Opening { balance: usd(10_000), holdings: theirs, foreign_orders: 0 };
+    rig.event(Event::Account(AccountUpdate::Opening(opening)));
+    rig
+}
+
+#[test]
+fn a_position_is_as_we_left_it_only_with_the_same_cost() {
+    let ours = || held(6, "299.9999", 1_000);
+    let rig = opened(ours(), vec![held(6, "300", 2_000)]);
+    assert_eq!(rig.engine.account().holding(BTC), ours(), "within the venue's rounding ours is the exact one");
+    let rig = opened(ours(), vec![held(6, "310", 2_000)]);
+    assert_eq!(
+        rig.engine.account().holding(BTC),
+        held(6, "310", 2_000),
+        "bought again at another price while we were away"
+    );
+    let mut rig = opened(ours(), vec![held(9, "450", 2_000)]);
+    assert!(rig.snapshot().positions[0].released, "another size is the person's");
+}
+
+#[test]
+fn a_position_that_is_gone_is_said_so() {
+    let rig = opened(held(6, "300", 1_000), Vec::new());
+    assert_eq!(rig.position(BTC), 0);
+    let told = rig.told();
+    assert!(
+        told.contains("the venue holds 0, our ledger 0.006") && told.contains("closed while we were away"),
+        "{told}"
+    );
+    assert!(told.contains("in no fill of ours"), "{told}");
+}
+
+#[test]
+fn an_intent_is_as_old_as_the_caller_says_also_when_events_lag() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.hold_back = true;
+    rig.want(BTC, Side::Buy);
+    rig.run(1_000);
+    let order = rig.submitted[0];
+    let at = |ms| order.decided + Span::from_ms(ms);
+    assert!(rig.engine.may_send(&order, at(400)).is_ok());
+    let denial = rig.engine.may_send(&order, at(600)).unwrap_err();
+    assert!(denial.detail.contains("intent_age=600ms"), "{denial}");
+}
