@@ -378,6 +378,17 @@ pub enum AccountUpdate {
         /// A taking order's.
         taker: Rate,
     },
+    /// A closing order of the guardian or the watchdog traded: ours, though no order of this engine.
+    Rescued {
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// The order's id.
+        link_id: String,
+    },
 }
 
 /// A protective order that waits at the venue. It carries no id of ours: instrument, the venue's id and its kind name it.

@@ -77,6 +77,10 @@ impl Engine {
     }
 
     fn edge_light(&self, name: &str, dark: &str) -> Check {
+        let silent = self.control.reducing.iter().find(|cause| name == WATCHDOG && is_watchdog(cause));
+        if let Some(cause) = silent {
+            return light(name, false, cause.to_string());
+        }
         match self.edges.get(name) {
             Some(said) => said.clone(),
             None if self.at_venue && matches!(name, KEY | LEVERAGE) => warn(name, false, "not read yet"),
@@ -187,7 +191,7 @@ impl Engine {
     fn reducing_light(&self, cause: &ReduceCause) -> Option<Check> {
         let everything = matches!(cause, ReduceCause::Venue { symbol: None, .. }) || self.desks.len() == 1;
         match cause {
-            cause if is_hedged(cause) => None,
+            cause if is_hedged(cause) || is_watchdog(cause) => None,
             ReduceCause::Venue { .. } if everything => Some(light("venue", false, cause.to_string())),
             cause => Some(warn("reducing", false, cause.to_string())),
         }
@@ -196,6 +200,10 @@ impl Engine {
 
 const fn is_hedged(cause: &ReduceCause) -> bool {
     matches!(cause, ReduceCause::Venue { code: DenialCode::PositionModeHedge, .. })
+}
+
+const fn is_watchdog(cause: &ReduceCause) -> bool {
+    matches!(cause, ReduceCause::Venue { code: DenialCode::WatchdogSilent, .. })
 }
 
 fn light(name: &str, ok: bool, detail: impl Into<String>) -> Check {

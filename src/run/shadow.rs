@@ -219,6 +219,7 @@ mod tests {
             tape: None,
             decisions: DecisionLog::new(None),
             latch_beside: None,
+            gate: crate::gate::Gate::default(),
         };
         let mut driver = Driver::start(START, parts, false);
         driver.advance(START + Span::from_secs(5), usize::MAX >> 1);

@@ -13,6 +13,7 @@ use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
+use crate::gate::{Gate, Pass};
 use crate::venue::Venue;
 use crate::venue::bybit::account::requests::cancel;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
@@ -22,9 +23,15 @@ use crate::venue::bybit::trade::TradeSocket;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// A gate that stays open, and no age that matters.
+fn pass(reduces: bool) -> Pass {
+    let gate = Gate::default();
+    gate.pass(gate.epoch(), Duration::from_secs(60), reduces)
+}
+
 /// Nothing stands in the way of this order.
 fn leave() -> Leave {
-    Leave::new(&Withdrawn::default(), OrderSeq(0), false)
+    Leave::new(&Withdrawn::default(), OrderSeq(0), pass(false))
 }
 
 /// The venue and everything it said.
@@ -87,7 +94,8 @@ impl Talk {
             protection: if reduce_only { Protection::default() } else { self.protection },
             decided: wall(),
         };
-        self.venue.submit(wall(), Approved::for_test(order), &order_link_id(Account::Testnet, &Rig::run_id(), seq));
+        let link_id = order_link_id(Account::Testnet, &Rig::run_id(), seq);
+        self.venue.submit(wall(), Approved::for_test(order), &link_id, pass(reduce_only));
         seq
     }
 
