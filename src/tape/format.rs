@@ -223,6 +223,7 @@ pub const fn event_word(event: &Event) -> &'static str {
     match event {
         Event::Restored(_) => "restored",
         Event::Told(_) => "told",
+        Event::Checked(_) => "checked",
         Event::Market(_, MarketData::Book(_)) => "book",
         Event::Market(_, MarketData::Trade(_)) => "trade",
         Event::Market(_, MarketData::Ticker(_)) => "ticker",
