@@ -35,7 +35,7 @@ mod warming;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use account::{Account, EquityTracker};
+use account::{Account, EquityTracker, TieOut, Totals};
 use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
@@ -96,6 +96,12 @@ pub struct Engine {
     at_venue: bool,
     /// Lights of the checklist that edges light, by name.
     edges: BTreeMap<String, Check>,
+    /// What was booked in this run before the account was opened: the venue's log begins there.
+    opening_totals: Totals,
+    /// How our books stand against the venue's log of transactions.
+    tie_out: TieOut,
+    /// A person asked for it and waits for the answer.
+    tie_out_asked: bool,
     /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
     protective: BTreeMap<OrderSeq, event::Protective>,
 }
@@ -147,6 +153,9 @@ impl Engine {
             foreign_orders: 0,
             at_venue: !restored.account_known,
             edges: BTreeMap::new(),
+            opening_totals: Totals::default(),
+            tie_out: if restored.pair.account() == ids::Account::Paper { TieOut::Nothing } else { TieOut::Unknown },
+            tie_out_asked: false,
             protective: BTreeMap::new(),
         }
     }
