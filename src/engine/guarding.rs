@@ -308,7 +308,9 @@ impl Engine {
 
     /// What the venue's statement and our books do not agree on.
     fn differences(&self) -> Option<String> {
-        let differs = |cause: &&ReduceCause| matches!(cause, ReduceCause::Mismatch(_) | ReduceCause::ExternalEquity);
+        let differs = |cause: &&ReduceCause| {
+            matches!(cause, ReduceCause::Mismatch(_) | ReduceCause::ExternalEquity | ReduceCause::Residual(_))
+        };
         self.control.reducing.iter().find(differs).map(ToString::to_string)
     }
 

@@ -34,7 +34,7 @@ mod warming;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use account::{Account, EquityTracker};
+use account::{Account, EquityTracker, TieOut, Totals};
 use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
@@ -90,6 +90,12 @@ pub struct Engine {
     clock_offset: Option<Span>,
     /// Open orders at the venue that are not ours.
     foreign_orders: u16,
+    /// What was booked in this run before the account was opened: the venue's log begins there.
+    opening_totals: Totals,
+    /// How our books stand against the venue's log of transactions.
+    tie_out: TieOut,
+    /// A person asked for it and waits for the answer.
+    tie_out_asked: bool,
     /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
     protective: BTreeMap<OrderSeq, event::Protective>,
 }
@@ -139,6 +145,9 @@ impl Engine {
             feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
+            opening_totals: Totals::default(),
+            tie_out: if restored.pair.account() == ids::Account::Paper { TieOut::Nothing } else { TieOut::Unknown },
+            tie_out_asked: false,
             protective: BTreeMap::new(),
         }
     }

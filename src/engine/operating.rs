@@ -49,6 +49,7 @@ impl Engine {
                 return;
             }
             Command::RetryVenue => self.retry_venue(out),
+            Command::TieOut => self.ask_for_tie_out(out),
             Command::Present => return,
             Command::Leaving(how) => {
                 self.control.leaving = true;
@@ -150,6 +151,15 @@ impl Engine {
         let what = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
         self.begin_close(CloseWhy::Flatten, scope, out);
         Ok(format!("flattening {what}"))
+    }
+
+    fn ask_for_tie_out(&mut self, out: &mut Effects) -> Result<String, String> {
+        if !self.account.is_known() || !self.is_venue_account() {
+            return Err("there is no log of an exchange to compare with".into());
+        }
+        self.tie_out_asked = true;
+        out.push(Effect::TieOut);
+        Ok("compared with the exchange's log of transactions".into())
     }
 
     fn retry_venue(&mut self, out: &mut Effects) -> Result<String, String> {

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::TieOut;
 use super::danger::DangerRow;
 use super::event::ModelInfo;
 use super::ids::{OrderSeq, Pair, Symbol};
@@ -277,6 +278,8 @@ pub struct AccountView {
     pub fees: Money,
     /// Funding received (paid, when negative) in this run.
     pub funding: Money,
+    /// What the venue's log of transactions has more of realised, fees and funding.
+    pub tie_out: TieOut,
     /// Initial margin in use.
     pub margin_used: Money,
     /// Closed trades of this run.

@@ -130,6 +130,7 @@ impl Engine {
             unrealised: self.account.unrealised(|symbol| self.mark(symbol)),
             fees: totals.fees,
             funding: totals.funding,
+            tie_out: self.tie_out,
             margin_used: self.margin_used(),
             trades: totals.trades,
             wins: totals.wins,

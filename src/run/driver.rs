@@ -372,6 +372,11 @@ impl Driver {
                         venue.ask(at);
                     }
                 }
+                Effect::TieOut => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.tie_out(at);
+                    }
+                }
                 Effect::Protect { symbol, protection } => {
                     if let Some(venue) = &mut self.venue {
                         venue.protect(at, symbol, protection);

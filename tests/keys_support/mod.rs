@@ -148,6 +148,7 @@ pub fn calm() -> Snapshot {
             unrealised: Some(Money::ZERO),
             fees: Money::ZERO,
             funding: Money::ZERO,
+            tie_out: tickdeck::engine::account::TieOut::Nothing,
             margin_used: Money::ZERO,
             trades: 0,
             wins: 0,

@@ -2,8 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use super::{Pane, PaneId, Scene};
+use crate::engine::account::{Residual, TieOut};
 use crate::engine::num::Money;
 use crate::engine::snapshot::AccountView;
 use crate::tui::theme::Theme;
@@ -29,7 +31,8 @@ impl Pane for Pnl {
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let (account, theme) = (&scene.snapshot.account, scene.theme);
-        let text_rows = area.height.min(3);
+        let residual = account.tie_out != TieOut::Nothing;
+        let text_rows = area.height.min(3 + u16::from(residual));
         let plot = Rect { height: area.height - text_rows, ..area };
         if plot.height > 0 {
             draw_curve(account, plot, theme, buffer);
@@ -47,8 +50,28 @@ impl Pane for Pnl {
             ],
             theme,
         );
-        pen.text(0, 2, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        if residual {
+            let (figures, style) = residuals(account.tie_out, theme);
+            pen.text(0, 2, area.width, &figures, style, theme.glyphs.ellipsis);
+        }
+        pen.text(0, 2 + u16::from(residual), area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
     }
+}
+
+/// What the exchange's log has more than our books of each figure above, and when that was last known.
+fn residuals(tie_out: TieOut, theme: &Theme) -> (String, Style) {
+    let TieOut::Known { at, residual } = tie_out else {
+        return ("residual ? (not compared with the exchange's log)".to_owned(), theme.dim);
+    };
+    let amount = figures::signed_money;
+    let text = format!(
+        "residual realised {} fees {} fund {} at {}",
+        amount(residual.realised),
+        amount(residual.fees),
+        amount(residual.funding),
+        at.clock()
+    );
+    (text, if residual == Residual::default() { theme.dim } else { theme.warn })
 }
 
 /// Labels and amounts from the left; an amount that does not fit is left out whole.
@@ -107,4 +130,20 @@ fn draw_curve(account: &AccountView, area: Rect, theme: &Theme, buffer: &mut Buf
     let plot = Rect { x: area.x + labels + 1, width: area.width.saturating_sub(labels + 1), ..area };
     let newest = changes.last().copied().unwrap_or(0.0);
     curve::draw(&changes, theme.signed(newest), &theme.glyphs, plot, buffer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::time::Ts;
+
+    #[test]
+    fn a_residual_is_written_with_its_time_and_unknown_as_unknown() {
+        let theme = Theme::default();
+        assert!(residuals(TieOut::Unknown, &theme).0.starts_with("residual ?"));
+        let residual = Residual { fees: Money::parse("-0.02").unwrap(), ..Residual::default() };
+        let (text, style) = residuals(TieOut::Known { at: Ts(0), residual }, &theme);
+        assert_eq!(text, "residual realised 0.00 fees -0.02 fund 0.00 at 00:00:00");
+        assert_eq!(style, theme.warn);
+    }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::{Desk, Found, Reading, Request};
 use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
+use super::tying::Tying;
 use crate::engine::effect::{NewOrder, Protection};
 use crate::engine::event::{EarlierOrder, Event};
 use crate::engine::ids::{OrderSeq, Symbol};
@@ -17,7 +18,7 @@ use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::FeeRow;
+use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
 use crate::venue::bybit::rest::RestError;
@@ -84,6 +85,15 @@ pub enum Ask {
     Fees,
     /// Read the rules of an instrument.
     Rules(Symbol, String),
+    /// Read the log of transactions between two moments on the venue's clock, ms; known up to `read_to`.
+    Log {
+        /// From here.
+        from_ms: i64,
+        /// To here.
+        to_ms: i64,
+        /// The venue's time when it was asked for.
+        read_to: Ts,
+    },
     /// Measure the venue's clock.
     Clock,
     /// Ask for the end of an order of an earlier run: instrument, its id. The next reading shows what became of it.
@@ -111,6 +121,8 @@ pub enum Done {
     Retried(Result<(), RestError>),
     /// What the account pays.
     Fees(Result<Vec<FeeRow>, RestError>),
+    /// The log of transactions up to a moment on the venue's clock.
+    Log(Ts, Result<Rows<TransactionRow>, RestError>),
     /// The rules of an instrument; `None` where it is not listed.
     Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
@@ -119,7 +131,7 @@ pub enum Done {
 #[derive(Debug)]
 pub struct Runner {
     symbols: Vec<String>,
-    desk: Desk,
+    pub(super) desk: Desk,
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
@@ -138,6 +150,7 @@ pub struct Runner {
     clock_at: Ts,
     /// When fees are read again; not before the account is known.
     fees_at: Option<Ts>,
+    pub(super) tying: Tying,
     /// When an instrument's rules were read after a refusal.
     rules_read: BTreeMap<Symbol, Ts>,
     /// Orders of earlier runs, to be asked about with the opening.
@@ -147,7 +160,7 @@ pub struct Runner {
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
     requests: Vec<Request>,
-    asks: Vec<Ask>,
+    pub(super) asks: Vec<Ask>,
 }
 
 impl Runner {
@@ -172,6 +185,7 @@ impl Runner {
             balance: None,
             clock_at: now + CLOCK_EVERY,
             fees_at: None,
+            tying: Tying::default(),
             rules_read: BTreeMap::new(),
             lifts: BTreeMap::new(),
             requests: Vec::new(),
@@ -204,8 +218,14 @@ impl Runner {
     /// When [`Self::on_time`] has something to do.
     pub fn next_due(&self) -> Option<Ts> {
         let lift = self.lifts.values().min().copied();
-        let due =
-            [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), self.fees_at, lift];
+        let due = [
+            self.desk.next_due(),
+            self.read_at.filter(|_| !self.reading),
+            Some(self.clock_at),
+            self.fees_at,
+            lift,
+            self.tying.due(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -279,6 +299,7 @@ impl Runner {
         if self.fees_at.is_some_and(|due| due <= now) {
             self.read_fees(now);
         }
+        self.tie_when_due(at);
         if self.read_at.is_some_and(|due| due <= now) && !self.reading {
             self.read_at = None;
             self.start_reading(at);
@@ -308,13 +329,18 @@ impl Runner {
         self.asks.push(Ask::Retry);
     }
 
+    /// The log of transactions is wanted.
+    pub fn tie_out(&mut self, at: &Moment) {
+        self.tying.ask(at.now);
+    }
+
     /// Something may have been missed: the books are compared with the account before it counts as reached.
-    fn fall_behind(&mut self, at: &Moment) {
+    pub(super) fn fall_behind(&mut self, at: &Moment) {
         self.behind = Some(at.now);
         self.asked.get_or_insert(at.now);
     }
 
-    fn read_soon(&mut self, due: Ts) {
+    pub(super) fn read_soon(&mut self, due: Ts) {
         self.read_at = Some(self.read_at.map_or(due, |before| before.min(due)));
     }
 
@@ -452,17 +478,16 @@ impl Runner {
                 self.desk.tell(format!("tried once more: {error}"));
             }
             Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
+            Done::Log(read_to, log) => self.on_log(at, read_to, log),
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
-            // Not offered everywhere: the configured fees stay.
-            Done::Fees(Err(_)) => {}
             Done::Rules(symbol, Ok(Some(rules))) => {
                 self.desk.tell_rules(symbol, rules);
             }
             Done::Rules(symbol, Ok(None)) => {
                 self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now);
             }
-            // The hourly reading goes on.
-            Done::Rules(_, Err(_)) => {}
+            // Fees are not told everywhere: the configured ones stay. Rules are read every hour.
+            Done::Fees(Err(_)) | Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {
@@ -530,12 +555,15 @@ impl Runner {
             return;
         }
         self.asked = None;
-        self.behind = None;
+        let was_behind = self.behind.take().is_some();
         self.balance = Some(reading.balance);
         self.desk.state(reading);
         // Last: nothing opens on books that were not compared.
         if self.up {
             self.unreachable(None);
+        }
+        if was_behind {
+            self.tying.ask(now);
         }
     }
 

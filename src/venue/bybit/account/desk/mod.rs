@@ -10,11 +10,13 @@ mod own;
 mod protect;
 #[cfg(test)]
 mod tests;
+mod ties;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::{Reading, Settled};
 use own::{End, EndKind, Lot, Own};
+pub use ties::Tie;
 
 use super::opening::Names;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
