@@ -22,10 +22,10 @@ fn main() -> ExitCode {
         trial("the_exchange_goes_away_and_comes_back", (160, 45), goes_away_and_comes_back),
         trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),
         trial("an_exchange_that_is_not_there_says_so", (80, 24), not_there),
-        trial("from_one_account_to_another_and_back", (160, 45), |tmux| to_another_account(tmux)),
+        trial("from_one_account_to_another_and_back", (160, 45), to_another_account),
         trial("real_money_takes_its_ceremony", (160, 45), real_money),
         trial("real_money_from_the_start_on_a_small_screen", (80, 24), real_money_from_the_start),
-        trial("from_one_account_to_another_on_a_small_screen", (80, 24), |tmux| to_another_account(tmux)),
+        trial("from_one_account_to_another_on_a_small_screen", (80, 24), to_another_account),
     ];
     let headless = Trial::test("real_money_without_a_screen", || without_a_screen().map_err(Failed::from));
     let paper = Trial::test("paper_sends_the_exchange_no_order", || paper_sends_nothing().map_err(Failed::from));

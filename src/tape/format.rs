@@ -184,14 +184,12 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
                     MarketData::Book(update) => {
                         update.bids.iter().chain(&update.asks).all(|level| sound(level.price, level.qty))
                     }
-                    MarketData::Trade(trade) => sound(trade.price, trade.qty),
-                    MarketData::Ticker(_) | MarketData::Gap => true,
+                    MarketData::Trade(trade) | MarketData::Missed { trade, .. } => sound(trade.price, trade.qty),
+                    MarketData::Ticker(_) | MarketData::Gap | MarketData::Pool(_) => true,
                     MarketData::Rules(rules) => increments(rules),
                     MarketData::Bar(bar) => sound(bar.low, bar.volume) && bar.span.0 > 0,
                     MarketData::Band { buy_max, sell_min } => sound(*buy_max, Qty::ZERO) && sound(*sell_min, Qty::ZERO),
                     MarketData::Liquidation { price, qty, .. } => sound(*price, *qty),
-                    MarketData::Missed { trade, .. } => sound(trade.price, trade.qty),
-                    MarketData::Pool(_) => true,
                 }
         }
         Event::Predicted(prediction) => known(&prediction.symbol),
@@ -212,7 +210,6 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
             statement.positions.iter().map(|(s, _)| s).chain(protective).all(known)
         }
         Event::Account(AccountUpdate::Opening(opening)) => opening.holdings.iter().all(|held| known(&held.symbol)),
-        Event::Account(AccountUpdate::TiedOut(_)) => true,
         Event::Hold(hold) => hold.symbol.as_ref().is_none_or(known),
         _ => true,
     }

@@ -47,7 +47,7 @@ impl Tying {
 impl Runner {
     /// Reads the log where that is due.
     pub(super) fn tie_when_due(&mut self, at: &Moment) {
-        if !self.tying.due().is_some_and(|due| due <= at.now) {
+        if self.tying.due().is_none_or(|due| due > at.now) {
             return;
         }
         let Some(from_ms) = self.desk.log_from() else {
