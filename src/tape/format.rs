@@ -184,14 +184,12 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
                     MarketData::Book(update) => {
                         update.bids.iter().chain(&update.asks).all(|level| sound(level.price, level.qty))
                     }
-                    MarketData::Trade(trade) => sound(trade.price, trade.qty),
-                    MarketData::Ticker(_) | MarketData::Gap => true,
+                    MarketData::Trade(trade) | MarketData::Missed { trade, .. } => sound(trade.price, trade.qty),
+                    MarketData::Ticker(_) | MarketData::Gap | MarketData::Pool(_) => true,
                     MarketData::Rules(rules) => increments(rules),
                     MarketData::Bar(bar) => sound(bar.low, bar.volume) && bar.span.0 > 0,
                     MarketData::Band { buy_max, sell_min } => sound(*buy_max, Qty::ZERO) && sound(*sell_min, Qty::ZERO),
                     MarketData::Liquidation { price, qty, .. } => sound(*price, *qty),
-                    MarketData::Missed { trade, .. } => sound(trade.price, trade.qty),
-                    MarketData::Pool(_) => true,
                 }
         }
         Event::Predicted(prediction) => known(&prediction.symbol),
@@ -205,7 +203,6 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
         ) => known(symbol) && sound(fill.price, fill.qty),
         Event::Account(AccountUpdate::Statement(statement)) => statement.positions.iter().all(|(s, _)| known(s)),
         Event::Account(AccountUpdate::Opening(opening)) => opening.holdings.iter().all(|held| known(&held.symbol)),
-        Event::Account(AccountUpdate::TiedOut(_)) => true,
         Event::Hold(hold) => hold.symbol.as_ref().is_none_or(known),
         _ => true,
     }

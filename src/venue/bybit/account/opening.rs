@@ -149,7 +149,7 @@ fn check_margin(info: &AccountInfo, standing: &mut Standing) {
             );
         }
         MarginMode::Isolated => {
-            standing.notes.push("the account is in isolated margin: each position has margin of its own".into())
+            standing.notes.push("the account is in isolated margin: each position has margin of its own".into());
         }
         MarginMode::Cross | MarginMode::Unknown => {}
     }

@@ -230,11 +230,15 @@ impl Runner {
         match parcel {
             Parcel::One(request) => self.send(request),
             Parcel::Creates(items) if by_socket => {
-                items.into_iter().for_each(|(order, placement)| self.send(Request::Create { order, placement }));
+                for (order, placement) in items {
+                    self.send(Request::Create { order, placement });
+                }
             }
-            Parcel::Cancels(items) if by_socket => items
-                .into_iter()
-                .for_each(|(order, symbol, link_id)| self.send(Request::Cancel { order, symbol, link_id })),
+            Parcel::Cancels(items) if by_socket => {
+                for (order, symbol, link_id) in items {
+                    self.send(Request::Cancel { order, symbol, link_id });
+                }
+            }
             Parcel::Creates(items) => self.send_creates(items),
             Parcel::Cancels(items) => self.send_cancels(items),
         }
@@ -603,16 +607,14 @@ impl Runner {
             Done::Standing(Err(error)) => self.on_trouble(Some(&error), None).await,
             Done::Log(read_to, log) => self.on_log(read_to, log).await,
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
-            // Not offered everywhere: the configured fees stay.
-            Done::Fees(Err(_)) => {}
             Done::Rules(symbol, Ok(Some(rules))) => {
                 self.outlet.say(Event::Market(symbol, MarketData::Rules(Box::new(rules)))).await;
             }
             Done::Rules(symbol, Ok(None)) => {
                 self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now).await;
             }
-            // The hourly reading goes on.
-            Done::Rules(_, Err(_)) => {}
+            // Fees are not offered everywhere: the configured ones stay. Rules are read every hour anyway.
+            Done::Fees(Err(_)) | Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {

@@ -48,7 +48,7 @@ impl Tying {
 impl Runner {
     /// Reads the log where that is due.
     pub(super) fn tie_when_due(&mut self, now: Ts) {
-        if !self.tying.due().is_some_and(|due| due <= now) {
+        if self.tying.due().is_none_or(|due| due > now) {
             return;
         }
         let Some(from) = self.desk.log_from() else {
