@@ -38,6 +38,7 @@ fn restored() -> Restored {
         released: Vec::new(),
         earlier: Vec::new(),
         account_known: true,
+        flat_proven: None,
     }
 }
 

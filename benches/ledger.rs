@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use rusqlite::{Connection, params};
-use tickdeck::engine::effect::{NewOrder, Purpose, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
@@ -32,6 +32,7 @@ fn intent(seq: u64) -> (NewOrder, String) {
         tif: TimeInForce::PostOnly,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: Ts(1),
     };
     (order, format!("tp-0abcdefg-{seq}"))

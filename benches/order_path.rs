@@ -11,11 +11,12 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tickdeck::engine::effect::{NewOrder, Purpose, TimeInForce};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::time::Ts;
+use tickdeck::gate::Gate;
 use tickdeck::ledger::{Job, Ledger, LedgerReply, LedgerThread, RunRow};
 use tickdeck::venue::bybit::credentials::{Credentials, PrivateAccount};
 use tickdeck::venue::bybit::leave::{Leave, Withdrawn};
@@ -51,6 +52,7 @@ fn order(seq: u64) -> NewOrder {
         tif: TimeInForce::PostOnly,
         reduce_only: false,
         purpose: Purpose::Entry,
+        protection: Protection::default(),
         decided: Ts(1),
     }
 }
@@ -130,7 +132,12 @@ fn refill(limits: &SharedLimits) {
 }
 
 async fn create(rest: &Rest, order: &NewOrder, id: &str) {
-    let leave = Leave::new(&Withdrawn::default(), order.seq, order.reduce_only);
+    let gate = Gate::default();
+    let leave = Leave::new(
+        &Withdrawn::default(),
+        order.seq,
+        gate.pass(gate.epoch(), Duration::from_secs(60), order.reduce_only),
+    );
     rest.create(&Placement::of(order, "BTCUSDT", id), &leave).await.unwrap();
 }
 

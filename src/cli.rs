@@ -5,6 +5,7 @@ mod control;
 mod doctor;
 mod global;
 mod keys;
+mod kill;
 mod left;
 mod lines;
 mod live;
@@ -16,6 +17,7 @@ mod sim;
 mod tapes;
 mod train;
 mod unlock;
+mod watchdog;
 
 use std::path::PathBuf;
 
@@ -88,14 +90,17 @@ enum Command {
     Disarm(control::Asked),
     /// Close positions of a running engine. In this build: a key of its cockpit
     Flatten(control::Asked),
-    /// Kill a running engine. In this build: a key of its cockpit
-    Kill(control::Asked),
+    /// Kill: nothing opens, opening orders are cancelled, the account is latched; with --flat positions are closed and it is
+    /// proven. Asks the running engine; without one, --mode says whose account is killed from here
+    Kill(kill::Kill),
     /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
     Reset(control::Asked),
     /// Limits of a running engine. In this build: a key of its cockpit
     Limits(control::Asked),
     /// End a running engine and leave its positions. In this build: a key of its cockpit
     Stop(control::Asked),
+    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so
+    Watchdog,
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -265,10 +270,11 @@ impl Cli {
             Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
             Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),
             Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
-            Command::Kill(asked) => control::answer(global, &asked, "kill", "^K"),
+            Command::Kill(asked) => kill::run(global, &asked),
             Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
             Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
             Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
+            Command::Watchdog => watchdog::run(global),
             Command::Config(command) => configuration::run(global, &command),
             Command::Doctor(asked) => doctor::run(global, &asked),
             Command::Keys(command) => keys::run(global, &command),

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod gate;
 pub mod keys;
 pub mod ledger;
 pub mod model;

@@ -45,7 +45,7 @@ fn exit_codes_are_the_contract() {
         (&["run", "--demo", "--for", "soon"], 2, "60s, 15m, 8h"),
         (&["--front", "lines", "replay", "x.tape"], 2, "backtest"),
         (&["reset"], 3, "no engine is running"),
-        (&["kill", "--flat"], 3, "nothing was done"),
+        (&["kill", "--flat"], 3, "no engine is running"),
         (&["limits", "set", "max_daily_loss", "-1"], 3, "use the key r"),
         (&["--mode", "live"], 4, "live = true"),
         (&["demo", "--mode", "live"], 4, "paper account and no other"),
@@ -158,8 +158,8 @@ fn a_latched_account_ends_with_seven_and_a_second_engine_is_refused() {
     std::io::Read::read_exact(first.stdout.as_mut().unwrap(), &mut line).unwrap();
     let (exit, _, err) = shell.run(&["run", "--demo", "--for", "1s"]);
     assert!(exit == 1 && err.contains(&format!("process {}", first.id())), "{err}");
-    let (exit, _, err) = shell.run(&["kill"]);
-    assert!(exit == 1 && err.contains(&format!("kill -QUIT {}", first.id())), "{err}");
+    let (exit, out, err) = shell.run(&["kill"]);
+    assert!(exit == 0 && out.contains(&format!("process {}: KILLED", first.id())), "{out} {err}");
     first.kill().unwrap();
     first.wait().unwrap();
     let (exit, _, err) = shell.run(&["run", "--demo", "--for", "1s"]);

@@ -14,9 +14,9 @@ use tickdeck::engine::effect::{Effect, Effects};
 use tickdeck::engine::event::{Event, HorizonForecast, OrderNews, OrderUpdate, Prediction};
 use tickdeck::engine::features::FeatureFrame;
 use tickdeck::engine::ids::{ModelId, Seq};
-use tickdeck::engine::num::{Money, UNIT};
+use tickdeck::engine::num::{Money, Rate, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
-use tickdeck::engine::settings::Settings;
+use tickdeck::engine::settings::{Protect, Settings};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::run::decisions::DecisionLog;
 use tickdeck::run::replay::{self, BacktestOptions, ReplayOptions};
@@ -79,7 +79,8 @@ struct Recorder {
 
 impl Recorder {
     fn record(path: &Path) -> String {
-        let settings = Settings { stop: tickdeck::engine::num::Rate::from_raw(500_000), ..rig::eager() };
+        let protect = Protect { stop: Rate::from_raw(10_000_000), take_profit: Rate::ZERO, required: true };
+        let settings = Settings { stop: Rate::from_raw(500_000), protect, ..rig::eager() };
         let mut restored = rig::restored(settings, RiskLimits::default());
         restored.instruments = SimulatedMarket::instruments();
         let header = TapeHeader {

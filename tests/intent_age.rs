@@ -44,6 +44,7 @@ fn armed(folder: &Path) -> Driver {
         tape: None,
         decisions: DecisionLog::new(None),
         latch_beside: None,
+        gate: tickdeck::gate::Gate::default(),
         restored,
     };
     let mut driver = Driver::start(START, parts, true);

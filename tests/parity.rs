@@ -6,6 +6,7 @@
 //!   would take as accepted and cancelled, paper as rejected; both count as refused.
 //! - **Taker fills**: the same prices and quantities, level by level; both keep what we took away from the displayed book
 //!   until the level is stated anew. Positions are equal; balances differ by the exchange's rounding of fees only.
+//! - **Protection**: what an order carries is the position's from its first fill on, at both alike, and ends with it.
 //! - **Maker fills**: neither fills more than was printed at or through the price since the order came, but for what a
 //!   displayed book that crosses the order holds (that is a fill at the exchange only). Whatever was printed strictly
 //!   through the price has filled at both. Until the displayed book crosses an order the exchange never fills it earlier
@@ -17,7 +18,7 @@ mod gate;
 use std::collections::BTreeMap;
 
 use gate::{Draws, Gate};
-use tickdeck::engine::effect::{NewOrder, TimeInForce};
+use tickdeck::engine::effect::{self, NewOrder, TimeInForce};
 use tickdeck::engine::event::{MarketData, OrderNews, Trade};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
@@ -26,7 +27,7 @@ use tickdeck::engine::risk::gate::{Approved, approve_reducing};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::paper::{PaperSettings, PaperVenue, VenueReport};
 use tickdeck::venue::sim::exchange::Exchange;
-use tickdeck::venue::sim::exchange::model::{self, Kind, Protection, Slot, Status, Tif};
+use tickdeck::venue::sim::exchange::model::{self, Kind, Leg, Protection, Slot, Status, Tif, TpslMode, TriggerBy};
 use tickdeck::venue::sim::exchange::orders::OrderName;
 use tickdeck::venue::simulated::{SimulatedMarket, Weather};
 
@@ -189,14 +190,23 @@ fn asked(order: &NewOrder) -> model::NewOrder {
             TimeInForce::ImmediateOrCancel => Tif::Ioc,
             TimeInForce::PostOnly => Tif::PostOnly,
             TimeInForce::GoodTillCancel => Tif::Gtc,
+            TimeInForce::CloseAtMarket => unreachable!("not drawn here: it has no price to compare"),
         },
         link: name(order.seq).link,
         reduce_only: order.reduce_only,
         close_on_trigger: false,
         trigger: None,
-        protection: Protection::default(),
+        protection: Protection {
+            mode: TpslMode::Full,
+            take: order.protection.take_profit.map(leg),
+            stop: order.protection.stop.map(leg),
+        },
         slippage: None,
     }
+}
+
+fn leg(price: Price) -> Leg {
+    Leg { price, by: TriggerBy::Mark, limit: None }
 }
 
 fn total(fills: &Fills) -> Qty {
@@ -229,13 +239,20 @@ fn any_order(pair: &mut Pair) -> NewOrder {
         18 => (Qty::from_raw(qty.raw().saturating_mul(50)).min(rules.max_qty), ticks(other, some), ioc, true),
         _ => (qty, ticks(same, -some), gtc, true),
     };
-    pair.gate.draft(pair.now, (symbol, side), qty, price, tif, reduce_only)
+    let mut order = pair.gate.draft(pair.now, (symbol, side), qty, price, tif, reduce_only);
+    // So far away that nothing triggers here; on an order that reduces both refuse it.
+    let far = |percent: i64| Some(rules.tick_down(Price::from_raw(price.raw() / 100 * (100 - side.sign() * percent))));
+    if pair.draws.below(3) == 0 {
+        order.protection =
+            effect::Protection { stop: far(40), take_profit: if pair.draws.coin() { far(-40) } else { None } };
+    }
+    order
 }
 
 #[test]
 fn verdicts_and_taker_fills_are_the_same() {
     let mut pair = Pair::new();
-    let (mut sent, mut fills) = (0, 0);
+    let (mut sent, mut fills, mut protected) = (0, 0, 0);
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..600 {
         let pause = Span::from_ms(300 + i64::try_from(pair.draws.below(700)).unwrap());
@@ -255,11 +272,19 @@ fn verdicts_and_taker_fills_are_the_same() {
         for held in pair.paper.holdings() {
             let theirs = pair.exchange.account.position(Slot { symbol: held.symbol, idx: 0 });
             assert_eq!((held.side(), held.qty()), (theirs.side, theirs.size), "after {order:?}");
+            let (stop, take) = (theirs.protection.stop, theirs.protection.take);
+            let theirs = effect::Protection { stop: stop.map(|l| l.price), take_profit: take.map(|l| l.price) };
+            let statement = pair.paper.statement();
+            let ours =
+                statement.protection.iter().find(|said| said.0 == held.symbol).map_or_else(Default::default, |s| s.1);
+            assert_eq!(ours, theirs, "after {order:?}");
+            protected += usize::from(ours.stop.is_some());
         }
     }
     let off = (pair.paper.balance() - pair.exchange.account.balance).abs();
     println!("{sent} orders, {verdicts:?}, {fills} taker fills, balances apart by {off}");
     assert!(sent > 300 && fills > 150 && verdicts.values().all(|count| *count > 20), "{sent} {fills} {verdicts:?}");
+    assert!(protected > 100, "{protected} positions with a stop");
     let rounding = Money::parse("0.00000001").unwrap().raw() * i128::try_from(fills).unwrap();
     assert!(off.raw() <= rounding, "the balances are {off} apart");
 }

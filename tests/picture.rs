@@ -51,6 +51,7 @@ fn armed_demo() -> Snapshot {
         tape: None,
         decisions: DecisionLog::new(None),
         latch_beside: None,
+        gate: tickdeck::gate::Gate::default(),
         restored,
     };
     let mut driver = Driver::start(start, parts, false);

@@ -205,7 +205,7 @@ impl Soak {
             credentials,
             account: Account::Testnet,
             run: id.clone(),
-            earlier: Vec::new(),
+            before: tickdeck::venue::bybit::account::opening::Before::default(),
             symbols: NAMES.iter().map(|name| (*name).to_owned()).collect(),
             transport,
             recv_window_ms: 5_000,
@@ -359,7 +359,9 @@ impl Soak {
         let Ok(approved) = self.gate.approve(at, order) else { return };
         self.gate.orders.add(order);
         self.heard.orders.insert(order.seq, Order::new(order));
-        run.venue.submit(at, approved, &order_link_id(Account::Testnet, &run.id, order.seq));
+        let gate = tickdeck::gate::Gate::default();
+        let pass = gate.pass(gate.epoch(), Duration::from_millis(500), order.reduce_only);
+        run.venue.submit(at, approved, &order_link_id(Account::Testnet, &run.id, order.seq), pass);
     }
 
     /// The market stands still, every order is cancelled, and no outcome is left open.

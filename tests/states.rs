@@ -3,11 +3,14 @@
 
 mod rig;
 
-use rig::{BTC, ETH, Rig, eager, p, restored, usd};
+use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::{Purpose, Record};
-use tickdeck::engine::event::{Event, Fault, OrderNews, OrderUpdate};
-use tickdeck::engine::num::{Rate, Side, UNIT};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
+use tickdeck::engine::event::{
+    AccountUpdate, EarlierOrder, Event, Fault, Fill, OrderNews, OrderUpdate, Restored, Statement,
+};
+use tickdeck::engine::ids::OrderSeq;
+use tickdeck::engine::num::{Money, Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
 use tickdeck::engine::settings::{OnLossTrip, Settings};
@@ -331,12 +334,59 @@ fn leaving_disarms_and_cancels() {
 
 #[test]
 fn waking_from_suspend_disarms_and_reconciles() {
-    let mut rig = resting_btc();
-    rig.fault(Fault::ClockJump(Span::from_secs(3600)));
-    assert_eq!(rig.engine.state_word(), StateWord::Unknown, "everything is stale until reconciled");
-    assert_eq!(rig.cancels.len(), 1);
-    rig.run(2000);
-    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    for fault in [Fault::ClockJump(Span::from_secs(3600)), Fault::Stopped(Span::from_secs(6))] {
+        let mut rig = resting_btc();
+        rig.fault(fault);
+        assert_eq!(rig.engine.state_word(), StateWord::Unknown, "everything is stale until reconciled");
+        assert_eq!(rig.cancels.len(), 1);
+        rig.run(2000);
+        assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    }
+}
+
+#[test]
+fn an_order_of_an_earlier_run_counts_as_working_until_it_is_settled() {
+    let order = NewOrder {
+        seq: OrderSeq(1),
+        symbol: BTC,
+        side: Side::Buy,
+        qty: q("0.006"),
+        price: p("50000.0"),
+        tif: TimeInForce::ImmediateOrCancel,
+        reduce_only: false,
+        purpose: Purpose::Entry,
+        protection: Protection::default(),
+        decided: Ts(0),
+    };
+    let (link_id, execs) = ("tp-before-000001".to_owned(), vec!["e1".to_owned()]);
+    let earlier = EarlierOrder { order, link_id, seen: true, filled: q("0.002"), execs };
+    let news = |what| Event::Order(OrderUpdate { order: OrderSeq(1), what });
+    let fill = |id: &str| Fill {
+        exec_id: id.to_owned(),
+        price: p("50000.0"),
+        qty: q("0.002"),
+        fee: Money::ZERO,
+        maker: false,
+    };
+    let mut rig = Rig::from(Restored { earlier: vec![earlier], ..restored(eager(), RiskLimits::default()) });
+    assert!(rig.told().contains("1 order(s) of an earlier run"), "{}", rig.told());
+    rig.arm();
+    rig.want(BTC, Side::Buy);
+    rig.run(3000);
+    assert!(rig.submitted.is_empty(), "one entry may still be there: {:?}", rig.submitted);
+    assert!(!rig.cancels.is_empty(), "an entry that old is cancelled");
+
+    rig.event(news(OrderNews::Filled(fill("e1"))));
+    assert_eq!(rig.position(BTC), 0, "booked by the earlier run");
+    rig.event(news(OrderNews::Filled(fill("e2"))));
+    assert_eq!(rig.position(BTC), 2);
+    let booked = rig.records.iter().filter(|r| matches!(r, Record::Fill { order: Some(OrderSeq(1)), .. }));
+    assert_eq!(booked.count(), 1);
+    rig.event(news(OrderNews::Cancelled("ended".into())));
+    rig.want(ETH, Side::Buy);
+    rig.run(3000);
+    assert!(rig.submitted.iter().all(|order| order.seq > OrderSeq(1)), "its number is not given again");
+    assert!(rig.submitted.iter().any(|order| order.symbol == ETH));
 }
 
 #[test]
@@ -368,6 +418,27 @@ fn nothing_opens_before_the_venue_has_spoken() {
     rig.fault(Fault::ClockJump(Span::from_secs(10)));
     rig.arm();
     assert_ne!(rig.engine.state_word(), StateWord::Armed, "arming waits for reconcile");
+}
+
+#[test]
+fn books_that_differ_reduce_until_they_agree() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    let balance = rig.engine.account().balance();
+    rig.event(Event::Account(AccountUpdate::Statement(Statement {
+        balance,
+        positions: vec![(BTC, 5_000_000)],
+        working: Vec::new(),
+        unlisted: 0,
+        foreign_orders: 0,
+        protection: Vec::new(),
+        protective: Vec::new(),
+    })));
+    assert_eq!(rig.engine.state_word(), StateWord::Reducing, "{}", rig.told());
+    rig.want(ETH, Side::Buy);
+    rig.run(2000);
+    assert_eq!(rig.position(ETH), 0, "nothing opens: {}", rig.told());
+    rig.run(6000);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "the venue's next statement agrees: {}", rig.told());
 }
 
 #[test]

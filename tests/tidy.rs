@@ -14,13 +14,14 @@ const RINGS: &[(&str, &[&str])] = &[
     ("ledger", &["engine"]),
     ("model", &["engine", "tape"]),
     ("tape", &["engine"]),
-    ("tui", &["engine"]),
-    ("venue", &["engine"]),
-    ("run", &["config", "engine", "keys", "ledger", "model", "tape", "tui", "venue"]),
+    ("gate.rs", &[]),
+    ("tui", &["engine", "gate"]),
+    ("venue", &["engine", "gate"]),
+    ("run", &["config", "engine", "gate", "keys", "ledger", "model", "tape", "tui", "venue"]),
     ("cli.rs", &["config", "engine", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
-    ("cli", &["config", "engine", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
+    ("cli", &["config", "engine", "gate", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
     ("main.rs", &["cli", "config", "run"]),
-    ("lib.rs", &["cli", "config", "engine", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
+    ("lib.rs", &["cli", "config", "engine", "gate", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
 ];
 
 /// Words that have no place in the engine, and where each is allowed all the same.

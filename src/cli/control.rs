@@ -1,5 +1,5 @@
-//! Verbs for a running engine. This build has no control socket: the answer says what to do instead, and never looks
-//! like success.
+//! Verbs for a running engine that its control socket does not know yet: the answer says what to do instead, and never
+//! looks like success.
 
 use super::global::Global;
 use crate::engine::ids::Pair;
@@ -20,12 +20,11 @@ pub(super) fn answer(global: &Global, _asked: &Asked, verb: &str, key: &str) -> 
     Err(match holder(&files.ledger(Pair::SIMULATED)) {
         Some(pid) => {
             let signal = match verb {
-                "kill" => format!(", or `kill -QUIT {pid}`, which is the kill, first step"),
                 "stop" => format!(", or `kill -TERM {pid}`, which is the stop policy"),
                 _ => String::new(),
             };
             Failure::error(format!(
-                "{verb}: nothing was done. An engine is running (process {pid}), but this build has no control socket: \
+                "{verb}: nothing was done. An engine is running (process {pid}), but its control socket does not know this verb: \
                  use the key {key} in its cockpit{signal}"
             ))
         }

@@ -107,24 +107,33 @@ fn wanted(place: &Place, account: Account, typed: &Typed<'_>, practice: bool) ->
         limits: SharedLimits::default(),
         timing: Timing::default(),
     };
-    let private = access(place, account, typed)?;
+    let private = access(place, account, typed, keys::credentials)?;
     if let Some(private) = &private
         && private.hosts.is_simulated() != public.hosts.is_simulated()
     {
         return Err(Failure::configuration(MIXED));
     }
-    Ok(LiveOptions { public, private, recording: false, practice })
+    let watchdog = super::watchdog::plan(place, account)?;
+    Ok(LiveOptions { public, private, recording: false, practice, watchdog })
 }
 
+/// Finds the texts that open an account.
+pub(super) type Find = fn(Account, &keys::Places) -> Result<keys::Credentials, keys::KeysError>;
+
 /// The way to an account; `None` for paper, which has no key and names no private host.
-fn access(place: &Place, account: Account, typed: &Typed<'_>) -> Result<Option<PrivateAccess>, Failure> {
+pub(super) fn access(
+    place: &Place,
+    account: Account,
+    typed: &Typed<'_>,
+    find: Find,
+) -> Result<Option<PrivateAccess>, Failure> {
     let config = &place.loaded.config;
     let (credentials, hosts, notes) = match account {
         Account::Paper => return Ok(None),
-        Account::DemoAccount => play_money(place, account, PrivateAccount::Demo)?,
-        Account::Testnet => play_money(place, account, PrivateAccount::Testnet)?,
+        Account::DemoAccount => play_money(place, account, PrivateAccount::Demo, find)?,
+        Account::Testnet => play_money(place, account, PrivateAccount::Testnet, find)?,
         Account::Live => {
-            let unlocked = unlock(place, typed)?;
+            let unlocked = unlock(place, typed, find)?;
             (unlocked.credentials, unlocked.hosts, unlocked.notes)
         }
     };
@@ -143,10 +152,10 @@ fn access(place: &Place, account: Account, typed: &Typed<'_>) -> Result<Option<P
 type Opened = (Arc<Credentials>, PrivateHosts, Vec<String>);
 
 /// The key pair of an account that is no real money, and its hosts.
-fn play_money(place: &Place, account: Account, whose: PrivateAccount) -> Result<Opened, Failure> {
+fn play_money(place: &Place, account: Account, whose: PrivateAccount, find: Find) -> Result<Opened, Failure> {
     let config = &place.loaded.config;
     let places = config.keys.of(account).cloned().unwrap_or_default();
-    let found = keys::credentials(account, &places).map_err(Failure::configuration)?;
+    let found = find(account, &places).map_err(Failure::configuration)?;
     let credentials = Credentials::new(whose, found.api_key.expose(), found.secret.into_text())
         .map_err(|error| Failure::configuration(format!("{}: {error}; nothing was started", account.word())))?;
     let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())

@@ -33,6 +33,8 @@ const GIB: u64 = 1 << 30;
 pub(super) struct Place {
     pub files: Files,
     pub loaded: Loaded,
+    /// `--set` of the command line, for a process that is to read the same configuration.
+    pub overrides: Vec<String>,
 }
 
 impl Place {
@@ -52,7 +54,7 @@ impl Place {
         for text in loaded.config.notes(wall()) {
             note(&text);
         }
-        Ok(Self { files, loaded })
+        Ok(Self { files, loaded, overrides: global.overrides.clone() })
     }
 
     /// Settings, limits, models and places of a run on this account.
@@ -305,6 +307,12 @@ fn never_reached(why: Option<(DenialCode, String)>) -> Failure {
 fn check(finished: &Finished) -> Result<(), Failure> {
     for trouble in &finished.troubles {
         note(trouble);
+    }
+    if finished.engine.closing() {
+        let open: Vec<&str> = finished.engine.open_names().collect();
+        let what = if open.is_empty() { "nothing known, but not proven".to_owned() } else { open.join(", ") };
+        let why = format!("FLAT IS NOT PROVEN, open: {what}. Look at the exchange now and close there what is open");
+        return Err(Failure::new(Exit::NotFlat, why));
     }
     let word = match finished.engine.state_word() {
         StateWord::Killed => "KILLED",

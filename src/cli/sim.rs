@@ -64,7 +64,7 @@ pub(super) fn run(args: SimArgs) -> Result<(), Failure> {
     let secret = Zeroizing::new(args.secret);
     (options.listen, options.scenario) = (args.listen, scenario);
     (options.key, options.secret) = (args.key.clone(), secret.clone());
-    let signals = signals::listen(|| {}).map_err(Failure::error)?;
+    let signals = signals::listen(|_| false, || {}).map_err(Failure::error)?;
     let sim = Sim::start(options).map_err(Failure::error)?;
     note(&format!("simulated exchange on {}: {source}. Ctrl-C ends it", sim.addr));
     print(&lines(&sim, &args.key, &secret))?;

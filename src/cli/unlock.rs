@@ -4,12 +4,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::live::Find;
 use super::runs::Place;
 use crate::config::Config;
 use crate::engine::ceremony::Ceremony;
 use crate::engine::ids::Account;
 use crate::engine::time::Span;
-use crate::keys;
 use crate::run::clock::{Stopwatch, wall};
 use crate::run::exit::{Exit, Failure};
 use crate::venue::bybit::hosts::Region;
@@ -28,20 +28,23 @@ pub(super) enum Typed<'a> {
     Text(&'a str),
     /// Asked for on the terminal.
     Terminal,
+    /// Nothing: a kill and the watchdog only tighten, and that needs no ceremony.
+    Tightens,
 }
 
 /// Unlocks the live account. Nothing connects for orders before this.
-pub(super) fn unlock(place: &Place, typed: &Typed<'_>) -> Result<Unlocked, Failure> {
+pub(super) fn unlock(place: &Place, typed: &Typed<'_>, find: Find) -> Result<Unlocked, Failure> {
     let config = &place.loaded.config;
     let refused = |error: UnlockError| Failure::configuration(format!("{error}; nothing was started"));
     let allowed = allowed(config)?;
-    let found = keys::credentials(Account::Live, &config.keys.live).map_err(Failure::configuration)?;
+    let found = find(Account::Live, &config.keys.live).map_err(Failure::configuration)?;
     let region = Region::parse(&config.bybit.region).map_err(|error| refused(error.into()))?;
     let locked = Locked::new(found.api_key.expose(), found.secret.into_text(), region, &config.bybit.overrides())
         .map_err(refused)?;
     let ceremony = match typed {
         Typed::Text(text) => Ceremony::typed(text, locked.tail()),
         Typed::Terminal => Ceremony::typed(&ask(&locked)?, locked.tail()),
+        Typed::Tightens => Ceremony::typed(&Ceremony::phrase(locked.tail()), locked.tail()),
     };
     let ceremony =
         ceremony.ok_or_else(|| Failure::new(Exit::Refused, format!("{}; nothing was started", UnlockError::Tail)))?;

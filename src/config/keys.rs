@@ -347,6 +347,21 @@ pub const KEYS: &[Key] = &[
         Slot::Count(|c| &mut c.tape.min_free_gib, 0, 100_000),
         "free disk space that is left alone, in GiB; below it nothing opens",
     ),
+    key(
+        "watchdog.enabled",
+        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "off"]),
+        "start a watchdog beside the engine: for the live account, for every account at the exchange, or never",
+    ),
+    key(
+        "watchdog.deadline_ms",
+        Slot::Millis(|c| &mut c.watchdog.deadline, 2_000, 60_000),
+        "silence of the engine, in milliseconds, after which the watchdog latches the account and cancels opening orders",
+    ),
+    key(
+        "watchdog.close",
+        Slot::Flag(|c| &mut c.watchdog.close),
+        "the watchdog closes positions too; false keeps them with what protects them at the exchange",
+    ),
     key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),
     key("ui.theme", Slot::Word(|c| &mut c.ui.theme, &Theme::NAMES), "colours"),
     key("ui.glyphs", Slot::Word(|c| &mut c.ui.glyphs, &["unicode", "ascii"]), "characters the cockpit draws with"),

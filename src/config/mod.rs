@@ -53,6 +53,8 @@ pub struct Config {
     pub paper: PaperConfig,
     /// `[tape]`.
     pub tape: TapeConfig,
+    /// `[watchdog]`.
+    pub watchdog: WatchdogConfig,
     /// `[ui]`.
     pub ui: UiConfig,
 }
@@ -249,6 +251,17 @@ pub struct TapeConfig {
     pub min_free_gib: u32,
 }
 
+/// The watchdog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchdogConfig {
+    /// `live`, `on` (every account at the exchange) or `off`.
+    pub enabled: String,
+    /// Silence for longer than this is a death.
+    pub deadline: Span,
+    /// Close positions too.
+    pub close: bool,
+}
+
 /// The cockpit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UiConfig {
@@ -328,6 +341,7 @@ impl Default for Config {
                 max_gib: 20,
                 min_free_gib: 2,
             },
+            watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
             ui: UiConfig {
                 fps: 20,
                 theme: "default".to_owned(),

@@ -25,6 +25,16 @@ impl Engine {
         }
         match outcome {
             Outcome::Traded(fill) => {
+                if order.intent.purpose == Purpose::Close {
+                    let line = format!(
+                        "{} filled {} @ {} (execution {})",
+                        self.name(symbol),
+                        fill.qty,
+                        fill.price,
+                        fill.exec_id
+                    );
+                    self.control.note(self.now, &line);
+                }
                 self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
@@ -39,8 +49,8 @@ impl Engine {
             reason: order.reason.clone(),
         }));
         // An order that was never sent or was refused is tried again at the next boundary, not at once: its cause may last.
-        if order.state == OrderState::Unsent && order.intent.purpose == Purpose::Close {
-            self.close_not_sent(&order);
+        if order.intent.purpose == Purpose::Close {
+            self.after_close_order(&order);
         }
         let over = order.state.is_terminal() && !matches!(order.state, OrderState::Unsent | OrderState::Rejected);
         if over && self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol)) {
@@ -187,6 +197,14 @@ impl Engine {
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
             }
             AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
+            AccountUpdate::Rescued { symbol, side, fill, link_id } => {
+                self.book_fill((FillKind::Trade, None), *symbol, *side, fill, out);
+                let name = self.name(*symbol).to_owned();
+                let text =
+                    format!("{name} {} {} @ {}: closed by the guardian ({link_id})", side.word(), fill.qty, fill.price);
+                self.control.note(self.now, &text);
+                self.tell(Level::Warn, Kind::Account, Some(*symbol), text, out);
+            }
             AccountUpdate::Statement(statement) => {
                 self.foreign_orders = statement.foreign_orders;
                 self.reconcile(statement, out);

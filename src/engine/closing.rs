@@ -6,14 +6,16 @@ use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
 use super::effect::{Effect, Effects, FLAT_PROVEN, NewOrder, Protection, Purpose, Record, TimeInForce};
 use super::event::Statement;
-use super::ids::Symbol;
+use super::ids::{Symbol, order_link_id};
 use super::notice::{Kind, Level};
 use super::num::{Price, Rate, Side};
-use super::orders::Order;
+use super::orders::{Order, OrderState};
 use super::pending::About;
 
-/// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points, then as far as an order may go.
-const BANDS: [i64; 4] = [1_000_000, 3_000_000, 10_000_000, 50_000_000];
+/// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points.
+const BANDS: [i64; 3] = [1_000_000, 3_000_000, 10_000_000];
+/// After them the market, and in turns with it as far as an order may go: whichever the venue refuses, the other is tried.
+const FAR: i64 = 50_000_000;
 
 /// How many statements in a row must show flat.
 const PROOFS: u8 = 2;
@@ -56,13 +58,26 @@ impl Engine {
         }
     }
 
-    /// A close that never left was no try: the next goes within the same band, and the receipt says why it waits.
-    pub(super) fn close_not_sent(&mut self, order: &Order) {
-        let symbol = order.intent.symbol;
-        let Some(tries) = self.control.close.as_mut().and_then(|close| close.tries.get_mut(&symbol)) else { return };
-        *tries = tries.saturating_sub(1);
-        let line = format!("{}: not sent: {}", self.name(symbol), order.reason);
-        self.control.note(self.now, &line);
+    /// What became of a closing order, for the receipt. One that never left was no try, and one that filled needs no wider
+    /// band for the rest of a position that the largest order did not hold: the next goes within the same band.
+    pub(super) fn after_close_order(&mut self, order: &Order) {
+        let (symbol, name) = (order.intent.symbol, self.name(order.intent.symbol).to_owned());
+        let line = match order.state {
+            OrderState::Unsent => format!("{name}: not sent: {}", order.reason),
+            OrderState::Rejected => format!("{name}: refused: {}", order.reason),
+            OrderState::Cancelled => format!("{name}: ended with {} left: {}", order.left(), order.reason),
+            OrderState::Unknown => format!("{name}: outcome unknown, it is asked for: {}", order.reason),
+            _ => String::new(),
+        };
+        if !line.is_empty() {
+            self.control.note(self.now, &line);
+        }
+        let same_band = matches!(order.state, OrderState::Unsent | OrderState::Filled);
+        if let Some(tries) = self.control.close.as_mut().and_then(|close| close.tries.get_mut(&symbol))
+            && same_band
+        {
+            *tries = tries.saturating_sub(1);
+        }
     }
 
     /// Sends one reduce-only order for what is held, split to the venue's maximum, priced inside the band of this try.
@@ -72,27 +87,31 @@ impl Engine {
         let held = self.account.holding(symbol);
         let Some(side) = held.side().map(Side::opposite) else { return false };
         let reference = desk.book.mid().or(desk.ticker.facts().mark).or(desk.last.map(|last| last.1));
-        let Some(reference) = reference else {
+        let rules = &desk.instrument;
+        // A remainder that no order can name: the venue sizes it.
+        let dust = held.qty() < rules.min_qty || held.qty().floor_to(rules.step) != held.qty();
+        let at_market = purpose == Purpose::Close && (dust || takes_market(tries));
+        let Some(reference) = reference.or(at_market.then_some(rules.tick)) else {
             self.control.note(self.now, &format!("{}: no price yet, waiting", self.name(symbol)));
             return false;
         };
-        let band = BANDS[usize::from(tries).min(BANDS.len() - 1)];
+        let band = BANDS.get(usize::from(tries)).copied().unwrap_or(FAR);
         let price = banded(reference, side, band);
-        let price = desk.instrument.tick_away(side, price).max(desk.instrument.tick);
+        let price = rules.tick_away(side, price).max(rules.tick);
         // Inside the venue's band: beyond it the order would be re-priced silently or refused.
         let price = match (desk.band, side) {
-            (Some((buy_max, _)), Side::Buy) => price.min(desk.instrument.tick_down(buy_max)),
-            (Some((_, sell_min)), Side::Sell) => price.max(desk.instrument.tick_up(sell_min)),
+            (Some((buy_max, _)), Side::Buy) => price.min(rules.tick_down(buy_max)),
+            (Some((_, sell_min)), Side::Sell) => price.max(rules.tick_up(sell_min)),
             (None, _) => price,
         };
-        let qty = held.qty().min(desk.instrument.max_market_qty);
+        let qty = held.qty().min(rules.max_market_qty);
         let order = NewOrder {
             seq: self.orders.next_seq(),
             symbol,
             side,
             qty,
             price,
-            tif: TimeInForce::ImmediateOrCancel,
+            tif: if at_market { TimeInForce::CloseAtMarket } else { TimeInForce::ImmediateOrCancel },
             reduce_only: true,
             purpose,
             protection: Protection::default(),
@@ -100,7 +119,9 @@ impl Engine {
         };
         let Some(approved) = super::risk::gate::approve_reducing(order, &held) else { return false };
         if purpose == Purpose::Close {
-            let line = format!("{} {} {qty} within {} bp", self.name(symbol), side.word(), band / 100_000);
+            let how = if at_market { "at market".to_owned() } else { format!("within {} bp", band / 100_000) };
+            let link = order_link_id(self.pair.account(), &self.run, order.seq);
+            let line = format!("{} {} {qty} {how} ({link})", self.name(symbol), side.word());
             self.control.note(self.now, &line);
         }
         self.send(approved, out);
@@ -162,6 +183,12 @@ impl Engine {
         };
         self.tell(Level::Info, Kind::State, None, text, out);
     }
+}
+
+/// Is this try one at market?
+const fn takes_market(tries: u8) -> bool {
+    let past = (tries as usize).saturating_sub(BANDS.len());
+    tries as usize >= BANDS.len() && past.is_multiple_of(2)
 }
 
 /// `reference` moved by `band` (1e-9) to the worse for someone trading on `side`.

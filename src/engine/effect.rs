@@ -94,6 +94,9 @@ pub enum TimeInForce {
     PostOnly,
     /// Take what is there up to the price, rest with the remainder.
     GoodTillCancel,
+    /// Close what is open at whatever the market gives; the venue sizes it, so that no remainder is too small and no
+    /// quantity too large. Closing orders only; the price bounds nothing.
+    CloseAtMarket,
 }
 
 impl TimeInForce {
@@ -105,6 +108,7 @@ impl TimeInForce {
         match self {
             Self::ImmediateOrCancel => "ioc",
             Self::PostOnly => "post-only",
+            Self::CloseAtMarket => "market",
             Self::GoodTillCancel => "gtc",
         }
     }

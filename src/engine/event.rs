@@ -375,6 +375,17 @@ pub enum AccountUpdate {
         /// A taking order's.
         taker: Rate,
     },
+    /// A closing order of the guardian or the watchdog traded: ours, though no order of this engine.
+    Rescued {
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+        /// The order's id.
+        link_id: String,
+    },
     /// What the venue's own log of transactions adds up to since the opening. Told when it lists the executions that were
     /// told here, so that both sums are of this moment; `None` where that cannot be known.
     TiedOut(Option<Tally>),

@@ -291,6 +291,11 @@ impl Engine {
         for cause in &self.control.reducing {
             // A reason that covers everything refuses arming; one instrument's leaves the others tradable.
             let everything = matches!(cause, ReduceCause::Venue { symbol: None, .. }) || self.desks.len() == 1;
+            let watchdog = matches!(cause, ReduceCause::Venue { code: DenialCode::WatchdogSilent, .. });
+            if watchdog {
+                checks.push(light("watchdog", false, cause.to_string()));
+                continue;
+            }
             let hedged = matches!(cause, ReduceCause::Venue { code: DenialCode::PositionModeHedge, .. });
             checks.push(if hedged || (everything && matches!(cause, ReduceCause::Venue { .. })) {
                 light("venue", false, cause.to_string())

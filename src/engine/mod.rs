@@ -402,6 +402,22 @@ impl Engine {
     pub const fn arming(&self) -> Arming {
         self.control.arming
     }
+    /// Could the strategy open anything now?
+    pub const fn may_open(&self) -> bool {
+        self.control.is_armed()
+    }
+    /// Instruments whose positions are the person's.
+    pub const fn released(&self) -> &std::collections::BTreeSet<Symbol> {
+        &self.control.released
+    }
+    /// Since when the way to the venue's account has been cut.
+    pub const fn unreachable_since(&self) -> Option<Ts> {
+        self.control.unreachable_since
+    }
+    /// Instruments that the running close loop is about.
+    pub fn close_scope(&self) -> impl Iterator<Item = Symbol> {
+        self.control.close.iter().flat_map(|close| close.scope.iter().copied())
+    }
     /// Is a close loop running?
     pub const fn closing(&self) -> bool {
         self.control.close.is_some()
@@ -413,6 +429,10 @@ impl Engine {
     /// When the whole account was last proven flat, until something opens or a kill asks anew.
     pub const fn flat_proven(&self) -> Option<Ts> {
         self.control.flat_proven
+    }
+    /// Working orders that can open.
+    pub fn opening_orders(&self) -> usize {
+        self.orders.working().filter(|order| order.opens()).count()
     }
     /// Working orders.
     pub fn working_orders(&self) -> usize {
@@ -449,6 +469,10 @@ impl Engine {
     /// Venue name of an instrument.
     pub fn name_of(&self, symbol: Symbol) -> &str {
         self.name(symbol)
+    }
+    /// Venue names of the open positions.
+    pub fn open_names(&self) -> impl Iterator<Item = &str> {
+        self.account.open().map(|held| self.name(held.symbol))
     }
     /// Settings of this run.
     pub const fn settings(&self) -> &Settings {

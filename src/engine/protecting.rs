@@ -73,7 +73,7 @@ impl Engine {
             return;
         }
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
-        let before = std::mem::replace(&mut desk.cover.said, Some(protection));
+        let before = desk.cover.said.replace(protection);
         let Some(stop) = protection.stop else { return };
         let again = desk.cover.tries > 0;
         desk.cover = Cover { said: Some(protection), waived: desk.cover.waived, ..Cover::default() };
@@ -110,7 +110,7 @@ impl Engine {
         let mut before = std::mem::take(&mut self.protective);
         for order in listed {
             let known = before.iter().find(|(_, known)| known.order == order.order && known.symbol == order.symbol);
-            let number = known.map(|(number, _)| *number).unwrap_or_else(|| self.orders.next_seq());
+            let number = known.map_or_else(|| self.orders.next_seq(), |(number, _)| *number);
             before.remove(&number);
             self.protective.insert(number, order.clone());
         }

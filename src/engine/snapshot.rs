@@ -192,6 +192,9 @@ pub struct StateView {
     pub flat_proven: Option<Ts>,
     /// Steps of the running or last close loop, for the KILLED layer.
     pub receipt: Vec<String>,
+    /// What the guardian did beside the engine; filled in by the edge.
+    #[serde(default)]
+    pub guardian: Vec<String>,
     /// Pre-flight checks for arming, in the order shown.
     pub preflight: Vec<Check>,
     /// Arming stays refused for this reason although no latch is set.

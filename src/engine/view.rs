@@ -105,6 +105,7 @@ impl Engine {
             closing: self.control.close.is_some(),
             flat_proven: self.control.flat_proven,
             receipt: self.control.receipt.clone(),
+            guardian: Vec::new(),
             preflight: self.preflight(),
             arming_refused: self.arming_refused(),
             arm_for: self.settings.arm_for,

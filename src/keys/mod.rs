@@ -119,6 +119,19 @@ pub fn credentials(account: Account, places: &Places) -> Result<Credentials, Key
     System::default().credentials(account, places)
 }
 
+/// The watchdog's own key and secret from its own two variables, else those of its account.
+pub fn watchdog_credentials(account: Account, places: &Places) -> Result<Credentials, KeysError> {
+    let own = |part, variable: &'static str| {
+        let text = std::env::var(variable).ok().map(zeroize::Zeroizing::new).filter(|text| !text.trim().is_empty())?;
+        let place = Source::Environment(variable);
+        Some(Secret::new(&text).map_err(|why| KeysError::Unusable { account, part, place, why: why.into() }))
+    };
+    match (own(Part::ApiKey, "BYBIT_WATCHDOG_API_KEY"), own(Part::Secret, "BYBIT_WATCHDOG_API_SECRET")) {
+        (Some(api_key), Some(secret)) => Ok(Credentials { api_key: api_key?, secret: secret? }),
+        _ => credentials(account, places),
+    }
+}
+
 /// Finds one text and where it was.
 pub fn find(account: Account, part: Part, places: &Places) -> Result<(Secret, Source), KeysError> {
     System::default().find(account, part, places)

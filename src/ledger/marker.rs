@@ -33,6 +33,17 @@ pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), Ledg
     write(&path, latch)
 }
 
+/// The latch that others left beside a ledger, if there is one.
+pub fn marked(ledger: &Path, pair: Pair) -> Option<Latch> {
+    read(&path_beside(ledger, pair))
+}
+
+/// Latches while the ledger's own row still waits for a slow disk: that row, or the lift that follows it, replaces this.
+pub fn mark_meanwhile(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
+    let path = path_beside(ledger, pair);
+    if read(&path).is_some_and(|marked| marked.is_kill()) { Ok(()) } else { write(&path, latch) }
+}
+
 /// A marker was set past the ledger: only the next process may lift it.
 static HELD: AtomicBool = AtomicBool::new(false);
 

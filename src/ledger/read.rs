@@ -144,6 +144,18 @@ impl Reader {
         Ok(super::restore::holdings(&self.connection)?.into_iter().map(|(name, _)| name).collect())
     }
 
+    /// Names of the instruments in which a position is ours, or may be: what the ledger holds and what orders whose end it
+    /// does not know may have made, without what was released to the person.
+    pub fn ours(&self) -> Result<std::collections::BTreeSet<String>, LedgerError> {
+        let mut ours: std::collections::BTreeSet<String> = self.held()?.into_iter().collect();
+        ours.extend(super::restore::unresolved(&self.connection)?.into_iter().map(|intent| intent.symbol));
+        let mut statement = self.connection.prepare(super::restore::RELEASED)?;
+        for name in statement.query_map([], |row| row.get::<_, String>(0))? {
+            ours.remove(&name?);
+        }
+        Ok(ours)
+    }
+
     /// Names of the instruments with an order whose end is not known.
     pub fn unsettled(&self) -> Result<Vec<String>, LedgerError> {
         Ok(super::restore::unresolved(&self.connection)?.into_iter().map(|intent| intent.symbol).collect())

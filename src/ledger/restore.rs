@@ -43,6 +43,8 @@ pub struct Stored {
     pub released: Vec<Symbol>,
     /// When an earlier run was last heard of: its end, or the last minute it wrote down.
     pub last_run: Option<Ts>,
+    /// Executions that were booked lately, by instrument and id: around when an earlier run was last heard of.
+    pub booked: Vec<(String, String)>,
     /// Intents of earlier runs whose order has not ended as far as the ledger knows.
     pub unresolved: Vec<UnresolvedIntent>,
     /// Those of them in this run's instruments, as the run takes them up: numbered from 1 in the order they were made.
@@ -73,6 +75,7 @@ impl Ledger {
             baselines: baselines(&self.connection)?,
             limits: limits(&self.connection)?,
             unresolved: unresolved(&self.connection)?,
+            booked: booked(&self.connection)?,
             last_run: last_run(&self.connection)?,
             flat_proven: flat_proven(&self.connection)?,
             latch: self.latch()?,
@@ -133,6 +136,17 @@ fn flat_proven(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
                    AND at >= coalesce((SELECT max(at) FROM latches WHERE kind = 'killed'), 0)";
     let at: Option<i64> = connection.query_row(sql, [FLAT_PROVEN], |row| row.get(0))?;
     Ok(at.map(Ts))
+}
+
+/// How long before an earlier run was last heard of executions are of interest to the next one: more than it asks the
+/// venue about, in nanoseconds.
+const LATELY: i64 = 1_800_000_000_000;
+
+fn booked(connection: &Connection) -> Result<Vec<(String, String)>, LedgerError> {
+    let since = last_run(connection)?.map_or(i64::MAX, |last| last.0.saturating_sub(LATELY));
+    let mut statement = connection.prepare("SELECT symbol, exec_id FROM fills WHERE at >= ?1")?;
+    let rows = statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Signed quantities are kept as signed decimals, like prices.

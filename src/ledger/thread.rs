@@ -48,12 +48,25 @@ pub enum PushError {
     Gone,
 }
 
+/// Where batches become durable: the ledger, and a disk that fails when told to.
+pub trait Store {
+    /// Makes a batch durable: all of it or, on an error, none of it.
+    fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError>;
+}
+
+impl Store for Ledger {
+    fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
+        Self::commit(self, batch)
+    }
+}
+
 /// The driver's handle.
 #[derive(Debug)]
 pub struct LedgerThread {
     jobs: SyncSender<Job>,
     progress: Arc<Progress>,
-    thread: JoinHandle<Ledger>,
+    /// `None` where somebody else turns the writer.
+    thread: Option<JoinHandle<Ledger>>,
 }
 
 /// Jobs taken and not yet stored or given up.
@@ -77,10 +90,21 @@ impl Progress {
 impl LedgerThread {
     /// Starts the thread. A full `on_reply` never blocks it: replies wait inside, in order.
     pub fn spawn(ledger: Ledger, on_reply: SyncSender<LedgerReply>) -> Result<Self, LedgerError> {
-        let (jobs, receiver) = sync_channel(JOBS_MAX);
+        let (handle, writer) = Self::over(ledger, on_reply);
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| LedgerError::File(format!("the ledger's thread could not start: {error}")))?;
+        Ok(Self { thread: Some(thread), ..handle })
+    }
+
+    /// The handle and the writer behind it, for whoever turns the writer.
+    pub fn over<S: Store>(store: S, on_reply: SyncSender<LedgerReply>) -> (Self, Writer<S>) {
+        let (jobs, waiting) = sync_channel(JOBS_MAX);
         let progress = Arc::new(Progress::default());
         let writer = Writer {
-            ledger,
+            store,
+            jobs: waiting,
             replies: on_reply,
             backlog: VecDeque::new(),
             kept: Vec::new(),
@@ -88,11 +112,7 @@ impl LedgerThread {
             settled: 0,
             progress: progress.clone(),
         };
-        let thread = std::thread::Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || writer.run(&receiver))
-            .map_err(|error| LedgerError::File(format!("the ledger's thread could not start: {error}")))?;
-        Ok(Self { jobs, progress, thread })
+        (Self { jobs, progress, thread: None }, writer)
     }
 
     /// Hands a job over. Never blocks.
@@ -128,12 +148,15 @@ impl LedgerThread {
     pub fn finish(self, wait: Duration) -> Option<Ledger> {
         let flushed = self.flush(wait);
         drop(self.jobs);
-        if flushed { self.thread.join().ok() } else { None }
+        self.thread.filter(|_| flushed)?.join().ok()
     }
 }
 
-struct Writer {
-    ledger: Ledger,
+/// The writing side.
+#[derive(Debug)]
+pub struct Writer<S> {
+    store: S,
+    jobs: Receiver<Job>,
     replies: SyncSender<LedgerReply>,
     /// Replies the driver has not taken yet.
     backlog: VecDeque<LedgerReply>,
@@ -145,37 +168,58 @@ struct Writer {
     progress: Arc<Progress>,
 }
 
-impl Writer {
-    fn run(mut self, jobs: &Receiver<Job>) -> Ledger {
-        let mut open = true;
-        while open {
-            let (batch, still_open) = self.collect(jobs);
-            open = still_open;
-            if !batch.is_empty() {
-                self.store(batch);
+impl<S: Store> Writer<S> {
+    fn run(mut self) -> S {
+        loop {
+            let idle = self.kept.is_empty() && self.backlog.is_empty();
+            if !self.turn(if idle { IDLE } else { RETRY }) {
+                return self.store;
             }
-            self.reply();
-            self.progress.done(std::mem::take(&mut self.settled));
         }
-        self.ledger
+    }
+
+    /// One round: waits at most this long for a job, stores it with what else is there, and answers. `false` when nobody
+    /// hands jobs over any more.
+    pub fn turn(&mut self, wait: Duration) -> bool {
+        let (batch, open) = self.collect(wait);
+        if !batch.is_empty() {
+            self.commit(batch);
+        }
+        self.reply();
+        self.progress.done(std::mem::take(&mut self.settled));
+        open
+    }
+
+    /// The store, to look at.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The store, to change.
+    pub const fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    /// The store; what was not stored is lost.
+    pub fn into_store(self) -> S {
+        self.store
     }
 
     /// Waits for a job and takes what else is there. Kept records come first, so order is never lost.
-    fn collect(&mut self, jobs: &Receiver<Job>) -> (Vec<Job>, bool) {
-        let idle = self.kept.is_empty() && self.backlog.is_empty();
+    fn collect(&mut self, wait: Duration) -> (Vec<Job>, bool) {
         let mut batch = std::mem::take(&mut self.kept);
         if batch.len() >= JOBS_MAX {
             // The disk is gone for long: let the queue fill up, so that the driver sees it.
-            std::thread::park_timeout(RETRY);
+            std::thread::park_timeout(wait);
             return (batch, true);
         }
-        match jobs.recv_timeout(if idle { IDLE } else { RETRY }) {
+        match self.jobs.recv_timeout(wait) {
             Ok(job) => batch.push(job),
             Err(RecvTimeoutError::Timeout) => return (batch, true),
             Err(RecvTimeoutError::Disconnected) => return (batch, false),
         }
         while batch.len() < BATCH_MAX {
-            match jobs.try_recv() {
+            match self.jobs.try_recv() {
                 Ok(job) => batch.push(job),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return (batch, false),
@@ -184,21 +228,21 @@ impl Writer {
         (batch, true)
     }
 
-    fn store(&mut self, batch: Vec<Job>) {
-        match self.ledger.commit(&batch) {
+    fn commit(&mut self, batch: Vec<Job>) {
+        match self.store.commit(&batch) {
             Ok(done) => self.stored(batch.len(), done),
             Err(error) if error.is_passing() => self.keep(batch, &error),
             Err(error) if batch.len() == 1 => self.give_up(&batch, &error),
             // One row spoils the group: find it.
-            Err(_) => batch.into_iter().for_each(|job| self.store_one(job)),
+            Err(_) => batch.into_iter().for_each(|job| self.commit_one(job)),
         }
     }
 
-    fn store_one(&mut self, job: Job) {
+    fn commit_one(&mut self, job: Job) {
         if !self.kept.is_empty() {
             return self.keep(vec![job], &LedgerError::File("an earlier row waits for the disk".to_owned()));
         }
-        self.store(vec![job]);
+        self.commit(vec![job]);
     }
 
     fn stored(&mut self, count: usize, done: Committed) {

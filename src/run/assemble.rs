@@ -1,26 +1,37 @@
 //! A session at the pace of the clock, put together from its market and its venue: what demo and live share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
+use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::files::ledger_path;
+use super::guardian::{self, GuardianOptions, Report};
 use super::inference::Inference;
+use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::stage::Stage;
 use super::start::{Opening, StartError, private_folder};
 use super::switch::Switch;
+use super::watchdog::link::{WatchdogPlan, Watched};
 use crate::engine::event::Restored;
+use crate::engine::ids::Pair;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::LedgerThread;
 use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
 use crate::venue::Venue;
+use crate::venue::bybit::rescue::RescueOptions;
 
 /// Answers of the ledger that may wait: one per group commit.
 const REPLIES_MAX: usize = 1024;
+
+/// Half the watchdog's usual deadline: an engine that was away for so long fences itself.
+const FENCE_AFTER: Duration = Duration::from_millis(2_500);
 
 /// What a run without a screen hands out.
 pub struct Outputs {
@@ -66,6 +77,10 @@ pub struct Plan<'a> {
     pub simulated_venue: bool,
     /// Keep the ledger in memory: nothing is traded, nothing is kept.
     pub ledger_in_memory: bool,
+    /// The guardian's way to the account; `None` for the paper account.
+    pub rescue: Option<RescueOptions>,
+    /// How the watchdog is started; `None` where none is wanted.
+    pub watchdog: Option<WatchdogPlan>,
     /// Screen or lines.
     pub shown: Shown,
 }
@@ -73,7 +88,7 @@ pub struct Plan<'a> {
 /// Puts a session together.
 pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     let Plan { opening, stage, shown, .. } = plan;
-    let Opening { restored, ledger, mut troubles } = opening;
+    let Opening { restored, ledger, mut troubles, .. } = opening;
     if let Some(latch) = &restored.latch {
         troubles.push(format!("still {} (since {}); R resets", latch.cause, latch.at));
     }
@@ -94,8 +109,26 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         tape: plan.tape,
         decisions: DecisionLog::new(None),
         latch_beside: (!plan.ledger_in_memory).then(|| (ledger_path(plan.data_dir, pair), pair)),
+        gate: stage.end.gate(),
         restored,
     };
+    let pulse = Pulse::default();
+    let report = guardian::start(GuardianOptions {
+        gate: stage.end.gate(),
+        pulse: pulse.clone(),
+        board: stage.end.board(),
+        rescue: plan.rescue,
+        latch_beside: parts.latch_beside.clone(),
+        now: Arc::new(stage.clock.reader()),
+    })?;
+    let socket = if plan.ledger_in_memory {
+        None
+    } else {
+        listen(&stage, plan.data_dir, pair, &pulse, &report).map_err(|why| troubles.push(why)).ok()
+    };
+    let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
+    let run = &parts.restored.run;
+    let watched = plan.watchdog.map(|watchdog| Watched::start(&watchdog, run, pulse.clone())).transpose()?;
     let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
     Ok(Session {
@@ -103,6 +136,11 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         stage,
         switch: plan.switch,
         next: None,
+        pulse,
+        guardian: report,
+        socket,
+        watched,
+        fence_after: Some(fence_after),
         screen: shown.fps.is_some(),
         pace: Pace::Clock,
         publish_every: publish_every(shown.fps),
@@ -114,6 +152,20 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         on_notice,
         on_snapshot,
     })
+}
+
+/// The control socket of a run; why there is none, in words.
+fn listen(stage: &Stage, data_dir: &Path, pair: Pair, pulse: &Pulse, report: &Report) -> Result<PathBuf, String> {
+    let path = control::socket_path(data_dir, pair);
+    let options = ControlOptions {
+        cockpit: stage.cockpit.clone(),
+        gate: stage.end.gate(),
+        pulse: pulse.clone(),
+        report: report.clone(),
+        board: stage.end.board(),
+    };
+    let no_socket = |error| format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only");
+    control::listen(&path, options).map(|()| path).map_err(no_socket)
 }
 
 /// Time between snapshots for a screen of this many frames per second; a second without a screen.

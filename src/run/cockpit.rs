@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::assemble::Shown;
 use super::clock::wall;
 use super::driver::Finished;
+use super::pulse::Pulse;
 use super::session::{Outcome, Session};
 use super::start::StartError;
 use crate::engine::ids::Pair;
@@ -28,8 +29,16 @@ pub enum Ended {
     EnginePanicked,
 }
 
-/// The ledger whose marker is written when the engine panics; it changes with the account.
-type LatchBeside = Arc<Mutex<Option<(PathBuf, Pair)>>>;
+/// What a panic of the engine needs; it changes with the account.
+struct Now {
+    /// The ledger whose marker is written.
+    latch_beside: Option<(PathBuf, Pair)>,
+    /// The signs of life that end.
+    pulse: Pulse,
+}
+
+/// How long a process without a screen stays after a panic of its engine, for the guardian to cancel what can open.
+const GUARDIAN_TAKES: Duration = Duration::from_secs(20);
 
 /// Runs until the session ends, and those that follow it. `latch_beside` is the ledger whose marker is written when the
 /// engine panics.
@@ -37,8 +46,8 @@ pub fn run(session: Session, ui: UiOptions, latch_beside: Option<(PathBuf, Pair)
     let board = session.stage.end.board();
     let cockpit = session.stage.cockpit.clone();
     let (engine_done, engine_result) = sync_channel(1);
-    let latch_beside: LatchBeside = Arc::new(Mutex::new(latch_beside));
-    let (beside, last_word, fps) = (latch_beside.clone(), board.clone(), ui.fps);
+    let now = Arc::new(Mutex::new(Now { latch_beside, pulse: session.pulse.clone() }));
+    let (beside, last_word, fps) = (now.clone(), board.clone(), ui.fps);
     std::thread::Builder::new().name("engine".into()).spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| play(session, &beside, fps)));
         if matches!(result, Ok(Err(_))) {
@@ -56,7 +65,11 @@ pub fn run(session: Session, ui: UiOptions, latch_beside: Option<(PathBuf, Pair)
         drop(screen_done.send(result));
     })?;
     let Ok(Some(played)) = engine_result.recv() else {
-        let beside = latch_beside.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let beside = {
+            let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+            now.pulse.died();
+            now.latch_beside.take()
+        };
         latch_after_panic(&board, beside);
         // The screen stays, says so, and leaves when the person does.
         let screen = screen_result.recv();
@@ -78,31 +91,30 @@ pub fn run(session: Session, ui: UiOptions, latch_beside: Option<(PathBuf, Pair)
 }
 
 /// Runs a session and those that follow it, each on another account.
-fn play(
-    mut session: Session,
-    latch_beside: &Mutex<Option<(PathBuf, Pair)>>,
-    fps: u16,
-) -> Result<(Outcome, Finished), StartError> {
+fn play(mut session: Session, now: &Mutex<Now>, fps: u16) -> Result<(Outcome, Finished), StartError> {
     loop {
         let mut left = session.run();
         let Some((prepared, switch)) = left.next.take() else { return Ok((left.outcome, left.finished)) };
-        *latch_beside.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared.latch_beside());
+        let latch_beside = Some(prepared.latch_beside());
         let shown = Shown { fps: Some(fps), outputs: None, stop_after: None };
         session = super::live::next(prepared, switch, left, shown)?;
+        *now.lock().unwrap_or_else(PoisonError::into_inner) = Now { latch_beside, pulse: session.pulse.clone() };
     }
 }
 
 /// Runs without a screen until the session ends. A panic latches here too and leaves its report in `data_dir`; one of
 /// another thread trips the engine.
 pub fn run_without_screen(session: Session, data_dir: PathBuf, latch_beside: Option<(PathBuf, Pair)>) -> Ended {
-    let board = session.stage.end.board();
+    let (board, pulse, guardian) = (session.stage.end.board(), session.pulse.clone(), session.guardian.clone());
     crash::install(data_dir, session.stage.cockpit.clone());
     let ran = catch_unwind(AssertUnwindSafe(|| session.run()));
     crash::uninstall();
     if let Ok(left) = ran {
         return Ended::Orderly(left.outcome, Box::new(left.finished));
     }
+    pulse.died();
     latch_after_panic(&board, latch_beside);
+    guardian.await_death(GUARDIAN_TAKES);
     Ended::EnginePanicked
 }
 
@@ -132,7 +144,6 @@ fn latch_after_panic(board: &Board, latch_beside: Option<(PathBuf, Pair)>) {
         drop(crate::ledger::mark_latched(&path, pair, &latch));
     }
     board.change(|snapshot| {
-        snapshot.version += 1;
         if snapshot.state.word != StateWord::Killed {
             snapshot.state.word = StateWord::Tripped;
             snapshot.state.latch = Some(latch);

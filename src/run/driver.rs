@@ -12,14 +12,15 @@ use super::feed::Feed;
 use super::inference::Inference;
 use crate::engine::Engine;
 use crate::engine::command::Command;
-use crate::engine::effect::{Effect, Effects, NewOrder, Record};
-use crate::engine::event::{Event, Fault, OrderNews, OrderUpdate, Restored};
+use crate::engine::effect::{Effect, Effects, NewOrder, Purpose, Record};
+use crate::engine::event::{Event, Fault, Hold, OrderNews, OrderUpdate, Restored};
 use crate::engine::features::FeatureFrame;
 use crate::engine::ids::{Account, Market, OrderSeq, Pair, RunId, Seq, order_link_id};
 use crate::engine::notice::Notice;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::state::Latch;
 use crate::engine::time::{Span, Ts};
+use crate::gate::{Epoch, Gate, Pass};
 use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
 use crate::tape::TapeThread;
 use crate::venue::Venue;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub decisions: DecisionLog,
     /// The ledger file whose marker is written when the ledger itself does not take a latch.
     pub latch_beside: Option<(PathBuf, Pair)>,
+    /// The gate that every thread sees.
+    pub gate: Gate,
 }
 
 /// The driver of one run.
@@ -78,6 +81,9 @@ pub struct Driver {
     tape_lost: bool,
     decisions: DecisionLog,
     latch_beside: Option<(PathBuf, Pair)>,
+    gate: Gate,
+    /// The state of the gate that the engine knows of.
+    known: Epoch,
     account: Account,
     market: Market,
     run: RunId,
@@ -88,7 +94,7 @@ pub struct Driver {
     interval: Span,
     next_tick: Ts,
     /// Orders whose intent is not durable yet.
-    pending: BTreeMap<OrderSeq, Approved<NewOrder>>,
+    pending: BTreeMap<OrderSeq, (Approved<NewOrder>, Pass)>,
     /// Events of our own making, stepped before anything else.
     inbox: VecDeque<Event>,
     /// Notices of the last steps, for a front end that prints them.
@@ -114,6 +120,8 @@ impl Driver {
             tape_lost: false,
             decisions: parts.decisions,
             latch_beside: parts.latch_beside,
+            known: parts.gate.epoch(),
+            gate: parts.gate,
             account: restored.pair.account(),
             market: restored.pair.market(),
             run: restored.run.clone(),
@@ -155,6 +163,10 @@ impl Driver {
     /// The engine, to build snapshots from.
     pub const fn engine_mut(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+    /// The gate that every thread sees.
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
     }
     /// The feed, for labels and weather.
     pub const fn feed_mut(&mut self) -> &mut Feed {
@@ -252,9 +264,27 @@ impl Driver {
         self.dispatch(self.now, Event::Command(command));
     }
 
+    /// A request that closes the gate, of which the gate already knows: from here on the engine does too.
+    pub fn shut(&mut self, command: Command) {
+        let known = self.gate.epoch();
+        self.command(command);
+        self.known = known.max(self.known);
+    }
+
     /// Something the person must know that is nobody's fault: shown, not acted upon.
     pub fn tell(&mut self, text: String) {
         self.dispatch(self.now, Event::Told(text));
+    }
+
+    /// An edge forbids opening for a named reason, or lifts that.
+    pub fn hold(&mut self, hold: Hold) {
+        self.dispatch(self.now, Event::Hold(hold));
+    }
+
+    /// The latch that others left beside the ledger while this run was away.
+    pub fn marked(&self) -> Option<Latch> {
+        let (path, pair) = self.latch_beside.as_ref()?;
+        crate::ledger::marked(path, *pair)
     }
 
     /// A fault of an edge.
@@ -304,7 +334,12 @@ impl Driver {
         self.now = self.now.max(at);
         let at = self.now;
         self.seq += 1;
+        let was_open = self.engine.may_open();
         self.engine.step(at, &event, &mut self.effects);
+        if was_open && !self.engine.may_open() {
+            // Its own disarming, trip or kill: what it decided before stays here, wherever it waits.
+            self.known = self.gate.shut();
+        }
         self.decisions.add(at, self.effects.as_slice());
         self.write_tape(at, event);
         let mut effects = std::mem::take(&mut self.scratch);
@@ -376,7 +411,9 @@ impl Driver {
             return;
         }
         let intent = *order.get();
-        self.pending.insert(intent.seq, order);
+        let ttl = std::time::Duration::from_nanos(u64::try_from(self.engine.settings().intent_ttl.0).unwrap_or(0));
+        let pass = self.gate.pass(self.known, ttl, intent.reduce_only);
+        self.pending.insert(intent.seq, (order, pass));
         let link_id = order_link_id(self.account, &self.run, intent.seq);
         records.push(Job::Intent { at, order: intent, link_id });
     }
@@ -431,15 +468,18 @@ impl Driver {
 
     /// The last look before the wire: the gate may have closed, or the intent grown too old, since the decision.
     fn release(&mut self, order: OrderSeq) {
-        let Some(approved) = self.pending.remove(&order) else { return };
+        let Some((approved, pass)) = self.pending.remove(&order) else { return };
         let Some(venue) = &mut self.venue else { return };
+        let closes = approved.get().purpose == Purpose::Close;
         let what = match self.engine.may_send(approved.get(), self.now.max(self.wall)) {
+            Err(denial) => OrderNews::Unsent(denial.to_string()),
+            Ok(()) if !pass.stands() => OrderNews::Unsent("the gate closed after it was decided".into()),
+            Ok(()) if closes && self.gate.is_guarded() => OrderNews::Unsent("the guardian closes".into()),
             Ok(()) => {
                 let link_id = order_link_id(self.account, &self.run, order);
-                venue.submit(self.now, approved, &link_id);
+                venue.submit(self.now, approved, &link_id, pass);
                 OrderNews::Sent
             }
-            Err(denial) => OrderNews::Unsent(denial.to_string()),
         };
         self.tell_engine(order, what);
     }
@@ -448,7 +488,7 @@ impl Driver {
     /// over-close, and a position without its stop is worse than a row that is missing.
     fn not_durable(&mut self, order: OrderSeq) {
         match self.pending.get(&order) {
-            Some(approved) if approved.get().reduce_only => self.release(order),
+            Some((approved, _)) if approved.get().reduce_only => self.release(order),
             _ => self.withhold(order, "its intent could not be made durable"),
         }
     }
@@ -458,7 +498,7 @@ impl Driver {
         let overdue: Vec<OrderSeq> = self
             .pending
             .values()
-            .map(Approved::get)
+            .map(|(approved, _)| approved.get())
             .filter(|order| order.reduce_only && self.now.since(order.decided) > CLOSING_WAITS)
             .map(|order| order.seq)
             .collect();

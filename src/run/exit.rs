@@ -11,10 +11,14 @@ pub enum Exit {
     NotRunning = 3,
     /// The configuration is refused.
     Configuration = 4,
+    /// It took too long.
+    Timeout = 5,
     /// Refused by risk or by the arming gate.
     Refused = 6,
     /// It stopped while killed or tripped.
     Latched = 7,
+    /// It could not be proven that no position is open: somebody must look.
+    NotFlat = 8,
 }
 
 /// A command that did not do what was asked.

@@ -9,10 +9,10 @@ use super::feed::{Feed, LiveFeed};
 use super::files::ledger_path;
 use super::session::Session;
 use super::stage::{Left, Stage};
-use super::start::{Opening, Setup, StartError, held_symbols, open, open_with, paper_venue, private_folder};
+use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
-use crate::engine::event::Restored;
-use crate::engine::ids::{Account, Pair};
+use super::watchdog::link::WatchdogPlan;
+use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::time::Ts;
@@ -20,10 +20,13 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
+use crate::venue::bybit::account::opening::Before;
 use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::public::{PublicOptions, PublicStream};
+use crate::venue::bybit::rescue::{Closer, RescueOptions};
+use crate::venue::bybit::rest::{RestOptions, SharedLimits, VenueClock};
 use crate::venue::line::{Now, Wake, line};
 
 /// Events that may wait between the sockets and the engine: a second of a busy market.
@@ -42,6 +45,8 @@ pub struct LiveOptions {
     pub recording: bool,
     /// Edge gate off.
     pub practice: bool,
+    /// How the account's watchdog is started; `None` where none is wanted.
+    pub watchdog: Option<WatchdogPlan>,
 }
 
 /// The way to an account at the venue.
@@ -71,6 +76,7 @@ pub struct Prepared {
     tape: Option<TapeThread>,
     public: PublicOptions,
     private: Option<PrivateAccess>,
+    watchdog: Option<WatchdogPlan>,
     recording: bool,
 }
 
@@ -115,6 +121,7 @@ impl Prepared {
             tape,
             public,
             private: options.private,
+            watchdog: options.watchdog,
             recording: options.recording,
         })
     }
@@ -150,7 +157,7 @@ pub fn session(
     shown: Shown,
     switch: Option<Switch>,
 ) -> Result<Session, StartError> {
-    let stage = Stage::set()?;
+    let stage = Stage::set(shown.fps.is_some())?;
     let prepared = Prepared::new(setup, options, None, stage.clock.now())?;
     begin(prepared, stage, None, shown, switch)
 }
@@ -190,10 +197,13 @@ fn begin(
     };
     let begins = feed.hand_over(prepared.at, prepared.opening.restored.holdings.is_empty());
     let simulated_venue = prepared.public.hosts.is_simulated();
+    let mut rescue = None;
     let venue: Box<dyn Venue> = match prepared.private {
         None => paper_venue(&prepared.opening.restored),
         Some(access) => {
-            let options = account_options(access, feed.options(), &prepared.opening.restored);
+            let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
+            rescue = Some(rescue_options(&access, run, proxy, now.clone(), Closer::Guardian));
+            let options = account_options(access, feed.options(), &prepared.opening);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
         }
@@ -211,6 +221,8 @@ fn begin(
         label: String::new(),
         simulated_venue,
         ledger_in_memory: prepared.recording,
+        rescue,
+        watchdog: prepared.watchdog,
         shown,
     })
 }
@@ -233,13 +245,35 @@ fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result
     Ok(LiveFeed::new(inlet, stream, public.clone(), runtime, carries))
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, restored: &Restored) -> AccountOptions {
+/// A way of last resort to an account, with a client and budgets of its own.
+pub fn rescue_options(
+    access: &PrivateAccess,
+    run: RunId,
+    proxy: Option<String>,
+    now: Now,
+    by: Closer,
+) -> RescueOptions {
+    let rest = RestOptions {
+        base: access.hosts.rest().to_owned(),
+        credentials: Some(access.credentials.clone()),
+        recv_window_ms: access.recv_window_ms,
+        create_recv_window_ms: access.create_recv_window_ms,
+        proxy,
+        limits: SharedLimits::default(),
+        clock: Arc::new(VenueClock::default()),
+        now,
+    };
+    RescueOptions { rest, account: access.account, run, by }
+}
+
+fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening) -> AccountOptions {
+    let (restored, (heard, booked)) = (&opening.restored, opening.booked.clone());
     AccountOptions {
         hosts: access.hosts,
         credentials: access.credentials,
         account: access.account,
         run: restored.run.clone(),
-        earlier: restored.earlier.clone(),
+        before: Before { orders: restored.earlier.clone(), booked, heard },
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,
@@ -264,7 +298,7 @@ fn opening(pair: Pair, symbols: &[String], setup: &Setup, at: Ts, recording: boo
     // The venue says the rules as soon as it is reached; until then nothing is known and nothing opens.
     let instruments = symbols.iter().map(|name| Instrument::unknown(name)).collect();
     if recording {
-        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", at);
+        return open_with((Ledger::in_memory(pair)?, Vec::new()), pair, instruments, setup, "", (at, new_run(at)));
     }
     open(pair, instruments, setup, "", at)
 }

@@ -10,7 +10,9 @@ use super::decisions::DecisionLog;
 use super::demo::practice;
 use super::driver::{Driver, Finished, LedgerPort, Parts};
 use super::feed::{Feed, ReplayKind, TapeFeed};
+use super::guardian::Report;
 use super::inference::Inference;
+use super::pulse::Pulse;
 use super::session::{Pace, Session};
 use super::stage::Stage;
 use super::start::{Setup, StartError, open, paper_venue, private_folder};
@@ -20,6 +22,7 @@ use crate::engine::ids::Pair;
 use crate::engine::market::instrument::Instrument;
 use crate::engine::snapshot::StateWord;
 use crate::engine::time::{Span, Ts};
+use crate::gate::Gate;
 use crate::tape::{TapeKind, TapeReader};
 use crate::venue::simulated::{SimulatedMarket, Weather};
 
@@ -155,13 +158,18 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
     let label = if tape.source.is_empty() { name } else { format!("{name} · {}", tape.source) };
     let start = tape.start;
     let driver = driver(tape, setup, &label, kind, DecisionLog::new(None))?;
-    let stage = Stage::set()?;
+    let stage = Stage::set(true)?;
     let since = stage.clock.now();
     Ok(Session {
         driver,
         stage,
         switch: None,
         next: None,
+        pulse: Pulse::default(),
+        guardian: Report::default(),
+        socket: None,
+        watched: None,
+        fence_after: None,
         screen: true,
         pace: Pace::Replay { speed: options.speed, resume: options.speed, from: start, since },
         publish_every: publish_every(Some(fps)),
@@ -194,6 +202,7 @@ fn audit_driver(tape: TapeFeed, restored: Restored, start: Ts, decisions: Decisi
         tape: None,
         decisions,
         latch_beside: None,
+        gate: Gate::default(),
     };
     Driver::start(start, parts, false)
 }
@@ -218,6 +227,7 @@ fn start_inline(
         tape: None,
         decisions,
         latch_beside: None,
+        gate: Gate::default(),
         restored: opening.restored,
     };
     Ok(Driver::start(start, parts, false))

@@ -1,21 +1,25 @@
 //! A run at its own pace: live (the clock), or a replay (the clock times a speed). Looks at kill, signals and requests
 //! before every batch of market events, publishes snapshots, and never waits for the screen.
 
+use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::clock::wall;
 use super::driver::Driver;
 use super::feed::Feed;
+use super::guardian::Report;
 use super::live::Prepared;
-use super::signals::Signal;
+use super::pulse::Pulse;
 use super::stage::{Left, Stage};
 use super::switch::{Switch, Wanted};
+use super::watchdog::link::Watched;
 use crate::engine::command::Command;
-use crate::engine::event::Fault;
+use crate::engine::event::{Fault, Hold};
 use crate::engine::ids::Account;
 use crate::engine::notice::Notice;
-use crate::engine::risk::state::Latch;
+use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
 use crate::tui::crash;
@@ -82,6 +86,16 @@ pub struct Session {
     pub switch: Option<Switch>,
     /// The run that comes after this one.
     pub next: Option<Prepared>,
+    /// Its signs of life.
+    pub pulse: Pulse,
+    /// What the guardian has done.
+    pub guardian: Report,
+    /// Its control socket, where it has one.
+    pub socket: Option<PathBuf>,
+    /// The watchdog, where one was started.
+    pub watched: Option<Watched>,
+    /// An engine that was silent for longer than this disarms before it does anything else; `None` in a replay.
+    pub fence_after: Option<Duration>,
     /// Is there a screen? It decides what SIGINT means and whether snapshots are built.
     pub screen: bool,
     /// How event time follows the clock.
@@ -105,11 +119,13 @@ pub struct Session {
 }
 
 /// Faults on purpose, so that the unhappy ends can be seen by hand and by tests: with `TICKDECK_PROVOKE=engine-panic` the
-/// engine's thread falls over after this many steps.
+/// engine's thread falls over after this many steps, with `engine-stuck` it stands still for good once something is open.
 const PROVOKE_AFTER: u64 = 2_000;
 
 struct State {
     falls_over: bool,
+    stuck: bool,
+    unwatched: bool,
     view: View,
     published: Ts,
     reported: Ts,
@@ -135,7 +151,9 @@ impl Session {
     pub fn run(mut self) -> Left {
         let now = self.stage.clock.now();
         let mut state = State {
-            falls_over: std::env::var_os("TICKDECK_PROVOKE").is_some_and(|what| what == "engine-panic"),
+            falls_over: provoked("engine-panic"),
+            stuck: provoked("engine-stuck"),
+            unwatched: false,
             view: View::default(),
             published: Ts(0),
             reported: now,
@@ -151,6 +169,7 @@ impl Session {
                 break outcome;
             }
         };
+        self.pulse.leaves();
         if matches!(self.pace, Pace::Clock) {
             self.hear_the_answers();
         }
@@ -162,6 +181,12 @@ impl Session {
             Outcome::ScreenLost => "screen lost",
             Outcome::Switched(account) => account.word(),
         };
+        if let Some(watched) = &self.watched {
+            watched.goodbye(self.leaves());
+        }
+        if let Some(socket) = &self.socket {
+            super::control::close(socket);
+        }
         let finished = self.driver.finish(word);
         let next = self.next.take().zip(self.switch.as_ref().map(Switch::again));
         if next.is_none() {
@@ -187,8 +212,32 @@ impl Session {
         }
     }
 
+    /// An engine that was away (stopped, suspended, stuck) does not know what happened meanwhile: nothing that it decided
+    /// before leaves, and it comes back disarmed.
+    fn fence_itself(&mut self) {
+        let away = self.pulse.age().filter(|age| self.fence_after.is_some_and(|most| *age > most));
+        self.pulse.beat();
+        let Some(away) = away else { return };
+        self.driver.gate().shut();
+        let seconds = away.as_secs_f64();
+        self.driver.shut(Command::Disarm);
+        self.driver
+            .tell(format!("the engine was away for {seconds:.1} s: fenced, nothing opens until it is armed again"));
+        // What was latched beside it meanwhile holds here too.
+        match self.driver.marked().filter(|_| self.driver.engine().latch().is_none()) {
+            Some(latch) if latch.is_kill() => self.driver.shut(Command::Kill),
+            Some(Latch { cause: LatchCause::Fault(why), .. }) => self.driver.fault(Fault::Internal(why)),
+            Some(latch) => self.driver.fault(Fault::Internal(latch.cause.to_string())),
+            None => {}
+        }
+    }
+
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
+        self.fence_itself();
+        if state.stuck && self.driver.steps() > PROVOKE_AFTER && self.driver.engine().at_risk() {
+            stand_still();
+        }
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
             fall_over();
         }
@@ -198,6 +247,8 @@ impl Session {
         if let Some(outcome) = self.look_at_signals(state).or_else(|| self.may_leave_now(state)) {
             return Some(outcome);
         }
+        let gate = self.driver.gate();
+        let heard = (gate.kills(), gate.closes());
         if let Some(outcome) = self.serve_waiting(state) {
             return Some(outcome);
         }
@@ -217,6 +268,7 @@ impl Session {
                 self.driver.fault(Fault::Stopped(away));
             }
         }
+        self.look_at_watchdog(state);
         self.driver.collect();
         let target = self.target(state);
         if self.must_let_the_tape_catch_up(target) {
@@ -231,6 +283,7 @@ impl Session {
             }
         }
         self.driver.collect();
+        self.pulse.tell(self.driver.engine(), self.driver.depths().0, heard);
         self.hand_out_notices();
         if state.closing && !self.driver.engine().closing() {
             state.closing = false;
@@ -258,7 +311,7 @@ impl Session {
         loop {
             if self.stage.end.take_kill() {
                 killed = true;
-                self.command(Command::Kill);
+                self.kill();
             }
             let request = self.stage.end.requests.try_recv().ok()?;
             if killed && self.loosens(&request) {
@@ -273,6 +326,31 @@ impl Session {
     fn loosens(&self, request: &Request) -> bool {
         let limits = self.driver.engine().limits();
         matches!(request, Request::Command(command) if command.loosens(|key| limits.get(key)))
+    }
+
+    fn kill(&mut self) {
+        if self.replay != Some("audit") {
+            self.driver.shut(Command::Kill);
+        }
+    }
+
+    /// Nothing opens while the watchdog that was asked for is silent.
+    fn look_at_watchdog(&mut self, state: &mut State) {
+        let Some(watched) = &self.watched else { return };
+        let trouble = watched.trouble();
+        if trouble.is_some() == state.unwatched {
+            return;
+        }
+        state.unwatched = trouble.is_some();
+        self.driver.hold(Hold { code: DenialCode::WatchdogSilent, symbol: None, detail: trouble });
+    }
+
+    /// What an orderly end leaves open, for the watchdog's goodbye.
+    fn leaves(&self) -> Vec<String> {
+        let engine = self.driver.engine();
+        let orders = engine.working_orders();
+        let orders = (orders > 0).then(|| format!("{orders} working order(s)"));
+        engine.open_names().map(|name| format!("position {name}")).chain(orders).collect()
     }
 
     /// A person's request. An audit replay only plays what was recorded: there is nothing to command.
@@ -323,13 +401,12 @@ impl Session {
         let signal = self.stage.signals.try_recv().ok()?;
         let name = signal.name();
         match signal {
-            Signal::Quit => self.driver.command(Command::Kill),
-            Signal::Interrupt if self.screen => self.driver.command(Command::Kill),
-            Signal::Interrupt | Signal::Terminate | Signal::HangUp => {
-                return self.leave(name, Outcome::Signal(name), state);
+            signal if signal.kills(self.screen) => {
+                self.kill();
+                None
             }
+            _ => self.leave(name, Outcome::Signal(name), state),
         }
-        None
     }
 
     fn serve(&mut self, request: Request, state: &mut State) -> Option<Outcome> {
@@ -510,9 +587,7 @@ impl Session {
                 on_snapshot(&snapshot);
             }
         }
-        if self.screen {
-            self.stage.end.publish(snapshot);
-        }
+        self.stage.end.publish(snapshot);
     }
 
     fn label_snapshot(&self, snapshot: &mut Snapshot, state: &mut State, now: Ts) {
@@ -526,6 +601,7 @@ impl Session {
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());
         }
+        snapshot.health.rows.extend(self.watched.as_ref().map(Watched::health));
         if let Feed::Live(live) = self.driver.feed() {
             snapshot.health.rows.push(live.health());
         }
@@ -550,6 +626,17 @@ impl Session {
         };
         snapshot.health.rows.push(row("ledger", ledger, crate::ledger::JOBS_MAX));
         snapshot.health.rows.push(row("tape", tape, crate::tape::thread::QUEUE_MAX));
+    }
+}
+
+fn provoked(what: &str) -> bool {
+    std::env::var_os("TICKDECK_PROVOKE").is_some_and(|asked| asked == what)
+}
+
+/// Never comes back.
+fn stand_still() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Signals of the operating system as requests of a person.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 
 /// What a signal means to a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +16,10 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// Is it a kill, in a run with a screen or without?
+    pub const fn kills(self, screen: bool) -> bool {
+        matches!(self, Self::Quit) || (matches!(self, Self::Interrupt) && screen)
+    }
     /// Name for notices and the ledger.
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,9 +31,13 @@ impl Signal {
     }
 }
 
-/// Starts listening; `wake` is called after every signal.
+/// Starts listening. `past` may take a signal at once, on the thread that listens; every other one is queued, and `wake` is
+/// called after it.
 #[cfg(unix)]
-pub fn listen(wake: impl Fn() + Send + 'static) -> std::io::Result<Receiver<Signal>> {
+pub fn listen(
+    past: impl Fn(Signal) -> bool + Send + 'static,
+    wake: impl Fn() + Send + 'static,
+) -> std::io::Result<Receiver<Signal>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = sync_channel(16);
     let (ready, started) = sync_channel(1);
@@ -57,7 +65,11 @@ pub fn listen(wake: impl Fn() + Send + 'static) -> std::io::Result<Receiver<Sign
                     _ = term.recv() => Signal::Terminate,
                     _ = hup.recv() => Signal::HangUp,
                 };
-                if sender.send(signal).is_err() {
+                // A kill goes past the queue: an engine that is stuck must not hold it up, nor one that does not listen.
+                if past(signal) {
+                    continue;
+                }
+                if let Err(TrySendError::Disconnected(_)) = sender.try_send(signal) {
                     return;
                 }
                 wake();

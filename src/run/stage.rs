@@ -23,11 +23,18 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Nobody has looked or asked yet.
-    pub fn set() -> std::io::Result<Self> {
+    /// Nobody has looked or asked yet. A signal that kills does so on the thread that hears it.
+    pub fn set(screen: bool) -> std::io::Result<Self> {
         let (cockpit, end) = link();
-        let wake = cockpit.clone();
-        Ok(Self { clock: Clock::start(), signals: signals::listen(move || wake.wake())?, cockpit, end })
+        let (killer, wake) = (cockpit.clone(), cockpit.clone());
+        let past = move |signal: Signal| {
+            let kills = signal.kills(screen);
+            if kills {
+                killer.kill();
+            }
+            kills
+        };
+        Ok(Self { clock: Clock::start(), signals: signals::listen(past, move || wake.wake())?, cockpit, end })
     }
 }
 

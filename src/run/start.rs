@@ -77,6 +77,8 @@ pub struct Opening {
     pub restored: Restored,
     /// The open ledger, with the run begun.
     pub ledger: Ledger,
+    /// When an earlier run was last heard of, and the executions that were booked around then.
+    pub booked: (Option<Ts>, Vec<(String, String)>),
     /// What the person must know before the first frame.
     pub troubles: Vec<String>,
 }
@@ -106,7 +108,12 @@ pub fn open(
             (opened.ledger, opened.trouble.into_iter().collect())
         }
     };
-    open_with((ledger, troubles), pair, instruments, setup, label, at)
+    open_with((ledger, troubles), pair, instruments, setup, label, (at, new_run(at)))
+}
+
+/// The id of a run that begins now.
+pub(super) fn new_run(at: Ts) -> RunId {
+    RunId::new(at.as_ms(), entropy())
 }
 
 /// Names of the instruments in which the ledger of a pair holds a position, or at a venue an order without a known end. What cannot be read is found when the ledger
@@ -125,14 +132,14 @@ pub fn held_symbols(data_dir: &Path, pair: Pair) -> Vec<String> {
     if path.exists() { held(&path).unwrap_or_default() } else { Vec::new() }
 }
 
-/// Reads what the run starts from out of an open ledger.
+/// Reads what a run with this id starts from, at this time, out of an open ledger.
 pub fn open_with(
     (mut ledger, mut troubles): (Ledger, Vec<String>),
     pair: Pair,
     instruments: Vec<Instrument>,
     setup: &Setup,
     label: &str,
-    at: Ts,
+    (at, run): (Ts, RunId),
 ) -> Result<Opening, StartError> {
     let mut stored = ledger.restore(&instruments)?;
     if pair.market() == Market::Simulated && !(stored.holdings.is_empty() && stored.unresolved.is_empty()) {
@@ -156,7 +163,6 @@ pub fn open_with(
     for name in &stored.unknown_holdings {
         troubles.push(format!("the ledger holds a position in {name}, which is not among this run's symbols"));
     }
-    let run = RunId::new(at.as_ms(), entropy());
     let balance = stored.balance.unwrap_or(setup.balance);
     ledger.note_instruments(&instruments)?;
     ledger.begin_run(&RunRow {
@@ -183,7 +189,7 @@ pub fn open_with(
         earlier: stored.earlier,
         account_known: pair.account() == Account::Paper,
     };
-    Ok(Opening { restored, ledger, troubles })
+    Ok(Opening { restored, ledger, booked: (stored.last_run, stored.booked), troubles })
 }
 
 /// Paper positions that were open while nothing ran: the venue settles funding on the hour, and what it would have been is

@@ -196,12 +196,19 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
         Event::Account(
             AccountUpdate::Funding { symbol, .. }
             | AccountUpdate::Danger { symbol, .. }
-            | AccountUpdate::Fees { symbol, .. },
+            | AccountUpdate::Fees { symbol, .. }
+            | AccountUpdate::Protection { symbol, .. },
         ) => known(symbol),
         Event::Account(
-            AccountUpdate::Liquidated { symbol, fill, .. } | AccountUpdate::Foreign { symbol, fill, .. },
+            AccountUpdate::Liquidated { symbol, fill, .. }
+            | AccountUpdate::Foreign { symbol, fill, .. }
+            | AccountUpdate::Protected { symbol, fill, .. }
+            | AccountUpdate::Rescued { symbol, fill, .. },
         ) => known(symbol) && sound(fill.price, fill.qty),
-        Event::Account(AccountUpdate::Statement(statement)) => statement.positions.iter().all(|(s, _)| known(s)),
+        Event::Account(AccountUpdate::Statement(statement)) => {
+            let protective = statement.protective.iter().map(|order| &order.symbol);
+            statement.positions.iter().map(|(s, _)| s).chain(protective).all(known)
+        }
         Event::Account(AccountUpdate::Opening(opening)) => opening.holdings.iter().all(|held| known(&held.symbol)),
         Event::Hold(hold) => hold.symbol.as_ref().is_none_or(known),
         _ => true,
@@ -292,6 +299,6 @@ mod tests {
     #[test]
     fn the_encoding_of_events_is_pinned() {
         let bytes = postcard::to_stdvec(&samples::one_of_each()).unwrap();
-        assert_eq!((VERSION, bytes.len(), sum(0, &bytes)), (2, 977, 2_892_478_347));
+        assert_eq!((VERSION, bytes.len(), sum(0, &bytes)), (2, 1022, 1_265_512_215));
     }
 }

@@ -24,6 +24,6 @@ pub use error::{Damage, TapeError};
 pub use format::{TapeHeader, TapeKind};
 pub use quota::{Quota, free_bytes};
 pub use read::{Ending, TapeReader};
-pub use thread::{Backlog, TapeStatus, TapeThread, TapeTrouble};
+pub use thread::{Backlog, TapeEnd, TapeStatus, TapeThread, TapeTrouble};
 pub use verify::{TapeReport, verify};
 pub use write::TapeWriter;

@@ -234,6 +234,12 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             side: Side::Buy,
         }),
         Event::Account(AccountUpdate::Foreign { symbol: Symbol(0), side: Side::Sell, fill: fill() }),
+        Event::Account(AccountUpdate::Rescued {
+            symbol: Symbol(0),
+            side: Side::Sell,
+            fill: fill(),
+            link_id: "tt-0000000000-g1".into(),
+        }),
         Event::Account(AccountUpdate::Statement(Statement {
             balance: Money::from_units(3),
             positions: vec![(Symbol(1), -4)],

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
+};
 use std::thread;
 use std::time::Duration;
 
@@ -79,31 +81,43 @@ pub struct TapeThread {
     told: Health,
 }
 
+/// The writing end of a tape's queue.
+#[derive(Debug)]
+pub struct TapeEnd {
+    /// Events, in order.
+    pub events: Receiver<(Ts, Seq, Event)>,
+    /// Events in the queue, counted down when they are written.
+    pub waiting: Arc<AtomicUsize>,
+    /// Whether a closed queue means an orderly end.
+    pub orderly: Arc<AtomicBool>,
+    /// Trouble, or that it is over.
+    pub report: Sender<Option<TapeTrouble>>,
+    /// How it ended.
+    pub done: Sender<Result<(), TapeError>>,
+}
+
 impl TapeThread {
     /// Creates the tape and starts its writer. Whatever prevents a tape is an error here, not later.
     pub fn spawn(path: &Path, header: &TapeHeader, quota: Quota) -> Result<Self, TapeError> {
         let writer = TapeWriter::create(path, header)?;
+        let (tape, TapeEnd { events, waiting, orderly, report, done }) = Self::over(path);
+        let worker = Worker { writer, events, waiting, orderly, report, quota, looks: 0, folder: None, reported: None };
+        thread::Builder::new()
+            .name("tape".to_owned())
+            .spawn(move || drop(done.send(worker.run())))
+            .map_err(|e| TapeError::io(path, "start the writer of", e))?;
+        Ok(tape)
+    }
+
+    /// The handle and the end behind it, for whoever writes.
+    pub fn over(path: &Path) -> (Self, TapeEnd) {
         let (queue, events) = sync_channel(QUEUE_MAX);
         let (report, reports) = channel();
         let (done, result) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let orderly = Arc::new(AtomicBool::new(false));
-        let worker = Worker {
-            writer,
-            events,
-            waiting: waiting.clone(),
-            orderly: orderly.clone(),
-            report,
-            quota,
-            looks: 0,
-            folder: None,
-            reported: None,
-        };
-        thread::Builder::new()
-            .name("tape".to_owned())
-            .spawn(move || drop(done.send(worker.run())))
-            .map_err(|e| TapeError::io(path, "start the writer of", e))?;
-        Ok(Self {
+        let end = TapeEnd { events, waiting: waiting.clone(), orderly: orderly.clone(), report, done };
+        let tape = Self {
             path: path.to_owned(),
             queue: Some(queue),
             waiting,
@@ -114,7 +128,8 @@ impl TapeThread {
             behind: None,
             ended_early: false,
             told: None,
-        })
+        };
+        (tape, end)
     }
 
     /// Hands an event over. Never waits. After an error the tape has ended and every later push is an error too.
@@ -190,8 +205,6 @@ impl TapeThread {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::Sender;
-
     use super::*;
     use crate::engine::event::Link;
     use crate::engine::time::Span;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::engine::command::Command;
 use crate::engine::ids::Account;
 use crate::engine::snapshot::{Snapshot, View};
+use crate::gate::Gate;
 
 /// Requests that may wait at once. A person types a few a second; 64 is many seconds of typing.
 pub const REQUESTS_MAX: usize = 64;
@@ -78,7 +79,10 @@ pub struct EngineEnd {
 
 struct Shared {
     newest: Mutex<Option<Arc<Snapshot>>>,
+    gate: Gate,
     kill: AtomicBool,
+    /// What the guardian did, newest last.
+    guardian: Mutex<Vec<String>>,
     ended: AtomicBool,
     /// The engine sleeps until a request comes or time passes.
     asleep: AtomicBool,
@@ -88,7 +92,9 @@ struct Shared {
 pub fn link() -> (CockpitEnd, EngineEnd) {
     let shared = Arc::new(Shared {
         newest: Mutex::new(None),
+        gate: Gate::default(),
         kill: AtomicBool::new(false),
+        guardian: Mutex::new(Vec::new()),
         ended: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
     });
@@ -105,12 +111,20 @@ impl CockpitEnd {
     pub fn ask(&self, request: Request) -> bool {
         self.requests.try_send(request).is_ok()
     }
-    /// Kill, first step: sets the flag, then wakes the engine. Never blocks, never fails.
+    /// Kill, first step: closes the gate, wakes the guardian, then sets the flag and wakes the engine. Never blocks, never
+    /// fails.
     pub fn kill(&self) {
+        self.shared.gate.kill();
         self.shared.kill.store(true, Ordering::SeqCst);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.requests.try_send(Request::Wake) {
             // A full queue is being drained: the engine looks at the flag before every request.
         }
+    }
+    /// Kill, second step. The guardian hears of it past any queue; `false` when the engine did not take it.
+    pub fn close_after_kill(&self) -> bool {
+        let taken = self.ask(Request::Command(Command::KillClose));
+        self.shared.gate.close();
+        taken
     }
     /// Wakes the engine if it sleeps: something it waits for has come. A busy engine looks by itself, so that a stream of
     /// market data never fills the queue of requests.
@@ -125,6 +139,9 @@ impl CockpitEnd {
     }
 }
 
+/// Versions of pictures that others than the engine changed lie this far beyond its own.
+const FOREIGN_VERSION: u64 = 1 << 32;
+
 /// The place where the newest snapshot hangs; outlives the engine.
 #[derive(Clone)]
 pub struct Board {
@@ -132,11 +149,21 @@ pub struct Board {
 }
 
 impl Board {
+    /// The newest snapshot, if there is one yet.
+    pub fn newest(&self) -> Option<Arc<Snapshot>> {
+        self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// What the guardian did so far, for every picture from now on.
+    pub fn report(&self, lines: Vec<String>) {
+        self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&lines);
+        self.change(|snapshot| snapshot.state.guardian = lines);
+    }
     /// Changes the newest snapshot, if there is one: for the last word about an engine that is gone.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut newest = self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = newest.as_deref() {
             let mut changed = snapshot.clone();
+            changed.version += FOREIGN_VERSION;
             change(&mut changed);
             *newest = Some(Arc::new(changed));
         }
@@ -152,8 +179,13 @@ impl EngineEnd {
     pub fn board(&self) -> Board {
         Board { shared: self.shared.clone() }
     }
-    /// Puts the newest snapshot where the cockpit looks.
-    pub fn publish(&self, snapshot: Snapshot) {
+    /// The gate of this run.
+    pub fn gate(&self) -> Gate {
+        self.shared.gate.clone()
+    }
+    /// Puts the newest snapshot where the cockpit looks, with the guardian's own report.
+    pub fn publish(&self, mut snapshot: Snapshot) {
+        snapshot.state.guardian.clone_from(&self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner));
         *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
     }
     /// Has a kill been asked for since the last look?

@@ -204,6 +204,11 @@ impl Shell {
         for request in requests {
             match request {
                 Request::Command(Command::Kill) => self.end.kill(),
+                Request::Command(Command::KillClose) => {
+                    if !self.end.close_after_kill() {
+                        self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
+                    }
+                }
                 Request::Quit(_) => {
                     let waited = self.quit_ms.is_some_and(|at| now_ms - at >= QUIT_PATIENCE_MS);
                     let silent = self.cockpit.ui.engine_silent_ms.is_some() || self.snapshot.is_none();

@@ -11,14 +11,15 @@ use crate::engine::event::{Event, MarketData};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::Ts;
+use crate::gate::Pass;
 
 /// A place that takes our orders and tells what became of them. Requests never block: what a venue says comes back as
 /// events, each with the time at which it was heard.
 pub trait Venue: Send {
     /// Public market data of event time `at`, for a venue that fills against it.
     fn on_market(&mut self, at: Ts, symbol: Symbol, data: &MarketData);
-    /// Sends an order, once. Its intent is durable under `link_id`.
-    fn submit(&mut self, at: Ts, order: Approved<NewOrder>, link_id: &str);
+    /// Sends an order, once. Its intent is durable under `link_id`; `pass` is asked where its bytes are written.
+    fn submit(&mut self, at: Ts, order: Approved<NewOrder>, link_id: &str, pass: Pass);
     /// Asks for the end of an order; may be repeated freely.
     fn cancel(&mut self, at: Ts, order: OrderSeq);
     /// Asks for the venue's own statement of the account.
@@ -43,7 +44,7 @@ impl Venue for paper::PaperVenue {
     fn on_market(&mut self, at: Ts, symbol: Symbol, data: &MarketData) {
         Self::on_market(self, at, symbol, data);
     }
-    fn submit(&mut self, at: Ts, order: Approved<NewOrder>, _: &str) {
+    fn submit(&mut self, at: Ts, order: Approved<NewOrder>, _: &str, _: Pass) {
         Self::submit(self, at, order);
     }
     fn cancel(&mut self, at: Ts, order: OrderSeq) {

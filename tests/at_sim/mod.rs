@@ -82,7 +82,7 @@ impl Listener {
             credentials,
             account: Account::Testnet,
             run: RunId::new(1_763_800_000_000, 1),
-            earlier: Vec::new(),
+            before: tickdeck::venue::bybit::account::opening::Before::default(),
             symbols: vec!["BTCUSDT".to_owned(), "ETHUSDT".to_owned()],
             transport,
             recv_window_ms: 5_000,

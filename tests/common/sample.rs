@@ -86,6 +86,7 @@ fn state() -> StateView {
         closing: false,
         flat_proven: None,
         receipt: vec![],
+        guardian: Vec::new(),
         preflight: vec![
             check("feed", Health::Ok, "14 ms"),
             check("books", Health::Ok, "3 of 4 in sync"),

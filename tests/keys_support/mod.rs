@@ -130,6 +130,7 @@ pub fn calm() -> Snapshot {
             closing: false,
             flat_proven: None,
             receipt: Vec::new(),
+            guardian: Vec::new(),
             preflight: vec![check("feed", Health::Ok), check("books", Health::Ok)],
             arming_refused: None,
             arm_for: Span::from_secs(900),

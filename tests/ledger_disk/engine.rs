@@ -148,6 +148,7 @@ fn options(asked: &Asked) -> LiveOptions {
             create_recv_window_ms: 2_500,
         }),
         recording: false,
+        watchdog: None,
         practice: true,
     }
 }

@@ -31,8 +31,8 @@ fn commit(ledger: &mut Ledger, seq: u64) {
         tif: TimeInForce::PostOnly,
         reduce_only: false,
         purpose: Purpose::Entry,
-        decided: Ts(1),
         protection: Protection::default(),
+        decided: Ts(1),
     };
     let intent = Job::Intent { at: Ts(1), order, link_id: format!("tp-r-{seq}") };
     let note = Record::Operator { command: seq.to_string(), outcome: String::new() };

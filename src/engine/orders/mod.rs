@@ -96,7 +96,7 @@ impl Orders {
     pub fn reducing_works(&self, symbol: Symbol, now: Ts) -> bool {
         let lost = |o: &Order| {
             o.state == OrderState::Unknown
-                && o.intent.tif == TimeInForce::ImmediateOrCancel
+                && matches!(o.intent.tif, TimeInForce::ImmediateOrCancel | TimeInForce::CloseAtMarket)
                 && now.since(o.intent.decided) > ARRIVES_WITHIN
         };
         self.working_of(symbol).any(|o| o.intent.reduce_only && !lost(o))

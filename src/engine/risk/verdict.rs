@@ -56,6 +56,7 @@ pub enum DenialCode {
     // What a person must act upon comes before what it leads to: reasons are shown in this order.
     VenueKeyRefused,
     VenueBanned,
+    WatchdogSilent,
     VenueUnreachable,
     VenueMaintenance,
     VenueDelisting,
@@ -107,6 +108,7 @@ impl DenialCode {
         (Self::PositionModeHedge, "POSITION_MODE_HEDGE", "the symbol is in hedge mode; only one-way mode is traded"),
         (Self::VenueKeyRefused, "VENUE_KEY_REFUSED", "the venue refuses the key or its permissions"),
         (Self::VenueBanned, "VENUE_BANNED", "the venue refuses this address for some minutes"),
+        (Self::WatchdogSilent, "WATCHDOG_SILENT", "the watchdog does not answer, or does not reach the account"),
         (Self::VenueUnreachable, "VENUE_UNREACHABLE", "the account's streams or requests do not get through"),
         (Self::VenueMaintenance, "VENUE_MAINTENANCE", "the venue announced or began maintenance"),
         (Self::VenueDelisting, "VENUE_DELISTING", "the venue announced the end of this contract"),

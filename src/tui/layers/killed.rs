@@ -90,6 +90,13 @@ impl Layer for Killed {
             }
             dialog.focus = Some(dialog.rows.len() - 1);
         }
+        if !state.guardian.is_empty() {
+            dialog.gap();
+            for line in &state.guardian {
+                dialog.row(line.clone(), Tone::Good);
+            }
+            dialog.focus = Some(dialog.rows.len() - 1);
+        }
         dialog.gap();
         dialog.row(format!("{} resets the latch, later, when the cause is gone.", reset_key(ctx)), Tone::Dim);
         dialog

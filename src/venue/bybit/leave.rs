@@ -1,15 +1,12 @@
 //! The look right before the bytes of an order are written. Between the engine's decision and the wire an order may wait for
-//! room in a rate limit or for a socket; a kill, a disarm or a cancel in that time must still stop it, and an order that
-//! opens and has grown old must not go either.
+//! the ledger, for room in a rate limit, for a connection or a socket; a kill, a disarm or a cancel in that time must still
+//! stop it, and an order that opens and has grown old must not go either.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use crate::engine::ids::OrderSeq;
-
-/// An opening order that has waited longer than this stays here: what it was decided on is past.
-const OPENING_KEEPS: Duration = Duration::from_millis(500);
+use crate::gate::Pass;
 
 /// Orders that are not wanted any more. Written by the thread that runs the engine, read by whoever writes to the wire.
 #[derive(Clone, Default)]
@@ -34,14 +31,13 @@ impl Withdrawn {
 pub struct Leave {
     withdrawn: Withdrawn,
     order: OrderSeq,
-    reduces: bool,
-    since: Instant,
+    pass: Pass,
 }
 
 impl Leave {
-    /// An order that was handed over now.
-    pub fn new(withdrawn: &Withdrawn, order: OrderSeq, reduces: bool) -> Self {
-        Self { withdrawn: withdrawn.clone(), order, reduces, since: Instant::now() }
+    /// An order with what it carries since its decision.
+    pub fn new(withdrawn: &Withdrawn, order: OrderSeq, pass: Pass) -> Self {
+        Self { withdrawn: withdrawn.clone(), order, pass }
     }
 
     /// Why it does not leave; `None` lets it go.
@@ -49,32 +45,28 @@ impl Leave {
         if self.withdrawn.has(self.order) {
             return Some("cancelled before it was sent");
         }
-        let old = !self.reduces && self.since.elapsed() > OPENING_KEEPS;
-        old.then_some("it waited too long for its turn")
+        self.pass.refusal()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::gate::Gate;
 
     #[test]
     fn a_withdrawn_order_stays_and_another_goes() {
-        let withdrawn = Withdrawn::default();
-        let (one, two) = (Leave::new(&withdrawn, OrderSeq(1), false), Leave::new(&withdrawn, OrderSeq(2), true));
+        let (withdrawn, gate) = (Withdrawn::default(), Gate::default());
+        let pass = |reduces| gate.pass(gate.epoch(), Duration::from_secs(60), reduces);
+        let one = Leave::new(&withdrawn, OrderSeq(1), pass(false));
+        let two = Leave::new(&withdrawn, OrderSeq(2), pass(true));
         assert_eq!((one.refusal(), two.refusal()), (None, None));
         withdrawn.withdraw(OrderSeq(1));
         assert!(one.refusal().is_some());
         assert_eq!(two.refusal(), None);
         withdrawn.forget(OrderSeq(1));
         assert!(withdrawn.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn an_old_order_goes_only_when_it_reduces() {
-        let past = Instant::now().checked_sub(OPENING_KEEPS * 2).unwrap();
-        let at = |reduces| Leave { since: past, ..Leave::new(&Withdrawn::default(), OrderSeq(1), reduces) };
-        assert!(at(false).refusal().is_some());
-        assert_eq!(at(true).refusal(), None);
     }
 }

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod parse;
 mod proxy;
 pub mod public;
+pub mod rescue;
 pub mod rest;
 pub mod sign;
 pub mod socket;

@@ -132,6 +132,7 @@ impl Desk {
         let left = match order.tif {
             TimeInForce::PostOnly => want,
             TimeInForce::ImmediateOrCancel | TimeInForce::GoodTillCancel => self.take(at, &order, want),
+            TimeInForce::CloseAtMarket => self.take(at, &NewOrder { price: any_price(order.side), ..order }, want),
         };
         self.place_rest(at, order, left, want < order.qty);
         self.settle_resting(order.symbol);
@@ -149,7 +150,7 @@ impl Desk {
         if order.reduce_only && self.reducible(order.symbol, order.side).is_zero() {
             return Some("reduce-only rule not satisfied: there is no position to reduce on this side".to_owned());
         }
-        if order.tif != TimeInForce::ImmediateOrCancel {
+        if !is_immediate(order.tif) {
             // The real venue would take it; what it would become there cannot be known without a book.
             if !market.is_open() {
                 return Some("no order book: the market stream is broken".to_owned());
@@ -192,7 +193,7 @@ impl Desk {
             }
             return;
         }
-        if order.tif == TimeInForce::ImmediateOrCancel {
+        if is_immediate(order.tif) {
             let why = if left == order.qty { "EC_NoImmediateQtyToFill" } else { "EC_CancelForNoFullFill" };
             return self.tell(order.seq, OrderNews::Cancelled(format!("{why}: nothing more within the limit price")));
         }
@@ -359,5 +360,18 @@ impl Seen {
             self.below = self.below.saturating_add(1);
         }
         true
+    }
+}
+
+/// Does it end at once, whatever is left of it?
+const fn is_immediate(tif: TimeInForce) -> bool {
+    matches!(tif, TimeInForce::ImmediateOrCancel | TimeInForce::CloseAtMarket)
+}
+
+/// A bound that bounds nothing.
+const fn any_price(side: Side) -> Price {
+    match side {
+        Side::Buy => Price::from_raw(i64::MAX),
+        Side::Sell => Price::from_raw(1),
     }
 }

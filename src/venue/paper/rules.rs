@@ -1,7 +1,7 @@
 //! The rules of an instrument as the venue enforces them on arrival: whoever breaks one is told which.
 
 use super::desk::protect::misplaced;
-use crate::engine::effect::{NewOrder, Protection};
+use crate::engine::effect::{NewOrder, Protection, TimeInForce};
 use crate::engine::market::instrument::{Category, Instrument};
 use crate::engine::num::{Price, Qty};
 
@@ -9,6 +9,10 @@ use crate::engine::num::{Price, Qty};
 pub(super) fn broken(rules: &Instrument, order: &NewOrder) -> Option<String> {
     if rules.category != Category::Linear {
         return Some(format!("{} is not a linear instrument: the paper venue trades no other", rules.name));
+    }
+    // The venue prices and sizes it.
+    if order.tif == TimeInForce::CloseAtMarket {
+        return None;
     }
     if order.price <= Price::ZERO {
         return Some(format!("price {} is not above zero", order.price));

@@ -46,7 +46,7 @@ pub fn band(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
 pub fn rules(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
     let instrument = &view.desk(order.symbol)?.instrument;
     let largest = match order.tif {
-        TimeInForce::ImmediateOrCancel => instrument.max_market_qty,
+        TimeInForce::ImmediateOrCancel | TimeInForce::CloseAtMarket => instrument.max_market_qty,
         _ => instrument.max_qty,
     };
     if order.qty < instrument.min_qty {

@@ -2,10 +2,11 @@
 //! ([`desk`]); sockets and requests run beside it and report to it.
 
 pub mod desk;
-mod opening;
-pub(super) mod requests;
-mod runner;
+pub mod opening;
+pub mod requests;
+pub mod runner;
 pub(super) mod stream;
+mod task;
 mod tying;
 
 use std::collections::VecDeque;
@@ -15,8 +16,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use opening::Before;
 pub(super) use opening::check_key;
-use runner::{Command, Runner};
+use task::{Command, Task};
 
 use super::credentials::Credentials;
 use super::hosts::PrivateHosts;
@@ -24,11 +26,12 @@ use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
 use super::socket::Heartbeat;
 use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{EarlierOrder, Event, Hold, MarketData, OrderNews, OrderUpdate};
+use crate::engine::event::{Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::Ts;
+use crate::gate::Pass;
 use crate::venue::Venue;
 use crate::venue::line::{Inlet, Now, Wake, line};
 
@@ -58,8 +61,8 @@ pub struct AccountOptions {
     pub account: Account,
     /// The run, for the ids of orders.
     pub run: RunId,
-    /// Orders of earlier runs whose end is not known: asked about before anything else.
-    pub earlier: Vec<EarlierOrder>,
+    /// What the ledger knows of the time before this run.
+    pub before: Before,
     /// Venue names, in the order of the run's symbols.
     pub symbols: Vec<String>,
     /// How orders are sent.
@@ -106,8 +109,7 @@ impl BybitVenue {
         let (outlet, inlet) = line(LINE_MAX, now.clone(), wake);
         let (commands, taken) = unbounded_channel();
         let withdrawn = Withdrawn::default();
-        let runner = Runner::new(options, rest, outlet, withdrawn.clone());
-        let task = handle.spawn(runner.run(taken));
+        let task = handle.spawn(Task::new(options, rest, outlet, withdrawn.clone()).run(taken));
         Ok(Self { commands, inlet, withdrawn, task, now, over: false, last_words: VecDeque::new() })
     }
 
@@ -137,9 +139,9 @@ impl BybitVenue {
 
 impl Venue for BybitVenue {
     fn on_market(&mut self, _: Ts, _: Symbol, _: &MarketData) {}
-    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str) {
+    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str, pass: Pass) {
         let seq = order.get().seq;
-        if !self.command(Command::Submit { order, link_id: link_id.to_owned() }) {
+        if !self.command(Command::Submit { order, link_id: link_id.to_owned(), pass }) {
             self.say_of(seq, OrderNews::Unsent(ENDED.into()));
         }
     }

@@ -1,10 +1,10 @@
 //! The first look at an account: may the key trade, what is held, what rests from earlier runs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::desk::{Reading, Settled};
-use super::requests::look_up;
+use super::requests::{Api, look_up};
+use super::runner::Moment;
 use crate::engine::event::EarlierOrder;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
@@ -12,9 +12,9 @@ use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode};
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Odd, Rows};
-use crate::venue::bybit::rest::{Rest, RestError};
+use crate::venue::bybit::rest::RestError;
 
-/// Executions of this long before the opening are known as part of it.
+/// Executions are read from this long before an earlier run was last heard of, or before the opening.
 const BEFORE: Span = Span::from_secs(600);
 /// Executions are read again from this long before the last whole reading began: the venue's list lags.
 const OVERLAP: Span = Span::from_secs(60);
@@ -22,10 +22,12 @@ const OVERLAP: Span = Span::from_secs(60);
 const LISTED_FOR: Span = Span::from_secs(7 * 86_400 - 600);
 /// Rounds of cancelling what earlier runs left, and of reading until nothing moves.
 const ROUNDS: usize = 10;
-const ROUND_PAUSE: Duration = Duration::from_millis(400);
+const ROUND_PAUSE: Span = Span::from_ms(400);
 
 /// The account as it was found.
+#[derive(Debug)]
 pub struct Opened {
+    /// What it holds.
     pub reading: Reading,
     /// Orders of earlier runs, as asking about them found them.
     pub earlier: Vec<Settled>,
@@ -34,7 +36,7 @@ pub struct Opened {
 }
 
 /// What key and account allow, besides what is in the account.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Standing {
     /// What the person should know.
     pub notes: Vec<String>,
@@ -42,6 +44,17 @@ pub struct Standing {
     pub cannot_trade: Option<String>,
     /// Why nothing may open in an account of this kind, if so.
     pub wrong_kind: Option<String>,
+}
+
+/// What the ledger knows of the time before a run.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// Orders whose end is not known: asked about before anything else.
+    pub orders: Vec<EarlierOrder>,
+    /// Executions that were booked lately, by instrument and id.
+    pub booked: Vec<(String, String)>,
+    /// When an earlier run was last heard of, local time.
+    pub heard: Option<Ts>,
 }
 
 /// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
@@ -57,8 +70,12 @@ impl Names {
         let ours = format!("t{}-", account.letter());
         Self { this_run: format!("{ours}{run}-"), ours }
     }
+    /// Is it the id of an order of ours, of whichever run?
+    pub fn is_ours(&self, link_id: &str) -> bool {
+        link_id.starts_with(&self.ours)
+    }
     fn are_ours(&self, row: &OrderRow) -> bool {
-        row.link_id.as_deref().is_some_and(|link| link.starts_with(&self.ours))
+        row.link_id.as_deref().is_some_and(|link| self.is_ours(link))
     }
     /// Is it an order of ours of another run?
     pub fn are_earlier(&self, row: &OrderRow) -> bool {
@@ -67,6 +84,7 @@ impl Names {
 }
 
 /// What a reading is to read.
+#[derive(Clone, Debug)]
 pub struct Scope {
     /// [`super::desk::Desk::version`] now.
     pub version: u64,
@@ -81,24 +99,20 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(
-    rest: &Rest,
-    names: &Names,
-    symbols: &[String],
-    earlier: &[EarlierOrder],
-) -> Result<Opened, RestError> {
+pub async fn open(rest: &impl Api, scope: &Scope, earlier: &[EarlierOrder]) -> Result<Opened, RestError> {
+    let symbols = &scope.watched;
     rest.sync_clock().await?;
     let mut standing = standing(rest).await?;
-    cancel_earlier(rest, names, &mut standing.notes).await?;
+    cancel_earlier(rest, &scope.names, &mut standing.notes).await?;
     // After the cancels, so that what can end has ended; before the reading, which then holds nothing that was not asked for.
     let earlier = settle(rest, symbols, earlier).await;
-    let reading = read_still(rest, names, symbols).await?;
+    let reading = read_still(rest, scope).await?;
     note_positions(&reading, symbols, &mut standing.notes);
     Ok(Opened { reading, earlier, standing })
 }
 
 /// Reads what key and account allow. Nothing is changed: that is `doctor --fix`, which asks.
-pub async fn standing(rest: &Rest) -> Result<Standing, RestError> {
+pub async fn standing(rest: &impl Api) -> Result<Standing, RestError> {
     let mut standing = Standing::default();
     standing.cannot_trade = check_key(&rest.key_info().await?, &mut standing.notes);
     if let Ok(info) = rest.account_info().await {
@@ -166,7 +180,7 @@ fn note_positions(reading: &Reading, symbols: &[String], notes: &mut Vec<String>
 }
 
 /// Orders of ours from earlier runs end.
-async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> Result<(), RestError> {
+async fn cancel_earlier(rest: &impl Api, names: &Names, notes: &mut Vec<String>) -> Result<(), RestError> {
     let mut cancelled = BTreeSet::new();
     let mut open = rest.open_orders().await?.good;
     for _ in 0..ROUNDS {
@@ -181,7 +195,7 @@ async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> 
                 cancelled.insert(link);
             }
         }
-        tokio::time::sleep(ROUND_PAUSE).await;
+        rest.pause(ROUND_PAUSE).await;
         open = rest.open_orders().await?.good;
     }
     if !cancelled.is_empty() {
@@ -195,7 +209,7 @@ async fn cancel_earlier(rest: &Rest, names: &Names, notes: &mut Vec<String>) -> 
 }
 
 /// Asks what became of orders that an earlier run made: executed, ended, never there - or still not known.
-async fn settle(rest: &Rest, symbols: &[String], earlier: &[EarlierOrder]) -> Vec<Settled> {
+async fn settle(rest: &impl Api, symbols: &[String], earlier: &[EarlierOrder]) -> Vec<Settled> {
     let mut settled = Vec::new();
     for old in earlier {
         let Some(symbol) = symbols.get(old.order.symbol.index()) else { continue };
@@ -206,19 +220,22 @@ async fn settle(rest: &Rest, symbols: &[String], earlier: &[EarlierOrder]) -> Ve
 }
 
 /// Reads until no execution came in between: then balance and positions belong together.
-async fn read_still(rest: &Rest, names: &Names, symbols: &[String]) -> Result<Reading, RestError> {
-    let since_ms = (rest.clock().venue_time(rest.now()) - BEFORE).as_ms();
-    let scope = Scope { version: 0, since_ms, unchanged: None, watched: symbols.to_vec(), names: names.clone() };
-    let mut before = Some(rest.executions_since(since_ms).await?.good);
-    let mut reading = read(rest, &scope).await?;
+async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> {
+    let mut before = Some(rest.executions_since(scope.since_ms).await?.good);
+    let mut reading = read(rest, scope).await?;
     for _ in 1..ROUNDS {
         if reading.executions == before {
             break;
         }
         before = reading.executions.take();
-        reading = read(rest, &scope).await?;
+        reading = read(rest, scope).await?;
     }
     Ok(reading)
+}
+
+/// Where the opening reads executions from: what an earlier run did last may have been heard of by nobody.
+pub fn first_ms(at: &Moment, heard: Option<Ts>) -> i64 {
+    (heard.unwrap_or(at.now).min(at.venue) - BEFORE).max(at.venue - LISTED_FOR).as_ms()
 }
 
 /// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the
@@ -228,9 +245,9 @@ pub fn since_ms(now: Ts, read_to: Ts) -> i64 {
 }
 
 /// Balance, positions and open orders; executions last, so that none of the positions' is missing.
-pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
+pub async fn read(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> {
     let began = rest.now();
-    let began_at = rest.clock().venue_time(began);
+    let began_at = rest.venue_time(began);
     let balance = balance_of(&rest.wallet().await?);
     let Rows { good: positions, mut odd } = rest.positions().await?;
     let modes = modes_of(rest, &scope.watched, &mut odd).await?;
@@ -258,7 +275,7 @@ pub async fn read(rest: &Rest, scope: &Scope) -> Result<Reading, RestError> {
 const NO_SUCH_SYMBOL: i64 = 10_001;
 
 /// Every row of some instruments.
-async fn modes_of(rest: &Rest, symbols: &[String], odd: &mut Vec<Odd>) -> Result<Vec<PositionRow>, RestError> {
+async fn modes_of(rest: &impl Api, symbols: &[String], odd: &mut Vec<Odd>) -> Result<Vec<PositionRow>, RestError> {
     let mut modes = Vec::new();
     for symbol in symbols {
         match rest.positions_of(symbol).await {

@@ -1,34 +1,119 @@
-//! What requests come back with, and that each of them comes back: a task that is cut off answers too.
+//! The requests behind the books, what leaves together, and that each of them comes back: a task that is cut off answers
+//! too.
+
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::desk::{Answer, Found, Reading, Request};
-use super::opening::{Opened, Standing};
-use crate::engine::ids::{OrderSeq, Symbol};
-use crate::engine::market::instrument::Instrument;
-use crate::engine::time::Ts;
+use super::desk::{Answer, Found, Request};
+use super::runner::Done;
+use crate::engine::ids::OrderSeq;
+use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::leave::Leave;
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
+use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, UserSettings};
 use crate::venue::bybit::parse::rest::orders::OrderRef;
-use crate::venue::bybit::parse::rows::ExecutionRow;
+use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow, WalletRow};
 use crate::venue::bybit::rest::{BATCH_MAX, Placement, Rest, RestError, Stage};
 use crate::venue::bybit::trade::TradeSocket;
 
-/// What requests came back with.
-pub enum Done {
-    Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
-    Cancelled(OrderSeq, Result<OrderRef, RestError>),
-    Protected(Symbol, Result<(), RestError>),
-    LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
-    Read(Result<Reading, RestError>),
-    Opened(Box<Result<Opened, RestError>>),
-    Standing(Result<Standing, RestError>),
-    Retried(Result<(), RestError>),
-    Fees(Result<Vec<FeeRow>, RestError>),
-    Rules(Symbol, Result<Option<Instrument>, RestError>),
-    /// The log of transactions up to a moment on the venue's clock.
-    Log(Ts, Result<Rows<TransactionRow>, RestError>),
+/// What the account's books ask of the venue: the REST client, and a venue in virtual time.
+pub trait Api: Sync {
+    /// Local time.
+    fn now(&self) -> Ts;
+    /// The venue's time at local time `now`.
+    fn venue_time(&self, now: Ts) -> Ts;
+    /// Lets time pass.
+    fn pause(&self, span: Span) -> impl Future<Output = ()> + Send;
+    /// Measures the venue's clock.
+    fn sync_clock(&self) -> impl Future<Output = Result<(), RestError>> + Send;
+    /// What the key may do.
+    fn key_info(&self) -> impl Future<Output = Result<KeyInfo, RestError>> + Send;
+    /// Kind of account and margin.
+    fn account_info(&self) -> impl Future<Output = Result<AccountInfo, RestError>> + Send;
+    /// Settings of the user.
+    fn user_settings(&self) -> impl Future<Output = Result<UserSettings, RestError>> + Send;
+    /// Open orders.
+    fn open_orders(&self) -> impl Future<Output = Result<Rows<OrderRow>, RestError>> + Send;
+    /// One order by our id among the open and the last closed ones.
+    fn order_now(
+        &self,
+        symbol: &str,
+        link_id: &str,
+    ) -> impl Future<Output = Result<Option<OrderRow>, RestError>> + Send;
+    /// One order by our id in the history, which lags.
+    fn order_past(
+        &self,
+        symbol: &str,
+        link_id: &str,
+    ) -> impl Future<Output = Result<Option<OrderRow>, RestError>> + Send;
+    /// Asks for the end of an order of ours.
+    fn cancel(&self, symbol: &str, link_id: &str) -> impl Future<Output = Result<OrderRef, RestError>> + Send;
+    /// The unified wallet.
+    fn wallet(&self) -> impl Future<Output = Result<WalletRow, RestError>> + Send;
+    /// Open positions.
+    fn positions(&self) -> impl Future<Output = Result<Rows<PositionRow>, RestError>> + Send;
+    /// The rows of one instrument, flat ones included.
+    fn positions_of(&self, symbol: &str) -> impl Future<Output = Result<Vec<PositionRow>, RestError>> + Send;
+    /// Executions of one order of ours, oldest first.
+    fn executions_of(
+        &self,
+        symbol: &str,
+        link_id: &str,
+    ) -> impl Future<Output = Result<Vec<ExecutionRow>, RestError>> + Send;
+    /// Executions since a moment on the venue's clock (ms), oldest first.
+    fn executions_since(&self, start_ms: i64) -> impl Future<Output = Result<Rows<ExecutionRow>, RestError>> + Send;
+}
+
+impl Api for Rest {
+    fn now(&self) -> Ts {
+        Self::now(self)
+    }
+    fn venue_time(&self, now: Ts) -> Ts {
+        self.clock().venue_time(now)
+    }
+    async fn pause(&self, span: Span) {
+        tokio::time::sleep(Duration::from_nanos(u64::try_from(span.0).unwrap_or(0))).await;
+    }
+    async fn sync_clock(&self) -> Result<(), RestError> {
+        Self::sync_clock(self).await.map(drop)
+    }
+    async fn key_info(&self) -> Result<KeyInfo, RestError> {
+        Self::key_info(self).await
+    }
+    async fn account_info(&self) -> Result<AccountInfo, RestError> {
+        Self::account_info(self).await
+    }
+    async fn user_settings(&self) -> Result<UserSettings, RestError> {
+        Self::user_settings(self).await
+    }
+    async fn open_orders(&self) -> Result<Rows<OrderRow>, RestError> {
+        Self::open_orders(self).await
+    }
+    async fn order_now(&self, symbol: &str, link_id: &str) -> Result<Option<OrderRow>, RestError> {
+        Self::order_now(self, symbol, link_id).await
+    }
+    async fn order_past(&self, symbol: &str, link_id: &str) -> Result<Option<OrderRow>, RestError> {
+        Self::order_past(self, symbol, link_id).await
+    }
+    async fn cancel(&self, symbol: &str, link_id: &str) -> Result<OrderRef, RestError> {
+        Self::cancel(self, symbol, link_id).await
+    }
+    async fn wallet(&self) -> Result<WalletRow, RestError> {
+        Self::wallet(self).await
+    }
+    async fn positions(&self) -> Result<Rows<PositionRow>, RestError> {
+        Self::positions(self).await
+    }
+    async fn positions_of(&self, symbol: &str) -> Result<Vec<PositionRow>, RestError> {
+        Self::positions_of(self, symbol).await
+    }
+    async fn executions_of(&self, symbol: &str, link_id: &str) -> Result<Vec<ExecutionRow>, RestError> {
+        Self::executions_of(self, symbol, link_id).await
+    }
+    async fn executions_since(&self, start_ms: i64) -> Result<Rows<ExecutionRow>, RestError> {
+        Self::executions_since(self, start_ms).await
+    }
 }
 
 /// An answer that is owed: what is said is `news`, also where the task that asks panics or is dropped.
@@ -132,7 +217,7 @@ pub async fn cancel(
 }
 
 /// One order by its id, wherever it is (contract 8.9).
-pub async fn look_up(rest: &Rest, symbol: &str, link_id: &str) -> (Vec<ExecutionRow>, Found) {
+pub async fn look_up(rest: &impl Api, symbol: &str, link_id: &str) -> (Vec<ExecutionRow>, Found) {
     let now = rest.order_now(symbol, link_id).await;
     let row = match now {
         Ok(None) => rest.order_past(symbol, link_id).await,

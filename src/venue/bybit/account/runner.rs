@@ -1,33 +1,27 @@
-//! The account's task: passes on what is asked, answered and heard to the bookkeeper, and what the bookkeeper says to the
-//! run and to the venue. It decides when the account counts as reached, and when a statement may be told.
+//! What the account's task decides: passes on what is asked, answered and heard to the bookkeeper, says when the account is
+//! read, when it counts as reached, and when a statement may be told. Pure: no I/O, time is an argument; [`super::task`]
+//! does what is wanted and comes back with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
-use tokio::task::JoinSet;
 
 use super::desk::{Desk, Found, Reading, Request};
-use super::opening::{self, Names, Opened, Scope, Standing};
-use super::requests::{Done, Owed, Parcel, answer_of, cancel, create, look_up, lost_read, lost_write, parcels};
-use super::stream::{self, StreamOptions};
+use super::opening::{self, Before, Names, Opened, Scope, Standing};
+use super::requests::answer_of;
 use super::tying::Tying;
-use super::{AccountOptions, Transport};
 use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{Event, MarketData};
+use crate::engine::event::{EarlierOrder, Event};
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
-use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
-use crate::venue::bybit::leave::{Leave, Withdrawn};
 use crate::venue::bybit::parse::Rows;
+use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
+use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
-use crate::venue::bybit::rest::{Placement, Rest, RestError};
-use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
-use crate::venue::line::Outlet;
+use crate::venue::bybit::rest::RestError;
 
 /// A statement that disagrees is read again for this long before it is told as it is.
 const DISAGREE_MAX: Span = Span::from_secs(3);
@@ -36,8 +30,6 @@ const READ_AGAIN: Span = Span::from_ms(300);
 const READ_PAUSE: Span = Span::from_secs(1);
 /// A key that was refused is not tried again at once.
 const REFUSED_PAUSE: Span = Span::from_secs(30);
-/// Before the private stream is made anew, where its task ended.
-const ANEW_PAUSE: Duration = Duration::from_secs(1);
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Span = Span::from_secs(60);
 /// Fees change with the account's level, at most daily.
@@ -46,53 +38,96 @@ const FEES_EVERY: Span = Span::from_secs(3_600);
 const RULES_PAUSE: Span = Span::from_secs(30);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
 const REFUSAL_HOLDS: Span = Span::from_secs(300);
-/// Frames that may wait for the bookkeeper.
-const HEARD_MAX: usize = 1_024;
 
-/// What the run asks for.
-pub enum Command {
-    Submit {
-        order: Approved<NewOrder>,
-        link_id: String,
-    },
-    Cancel(OrderSeq),
-    Protect(Symbol, Protection),
-    CancelProtective(Symbol, String),
-    Ask,
-    /// Ask once, whatever is known of a refusal.
-    Retry,
-    /// Read the log of transactions.
-    TieOut,
-    /// The private stream's task ends, as if it had failed.
-    #[cfg(test)]
-    EndStream,
+/// What time it is, and whether the venue listens to this address at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Local time.
+    pub now: Ts,
+    /// The same on the venue's clock, as it was last measured.
+    pub venue: Ts,
+    /// Until when the venue refuses this address, local time.
+    pub banned: Option<Ts>,
 }
 
 /// What the private stream says.
+#[derive(Clone, Debug)]
 pub enum Heard {
+    /// It is up: authenticated and subscribed.
     Up,
+    /// It went away.
     Down(String),
+    /// The venue does not take the key.
     KeyRefused(String),
+    /// Orders changed.
     Orders(Rows<OrderRow>),
+    /// Something traded, or was paid.
     Executions(Rows<ExecutionRow>),
+    /// Positions changed.
     Positions(Rows<PositionRow>),
+    /// A push that cannot be read.
     Odd,
 }
 
+/// What is to be done besides [`Request`]s; it comes back as a [`Done`], but for the last two, which are heard of otherwise
+/// or not at all.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// Read the account for the first time ([`opening::open`]).
+    Open(Scope, Vec<EarlierOrder>),
+    /// Read the account ([`opening::read`]).
+    Read(Scope),
+    /// Read what key and account allow ([`opening::standing`]).
+    Standing,
+    /// Ask once, whatever is known of a refusal.
+    Retry,
+    /// Read what the account pays.
+    Fees,
+    /// Read the rules of an instrument.
+    Rules(Symbol, String),
+    /// Read the log of transactions, from (ms) to a moment on the venue's clock.
+    Log(i64, Ts),
+    /// Measure the venue's clock.
+    Clock,
+    /// Ask for the end of an order of an earlier run: instrument, its id. The next reading shows what became of it.
+    CancelEarlier(String, String),
+}
+
+/// What was done came back with.
+#[derive(Debug)]
+pub enum Done {
+    /// The answer to a create.
+    Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
+    /// The answer to a cancel.
+    Cancelled(OrderSeq, Result<OrderRef, RestError>),
+    /// The answer about protection.
+    Protected(Symbol, Result<(), RestError>),
+    /// What a look-up found.
+    LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
+    /// A reading.
+    Read(Result<Reading, RestError>),
+    /// The first reading.
+    Opened(Box<Result<Opened, RestError>>),
+    /// What key and account allow.
+    Standing(Result<Standing, RestError>),
+    /// Whether the venue listens again.
+    Retried(Result<(), RestError>),
+    /// What the account pays.
+    Fees(Result<Vec<FeeRow>, RestError>),
+    /// The rules of an instrument; `None` where it is not listed.
+    Rules(Symbol, Result<Option<Instrument>, RestError>),
+    /// The log of transactions up to a moment on the venue's clock.
+    Log(Ts, Result<Rows<TransactionRow>, RestError>),
+}
+
+/// The account's task without its sockets.
+#[derive(Debug)]
 pub struct Runner {
-    options: AccountOptions,
-    pub(super) rest: Rest,
-    pub(super) outlet: Outlet,
+    symbols: Vec<String>,
     pub(super) desk: Desk,
-    withdrawn: Withdrawn,
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
-    trade: Option<TradeSocket>,
-    pub(super) done: UnboundedSender<Done>,
-    doing: Option<UnboundedReceiver<Done>>,
-    /// The private stream, ended with this task.
-    side: JoinSet<()>,
     up: bool,
     /// An opening or a reading is under way.
     reading: bool,
@@ -111,30 +146,29 @@ pub struct Runner {
     pub(super) tying: Tying,
     /// When an instrument's rules were read after a refusal.
     rules_read: BTreeMap<Symbol, Ts>,
+    /// Orders of earlier runs, to be asked about with the opening.
+    open_with: Vec<EarlierOrder>,
+    /// When an earlier run was last heard of, local time.
+    heard: Option<Ts>,
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
+    requests: Vec<Request>,
+    pub(super) asks: Vec<Ask>,
 }
 
 impl Runner {
-    pub fn new(options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
-        let window = Span::from_ms(i64::from(options.create_recv_window_ms));
-        let names = Names::new(options.account, &options.run);
-        let mut desk = Desk::new(options.symbols.clone(), window);
-        desk.restore(&options.earlier);
-        let (done, doing) = unbounded_channel();
-        let clock_at = outlet.now() + CLOCK_EVERY;
-        Self {
-            options,
-            rest,
-            outlet,
+    /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays valid at the venue.
+    pub fn new(names: Names, symbols: Vec<String>, window: Span, before: Before, now: Ts) -> Self {
+        let mut desk = Desk::new(symbols.clone(), window);
+        desk.restore(&before.orders);
+        desk.know(names.clone(), before.booked);
+        let mut runner = Self {
             desk,
-            withdrawn,
+            symbols,
             names,
+            open_with: before.orders,
+            heard: before.heard,
             earlier: BTreeSet::new(),
-            trade: None,
-            done,
-            doing: Some(doing),
-            side: JoinSet::new(),
             up: false,
             reading: false,
             behind: Some(Ts(0)),
@@ -142,534 +176,362 @@ impl Runner {
             read_at: None,
             read_to: Ts(0),
             balance: None,
-            clock_at,
+            clock_at: now + CLOCK_EVERY,
             fees_at: None,
             tying: Tying::default(),
             rules_read: BTreeMap::new(),
             lifts: BTreeMap::new(),
-        }
-    }
-
-    /// Runs until nobody commands any more.
-    pub async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
-        let Some(mut doing) = self.doing.take() else { return };
-        let mut heard = self.listen(Duration::ZERO);
-        self.trade = self.start_trade();
-        self.unreachable(Some("connecting to the account".into())).await;
-        loop {
-            self.flush().await;
-            let due = self.due();
-            tokio::select! {
-                command = commands.recv() => match command {
-                    Some(command) => {
-                        self.on_command(command);
-                        // What is asked together leaves together.
-                        while let Ok(command) = commands.try_recv() {
-                            self.on_command(command);
-                        }
-                    }
-                    None => return,
-                },
-                news = heard.recv() => {
-                    let ended = news.is_none();
-                    self.on_heard(news.unwrap_or_else(|| Heard::Down("what listens to it has ended".into()))).await;
-                    if ended {
-                        heard = self.listen(ANEW_PAUSE);
-                    }
-                }
-                Some(done) = doing.recv() => self.on_done(done).await,
-                () = tokio::time::sleep(due) => {}
-            }
-            self.on_time().await;
-        }
-    }
-
-    /// Starts to listen to the private stream after a pause, in place of whatever listened before.
-    fn listen(&mut self, pause: Duration) -> Receiver<Heard> {
-        let (says, heard) = channel(HEARD_MAX);
-        let options = &self.options;
-        let stream = StreamOptions {
-            url: options.hosts.stream(),
-            proxy: options.proxy.clone(),
-            credentials: options.credentials.clone(),
-            heartbeat: options.heartbeat,
+            requests: Vec::new(),
+            asks: Vec::new(),
         };
-        let rest = self.rest.clone();
-        self.side = JoinSet::new();
-        self.side.spawn(async move {
-            tokio::time::sleep(pause).await;
-            stream::keep(stream, rest, says).await;
-        });
-        heard
+        runner.unreachable(Some("connecting to the account".into()));
+        runner
     }
 
-    fn start_trade(&self) -> Option<TradeSocket> {
-        let options = &self.options;
-        let url = options.hosts.trade().filter(|_| options.transport == Transport::Socket)?;
-        let (proxy, credentials) = (options.proxy.clone(), options.credentials.clone());
-        let trade = TradeOptions { url, proxy, credentials, heartbeat: options.heartbeat };
-        Some(TradeSocket::start(trade, self.rest.clone()))
+    /// What the run hears, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.desk.take_events()
     }
 
-    /// Passes on what the bookkeeper says and asks.
-    async fn flush(&mut self) {
-        for event in self.desk.take_events() {
-            if let Event::Order(update) = &event {
-                self.forget_withdrawn(update.order);
+    /// What is to be done, in order.
+    pub fn take_asks(&mut self) -> Vec<Ask> {
+        std::mem::take(&mut self.asks)
+    }
+
+    /// What is to be asked about orders, in order; what is taken together may leave together.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Has this order ended, as far as was told?
+    pub fn is_over(&self, order: OrderSeq) -> bool {
+        self.desk.is_over(order)
+    }
+
+    /// When [`Self::on_time`] has something to do.
+    pub fn next_due(&self) -> Option<Ts> {
+        let lift = self.lifts.values().min().copied();
+        let reading = self.read_at.filter(|_| !self.reading);
+        let due = [self.desk.next_due(), reading, Some(self.clock_at), self.fees_at, self.tying.due(), lift];
+        due.into_iter().flatten().min()
+    }
+
+    /// An approved order: it is asked for once.
+    pub fn submit(&mut self, at: &Moment, order: NewOrder, link_id: &str) {
+        if self.desk.is_open() {
+            self.desk.submit(at.now, order, link_id);
+        } else {
+            // Its fills would be taken for what the account held before. A close loop asks again.
+            self.desk.keep_back(at.now, order, link_id);
+        }
+        self.pass_on(at);
+    }
+
+    /// The end of an order is wanted.
+    pub fn cancel(&mut self, at: &Moment, order: OrderSeq) {
+        self.desk.cancel(order);
+        self.pass_on(at);
+    }
+
+    /// Levels of a position are wanted.
+    pub fn protect(&mut self, at: &Moment, symbol: Symbol, protection: Protection) {
+        self.desk.protect(symbol, protection);
+        self.pass_on(at);
+    }
+
+    /// The end of a protective order is wanted, by the venue's id.
+    pub fn cancel_protective(&mut self, at: &Moment, symbol: Symbol, order: String) {
+        self.desk.cancel_protective(symbol, order);
+        self.pass_on(at);
+    }
+
+    /// A statement is wanted.
+    pub fn ask(&mut self, at: &Moment) {
+        self.asked.get_or_insert(at.now);
+        self.read_soon(at.now);
+    }
+
+    /// Passes on what the bookkeeper wants asked.
+    fn pass_on(&mut self, at: &Moment) {
+        for request in self.desk.take_requests() {
+            if request == Request::Reconcile {
+                self.fall_behind(at);
+                self.read_soon(at.now);
+            } else {
+                self.requests.push(request);
             }
-            self.outlet.say(event).await;
-        }
-        for parcel in parcels(self.desk.take_requests()) {
-            self.post(parcel);
         }
     }
 
-    /// Sends what goes together: as one request by REST, one after the other by the trade socket, which is quicker.
-    fn post(&mut self, parcel: Parcel) {
-        let by_socket = self.transport(true).is_some();
-        match parcel {
-            Parcel::One(request) => self.send(request),
-            Parcel::Creates(items) if by_socket => {
-                for (order, placement) in items {
-                    self.send(Request::Create { order, placement });
-                }
-            }
-            Parcel::Cancels(items) if by_socket => {
-                for (order, symbol, link_id) in items {
-                    self.send(Request::Cancel { order, symbol, link_id });
-                }
-            }
-            Parcel::Creates(items) => self.send_creates(items),
-            Parcel::Cancels(items) => self.send_cancels(items),
-        }
-    }
-
-    /// What is over does not leave any more, withdrawn or not.
-    fn forget_withdrawn(&self, order: OrderSeq) {
-        if self.desk.is_over(order) {
-            self.withdrawn.forget(order);
-        }
-    }
-
-    fn send_creates(&self, items: Vec<(OrderSeq, Placement)>) {
-        let rest = self.rest.clone();
-        let (mut asked, mut owed) = (Vec::new(), Vec::new());
-        for (order, placement) in items {
-            let symbol = self.symbol(&placement.symbol);
-            let cut_off = Done::Created(order, symbol, Err(lost_write()));
-            owed.push((order, symbol, Owed::new(self.done.clone(), cut_off)));
-            let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
-            asked.push((placement, leave));
-        }
-        tokio::spawn(async move {
-            let answers = rest.create_batch(&asked).await;
-            for ((order, symbol, owed), answer) in owed.into_iter().zip(answers) {
-                owed.pay(Done::Created(order, symbol, answer));
-            }
-        });
-    }
-
-    fn send_cancels(&self, items: Vec<(OrderSeq, String, String)>) {
-        let rest = self.rest.clone();
-        let (mut asked, mut owed) = (Vec::new(), Vec::new());
-        for (order, symbol, link_id) in items {
-            owed.push((order, Owed::new(self.done.clone(), Done::Cancelled(order, Err(lost_write())))));
-            asked.push((symbol, link_id));
-        }
-        tokio::spawn(async move {
-            let answers = rest.cancel_batch(&asked).await;
-            for ((order, owed), answer) in owed.into_iter().zip(answers) {
-                owed.pay(Done::Cancelled(order, answer));
-            }
-        });
-    }
-
-    async fn hold(&mut self, code: DenialCode, symbol: Option<Symbol>, source: Source, detail: Option<String>) {
+    fn hold(&mut self, code: DenialCode, symbol: Option<Symbol>, source: Source, detail: Option<String>) {
         self.desk.hold(code, symbol, source, detail);
-        self.flush().await;
     }
-    async fn unreachable(&mut self, why: Option<String>) {
+    fn unreachable(&mut self, why: Option<String>) {
         let detail = why.map(|why| format!("{why}; nothing opens until the account has been read again"));
-        self.hold(DenialCode::VenueUnreachable, None, Source::Reading, detail).await;
+        self.hold(DenialCode::VenueUnreachable, None, Source::Reading, detail);
     }
-    async fn key_refused(&mut self, source: Source, why: &str) {
+    fn key_refused(&mut self, source: Source, why: &str) {
         let detail =
             format!("{why}: check key, secret, address and environment, then start anew; close at the exchange");
-        self.hold(DenialCode::VenueKeyRefused, None, source, Some(detail)).await;
+        self.hold(DenialCode::VenueKeyRefused, None, source, Some(detail));
     }
 
-    fn due(&self) -> Duration {
-        let lift = self.lifts.values().min().copied();
-        let due = [
-            self.desk.next_due(),
-            self.read_at.filter(|_| !self.reading),
-            Some(self.clock_at),
-            self.fees_at,
-            lift,
-            self.tying.due(),
-        ];
-        let now = self.outlet.now();
-        let wait = due.into_iter().flatten().min().map_or(CLOCK_EVERY, |due| due.since(now));
-        Duration::from_nanos(u64::try_from(wait.0).unwrap_or(0))
-    }
-
-    async fn on_time(&mut self) {
-        let now = self.outlet.now();
+    /// Does what is due.
+    pub fn on_time(&mut self, at: &Moment) {
+        let now = at.now;
         self.desk.tick(now);
         if self.clock_at <= now {
             self.sync_clock(now);
         }
-        if self.fees_at.is_some_and(|at| at <= now) {
+        if self.fees_at.is_some_and(|due| due <= now) {
             self.read_fees(now);
         }
-        self.tie_when_due(now);
-        if self.read_at.is_some_and(|at| at <= now) && !self.reading {
+        self.tie_when_due(at);
+        if self.read_at.is_some_and(|due| due <= now) && !self.reading {
             self.read_at = None;
-            self.start_reading();
+            self.start_reading(at);
         }
-        let over: Vec<_> = self.lifts.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
+        let over: Vec<_> = self.lifts.iter().filter(|(_, due)| **due <= now).map(|(key, _)| *key).collect();
         for key in over {
             self.lifts.remove(&key);
-            if key.0 == DenialCode::VenueBanned && self.rest.banned().is_some() {
+            if key.0 == DenialCode::VenueBanned && at.banned.is_some() {
                 // Refused anew meanwhile.
-                self.note_ban().await;
+                self.note_ban(at);
             } else {
-                self.hold(key.0, key.1, Source::Request, None).await;
+                self.hold(key.0, key.1, Source::Request, None);
             }
         }
+        self.pass_on(at);
     }
 
     /// A moment off gets orders refused: measured beside everything else.
     fn sync_clock(&mut self, now: Ts) {
         self.clock_at = now + CLOCK_EVERY;
-        let rest = self.rest.clone();
         // Not reached: what that means is said by the requests that matter.
-        tokio::spawn(async move { rest.sync_clock().await.ok() });
+        self.asks.push(Ask::Clock);
     }
 
-    fn on_command(&mut self, command: Command) {
-        let now = self.outlet.now();
-        match command {
-            // Its fills would be taken for what the account held before. A close loop asks again.
-            Command::Submit { order, link_id } if !self.desk.is_open() => {
-                self.desk.keep_back(now, order.into_inner(), &link_id);
-            }
-            Command::Submit { order, link_id } => self.desk.submit(now, order.into_inner(), &link_id),
-            Command::Cancel(order) => {
-                self.desk.cancel(order);
-                self.forget_withdrawn(order);
-            }
-            Command::Protect(symbol, protection) => self.desk.protect(symbol, protection),
-            Command::CancelProtective(symbol, order) => self.desk.cancel_protective(symbol, order),
-            Command::Ask => {
-                self.asked.get_or_insert(now);
-                self.read_soon(now);
-            }
-            Command::TieOut => self.tying.ask(now),
-            Command::Retry => {
-                let rest = self.rest.clone();
-                let owed = Owed::new(self.done.clone(), Done::Retried(Err(lost_read())));
-                tokio::spawn(async move {
-                    let answer = rest.try_again().await;
-                    owed.pay(Done::Retried(answer));
-                });
-            }
-            #[cfg(test)]
-            Command::EndStream => self.side.abort_all(),
-        }
+    /// A comparison with the venue's log of transactions is wanted.
+    pub fn tie_out(&mut self, at: &Moment) {
+        self.tying.ask(at.now);
+    }
+
+    /// Asks once, whatever is known of a refusal.
+    pub fn retry(&mut self) {
+        self.asks.push(Ask::Retry);
     }
 
     /// Something may have been missed: the books are compared with the account before it counts as reached.
-    pub(super) fn fall_behind(&mut self) {
-        let now = self.outlet.now();
-        self.behind = Some(now);
-        self.asked.get_or_insert(now);
+    pub(super) fn fall_behind(&mut self, at: &Moment) {
+        self.behind = Some(at.now);
+        self.asked.get_or_insert(at.now);
     }
 
-    pub(super) fn read_soon(&mut self, at: Ts) {
-        self.read_at = Some(self.read_at.map_or(at, |due| due.min(at)));
+    pub(super) fn read_soon(&mut self, due: Ts) {
+        self.read_at = Some(self.read_at.map_or(due, |before| before.min(due)));
     }
 
-    fn send(&mut self, request: Request) {
-        let (rest, done) = (self.rest.clone(), self.done.clone());
-        match request {
-            Request::Create { order, placement } => {
-                let trade = self.transport(placement.reduce_only);
-                let symbol = self.symbol(&placement.symbol);
-                let leave = Leave::new(&self.withdrawn, order, placement.reduce_only);
-                let owed = Owed::new(done, Done::Created(order, symbol, Err(lost_write())));
-                tokio::spawn(async move {
-                    let answer = create(&rest, trade, &placement, &leave).await;
-                    owed.pay(Done::Created(order, symbol, answer));
-                });
-            }
-            Request::Cancel { order, symbol, link_id } => {
-                let trade = self.transport(true);
-                let owed = Owed::new(done, Done::Cancelled(order, Err(lost_write())));
-                tokio::spawn(async move {
-                    let answer = cancel(&rest, trade, &symbol, &link_id).await;
-                    owed.pay(Done::Cancelled(order, answer));
-                });
-            }
-            Request::LookUp { order, symbol, link_id } => {
-                let owed = Owed::new(done, Done::LookedUp(order, Vec::new(), Found::Unknown));
-                tokio::spawn(async move {
-                    let (executions, found) = look_up(&rest, &symbol, &link_id).await;
-                    owed.pay(Done::LookedUp(order, executions, found));
-                });
-            }
-            Request::Protect { symbol, protection } => {
-                let name = self.symbol(&symbol);
-                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
-                tokio::spawn(async move {
-                    let answer = rest.trading_stop(&symbol, protection).await;
-                    owed.pay(Done::Protected(name, answer));
-                });
-            }
-            Request::CancelProtective { symbol, order } => {
-                let name = self.symbol(&symbol);
-                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
-                tokio::spawn(async move {
-                    let answer = rest.cancel_id(&symbol, &order).await.map(|_| ());
-                    owed.pay(Done::Protected(name, answer));
-                });
-            }
-            Request::Reconcile => {
-                self.fall_behind();
-                let now = self.outlet.now();
-                self.read_soon(now);
-            }
-        }
-    }
-
-    /// The trade socket, where it is wanted and open. While REST refuses the address it carries what reduces.
-    fn transport(&self, reduces: bool) -> Option<TradeSocket> {
-        let open = self.trade.as_ref().filter(|trade| trade.is_open())?;
-        (reduces || self.rest.banned().is_none()).then(|| open.clone())
-    }
-
-    fn symbol(&self, name: &str) -> Symbol {
-        let place = self.options.symbols.iter().position(|known| known == name).unwrap_or(usize::MAX);
+    /// The instrument of this name; one that does not exist where it is not of the run.
+    pub fn symbol(&self, name: &str) -> Symbol {
+        let place = self.symbols.iter().position(|known| known == name).unwrap_or(usize::MAX);
         Symbol(u16::try_from(place).unwrap_or(u16::MAX))
     }
 
-    fn start_reading(&mut self) {
-        let (rest, done) = (self.rest.clone(), self.done.clone());
+    fn start_reading(&mut self, at: &Moment) {
         self.reading = true;
-        let names = self.names.clone();
         if !self.desk.is_open() {
-            let (symbols, earlier) = (self.options.symbols.clone(), self.options.earlier.clone());
-            let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
-            tokio::spawn(async move {
-                let opened = opening::open(&rest, &names, &symbols, &earlier).await;
-                owed.pay(Done::Opened(Box::new(opened)));
-            });
+            let scope = Scope {
+                version: 0,
+                since_ms: opening::first_ms(at, self.heard),
+                unchanged: None,
+                watched: self.symbols.clone(),
+                names: self.names.clone(),
+            };
+            self.asks.push(Ask::Open(scope, self.open_with.clone()));
             return;
         }
         // A first answer to a question may be short while the balance is as it was told; one after another answer that
         // disagreed, or after an absence, reads executions too.
-        let now = self.outlet.now();
-        let doubtful = self.behind.is_some() || self.asked.is_some_and(|asked| now.since(asked) >= READ_AGAIN);
-        let scope = Scope {
+        let doubtful = self.behind.is_some() || self.asked.is_some_and(|asked| at.now.since(asked) >= READ_AGAIN);
+        self.asks.push(Ask::Read(Scope {
             version: self.desk.version(),
-            since_ms: opening::since_ms(rest.clock().venue_time(now), self.read_to),
+            since_ms: opening::since_ms(at.venue, self.read_to),
             unchanged: self.balance.filter(|_| !doubtful),
             watched: self.desk.watched(),
-            names,
-        };
-        let owed = Owed::new(done, Done::Read(Err(lost_read())));
-        tokio::spawn(async move {
-            let reading = opening::read(&rest, &scope).await;
-            owed.pay(Done::Read(reading));
-        });
-    }
-
-    /// What key and account allow now.
-    fn read_standing(&self) {
-        let rest = self.rest.clone();
-        let owed = Owed::new(self.done.clone(), Done::Standing(Err(lost_read())));
-        tokio::spawn(async move {
-            let standing = opening::standing(&rest).await;
-            owed.pay(Done::Standing(standing));
-        });
+            names: self.names.clone(),
+        }));
     }
 
     /// What the account pays.
     fn read_fees(&mut self, now: Ts) {
         self.fees_at = Some(now + FEES_EVERY);
-        let rest = self.rest.clone();
-        let owed = Owed::new(self.done.clone(), Done::Fees(Err(lost_read())));
-        tokio::spawn(async move {
-            let fees = rest.fees().await;
-            owed.pay(Done::Fees(fees));
-        });
+        self.asks.push(Ask::Fees);
     }
 
     /// The rules of an instrument, after a refusal that may mean that they changed.
     fn read_rules(&mut self, symbol: Symbol, now: Ts) {
-        let Some(name) = self.options.symbols.get(symbol.index()).cloned() else { return };
+        let Some(name) = self.symbols.get(symbol.index()).cloned() else { return };
         if self.rules_read.get(&symbol).is_some_and(|read| now.since(*read) < RULES_PAUSE) {
             return;
         }
         self.rules_read.insert(symbol, now);
-        let rest = self.rest.clone();
-        let owed = Owed::new(self.done.clone(), Done::Rules(symbol, Err(lost_read())));
-        tokio::spawn(async move {
-            let rules = rest.rules(&name).await;
-            owed.pay(Done::Rules(symbol, rules));
-        });
+        self.asks.push(Ask::Rules(symbol, name));
     }
 
-    async fn on_heard(&mut self, heard: Heard) {
-        let now = self.outlet.now();
+    /// The private stream says something.
+    pub fn on_heard(&mut self, at: &Moment, heard: Heard) {
+        let now = at.now;
         match heard {
             Heard::Up => {
                 self.up = true;
                 // What disagreed during the absence had no chance to agree.
                 self.asked = None;
-                self.fall_behind();
+                self.fall_behind(at);
                 self.desk.look_at_all(now);
-                self.hold(DenialCode::VenueKeyRefused, None, Source::Stream, None).await;
-                self.read_standing();
+                self.hold(DenialCode::VenueKeyRefused, None, Source::Stream, None);
+                self.asks.push(Ask::Standing);
                 self.read_soon(now);
             }
             Heard::Down(why) => {
                 self.up = false;
-                self.fall_behind();
-                self.unreachable(Some(format!("the account's stream is down ({why})"))).await;
+                self.fall_behind(at);
+                self.unreachable(Some(format!("the account's stream is down ({why})")));
             }
             Heard::KeyRefused(why) => {
                 self.up = false;
-                self.fall_behind();
+                self.fall_behind(at);
                 // Until it is up again and the books are compared.
-                self.unreachable(Some("the account's stream is refused".into())).await;
-                self.key_refused(Source::Stream, &why).await;
+                self.unreachable(Some("the account's stream is refused".into()));
+                self.key_refused(Source::Stream, &why);
             }
             Heard::Orders(rows) => {
-                self.note_odd(rows.odd.len());
+                self.note_odd(at, rows.odd.len());
                 rows.good.iter().for_each(|row| self.desk.on_order(now, row));
             }
             Heard::Executions(rows) => {
-                self.note_odd(rows.odd.len());
+                self.note_odd(at, rows.odd.len());
                 // Before the opening they are part of it.
                 if self.desk.is_open() {
                     rows.good.iter().for_each(|row| self.desk.on_execution(now, row));
                 }
             }
             Heard::Positions(rows) => {
-                self.note_odd(rows.odd.len());
+                self.note_odd(at, rows.odd.len());
                 rows.good.iter().for_each(|row| self.desk.on_position(row));
             }
-            Heard::Odd => self.note_odd(1),
+            Heard::Odd => self.note_odd(at, 1),
         }
+        self.pass_on(at);
     }
 
     /// What cannot be read in a push is read from the account.
-    fn note_odd(&mut self, some: usize) {
+    fn note_odd(&mut self, at: &Moment, some: usize) {
         if some > 0 {
-            self.fall_behind();
-            let now = self.outlet.now();
-            self.read_soon(now);
+            self.fall_behind(at);
+            self.read_soon(at.now);
         }
     }
 
-    async fn on_done(&mut self, done: Done) {
-        let now = self.outlet.now();
+    /// Something that was to be done is done.
+    pub fn on_done(&mut self, at: &Moment, done: Done) {
+        let now = at.now;
         match done {
             Done::Created(order, symbol, answer) => {
-                self.on_trouble(answer.as_ref().err(), Some(symbol)).await;
+                self.on_trouble(at, answer.as_ref().err(), Some(symbol));
                 self.desk.on_created(now, order, answer_of(answer));
             }
             Done::Cancelled(order, answer) => {
-                self.on_trouble(answer.as_ref().err(), None).await;
+                self.on_trouble(at, answer.as_ref().err(), None);
                 self.desk.on_cancelled(now, order, answer_of(answer));
             }
-            Done::Protected(symbol, answer) => self.on_protected(now, symbol, answer).await,
+            Done::Protected(symbol, answer) => self.on_protected(at, symbol, answer),
             Done::LookedUp(order, executions, found) => {
-                self.on_trouble(None, None).await;
+                self.on_trouble(at, None, None);
                 self.desk.on_looked_up(now, order, &executions, &found);
             }
             Done::Standing(Ok(standing)) => {
-                self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None).await;
-                self.on_standing(standing).await;
+                self.hold(DenialCode::VenueKeyRefused, None, Source::Request, None);
+                self.on_standing(standing);
             }
             Done::Retried(Ok(())) => {
                 self.lifts.remove(&(DenialCode::VenueBanned, None));
-                self.hold(DenialCode::VenueBanned, None, Source::Request, None).await;
-                self.read_standing();
-                self.fall_behind();
+                self.hold(DenialCode::VenueBanned, None, Source::Request, None);
+                self.asks.push(Ask::Standing);
+                self.fall_behind(at);
                 self.read_soon(now);
             }
             Done::Retried(Err(error)) => {
-                self.on_trouble(Some(&error), None).await;
-                self.outlet.say(Event::Told(format!("tried once more: {error}"))).await;
+                self.on_trouble(at, Some(&error), None);
+                self.desk.tell(format!("tried once more: {error}"));
             }
-            Done::Standing(Err(error)) => self.on_trouble(Some(&error), None).await,
-            Done::Log(read_to, log) => self.on_log(read_to, log).await,
+            Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
+            Done::Log(read_to, log) => self.on_log(at, read_to, log),
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
             Done::Rules(symbol, Ok(Some(rules))) => {
-                self.outlet.say(Event::Market(symbol, MarketData::Rules(Box::new(rules)))).await;
+                self.desk.tell_rules(symbol, rules);
             }
             Done::Rules(symbol, Ok(None)) => {
-                self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now).await;
+                self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now);
             }
             // Fees are not offered everywhere: the configured ones stay. Rules are read every hour anyway.
             Done::Fees(Err(_)) | Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
                 match reading {
-                    Ok(reading) => self.on_reading(now, &reading).await,
-                    Err(error) => self.on_unread(now, &error).await,
+                    Ok(reading) => self.on_reading(at, &reading),
+                    Err(error) => self.on_unread(at, &error),
                 }
             }
             Done::Opened(opened) => {
                 self.reading = false;
                 match *opened {
-                    Ok(opened) => self.on_opened(now, opened).await,
-                    Err(error) => self.on_unread(now, &error).await,
+                    Ok(opened) => self.on_opened(at, opened),
+                    Err(error) => self.on_unread(at, &error),
                 }
             }
         }
+        self.pass_on(at);
     }
 
     /// Whatever was answered: what protects the position is read.
-    async fn on_protected(&mut self, now: Ts, symbol: Symbol, answer: Result<(), RestError>) {
-        self.on_trouble(answer.as_ref().err(), Some(symbol)).await;
+    fn on_protected(&mut self, at: &Moment, symbol: Symbol, answer: Result<(), RestError>) {
+        self.on_trouble(at, answer.as_ref().err(), Some(symbol));
         if let Err(error) = answer {
             self.desk.tell_protection_refused(symbol, &error.to_string());
         }
-        self.asked.get_or_insert(now);
-        self.read_soon(now);
+        self.asked.get_or_insert(at.now);
+        self.read_soon(at.now);
     }
 
-    async fn on_opened(&mut self, now: Ts, opened: Opened) {
+    fn on_opened(&mut self, at: &Moment, opened: Opened) {
+        let now = at.now;
         for note in &opened.standing.notes {
-            self.outlet.say(Event::Told(note.clone())).await;
+            self.desk.tell(note.clone());
         }
-        self.on_standing(opened.standing).await;
+        self.on_standing(opened.standing);
         self.read_fees(now);
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
-        self.fall_behind();
-        self.flush().await;
+        self.fall_behind(at);
         self.read_soon(now);
     }
 
-    async fn on_standing(&mut self, standing: Standing) {
-        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, standing.cannot_trade).await;
-        self.hold(DenialCode::VenueRefused, None, Source::Kind, standing.wrong_kind).await;
+    fn on_standing(&mut self, standing: Standing) {
+        self.hold(DenialCode::VenueKeyRefused, None, Source::Key, standing.cannot_trade);
+        self.hold(DenialCode::VenueRefused, None, Source::Kind, standing.wrong_kind);
     }
 
-    async fn on_reading(&mut self, now: Ts, reading: &Reading) {
+    fn on_reading(&mut self, at: &Moment, reading: &Reading) {
+        let now = at.now;
         self.desk.take_reading(now, reading);
         if reading.executions.is_some() {
             self.read_to = reading.began_at;
         }
-        self.cancel_earlier(reading).await;
-        // What the reading explains comes before any statement.
-        self.flush().await;
+        self.cancel_earlier(reading);
+        // What the reading shows to be missing makes it too old.
+        self.pass_on(at);
         let Some(asked) = self.asked else { return };
         // A reading that began before the question may be older than what it asks about; a short one says nothing of what
         // was missed.
@@ -683,10 +545,9 @@ impl Runner {
         let was_behind = self.behind.take().is_some();
         self.balance = Some(reading.balance);
         self.desk.state(reading);
-        self.flush().await;
         // Last: nothing opens on books that were not compared.
         if self.up {
-            self.unreachable(None).await;
+            self.unreachable(None);
         }
         if was_behind {
             self.tying.ask(now);
@@ -694,28 +555,27 @@ impl Runner {
     }
 
     /// Orders of ours of an earlier run that turn up late end like those that the opening found.
-    async fn cancel_earlier(&mut self, reading: &Reading) {
+    fn cancel_earlier(&mut self, reading: &Reading) {
         let open = reading.open.iter().filter(|row| row.status.is_open() && self.names.are_earlier(row));
         let mut turned_up = Vec::new();
         for row in open {
             let link_id = row.link_id.clone().unwrap_or_default();
-            let (rest, symbol, link) = (self.rest.clone(), row.symbol.clone(), link_id.clone());
-            // Whatever it answers, the next reading shows what is left.
-            tokio::spawn(async move { rest.cancel(&symbol, &link).await.ok() });
+            self.asks.push(Ask::CancelEarlier(row.symbol.clone(), link_id.clone()));
             if self.earlier.insert(link_id) {
                 turned_up.push(format!("{}: an order of an earlier run turned up and is cancelled", row.symbol));
             }
         }
         for text in turned_up {
-            self.outlet.say(Event::Told(text)).await;
+            self.desk.tell(text);
         }
     }
 
     /// The account could not be read: nothing opens, and it is tried again.
-    async fn on_unread(&mut self, now: Ts, error: &RestError) {
-        self.fall_behind();
-        self.on_trouble(Some(error), None).await;
-        self.unreachable(Some(format!("the account is not read ({error})"))).await;
+    fn on_unread(&mut self, at: &Moment, error: &RestError) {
+        let now = at.now;
+        self.fall_behind(at);
+        self.on_trouble(at, Some(error), None);
+        self.unreachable(Some(format!("the account is not read ({error})")));
         let pause = match error {
             RestError::Banned { until } => until.since(now),
             error if error.is_final() => REFUSED_PAUSE,
@@ -724,20 +584,20 @@ impl Runner {
         self.read_soon(now + pause);
     }
 
-    async fn note_ban(&mut self) {
-        let Some(until) = self.rest.banned() else { return };
+    fn note_ban(&mut self, at: &Moment) {
+        let Some(until) = at.banned else { return };
         let detail = format!(
             "until {} the exchange refuses this address: close from the phone: Bybit app > Derivatives > Positions",
             until.clock()
         );
-        self.hold(DenialCode::VenueBanned, None, Source::Request, Some(detail)).await;
+        self.hold(DenialCode::VenueBanned, None, Source::Request, Some(detail));
         self.lifts.insert((DenialCode::VenueBanned, None), until);
     }
 
     /// Refusals that concern more than their own request.
-    async fn on_trouble(&mut self, error: Option<&RestError>, symbol: Option<Symbol>) {
-        let now = self.outlet.now();
-        self.note_ban().await;
+    fn on_trouble(&mut self, at: &Moment, error: Option<&RestError>, symbol: Option<Symbol>) {
+        let now = at.now;
+        self.note_ban(at);
         let Some(RestError::Refused { code, verdict, message }) = error else { return };
         if let Some(symbol) = symbol.filter(|_| is_wrong_mode(*code, message)) {
             self.desk.doubt_mode(symbol);
@@ -747,22 +607,22 @@ impl Runner {
             self.read_rules(symbol, now);
         }
         match (verdict.action, verdict.next) {
-            (Action::Halt, _) if is_about_the_key(*code) => self.key_refused(Source::Request, verdict.meaning).await,
-            (Action::Halt, _) => self.refused_for_a_while(None, verdict.meaning, now).await,
-            (_, Next::LeaveSymbol) => self.refused_for_a_while(symbol, verdict.meaning, now).await,
+            (Action::Halt, _) if is_about_the_key(*code) => self.key_refused(Source::Request, verdict.meaning),
+            (Action::Halt, _) => self.refused_for_a_while(None, verdict.meaning, now),
+            (_, Next::LeaveSymbol) => self.refused_for_a_while(symbol, verdict.meaning, now),
             (_, Next::SyncClock) => self.sync_clock(now),
             (_, Next::Reconcile) => {
-                self.fall_behind();
+                self.fall_behind(at);
                 self.read_soon(now);
             }
             _ => {}
         }
     }
 
-    async fn refused_for_a_while(&mut self, symbol: Option<Symbol>, why: &str, now: Ts) {
+    fn refused_for_a_while(&mut self, symbol: Option<Symbol>, why: &str, now: Ts) {
         let again = now + REFUSAL_HOLDS;
         let detail = format!("{why}; tried again at {}", again.clock());
-        self.hold(DenialCode::VenueRefused, symbol, Source::Request, Some(detail)).await;
+        self.hold(DenialCode::VenueRefused, symbol, Source::Request, Some(detail));
         self.lifts.insert((DenialCode::VenueRefused, symbol), again);
     }
 }

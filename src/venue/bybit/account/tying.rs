@@ -2,9 +2,8 @@
 //! after every absence, and when it is asked to.
 
 use super::desk::Tie;
-use super::requests::{Done, Owed, lost_read};
-use super::runner::Runner;
-use crate::engine::event::{Event, Tally};
+use super::runner::{Ask, Moment, Runner};
+use crate::engine::event::Tally;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::Rows;
 use crate::venue::bybit::parse::rest::account::TransactionRow;
@@ -47,51 +46,47 @@ impl Tying {
 
 impl Runner {
     /// Reads the log where that is due.
-    pub(super) fn tie_when_due(&mut self, now: Ts) {
-        if self.tying.due().is_none_or(|due| due > now) {
+    pub(super) fn tie_when_due(&mut self, at: &Moment) {
+        if self.tying.due().is_none_or(|due| due > at.now) {
             return;
         }
-        let Some(from) = self.desk.log_from() else {
-            self.tying.due = Some(now + EVERY);
+        let Some(from_ms) = self.desk.log_from() else {
+            self.tying.due = Some(at.now + EVERY);
             return;
         };
         self.tying.reading = true;
-        self.tying.since.get_or_insert(now);
-        let rest = self.rest.clone();
-        let read_to = rest.clock().venue_time(now);
-        let owed = Owed::new(self.done.clone(), Done::Log(read_to, Err(lost_read())));
-        tokio::spawn(async move {
-            // The venue's clock and ours agree to a second or so: a row of the moment to come is no harm.
-            let log = rest.transactions(from, (read_to + PATIENCE).as_ms()).await;
-            owed.pay(Done::Log(read_to, log));
-        });
+        self.tying.since.get_or_insert(at.now);
+        self.asks.push(Ask::Log(from_ms, at.venue));
     }
 
     /// The log has come.
-    pub(super) async fn on_log(&mut self, read_to: Ts, log: Result<Rows<TransactionRow>, RestError>) {
-        let now = self.outlet.now();
+    pub(super) fn on_log(&mut self, at: &Moment, read_to: Ts, log: Result<Rows<TransactionRow>, RestError>) {
+        let now = at.now;
         self.tying.reading = false;
         let waited = now.since(self.tying.since.unwrap_or(now)) >= PATIENCE;
-        let again = now + AGAIN;
+        let again = Some(now + AGAIN);
         let rows = match log.map(|rows| (rows.good, rows.odd.into_iter().next())) {
             Ok((rows, None)) => rows,
-            Ok((_, Some(odd))) => return self.tie_unknown(now, &odd.to_string()).await,
-            Err(error) if waited => return self.tie_unknown(now, &error.to_string()).await,
-            Err(_) => return self.tying.due = Some(again),
+            Ok((_, Some(odd))) => return self.tie_unknown(now, &odd.to_string()),
+            Err(error) if waited => return self.tie_unknown(now, &error.to_string()),
+            Err(_) => {
+                self.tying.due = again;
+                return;
+            }
         };
         match self.desk.take_log(read_to.as_ms(), &rows) {
             Tie::Same(tally) => self.tie(now, tally),
             // A difference that stays is one.
             Tie::Untold(tally) if waited => self.tie(now, tally),
             Tie::Untold(_) => {
-                self.fall_behind();
+                self.fall_behind(at);
                 self.read_soon(now);
-                self.tying.due = Some(again);
+                self.tying.due = again;
             }
-            Tie::LogBehind(oldest) if read_to.since(Ts::from_ms(oldest)) >= PATIENCE && waited => {
-                self.tie_unknown(now, "it does not show every execution that was told").await;
+            Tie::LogBehind(oldest) if waited && read_to.since(Ts::from_ms(oldest)) >= PATIENCE => {
+                self.tie_unknown(now, "it does not show every execution that was told");
             }
-            Tie::LogBehind(_) => self.tying.due = Some(again),
+            Tie::LogBehind(_) => self.tying.due = again,
         }
     }
 
@@ -101,12 +96,11 @@ impl Runner {
         self.desk.tie_out(Some(tally));
     }
 
-    async fn tie_unknown(&mut self, now: Ts, why: &str) {
+    fn tie_unknown(&mut self, now: Ts, why: &str) {
         self.tying.over(now);
         self.desk.tie_out(None);
         if !std::mem::replace(&mut self.tying.unknown, true) {
-            let text = format!("PnL is not tied out against the exchange's log of transactions: {why}");
-            self.outlet.say(Event::Told(text)).await;
+            self.desk.tell(format!("PnL is not tied out against the exchange's log of transactions: {why}"));
         }
     }
 }

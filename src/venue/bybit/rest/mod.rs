@@ -16,7 +16,7 @@ pub use batch::BATCH_MAX;
 pub use clock::{Offset, Probe, VenueClock, best};
 pub use outcome::{RestError, Stage, clean};
 use reqwest::{Client, Request, Response, Url};
-pub use trade::Placement;
+pub use trade::{ClosingOrder, Placement};
 use wire::{Answer, Lost, Wires};
 
 use super::codes::{Action, Next, Op, classify, classify_http};
@@ -161,6 +161,11 @@ impl Rest {
             (None, Some(error)) => Err(error),
             (None, None) => Err(RestError::Unsent("the local clock ran backwards".into())),
         }
+    }
+
+    /// Has a connection for writes wait, so that the next need not make one.
+    pub async fn warm(&self) {
+        self.wires.warm().await;
     }
 
     /// How long an order stays valid at the venue, ms.

@@ -8,6 +8,7 @@ use crate::engine::num::{Price, Qty, Side};
 use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::leave::Leave;
 use crate::venue::bybit::limits::{Budget, Urgency};
+use crate::venue::bybit::parse::rest::Envelope;
 use crate::venue::bybit::parse::rest::orders::{self as read, CancelledAll, OrderRef};
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow};
 use crate::venue::bybit::parse::{Page, Rows};
@@ -53,8 +54,15 @@ impl Placement {
         if self.reduce_only { Urgency::Reducing } else { Urgency::Ordinary }
     }
 
-    /// The fields of `order/create`. Always a limit order in one-way mode: its price is the bound that was approved.
+    /// The fields of `order/create` in one-way mode. A limit order, its price the bound that was approved, unless it closes
+    /// at market.
     pub fn body(&self) -> serde_json::Value {
+        let tif = match self.tif {
+            TimeInForce::ImmediateOrCancel => "IOC",
+            TimeInForce::PostOnly => "PostOnly",
+            TimeInForce::GoodTillCancel => "GTC",
+            TimeInForce::CloseAtMarket => return self.closing().body(),
+        };
         let mut body = json!({
             "category": "linear",
             "symbol": self.symbol,
@@ -62,17 +70,18 @@ impl Placement {
             "orderType": "Limit",
             "qty": self.qty.to_string(),
             "price": self.price.to_string(),
-            "timeInForce": match self.tif {
-                TimeInForce::ImmediateOrCancel => "IOC",
-                TimeInForce::PostOnly => "PostOnly",
-                TimeInForce::GoodTillCancel => "GTC",
-            },
+            "timeInForce": tif,
             "positionIdx": 0,
             "orderLinkId": self.link_id,
             "reduceOnly": self.reduce_only,
         });
         write_protection(&mut body, self.protection);
         body
+    }
+
+    fn closing(&self) -> ClosingOrder {
+        let (symbol, link_id) = (self.symbol.clone(), self.link_id.clone());
+        ClosingOrder { symbol, link_id, side: self.side, qty: Qty::ZERO, price: None, position_idx: 0 }
     }
 }
 
@@ -91,6 +100,47 @@ pub(super) fn write_protection(body: &mut serde_json::Value, protection: Protect
             fields.insert(trigger.to_owned(), "MarkPrice".into());
             fields.insert(kind.to_owned(), "Market".into());
         }
+    }
+}
+
+/// An order that closes, for the module of last resort: it can do nothing else.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClosingOrder {
+    /// Instrument.
+    pub symbol: String,
+    /// Its own id.
+    pub link_id: String,
+    /// Side.
+    pub side: Side,
+    /// Quantity of base; zero is all of it, up to the largest order (contract 8.2).
+    pub qty: Qty,
+    /// Limit of an immediate-or-cancel order; `None` takes the market.
+    pub price: Option<Price>,
+    /// 0 one-way, 1 the long leg, 2 the short leg.
+    pub position_idx: i64,
+}
+
+impl ClosingOrder {
+    /// The fields of `order/create`.
+    pub fn body(&self) -> serde_json::Value {
+        let mut body = json!({
+            "category": "linear",
+            "symbol": self.symbol,
+            "side": side_word(self.side),
+            "orderType": if self.price.is_some() { "Limit" } else { "Market" },
+            "qty": self.qty.to_string(),
+            "timeInForce": "IOC",
+            "positionIdx": self.position_idx,
+            "orderLinkId": self.link_id,
+            "reduceOnly": true,
+        });
+        if let Some(price) = self.price {
+            body["price"] = price.to_string().into();
+        }
+        if self.qty.is_zero() {
+            body["closeOnTrigger"] = true.into();
+        }
+        body
     }
 }
 
@@ -148,6 +198,13 @@ impl Rest {
         let body = json!({ "category": "linear", "symbol": symbol, "orderLinkId": link_id });
         let ask = self.write(Op::Cancel, "/v5/order/cancel", &body, Budget::Cancel);
         self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::accepted(envelope))).await
+    }
+
+    /// Sends an order that can only close: once. The venue's id, where it tells it.
+    pub async fn close(&self, order: &ClosingOrder) -> Result<Option<String>, RestError> {
+        let ask = self.write(Op::Create, "/v5/order/create", &order.body(), Budget::Create);
+        let taken = &|envelope: &Envelope<'_>| Ok(read::accepted(envelope).order_id);
+        self.once(&Ask { urgency: Urgency::Reducing, ..ask }, taken).await
     }
 
     /// Asks for the end of an order by the venue's id: protective orders have no other.
@@ -246,5 +303,35 @@ impl Rest {
         all.good.reverse();
         all.good.sort_by_key(|row| row.time_ms);
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protection_is_written_as_the_contract_says() {
+        let price = |text: &str| Price::parse(text).unwrap();
+        let entry = Placement {
+            symbol: "BTCUSDT".into(),
+            link_id: "tt-x-000001".into(),
+            side: Side::Buy,
+            qty: Qty::from_raw(1_000_000),
+            price: price("64000.5"),
+            tif: TimeInForce::ImmediateOrCancel,
+            reduce_only: false,
+            protection: Protection { stop: Some(price("63360.5")), take_profit: None },
+        };
+        let body = entry.body();
+        let fields = |names: &[&str]| names.iter().map(|name| body[name].clone()).collect::<Vec<_>>();
+        let written = fields(&["tpslMode", "stopLoss", "slTriggerBy", "slOrderType", "takeProfit", "tpTriggerBy"]);
+        assert_eq!(
+            written,
+            [json!("Full"), json!("63360.5"), json!("MarkPrice"), json!("Market"), json!(null), json!(null)]
+        );
+        // Nothing of it in an order that carries none: reduce-only forbids it (contract 8.1).
+        let bare = Placement { protection: Protection::default(), reduce_only: true, ..entry }.body();
+        assert!(bare.as_object().unwrap().keys().all(|key| !key.starts_with("sl") && !key.starts_with("tp")), "{bare}");
     }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod protection;
 mod public;
+mod rescue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -117,7 +118,7 @@ impl Rig {
             credentials,
             account: Account::Testnet,
             run: Self::run_id(),
-            earlier: Vec::new(),
+            before: crate::venue::bybit::account::opening::Before::default(),
             symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
             transport,
             recv_window_ms: 5_000,

@@ -130,7 +130,12 @@ impl Exchange {
         order.cum_value += price * qty;
         order.updated = self.now;
         order.status = if order.cum_qty >= order.ask.qty { Status::Filled } else { Status::PartiallyFilled };
+        let before = self.account.position(order.ask.slot).side;
         self.book_fill(&mut order, &Fill { price, qty, maker, kind: ExecKind::Trade });
+        let after = self.account.position(order.ask.slot).side;
+        if before.is_some() && after.is_some() && before != after {
+            self.drop_protection(order.ask.slot);
+        }
         self.tell_order(&order);
         self.orders.add(order.clone());
         self.attach(&order, qty);

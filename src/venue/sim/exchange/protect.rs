@@ -190,9 +190,13 @@ impl Exchange {
 
     /// A flat position has no protection.
     pub(super) fn clear_protection(&mut self, slot: Slot) {
-        if self.account.position(slot).side.is_some() {
-            return;
+        if self.account.position(slot).side.is_none() {
+            self.drop_protection(slot);
         }
+    }
+
+    /// What protected a position ends with it, also where an order turned it round.
+    pub(super) fn drop_protection(&mut self, slot: Slot) {
         for no in self.legs(slot) {
             self.end(no, Status::Deactivated, "CancelByTpSlTsClear", "EC_NoError");
         }

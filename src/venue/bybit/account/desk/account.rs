@@ -15,6 +15,7 @@ use crate::venue::bybit::holds::{Holds, Source};
 use crate::venue::bybit::parse::Odd;
 use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
+use crate::venue::bybit::rescue::is_rescue_link;
 
 /// An order younger than this may be missing from a list that was read meanwhile.
 const LISTED_WITHIN: Span = Span::from_secs(2);
@@ -97,7 +98,15 @@ impl Desk {
         }
         for row in reading.executions.iter().flatten() {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
-            if self.is_of_an_earlier_order(row) { self.on_execution(at, row) } else { self.skip_execution(row) }
+            let ours = self.is_of_an_unknown_order(row) || self.protective_purpose(row).is_some();
+            let symbol = self.symbol(&row.symbol).filter(|_| ours);
+            if self.is_of_an_earlier_order(row) {
+                self.on_execution(at, row);
+            } else if self.remember(row)
+                && let Some(symbol) = symbol
+            {
+                self.on_foreign(symbol, row);
+            }
         }
         self.told = self.signed(reading);
         self.version += 1;
@@ -304,7 +313,11 @@ impl Desk {
                     self.events.push(Event::Account(AccountUpdate::Protected { symbol, side, fill, purpose }));
                     return;
                 }
-                self.events.push(Event::Account(AccountUpdate::Foreign { symbol, side, fill }));
+                let rescue = row.link_id.clone().filter(|link| is_rescue_link(link));
+                self.events.push(Event::Account(match rescue {
+                    Some(link_id) => AccountUpdate::Rescued { symbol, side, fill, link_id },
+                    None => AccountUpdate::Foreign { symbol, side, fill },
+                }));
                 self.requests.push(Request::Reconcile);
             }
             ExecKind::Beside | ExecKind::Unknown => {

@@ -18,9 +18,11 @@ pub use account::{Reading, Settled};
 use own::{End, EndKind, Lot, Own};
 pub use ties::Tie;
 
-use crate::engine::effect::{NewOrder, Protection, Purpose};
-use crate::engine::event::{EarlierOrder, Event, OrderNews, OrderUpdate};
+use super::opening::Names;
+use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
+use crate::engine::event::{EarlierOrder, Event, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Money, Qty};
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow};
@@ -130,6 +132,8 @@ pub struct Desk {
     /// Protective orders that were seen, by the venue's id.
     protective: BTreeMap<String, Purpose>,
     window: Span,
+    /// How our orders are called, of whichever run.
+    names: Option<Names>,
     events: Vec<Event>,
     requests: Vec<Request>,
 }
@@ -149,6 +153,7 @@ impl Desk {
             account: account::Known::default(),
             protective: BTreeMap::new(),
             window,
+            names: None,
             events: Vec::new(),
             requests: Vec::new(),
         }
@@ -164,6 +169,12 @@ impl Desk {
             self.links.insert(old.link_id.clone(), old.order.seq);
             self.orders.insert(old.order.seq, own);
         }
+    }
+
+    /// After earlier runs: orders of these names are ours, and these executions, by instrument and id, are booked.
+    pub fn know(&mut self, names: Names, booked: Vec<(String, String)>) {
+        self.names = Some(names);
+        self.seen.extend(booked);
     }
 
     /// What the engine hears, in order.
@@ -192,8 +203,13 @@ impl Desk {
     fn say(&mut self, order: OrderSeq, what: OrderNews) {
         self.events.push(Event::Order(OrderUpdate { order, what }));
     }
-    fn tell(&mut self, text: String) {
+    /// Tells the person something.
+    pub(super) fn tell(&mut self, text: String) {
         self.events.push(Event::Told(text));
+    }
+    /// Tells the rules of an instrument.
+    pub(super) fn tell_rules(&mut self, symbol: Symbol, rules: Instrument) {
+        self.events.push(Event::Market(symbol, MarketData::Rules(Box::new(rules))));
     }
 
     /// Takes up an order: the only place that asks for a create.
@@ -333,7 +349,8 @@ impl Desk {
 
     /// A limit price that is not the one we sent was moved by the venue: told once for each order, and counted.
     fn compare_price(&mut self, order: OrderSeq, row: &OrderRow) {
-        let Some(own) = self.orders.get_mut(&order).filter(|own| !own.price_told) else { return };
+        let bounded = |own: &&mut Own| !own.price_told && own.order.tif != TimeInForce::CloseAtMarket;
+        let Some(own) = self.orders.get_mut(&order).filter(bounded) else { return };
         let ours = own.order.price;
         let Some(price) = row.price.filter(|price| *price != ours) else { return };
         own.price_told = true;
@@ -366,6 +383,12 @@ impl Desk {
         !matches!(row.kind, ExecKind::Funding) && row.link_id.as_ref().is_some_and(|link| self.links.contains_key(link))
     }
 
+    /// Did an order of ours trade that no ledger knows? A closing order leaves also when the disk does not take its intent.
+    fn is_of_an_unknown_order(&self, row: &ExecutionRow) -> bool {
+        let ours = |link: &str| self.names.as_ref().is_some_and(|names| names.is_ours(link));
+        row.kind == ExecKind::Trade && row.link_id.as_deref().is_some_and(ours)
+    }
+
     /// An execution that was listed only after the account was opened with it: not booked again, but its order may now add
     /// up.
     fn on_late(&mut self, at: Ts, order: Option<OrderSeq>, row: &ExecutionRow) {
@@ -379,11 +402,6 @@ impl Desk {
         if let Some(order) = order {
             self.settle(at, order);
         }
-    }
-
-    /// An execution of before the opening: it is in the account already.
-    pub fn skip_execution(&mut self, row: &ExecutionRow) {
-        self.remember(row);
     }
 
     /// By id alone: the fills of one match share their sequence and may be alike in price and quantity, so nothing else

@@ -14,6 +14,7 @@ use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
+use crate::gate::{Gate, Pass};
 use crate::venue::Venue;
 use crate::venue::bybit::account::requests::cancel;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
@@ -23,9 +24,15 @@ use crate::venue::bybit::trade::TradeSocket;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// A gate that stays open, and no age that matters.
+fn pass(reduces: bool) -> Pass {
+    let gate = Gate::default();
+    gate.pass(gate.epoch(), Duration::from_secs(60), reduces)
+}
+
 /// Nothing stands in the way of this order.
 fn leave() -> Leave {
-    Leave::new(&Withdrawn::default(), OrderSeq(0), false)
+    Leave::new(&Withdrawn::default(), OrderSeq(0), pass(false))
 }
 
 /// The venue and everything it said.
@@ -42,12 +49,13 @@ impl Talk {
         Self { venue, events: Vec::new(), next: 0, protection: Protection::default() }
     }
 
-    /// Connected, and the account is known and reached.
+    /// Connected, the account is known and reached, and what is read beside that has come: no fault hits it.
     pub(super) fn open(rig: &Rig, transport: Transport) -> Self {
         let mut talk = Self::new(rig.venue(transport));
         talk.until("the account", |talk| {
             let opened = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Opening(_))));
-            opened && talk.held(DenialCode::VenueUnreachable).is_none()
+            let tied = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::TiedOut(_))));
+            opened && tied && talk.held(DenialCode::VenueUnreachable).is_none()
         });
         talk
     }
@@ -88,7 +96,8 @@ impl Talk {
             protection: if reduce_only { Protection::default() } else { self.protection },
             decided: wall(),
         };
-        self.venue.submit(wall(), Approved::for_test(order), &order_link_id(Account::Testnet, &Rig::run_id(), seq));
+        let link_id = order_link_id(Account::Testnet, &Rig::run_id(), seq);
+        self.venue.submit(wall(), Approved::for_test(order), &link_id, pass(reduce_only));
         seq
     }
 

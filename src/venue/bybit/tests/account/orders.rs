@@ -118,7 +118,8 @@ fn a_batch_is_answered_item_by_item_and_a_lost_answer_leaves_every_item_in_doubt
     let withdrawn = Withdrawn::default();
     withdrawn.withdraw(OrderSeq(3));
     let batch = |orders: [Placement; 3]| {
-        let with_leave = (1..).zip(orders).map(|(seq, order)| (order, Leave::new(&withdrawn, OrderSeq(seq), true)));
+        let with_leave =
+            (1..).zip(orders).map(|(seq, order)| (order, Leave::new(&withdrawn, OrderSeq(seq), pass(true))));
         rig.runtime.block_on(rest.create_batch(&with_leave.collect::<Vec<_>>()))
     };
     let orders = [sell(1, "BTCUSDT", &high), sell(2, "ETHUSDT", "3000"), sell(3, "BTCUSDT", &high)];

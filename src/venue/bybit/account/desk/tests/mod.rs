@@ -3,6 +3,7 @@
 mod account;
 mod any_order;
 mod orders;
+mod protection;
 
 use super::*;
 use crate::engine::effect::{Purpose, TimeInForce as Tif};

@@ -1,0 +1,257 @@
+//! The control socket of a running engine: `engine-ACCOUNT.sock` in the data directory, for its owner alone. One line of JSON
+//! in, one line out, then the connection ends; `v` names the version of both. Every verb is answered at once: what takes
+//! time is asked for again with `state`. The verbs here only tighten, so they need no ceremony.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::guardian::Report;
+use super::pulse::{Life, Pulse};
+use crate::engine::ids::Pair;
+use crate::gate::Gate;
+use crate::tui::link::{Board, CockpitEnd};
+
+/// The version of both lines.
+pub const VERSION: u32 = 1;
+/// Longest line that is read.
+const LINE_MAX: u64 = 64 * 1024;
+/// Nobody who is there takes longer for a line.
+const LINE_TAKES: Duration = Duration::from_secs(2);
+
+/// What can be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Kill, first step: closes the gate, cancels opening orders, latches.
+    Kill,
+    /// Kill, second step: closes every position and proves it. Kills first where nobody did.
+    KillClose,
+    /// Nothing but the state.
+    State,
+}
+
+/// A line in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// Version.
+    pub v: u32,
+    /// What to do.
+    pub verb: Verb,
+}
+
+/// A line out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Version.
+    pub v: u32,
+    /// Why it was not done; `None` when it was.
+    pub error: Option<String>,
+    /// How things stand after it.
+    pub state: Option<State>,
+}
+
+/// How a kill stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The process.
+    pub pid: u32,
+    /// Is the account latched?
+    pub latched: bool,
+    /// No order is left that could open; of an account at a venue by the venue's own list.
+    pub no_openings: bool,
+    /// Every position is closed and proven.
+    pub flat: bool,
+    /// What the engine did, step by step.
+    pub receipt: Vec<String>,
+    /// What the guardian did.
+    pub guardian: Vec<String>,
+}
+
+/// What the socket tells about and asks of.
+pub struct ControlOptions {
+    /// The way requests of a person take.
+    pub cockpit: CockpitEnd,
+    /// The gate.
+    pub gate: Gate,
+    /// The engine's signs of life.
+    pub pulse: Pulse,
+    /// The guardian's results.
+    pub report: Report,
+    /// The newest picture.
+    pub board: Board,
+}
+
+/// Where the socket of a pair lies.
+pub fn socket_path(data_dir: &Path, pair: Pair) -> PathBuf {
+    data_dir.join(format!("engine-{}.sock", pair.ledger_name().trim_end_matches(".sqlite")))
+}
+
+/// Why nobody answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("no engine answers at {path}: {why}", path = path.display())]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// An answer that is none.
+    #[error("the engine's answer cannot be read: {0}")]
+    Odd(String),
+    /// It said no.
+    #[error("the engine refuses: {0}")]
+    Refused(String),
+}
+
+/// Listens on a thread of its own until the process ends. The ledger's lock is held: a socket that lies there is an old one.
+#[cfg(unix)]
+pub fn listen(path: &Path, options: ControlOptions) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixListener;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let serve = move || {
+        for stream in listener.incoming().flatten() {
+            if options.pulse.life() == Life::Leaving {
+                return;
+            }
+            // One at a time, each for some seconds at most; whoever breaks off is gone.
+            drop(answer(stream, &options));
+        }
+    };
+    std::thread::Builder::new().name("control".into()).spawn(serve)?;
+    Ok(())
+}
+
+/// The run has ended: nobody finds the socket any more, and its thread goes.
+#[cfg(unix)]
+pub fn close(path: &Path) {
+    // It wakes up, sees that the run leaves, and ends. One that is gone already needs no waking.
+    drop(std::os::unix::net::UnixStream::connect(path));
+    drop(std::fs::remove_file(path));
+}
+
+#[cfg(unix)]
+fn answer(stream: std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(LINE_TAKES))?;
+    stream.set_write_timeout(Some(LINE_TAKES))?;
+    let mut line = String::new();
+    BufReader::new((&stream).take(LINE_MAX)).read_line(&mut line)?;
+    let answer = match serde_json::from_str::<Ask>(&line) {
+        Ok(ask) if ask.v == VERSION => done(ask.verb, options),
+        Ok(ask) => refused(format!("version {} is not known here, {VERSION} is", ask.v)),
+        Err(error) => refused(error.to_string()),
+    };
+    let mut text = serde_json::to_string(&answer)?;
+    text.push('\n');
+    (&stream).write_all(text.as_bytes())
+}
+
+fn refused(why: String) -> Answer {
+    Answer { v: VERSION, error: Some(why), state: None }
+}
+
+fn done(verb: Verb, options: &ControlOptions) -> Answer {
+    let (cockpit, gate) = (&options.cockpit, &options.gate);
+    match verb {
+        Verb::State => {}
+        Verb::Kill => cockpit.kill(),
+        Verb::KillClose => {
+            if gate.kills() == 0 || !options.pulse.is_latched() {
+                cockpit.kill();
+            }
+            // An engine that does not take it is the guardian's case.
+            let _taken = cockpit.close_after_kill();
+        }
+    }
+    Answer { v: VERSION, error: None, state: Some(state(options)) }
+}
+
+fn state(options: &ControlOptions) -> State {
+    let (pulse, gate, done) = (&options.pulse, &options.gate, options.report.get());
+    let (kills, closes) = (gate.kills(), gate.closes());
+    let alive = pulse.life() == Life::Running;
+    let engine_heard = alive && pulse.kills_heard() >= kills;
+    let picture = options.board.newest();
+    let shown = |lines: fn(&crate::engine::snapshot::StateView) -> &Vec<String>| {
+        picture.as_ref().map_or_else(Vec::new, |snapshot| lines(&snapshot.state).clone())
+    };
+    State {
+        pid: std::process::id(),
+        latched: pulse.is_latched() || picture.as_ref().is_some_and(|snapshot| snapshot.state.latch.is_some()),
+        no_openings: if done.has_venue { done.kills >= kills } else { engine_heard && pulse.openings() == 0 },
+        flat: closes > 0 && (done.closes >= closes || (alive && pulse.closes_heard() >= closes && pulse.is_proven())),
+        receipt: shown(|state| &state.receipt),
+        guardian: done.receipt,
+    }
+}
+
+/// Asks the engine behind a socket.
+#[cfg(unix)]
+pub fn ask(path: &Path, verb: Verb, within: Duration) -> Result<State, ControlError> {
+    let unreachable =
+        |error: std::io::Error| ControlError::Unreachable { path: path.to_owned(), why: error.to_string() };
+    let stream = std::os::unix::net::UnixStream::connect(path).map_err(unreachable)?;
+    stream.set_read_timeout(Some(within)).map_err(unreachable)?;
+    stream.set_write_timeout(Some(within)).map_err(unreachable)?;
+    let line =
+        serde_json::to_string(&Ask { v: VERSION, verb }).map_err(|error| ControlError::Odd(error.to_string()))?;
+    (&stream).write_all(format!("{line}\n").as_bytes()).map_err(unreachable)?;
+    let mut text = String::new();
+    BufReader::new((&stream).take(1 << 20)).read_line(&mut text).map_err(unreachable)?;
+    let answer: Answer = serde_json::from_str(&text).map_err(|error| ControlError::Odd(error.to_string()))?;
+    match (answer.error, answer.state) {
+        (Some(why), _) => Err(ControlError::Refused(why)),
+        (None, Some(state)) => Ok(state),
+        (None, None) => Err(ControlError::Odd("it carries no state".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::link::link;
+
+    #[test]
+    fn a_line_kills_past_the_engine_and_what_is_not_understood_does_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = socket_path(folder.path(), Pair::SIMULATED);
+        assert!(path.ends_with("engine-simulated.sock"));
+        // A socket of a run that crashed lies in the way.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let (cockpit, end) = link();
+        let gate = end.gate();
+        let (pulse, board) = (Pulse::default(), end.board());
+        let options = ControlOptions { cockpit, gate: gate.clone(), pulse, report: Report::default(), board };
+        listen(&path, options).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let within = Duration::from_secs(20);
+        let state = ask(&path, Verb::Kill, within).unwrap();
+        assert_eq!((state.latched, state.no_openings, state.flat), (false, false, false), "no engine has answered yet");
+        assert!(end.take_kill() && gate.kills() == 1);
+        let raw = |text: &str| {
+            let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).unwrap();
+            serde_json::from_str::<Answer>(&line).unwrap().error.unwrap()
+        };
+        assert!(raw("{\"v\":7,\"verb\":\"kill\"}\n").contains("version 7"));
+        assert!(raw("kill\n").contains("expected"));
+        assert!(raw("{\"v\":1,\"verb\":\"reset\"}\n").contains("reset"));
+        assert_eq!(gate.kills(), 1);
+    }
+}

@@ -1,0 +1,274 @@
+//! The guardian: a thread of its own with a client of its own that does the first step of a kill at once, beside the engine
+//! and past every queue, and takes the closing over where the engine is stuck, gone or cut off. It shares no lock with the
+//! engine that the engine could hold for longer than a copy takes.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::pulse::{Life, Pulse};
+use crate::engine::ids::Pair;
+use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::snapshot::StateWord;
+use crate::engine::time::Ts;
+use crate::gate::Gate;
+use crate::tui::link::Board;
+use crate::venue::bybit::rescue::{Ending, Receipt, Rescue, RescueOptions, Whose};
+use crate::venue::line::Now;
+
+/// How often it looks at the engine when nobody rings.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// An engine without a beat for so long is silent: whatever it was to do is done here.
+const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// An account out of reach for so long while something is to be closed: REST is tried from here.
+const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
+/// What the engine has not made durable by then, the marker holds.
+const LATCH_WITHIN: Duration = Duration::from_secs(1);
+/// Connection and clock are kept fresh this often: the first cancel of a kill must not wait for either.
+const WARM_EVERY: Duration = Duration::from_secs(20);
+/// Longest step of one kind before it begins anew.
+const STEP_MAX: Duration = Duration::from_secs(600);
+
+/// What a guardian is made of.
+pub struct GuardianOptions {
+    /// The gate that rings it.
+    pub gate: Gate,
+    /// The engine's signs of life.
+    pub pulse: Pulse,
+    /// Where its receipt is shown.
+    pub board: Board,
+    /// The way to the account at a venue; `None` for the paper account, which has no orders outside this process.
+    pub rescue: Option<RescueOptions>,
+    /// The ledger beside which the latch marker lies.
+    pub latch_beside: Option<(PathBuf, Pair)>,
+    /// The run's clock.
+    pub now: Now,
+}
+
+/// What it has done, for whoever asks.
+#[derive(Clone, Default)]
+pub struct Report(Arc<Mutex<Done>>);
+
+/// Its results so far.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// Does it have a venue to ask at all?
+    pub has_venue: bool,
+    /// Kills whose first step ended with the venue listing no opening order.
+    pub kills: u64,
+    /// Whether the death of the engine's thread was answered by a first step.
+    pub death: bool,
+    /// Second steps that were proven, here or by the engine.
+    pub closes: u64,
+    /// When it proved flat itself.
+    pub flat: Option<Ts>,
+    /// What is left, in words.
+    pub left: Vec<String>,
+    /// Its steps.
+    pub receipt: Vec<String>,
+}
+
+impl Report {
+    /// A copy of the results.
+    pub fn get(&self) -> Done {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    fn change(&self, change: impl FnOnce(&mut Done)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    /// Waits until the death of the engine's thread was answered, for at most this long.
+    pub fn await_death(&self, within: Duration) {
+        let began = Instant::now();
+        while self.get().has_venue && !self.get().death && began.elapsed() < within {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+}
+
+struct Guardian {
+    options: GuardianOptions,
+    rescue: Option<Rescue>,
+    report: Report,
+    /// Kills of runs before this one on the same gate: of other accounts.
+    kills: u64,
+}
+
+/// Starts the guardian. It ends when the run ends in order, or with the process.
+pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
+    let report = Report::default();
+    let rescue = options.rescue.take().map(Rescue::new).transpose().map_err(std::io::Error::other)?;
+    let (kills, closes) = (options.gate.kills(), options.gate.closes());
+    report.change(|done| (done.has_venue, done.kills, done.closes) = (rescue.is_some(), kills, closes));
+    options.board.report(Vec::new());
+    let guardian = Arc::new(Guardian { options, rescue, report: report.clone(), kills });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let watch = move || runtime.block_on(guardian.watch());
+    std::thread::Builder::new().name("guardian".into()).spawn(watch)?;
+    Ok(report)
+}
+
+/// What of the requests so far has been begun.
+#[derive(Default)]
+struct Begun {
+    kills: u64,
+    death: bool,
+    cut_off: Option<Instant>,
+    warmed: Option<Instant>,
+}
+
+impl Guardian {
+    async fn watch(self: Arc<Self>) {
+        let (gate, pulse) = (&self.options.gate, &self.options.pulse);
+        let mut begun = Begun { kills: self.kills, ..Begun::default() };
+        let mut closing = None;
+        loop {
+            if pulse.life() == Life::Leaving {
+                // The next run's guardian may wait for what this one was woken by.
+                return gate.ring();
+            }
+            let kills = gate.kills();
+            if kills > begun.kills {
+                begun.kills = kills;
+                tokio::spawn(self.clone().first_step(kills, false));
+                tokio::spawn(self.clone().latch_soon());
+            }
+            if pulse.life() == Life::Dead && !begun.death {
+                begun.death = true;
+                tokio::spawn(self.clone().first_step(kills, true));
+            }
+            let over = closing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
+            if over && let Some((closes, why, scope)) = self.must_close(&mut begun) {
+                closing = Some(tokio::spawn(self.clone().second_step(closes, why, scope)));
+            }
+            self.warm(&mut begun);
+            tokio::select! {
+                () = gate.rung() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    fn warm(self: &Arc<Self>, begun: &mut Begun) {
+        if self.rescue.is_none() || begun.warmed.is_some_and(|at| at.elapsed() < WARM_EVERY) {
+            return;
+        }
+        begun.warmed = Some(Instant::now());
+        let guardian = self.clone();
+        tokio::spawn(async move {
+            if let Some(rescue) = &guardian.rescue {
+                // Not reached: the step that matters says what that means.
+                rescue.keep_warm().await.ok();
+            }
+        });
+    }
+
+    /// Is something to be closed that the engine does not close? The request's number, why, and what it is about.
+    fn must_close(&self, begun: &mut Begun) -> Option<(u64, &'static str, Arc<BTreeSet<String>>)> {
+        let (gate, pulse) = (&self.options.gate, &self.options.pulse);
+        self.rescue.as_ref()?;
+        let closes = gate.closes();
+        if pulse.closes_heard() >= closes && pulse.is_proven() {
+            self.report.change(|done| done.closes = done.closes.max(closes));
+        }
+        let asked = closes > self.report.get().closes;
+        let loops = pulse.closing().filter(|scope| !scope.is_empty() && self.report.get().flat.is_none());
+        if !pulse.is_unreachable() || pulse.is_proven() {
+            begun.cut_off = None;
+        } else if asked || loops.is_some() {
+            begun.cut_off.get_or_insert_with(Instant::now);
+        }
+        let why = if pulse.life() == Life::Dead {
+            "the engine has fallen over"
+        } else if pulse.age().is_some_and(|age| age > SILENT_AFTER) {
+            "the engine is silent"
+        } else if begun.cut_off.is_some_and(|since| since.elapsed() > CUT_OFF_AFTER) {
+            "the engine's way to the account is cut"
+        } else {
+            return None;
+        };
+        let scope = if asked { pulse.ours() } else { loops };
+        scope.filter(|scope| !scope.is_empty()).map(|scope| (closes, why, scope))
+    }
+
+    fn receipt(self: &Arc<Self>) -> Receipt {
+        let guardian = self.clone();
+        Receipt::new(
+            self.options.now.clone(),
+            Box::new(move |lines| {
+                let lines: Vec<String> = lines.iter().map(|line| format!("guardian {line}")).collect();
+                guardian.report.change(|done| done.receipt.clone_from(&lines));
+                guardian.options.board.report(lines);
+            }),
+        )
+    }
+
+    /// Every order that can open is cancelled, and once more after the last that was on its way must have arrived.
+    async fn first_step(self: Arc<Self>, kills: u64, death: bool) {
+        let Some(rescue) = &self.rescue else { return };
+        let ours = self.options.pulse.ours().unwrap_or_default();
+        let ending = rescue.first_step(&Whose::Ours(ours), STEP_MAX, &mut self.receipt()).await;
+        self.report.change(|done| {
+            if ending.no_openings {
+                done.kills = done.kills.max(kills);
+            }
+            done.death |= death;
+            done.left = ending.left;
+        });
+    }
+
+    /// Closes and proves. The engine's own closing orders stay back meanwhile.
+    async fn second_step(self: Arc<Self>, closes: u64, why: &'static str, scope: Arc<BTreeSet<String>>) {
+        let Some(rescue) = &self.rescue else { return };
+        let mut receipt = self.receipt();
+        receipt.note(&format!("takes over: {why}"));
+        self.options.gate.guard(true);
+        let ending = rescue.close(&Whose::Ours(scope.clone()), STEP_MAX, &mut receipt).await;
+        self.options.gate.guard(false);
+        self.report.change(|done| {
+            if ending.flat.is_some() {
+                done.closes = done.closes.max(closes);
+                done.flat = ending.flat;
+            }
+            done.left.clone_from(&ending.left);
+        });
+        self.show_flat(&ending, &scope);
+    }
+
+    /// The last picture of an engine that is gone still lists what was closed.
+    fn show_flat(&self, ending: &Ending, scope: &BTreeSet<String>) {
+        let Some(at) = ending.flat else { return };
+        self.options.board.change(|snapshot| {
+            snapshot.positions.retain(|row| !scope.contains(&row.name));
+            snapshot.state.open = u16::try_from(snapshot.positions.len()).unwrap_or(u16::MAX);
+            snapshot.state.closing = false;
+            snapshot.state.flat_proven = Some(at).filter(|_| ending.others.is_empty());
+        });
+    }
+
+    /// The marker holds the latch that the engine has not made durable. Writing it may hang like any disk: on a thread of
+    /// its own, and nothing waits for it.
+    async fn latch_soon(self: Arc<Self>) {
+        tokio::time::sleep(LATCH_WITHIN).await;
+        let pulse = &self.options.pulse;
+        if pulse.is_durable() {
+            return;
+        }
+        let latch = Latch { cause: LatchCause::Killed("by hand".into()), at: (self.options.now)() };
+        let heard = pulse.is_latched();
+        if let Some((path, pair)) = self.options.latch_beside.clone() {
+            let marked = latch.clone();
+            let mark = if heard { crate::ledger::mark_meanwhile } else { crate::ledger::mark_latched };
+            let write = move || mark(&path, pair, &marked);
+            // Without a marker the ledger's own row comes when its disk does; there is no third place.
+            drop(std::thread::Builder::new().name("latch".into()).spawn(write));
+        }
+        if !heard {
+            self.options.board.change(|snapshot| {
+                snapshot.state.word = StateWord::Killed;
+                snapshot.state.armed_until = None;
+                snapshot.state.latch = Some(latch);
+            });
+        }
+    }
+}

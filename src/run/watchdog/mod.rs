@@ -1,0 +1,267 @@
+//! The watchdog: a process of its own, in a session of its own, that acts when an engine dies or falls silent. It holds the
+//! other end of a pipe (its end is a death) and hears a heartbeat on it by a clock that counts suspend. It latches the
+//! account as fenced, cancels what can open, closes positions where it was told to, and says so.
+//!
+//! What it cannot cover: a network that is dead for this machine, a machine that sleeps or has no power. Only protection at
+//! the exchange does.
+
+pub mod link;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::ids::{Pair, RunId};
+use crate::engine::risk::state::{Latch, LatchCause};
+use crate::gate::Boot;
+use crate::venue::bybit::rescue::{Receipt, Rescue, RescueOptions, Whose};
+use crate::venue::line::Now;
+
+/// The version of the lines on the pipe.
+const VERSION: u32 = 1;
+/// How often it looks at the time.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A watchdog that was away itself for so long gives the engine its whole deadline anew.
+const AWAY: Duration = Duration::from_millis(1_000);
+/// The engine says hello within this, or it never will.
+const HELLO_WITHIN: Duration = Duration::from_secs(30);
+/// Longest try of each step.
+const STEP_MAX: Duration = Duration::from_secs(600);
+/// Connection and clock are kept fresh this often.
+const WARM_EVERY: Duration = Duration::from_secs(20);
+
+/// What the engine says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// The first word.
+    Hello {
+        /// Version of the lines.
+        v: u32,
+        /// The run, for the ids of orders.
+        run: RunId,
+    },
+    /// The engine's last sign of life, in nanoseconds of the boot clock.
+    Beat(u64),
+    /// Instruments whose positions are ours.
+    Ours(BTreeSet<String>),
+    /// The run ends in order, and leaves this.
+    Bye(Vec<String>),
+}
+
+/// What the watchdog answers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// It has heard the beat of this moment.
+    Heard(u64),
+    /// The account cannot be reached with its key; `None` when it can.
+    Trouble(Option<String>),
+}
+
+/// How it acts.
+pub struct WatchdogOptions {
+    /// Silence for longer than this is a death.
+    pub deadline: Duration,
+    /// Close positions too.
+    pub close: bool,
+    /// The ledger beside which the latch marker lies.
+    pub latch_beside: (PathBuf, Pair),
+    /// Wall clock.
+    pub now: Now,
+}
+
+/// Why it ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The engine said goodbye, and left this.
+    Goodbye(Vec<String>),
+    /// The engine was gone and everything was done; whether flat was asked for and is not proven.
+    Acted {
+        /// No order is left that could open.
+        no_openings: bool,
+        /// Positions were to be closed, and it is not proven.
+        not_flat: bool,
+    },
+    /// No engine ever spoke.
+    Nobody,
+}
+
+/// Why it could not watch.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchdogError {
+    /// No thread or runtime.
+    #[error("the watchdog cannot start: {0}")]
+    System(#[from] std::io::Error),
+    /// No way to the account.
+    #[error(transparent)]
+    Exchange(#[from] crate::venue::bybit::rest::RestError),
+    /// The engine is of another version.
+    #[error("the engine speaks version {0} of the heartbeat, this watchdog {VERSION}: start both from the same build")]
+    Version(u32),
+}
+
+/// Leaves the terminal's session: what ends the cockpit's terminal must not end this.
+#[cfg(unix)]
+pub fn detach() {
+    // A leader of its own already: started by a service manager.
+    let _already = rustix::process::setsid();
+}
+
+/// Watches what comes on stdin until the engine says goodbye, or everything is done after its death. `way` is the way to
+/// the account, once the run is known.
+pub fn run(options: WatchdogOptions, way: impl FnOnce(RunId) -> RescueOptions) -> Result<End, WatchdogError> {
+    let words = listen();
+    let Ok(Some(Word::Hello { v, run })) = words.recv_timeout(HELLO_WITHIN) else { return Ok(End::Nobody) };
+    if v != VERSION {
+        return Err(WatchdogError::Version(v));
+    }
+    let rescue = Arc::new(Rescue::new(way(run))?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let last = Boot::now();
+    Watchdog { options, rescue, runtime, ours: Arc::default(), last, looked: last, warmed: None, fenced: false }
+        .watch(&words)
+}
+
+/// Words as they come; `None` once, at the end of the pipe.
+fn listen() -> Receiver<Option<Word>> {
+    let (says, words) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(std::io::stdin()).lines().map_while(Result::ok) {
+            // A line that cannot be read is no sign of life, and no death.
+            if let Ok(word) = serde_json::from_str(&line)
+                && says.send(Some(word)).is_err()
+            {
+                return;
+            }
+        }
+        // Nobody may listen any more.
+        drop(says.send(None));
+    });
+    words
+}
+
+/// One line to the engine. A pipe that it does not read any more is no reason to stop.
+fn reply(reply: &Reply) {
+    if let Ok(line) = serde_json::to_string(reply) {
+        let mut out = std::io::stdout().lock();
+        drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+    }
+}
+
+struct Watchdog {
+    options: WatchdogOptions,
+    rescue: Arc<Rescue>,
+    runtime: tokio::runtime::Runtime,
+    ours: Arc<BTreeSet<String>>,
+    /// The engine's last sign of life.
+    last: Boot,
+    /// Our own.
+    looked: Boot,
+    warmed: Option<Boot>,
+    /// It has acted on this silence.
+    fenced: bool,
+}
+
+impl Watchdog {
+    fn watch(mut self, words: &Receiver<Option<Word>>) -> Result<End, WatchdogError> {
+        loop {
+            self.warm();
+            match words.recv_timeout(LOOK_EVERY) {
+                Ok(Some(Word::Bye(leaves))) => return Ok(End::Goodbye(leaves)),
+                Ok(Some(word)) => self.hear(word),
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Ok(self.act("the engine's process has ended")),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.looked.elapsed() > AWAY {
+                // Stopped or suspended ourselves: what lies in the pipe is heard first.
+                self.last = Boot::now();
+            }
+            self.looked = Boot::now();
+            if self.last.elapsed() > self.options.deadline && !self.fenced {
+                let silent = self.last.elapsed().as_secs_f64();
+                self.fenced = true;
+                // It may come back: then it fences itself, and is watched on.
+                let _ending = self.act(&format!("the engine has been silent for {silent:.1} s"));
+                self.looked = Boot::now();
+            }
+        }
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Beat(nanos) => {
+                let beat = Boot::from_nanos(nanos);
+                if beat > self.last || !self.fenced {
+                    self.last = self.last.max(beat);
+                }
+                if self.fenced && self.last.elapsed() < self.options.deadline {
+                    self.fenced = false;
+                    say("the engine is back");
+                }
+                reply(&Reply::Heard(nanos));
+            }
+            Word::Ours(ours) => self.ours = Arc::new(ours),
+            Word::Hello { .. } | Word::Bye(_) => {}
+        }
+    }
+
+    /// Keeps the way to the account open, and says when it is not.
+    fn warm(&mut self) {
+        if self.warmed.is_some_and(|at| at.elapsed() < WARM_EVERY) {
+            return;
+        }
+        self.warmed = Some(Boot::now());
+        let rescue = self.rescue.clone();
+        self.runtime.spawn(async move {
+            reply(&Reply::Trouble(rescue.check().await.err()));
+        });
+    }
+
+    /// Latches, cancels, closes where it was told to.
+    fn act(&self, why: &str) -> End {
+        say(&format!("{why}: the account is fenced, opening orders are cancelled"));
+        self.latch(why);
+        let mut receipt = Receipt::new(
+            self.options.now.clone(),
+            Box::new(|lines| lines.last().into_iter().for_each(|line| say(line))),
+        );
+        let whose = Whose::Ours(self.ours.clone());
+        let ending = self.runtime.block_on(async {
+            let first = self.rescue.first_step(&whose, STEP_MAX, &mut receipt).await;
+            if self.options.close { self.rescue.close(&whose, STEP_MAX, &mut receipt).await } else { first }
+        });
+        for other in &ending.others {
+            say(&format!("left alone: {other}"));
+        }
+        if !self.options.close {
+            say("positions are kept: watchdog.close is false; only stops at the exchange protect them now");
+        }
+        let not_flat = self.options.close && ending.flat.is_none();
+        End::Acted { no_openings: ending.no_openings, not_flat }
+    }
+
+    /// Beside everything else: a disk that hangs holds up no cancel.
+    fn latch(&self, why: &str) {
+        let (path, pair) = self.options.latch_beside.clone();
+        let cause = LatchCause::Fault(format!("fenced by the watchdog: {why}"));
+        let latch = Latch { cause, at: (self.options.now)() };
+        let write = move || {
+            if let Err(error) = crate::ledger::mark_latched(&path, pair, &latch) {
+                say(&format!("the latch is not on the disk: {error}"));
+            }
+        };
+        drop(std::thread::Builder::new().name("latch".into()).spawn(write));
+    }
+}
+
+/// For the person, on stderr: the service's log, or the file that the cockpit gave it.
+fn say(text: &str) {
+    // Without a stderr there is nobody to tell.
+    drop(writeln!(std::io::stderr().lock(), "tickdeck watchdog: {text}"));
+}

@@ -1,0 +1,174 @@
+//! The module of last resort: cancels what can open and closes what is open, by the venue's own answers and by nothing that
+//! we remember. A plain procedure over REST with a client of its own; the guardian runs it beside an engine, the watchdog
+//! and `tickdeck kill` where there is none.
+
+mod close;
+mod orders;
+mod receipt;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use orders::{Kind, kind_of};
+pub use receipt::{Receipt, Said};
+
+use super::parse::Rows;
+use super::parse::rows::{OrderRow, PositionRow};
+use super::rest::{Rest, RestError, RestOptions};
+use crate::engine::ids::{Account, RunId};
+use crate::engine::time::Ts;
+
+/// Between two rounds: the venue's lists follow its answers with a delay.
+const ROUND_PAUSE: Duration = Duration::from_millis(150);
+/// After a reading that failed.
+const READ_PAUSE: Duration = Duration::from_millis(500);
+
+/// What may be cancelled and closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Orders whose id is tickdeck's, and positions of these instruments: not those released to the person, and nothing
+    /// that others have made.
+    Ours(Arc<BTreeSet<String>>),
+    /// Whatever the account holds.
+    Everything,
+}
+
+impl Whose {
+    fn has_position(&self, symbol: &str) -> bool {
+        match self {
+            Self::Ours(symbols) => symbols.contains(symbol),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// What a rescue is made of.
+pub struct RescueOptions {
+    /// A client of its own: the base, the key, budgets that nobody else waits for.
+    pub rest: RestOptions,
+    /// Whose money, for the ids of orders.
+    pub account: Account,
+    /// The run, for the ids of orders.
+    pub run: RunId,
+    /// Who closes, for the ids of orders: two that close for the same run must not use the same ids.
+    pub by: Closer,
+}
+
+/// Who runs the rescue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closer {
+    /// The guardian of a run, or `tickdeck kill`.
+    Guardian,
+    /// The watchdog of a run.
+    Watchdog,
+}
+
+impl Closer {
+    const fn letter(self) -> char {
+        match self {
+            Self::Guardian => 'g',
+            Self::Watchdog => 'w',
+        }
+    }
+}
+
+/// Is this the id of a closing order of a guardian or watchdog of ours, of whatever run?
+pub fn is_rescue_link(link: &str) -> bool {
+    let mut parts = link.splitn(3, '-');
+    let ours = parts.next().is_some_and(|first| first.len() == 2 && first.starts_with('t'));
+    let last = parts.nth(1).unwrap_or_default();
+    let number = last.strip_prefix(['g', 'w']).unwrap_or_default();
+    ours && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// The venue's own list shows no order of scope that can open.
+    pub no_openings: bool,
+    /// When flat was confirmed for the second time.
+    pub flat: Option<Ts>,
+    /// What is left, in words.
+    pub left: Vec<String>,
+    /// What of others was left alone, in words.
+    pub others: Vec<String>,
+}
+
+/// The account as the venue shows it now.
+struct Seen {
+    orders: Rows<OrderRow>,
+    positions: Rows<PositionRow>,
+}
+
+/// The procedure.
+pub struct Rescue {
+    rest: Rest,
+    ours: String,
+    link: String,
+    next: AtomicU64,
+}
+
+impl Rescue {
+    /// Ready to be run. Fails only where no request could ever be made (proxy address, root certificates).
+    pub fn new(options: RescueOptions) -> Result<Self, RestError> {
+        let ours = format!("t{}-", options.account.letter());
+        let link = format!("{ours}{}-{}", options.run, options.by.letter());
+        Ok(Self { rest: Rest::new(options.rest)?, ours, link, next: AtomicU64::new(0) })
+    }
+
+    /// Measures the venue's clock and keeps a connection open, so that a kill need not make one.
+    pub async fn keep_warm(&self) -> Result<(), RestError> {
+        self.rest.warm().await;
+        self.rest.sync_clock().await.map(|_| ())
+    }
+
+    /// Could it act? Measures the clock, and asks what the key may do.
+    pub async fn check(&self) -> Result<(), String> {
+        self.keep_warm().await.map_err(|error| error.to_string())?;
+        let key = self.rest.key_info().await.map_err(|error| error.to_string())?;
+        if key.read_only { Err("the API key may only read".to_owned()) } else { Ok(()) }
+    }
+
+    /// The client's clock.
+    pub fn now(&self) -> Ts {
+        self.rest.now()
+    }
+
+    fn next_link(&self) -> String {
+        format!("{}{}", self.link, self.next.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    async fn look(&self) -> Result<Seen, RestError> {
+        let (orders, positions) = tokio::try_join!(self.rest.open_orders(), self.rest.positions())?;
+        Ok(Seen { orders, positions })
+    }
+
+    /// Says why a reading failed, and waits.
+    async fn wait_after(&self, error: &RestError, receipt: &mut Receipt) {
+        match error {
+            RestError::Banned { .. } => {
+                receipt.note(&format!("{error}: close from the phone: Bybit app > Derivatives > Positions"));
+            }
+            error if error.is_final() => receipt.note(&format!("{error}: close at the exchange")),
+            error => receipt.note(&format!("the account is not read: {error}")),
+        }
+        tokio::time::sleep(READ_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_orders_of_a_rescue_are_recognised() {
+        for ours in ["tt-0mebkw6000a1-g1", "td-0mebkw6000a1-w12"] {
+            assert!(is_rescue_link(ours), "{ours}");
+        }
+        for other in ["tt-0mebkw6000a1-000001", "tt-0mebkw6000a1-g", "bot-x-g1", "tt-g1", "", "tt-run-g1x"] {
+            assert!(!is_rescue_link(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The module of last resort and the gate, at the venue: what is cancelled, what is closed, what is left alone, and that it
+//! is proven by the exchange's own answers whatever goes wrong on the way.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::engine::effect::Protection;
+use crate::engine::ids::OrderSeq;
+use crate::engine::num::{Price, Qty, Side};
+use crate::gate::Gate;
+use crate::venue::bybit::leave::{Leave, Withdrawn};
+use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, RescueOptions, Whose};
+use crate::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, VenueClock};
+
+const LONG: Duration = Duration::from_secs(30);
+
+struct Last {
+    rig: Rig,
+    rest: Rest,
+    rescue: Rescue,
+    gate: Gate,
+    next: std::cell::Cell<u32>,
+}
+
+impl Last {
+    fn new() -> Self {
+        let rig = Rig::new();
+        let options = RestOptions {
+            base: rig.sim.rest_url(),
+            credentials: Some(Rig::credentials(SECRET)),
+            recv_window_ms: 5_000,
+            create_recv_window_ms: 2_500,
+            proxy: None,
+            limits: SharedLimits::default(),
+            clock: Arc::new(VenueClock::default()),
+            now: now(),
+        };
+        let (account, run, by) = (Account::Testnet, Rig::run_id(), Closer::Guardian);
+        let own = RestOptions { limits: SharedLimits::default(), ..options.clone() };
+        let rescue = Rescue::new(RescueOptions { rest: own, account, run, by }).unwrap();
+        Self { rest: Rest::new(options).unwrap(), rig, rescue, gate: Gate::default(), next: 0.into() }
+    }
+
+    fn leave(&self, reduces: bool) -> Leave {
+        Leave::new(&Withdrawn::default(), OrderSeq(0), self.gate.pass(self.gate.epoch(), LONG, reduces))
+    }
+
+    fn best(&self, symbol: &str, side: &str, percent: i64) -> Price {
+        let markets = self.rig.truth("markets");
+        let market = markets.iter().find(|market| market["symbol"] == symbol).unwrap();
+        let best = Price::parse(market[side][0][0].as_str().unwrap()).unwrap().raw();
+        let price = best / 100 * percent;
+        Price::from_raw(price - price % 100_000_000)
+    }
+
+    fn placement(&self, link: &str, reduce_only: bool) -> Placement {
+        let (side, book, percent) = if reduce_only { (Side::Sell, "asks", 102) } else { (Side::Buy, "bids", 98) };
+        Placement {
+            symbol: "BTCUSDT".into(),
+            link_id: link.into(),
+            side,
+            qty: Qty::parse("0.01").unwrap(),
+            price: self.best("BTCUSDT", book, percent),
+            tif: crate::engine::effect::TimeInForce::PostOnly,
+            reduce_only,
+            protection: Protection::default(),
+        }
+    }
+
+    /// Rests at the exchange, under an id of ours or of somebody else.
+    fn rests(&self, ours: bool, reduce_only: bool) -> String {
+        self.next.set(self.next.get() + 1);
+        let link = format!("{}-{:06}", if ours { "tt-0000000000" } else { "grid" }, self.next.get());
+        let placement = self.placement(&link, reduce_only);
+        let leave = self.leave(reduce_only);
+        self.rig.runtime.block_on(self.rest.create(&placement, &leave)).unwrap();
+        link
+    }
+
+    fn holds(&self, symbol: &str, side: &str, qty: &str, idx: u8) {
+        self.rig.act(&json!({ "order": { "symbol": symbol, "side": side, "qty": qty, "positionIdx": idx } }));
+    }
+
+    fn ours(names: &[&str]) -> Whose {
+        Whose::Ours(Arc::new(names.iter().map(|name| (*name).to_owned()).collect()))
+    }
+
+    fn close(&self, whose: &Whose, within: Duration) -> (Ending, Vec<String>) {
+        let mut receipt = Receipt::new(now(), Box::new(|_| ()));
+        let ending = self.rig.runtime.block_on(self.rescue.close(whose, within, &mut receipt));
+        (ending, receipt.lines().to_vec())
+    }
+
+    fn cancel(&self, whose: &Whose) -> Ending {
+        let mut receipt = Receipt::new(now(), Box::new(|_| ()));
+        self.rig.runtime.block_on(self.rescue.cancel_openings(whose, LONG, &mut receipt))
+    }
+
+    /// Ids of open orders.
+    fn open(&self) -> BTreeSet<String> {
+        let open =
+            |row: &&Value| matches!(row["orderStatus"].as_str(), Some("New" | "PartiallyFilled" | "Untriggered"));
+        let orders = self.rig.truth("orders");
+        orders.iter().filter(open).map(|row| row["orderLinkId"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Every create has an id of its own: none was sent twice.
+    fn assert_sent_once(&self) {
+        let mut seen = BTreeSet::new();
+        for request in self.rig.truth("requests") {
+            if request["path"] == "/v5/order/create" {
+                let body = request["body"].to_string();
+                assert!(seen.insert(body.clone()), "sent twice: {body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn step_one_ends_what_can_open_and_nothing_else() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.02", 0);
+    let (stranger, reducing) = (last.rests(false, false), last.rests(true, true));
+    for _ in 0..4 {
+        last.rests(true, false);
+    }
+    let stop = Protection { stop: Some(last.best("BTCUSDT", "bids", 90)), ..Protection::default() };
+    last.rig.runtime.block_on(last.rest.trading_stop("BTCUSDT", stop)).unwrap();
+    let kept = last.open().len() - 4;
+    let ending = last.cancel(&Last::ours(&["BTCUSDT"]));
+    assert!(ending.no_openings, "{ending:?}");
+    assert_eq!(ending.others.len(), 1, "the stranger's order is named: {ending:?}");
+    let open = last.open();
+    assert!(open.contains(&stranger) && open.contains(&reducing), "{open:?}");
+    assert_eq!(open.len(), kept, "the stop at the exchange stays");
+    assert!(last.cancel(&Whose::Everything).no_openings);
+    assert!(!last.open().contains(&stranger));
+}
+
+#[test]
+fn positions_are_closed_and_flat_is_proven_twice() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.05", 0);
+    last.holds("ETHUSDT", "Sell", "0.3", 0);
+    last.rests(true, false);
+    // It stands in the way of a close: together they would be more than is held.
+    last.rests(true, true);
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT", "ETHUSDT"]), LONG);
+    assert!(ending.flat.is_some() && ending.no_openings && ending.left.is_empty(), "{ending:?} {lines:#?}");
+    assert_eq!(last.rig.truth("positions").len(), 0);
+    assert_eq!(last.open().len(), 0);
+    let text = lines.join("\n");
+    for words in ["tt-", "-g1", "order ", "within 10 bp", "(1 of 2)", "(2 of 2)", "FLAT, proven"] {
+        assert!(text.contains(words), "no `{words}` in\n{text}");
+    }
+    last.assert_sent_once();
+}
+
+#[test]
+fn both_legs_of_a_hedge_are_closed_by_their_own_index() {
+    let last = Last::new();
+    last.rig.act(&json!({ "hedge": { "symbol": "BTCUSDT", "on": true } }));
+    last.holds("BTCUSDT", "Buy", "0.03", 1);
+    last.holds("BTCUSDT", "Sell", "0.02", 2);
+    assert_eq!(last.rig.truth("positions").len(), 2);
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), LONG);
+    assert!(ending.flat.is_some(), "{lines:#?}");
+    assert_eq!(last.rig.truth("positions").len(), 0);
+}
+
+#[test]
+fn what_is_released_and_what_others_have_stays() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.02", 0);
+    last.holds("ETHUSDT", "Buy", "0.2", 0);
+    let stranger = last.rests(false, false);
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), LONG);
+    assert!(ending.flat.is_some(), "{lines:#?}");
+    let held = last.rig.truth("positions");
+    assert_eq!((held.len(), held[0]["symbol"].as_str()), (1, Some("ETHUSDT")));
+    assert!(last.open().contains(&stranger));
+    assert_eq!(ending.others.len(), 2, "{ending:?}");
+    assert!(lines.iter().any(|line| line.contains("left alone") && line.contains("ETHUSDT long 0.2")), "{lines:#?}");
+}
+
+#[test]
+fn a_book_that_gives_nothing_widens_the_band_up_to_market_and_then_leaves_the_size_to_the_venue() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.05", 0);
+    last.rig.faults(&json!({ "fill_percent": 0 }));
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), Duration::from_secs(4));
+    assert!(ending.flat.is_none() && ending.left == ["BTCUSDT long 0.05"], "{ending:?}");
+    let text = lines.join("\n");
+    for words in ["within 10 bp", "within 30 bp", "within 100 bp", "0.05 market", "all of it market"] {
+        assert!(text.contains(words), "no `{words}` in\n{text}");
+    }
+    last.rig.faults(&json!({ "fill_percent": 100 }));
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), LONG);
+    assert!(ending.flat.is_some(), "{lines:#?}");
+    last.assert_sent_once();
+}
+
+#[test]
+fn nothing_on_the_way_keeps_it_from_being_flat() {
+    for fault in [
+        json!({ "too_many": 4 }),
+        json!({ "too_many": 3, "bare_10006": true }),
+        json!({ "lose_acks": 2 }),
+        json!({ "lose_requests": 2 }),
+        json!({ "fail_after": 2 }),
+        json!({ "fail_before": 2 }),
+        json!({ "fake_codes": 2, "fake_code": 10_016, "fake_after": true }),
+        json!({ "fake_codes": 2, "fake_code": 110_017 }),
+        json!({ "stall_private": true, "refuse_sockets": true }),
+    ] {
+        let last = Last::new();
+        last.holds("BTCUSDT", "Buy", "0.05", 0);
+        last.rests(true, false);
+        last.rig.faults(&fault);
+        let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), LONG);
+        assert!(ending.flat.is_some() && ending.no_openings, "{fault}: {lines:#?}");
+        assert_eq!(last.rig.truth("positions").len(), 0, "{fault}");
+        assert_eq!(last.open().len(), 0, "{fault}");
+        last.assert_sent_once();
+    }
+}
+
+#[test]
+fn what_cannot_be_proven_is_said() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.05", 0);
+    last.rig.faults(&json!({ "banned": true }));
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), Duration::ZERO);
+    assert!(ending.flat.is_none() && !ending.no_openings && !ending.left.is_empty(), "{ending:?}");
+    let text = lines.join("\n");
+    assert!(text.contains("close from the phone") && text.contains("FLAT IS NOT PROVEN"), "{text}");
+}
+
+#[test]
+fn a_kill_while_the_connection_is_made_keeps_the_order_back() {
+    // Somebody who takes the connection late: the kernel completes it, and the order's body waits for nothing else.
+    let last = Last::new();
+    let (leave, placement) = (last.leave(false), last.placement("tt-0000000000-000001", false));
+    last.gate.kill();
+    let answer = last.rig.runtime.block_on(last.rest.create(&placement, &leave));
+    assert!(matches!(&answer, Err(RestError::Unsent(why)) if why.contains("kill")), "{answer:?}");
+    // A reducing order of the same moment goes.
+    last.holds("BTCUSDT", "Buy", "0.02", 0);
+    last.rests(true, true);
+    assert_eq!(last.open().len(), 1);
+    assert_eq!(last.rig.creates(), 1, "the killed one never arrived");
+}

@@ -1,0 +1,255 @@
+//! What must hold, whatever goes wrong: looked at while it happens, and at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tickdeck::engine::command::Command;
+use tickdeck::engine::ids::Symbol;
+use tickdeck::engine::num::{Money, Price, Qty, Side};
+use tickdeck::engine::risk::limits::LimitKey;
+use tickdeck::engine::risk::state::Latch;
+use tickdeck::engine::time::{Span, Ts};
+use tickdeck::venue::bybit::rest::Placement;
+use tickdeck::venue::sim::exchange::model::{ExecKind, Execution, Slot};
+
+use super::process::Process;
+use super::rows::signed;
+use super::world::World;
+
+/// What others did is heard of within this time; until then it is in no book of ours.
+const HEARD_WITHIN: Span = Span::from_secs(10);
+/// Prices move while a message is on its way.
+const PRICES_MOVE: i128 = 20;
+
+/// What an order under way could still do.
+#[derive(Clone, Debug)]
+struct Flying {
+    symbol: String,
+    side: Side,
+    qty: Qty,
+    price: Price,
+    opens: bool,
+}
+
+/// What is known besides the exchange's own books.
+#[derive(Default)]
+pub struct Truth {
+    /// Creates that left, by our id.
+    left: BTreeSet<String>,
+    /// Creates that reached the exchange.
+    arrived: BTreeSet<String>,
+    /// Creates on their way.
+    flying: BTreeMap<String, Flying>,
+    /// When somebody else traded last.
+    pub foreign: Option<Ts>,
+    /// A kill whose latch is durable, or was in a process that lives.
+    killed: bool,
+    /// The kill was acted upon by the process that lives now.
+    pub creates: u64,
+}
+
+impl Truth {
+    /// A process has started: what was killed is killed.
+    pub fn started(&mut self, process: &Process) {
+        let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
+        assert!(killed || !self.killed, "a kill did not survive the restart");
+    }
+
+    /// A person asked for something.
+    pub fn asked(&mut self, command: &Command, process: &Process) {
+        let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
+        match command {
+            Command::Kill => assert!(killed, "a kill was not obeyed"),
+            Command::Reset if !killed => self.killed = false,
+            _ => {}
+        }
+    }
+
+    /// After every step: a kill becomes durable with the ledger's latch or the marker.
+    pub fn look(&mut self, _: Ts, process: Option<&Process>) {
+        let Some(process) = process else { return };
+        let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
+        self.killed = killed && (self.killed || process.kill_is_durable());
+    }
+
+    pub fn lost(&mut self, link: &str) {
+        self.flying.remove(link);
+    }
+
+    /// A create reaches the exchange.
+    pub fn arrives(&mut self, link: &str) {
+        self.creates += 1;
+        self.flying.remove(link);
+        assert!(self.arrived.insert(link.to_owned()), "{link} reached the exchange twice");
+    }
+}
+
+impl World {
+    /// A create leaves: it may, by everything that is true at this moment.
+    pub fn truth_leaves(&mut self, order: &Placement) {
+        assert!(self.truth.left.insert(order.link_id.clone()), "{} was sent twice", order.link_id);
+        let Some(process) = &self.process else { return };
+        let engine = process.driver.engine();
+        assert!(engine.account().is_known(), "{} left before the account was read", order.link_id);
+        if !order.reduce_only {
+            let latch = engine.latch().map(|latch| latch.cause.to_string());
+            assert!(latch.is_none(), "{} opens although {latch:?}", order.link_id);
+            assert!(process.is_durable(&order.link_id), "{} left before its intent was durable", order.link_id);
+        }
+        let flying = Flying {
+            symbol: order.symbol.clone(),
+            side: order.side,
+            qty: order.qty,
+            price: order.price,
+            opens: !order.reduce_only,
+        };
+        self.truth.flying.insert(order.link_id.clone(), flying);
+        let unheard = self.truth.foreign.is_some_and(|at| self.now.since(at) < HEARD_WITHIN);
+        if !order.reduce_only && !unheard {
+            self.check_exposure(order);
+        }
+    }
+
+    /// Exposure at its worst, by the exchange's own books and what is on its way.
+    fn check_exposure(&self, order: &Placement) {
+        let (mut gross, mut longs, mut shorts) = (Money::ZERO, Money::ZERO, Money::ZERO);
+        for index in 0..self.symbols() {
+            let symbol = Symbol(index as u16);
+            let (long, short) = self.worst(symbol);
+            let worst = long.max(short).max(Money::ZERO);
+            if self.exchange.symbol(&order.symbol) == Some(symbol) {
+                self.holds(LimitKey::MaxPositionNotional, worst, order);
+            }
+            gross += worst;
+            longs += long;
+            shorts += short;
+        }
+        self.holds(LimitKey::MaxGrossNotional, gross, order);
+        self.holds(LimitKey::MaxNetNotional, longs.max(shorts), order);
+    }
+
+    fn worst(&self, symbol: Symbol) -> (Money, Money) {
+        let mark = self.exchange.mark_of(symbol).unwrap_or(Price::ZERO);
+        let name = self.exchange.market_of(symbol).map(|market| market.rules.name.clone()).unwrap_or_default();
+        let mut sides = [Money::ZERO; 2];
+        let mut add = |side: Side, price: Price, qty: Qty| {
+            sides[usize::from(side == Side::Sell)] += price.max(mark) * qty;
+        };
+        for open in self.exchange.orders.open().filter(|open| open.ask.slot.symbol == symbol && !open.ask.reduce_only) {
+            add(open.ask.side, open.price, open.leaves());
+        }
+        for flying in self.truth.flying.values().filter(|flying| flying.opens && flying.symbol == name) {
+            add(flying.side, flying.price, flying.qty);
+        }
+        let signed = signed(&self.exchange.account.position(Slot { symbol, idx: 0 }));
+        let held = mark * Qty::from_raw(signed.abs());
+        let held = if signed < 0 { -held } else { held };
+        (held + sides[0], sides[1] - held)
+    }
+
+    fn holds(&self, key: LimitKey, worst: Money, order: &Placement) {
+        let limit = self.limits().money(key);
+        let allowed = limit + Money::from_raw(limit.raw() / 1_000 * PRICES_MOVE);
+        assert!(worst <= allowed, "{} could take {} to {worst}, more than {limit}", order.link_id, key.name());
+    }
+
+    /// Lets everything settle, closes everything, and compares the books.
+    pub fn finish(&mut self) {
+        self.settle();
+        self.close_everything();
+        self.check_books();
+        let process = self.process.take();
+        let disk = process.map(Process::end);
+        assert!(disk.is_some(), "it runs at the end");
+    }
+
+    /// Everything is well: what was unclear becomes clear.
+    fn settle(&mut self) {
+        self.calm_down();
+        self.want(false);
+        self.run_until(self.now + Span::from_secs(8));
+        while self.process.as_ref().is_none_or(|process| process.stopped) {
+            self.run_until(self.now + Span::from_secs(1));
+        }
+        self.request(Command::Disarm);
+        let give_up = self.now + Span::from_secs(150);
+        while !self.is_settled() {
+            assert!(self.now < give_up, "orders are not settled: {:?}", self.unsettled());
+            self.run_until(self.now + Span::from_secs(2));
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let ours = |link: &str| !link.is_empty();
+        let resting = self.exchange.orders.open().any(|order| ours(&order.ask.link));
+        let working =
+            self.process.as_ref().is_none_or(|process| process.stopped || process.driver.engine().working_orders() > 0);
+        !resting && !working
+    }
+
+    fn unsettled(&self) -> Vec<String> {
+        let process = self.process.as_ref();
+        let working = process.map(|process| format!("{} work for us", process.driver.engine().working_orders()));
+        let resting = self.exchange.orders.open().map(|order| format!("{} rests", order.ask.link));
+        resting.chain(working).collect()
+    }
+
+    /// Everything is ours to close, and is closed with proof.
+    fn close_everything(&mut self) {
+        for index in 0..self.symbols() {
+            self.request(Command::Adopt(Symbol(index as u16)));
+        }
+        let killed = self.process.as_ref().is_some_and(|p| p.driver.engine().latch().is_some_and(Latch::is_kill));
+        self.request(if killed { Command::KillClose } else { Command::Flatten(None) });
+        let give_up = self.now + Span::from_secs(60);
+        while !self.is_flat() {
+            assert!(self.now < give_up, "a flatten finds no end");
+            self.run_until(self.now + Span::from_ms(500));
+        }
+        // What the ledger still has to write.
+        self.run_until(self.now + Span::from_secs(6));
+    }
+
+    fn is_flat(&self) -> bool {
+        self.process.as_ref().is_some_and(|p| !p.driver.engine().closing() && p.driver.engine().close_proven())
+    }
+
+    /// The ledger says what the exchange says.
+    fn check_books(&mut self) {
+        assert!(self.exchange.held().next().is_none(), "flat was proven and is not true");
+        let Some(process) = &mut self.process else { return };
+        let disk = process.writer.store_mut();
+        let booked: BTreeSet<&String> = disk.fills.keys().collect();
+        let mut missing = Vec::new();
+        // What protects a position is ours too, though the exchange gives it no id of ours.
+        let protects = |kind: &str| kind.contains("StopLoss") || kind.contains("TakeProfit");
+        let ours = |row: &&Execution| !row.link.is_empty() || protects(row.create_type);
+        for row in self.exchange.executions.iter().filter(|row| row.kind == ExecKind::Trade).filter(ours) {
+            match disk.fills.get(&row.id) {
+                Some(fill) => {
+                    assert_eq!((fill.price, fill.qty, fill.fee), (row.price, row.qty, row.fee), "{}", row.link);
+                }
+                None => missing.push(format!(
+                    "{} {} {} {} @ {}",
+                    row.link,
+                    row.create_type,
+                    row.side.word(),
+                    row.qty,
+                    row.price
+                )),
+            }
+        }
+        assert!(missing.is_empty(), "lost fills: {missing:?}");
+        let known: BTreeSet<&String> = self.exchange.executions.iter().map(|row| &row.id).collect();
+        let invented: Vec<_> = booked.difference(&known).collect();
+        assert!(invented.is_empty(), "fills that never were: {invented:?}");
+        let stored = disk.ledger.as_mut().unwrap().restore(&[]).unwrap();
+        assert!(stored.unknown_holdings.is_empty(), "the ledger holds {:?}", stored.unknown_holdings);
+        let balance = stored.balance.unwrap();
+        let apart = (balance - self.exchange.account.balance).abs();
+        assert!(
+            apart < Money::from_raw(10_000_000_000_000_000),
+            "the ledger counts {balance}, the exchange {}",
+            self.exchange.account.balance
+        );
+    }
+}

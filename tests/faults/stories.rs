@@ -1,0 +1,197 @@
+//! Stories with a name: troubles that users of other programs had, and bugs that seeds found here, each told by itself.
+
+use tickdeck::engine::command::Command;
+use tickdeck::engine::ids::Symbol;
+use tickdeck::engine::num::{Money, Qty, Side};
+use tickdeck::engine::time::Span;
+
+use super::disk::Medium;
+use super::plan::{Act, Plan, Weather};
+use super::world::World;
+use super::{play, symbols_of};
+
+const fn ms(ms: i64) -> Span {
+    Span::from_ms(ms)
+}
+
+/// Plays a story; everything that must hold is checked on the way and at the end. Its log.
+fn told(seed: u64, acts: Vec<(Span, Act)>, weather: Weather) -> Vec<String> {
+    let plan = Plan { acts, weather: Weather { fill_percent: 100, ..weather }, ..Plan::calm() };
+    let outcome = play(seed, &plan, true);
+    assert!(
+        outcome.failed.is_none(),
+        "seed {seed}: {}\n{}",
+        outcome.failed.unwrap_or_default(),
+        outcome.log.join("\n")
+    );
+    outcome.log
+}
+
+fn lines<'a>(log: &'a [String], text: &'a str) -> impl Iterator<Item = &'a String> {
+    log.iter().filter(move |line| line.contains(text))
+}
+
+/// When a line was written, in seconds.
+fn time(line: &str) -> f64 {
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_same_seed_is_the_same_story_twice() {
+    for seed in 0..12 {
+        let plan = Plan::of(seed, symbols_of(seed));
+        let (one, other) = (play(seed, &plan, true), play(seed, &plan, true));
+        assert_eq!(one.log, other.log, "seed {seed}");
+        assert!(one.log.len() > 20, "seed {seed} says what happens");
+    }
+}
+
+/// A crash at every moment of an order's way: decided, committed, sent, taken, filled, stored.
+#[test]
+fn a_crash_at_any_moment_sends_nothing_twice_and_loses_no_fill() {
+    for moment in 0..120 {
+        let log = told(4, vec![(ms(7_995 + moment * 2), Act::Crash(ms(700)))], Weather::default());
+        assert!(lines(&log, " create ").any(|line| (8.0..8.3).contains(&time(line)) || time(line) < 8.0), "it trades");
+    }
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_start_is_a_crash_like_any_other() {
+    for moment in 0..40 {
+        let acts = vec![(ms(8_050), Act::Crash(ms(50))), (ms(8_100 + moment * 25), Act::Crash(ms(100)))];
+        told(5, acts, Weather::default());
+    }
+}
+
+#[test]
+fn an_answer_that_never_comes_is_settled_by_asking() {
+    let weather = Weather { lost_back: 150, push_lost: 600, ..Weather::default() };
+    let lost: usize = (0..6).map(|seed| lines(&told(seed, Vec::new(), weather.clone()), "UNKNOWN").count()).sum();
+    assert!(lost > 2, "answers were lost");
+}
+
+#[test]
+fn an_error_of_the_exchange_says_nothing_about_the_order() {
+    let weather = Weather { failed_before: 80, failed_after: 120, ..Weather::default() };
+    let failed: usize = (0..6).map(|seed| lines(&told(seed, Vec::new(), weather.clone()), "HTTP 502").count()).sum();
+    assert!(failed > 2, "the exchange failed");
+}
+
+#[test]
+fn a_fresh_order_that_cannot_be_cancelled_yet_is_not_gone() {
+    for seed in 0..6 {
+        let weather = Weather { unseen: 1_000, list_lag_ms: 600, ..Weather::default() };
+        let acts = (2..20).map(|n| (ms(n * 2_000 + 40), Act::Ask(Command::Disarm))).collect();
+        told(seed, acts, weather);
+    }
+}
+
+#[test]
+fn killed_stays_killed_over_crashes() {
+    let acts = vec![
+        (ms(10_000), Act::Ask(Command::Kill)),
+        (ms(10_400), Act::Crash(ms(300))),
+        (ms(14_000), Act::Crash(ms(300))),
+    ];
+    let log = told(3, acts, Weather::default());
+    assert!(lines(&log, "reduce=false").all(|line| time(line) < 10.0), "nothing opened after the kill");
+}
+
+/// Found by a seed: a close that leaves although the disk is gone has no row; a crash then lost what it traded, and the
+/// position became the person's.
+#[test]
+fn a_close_that_no_ledger_knows_is_found_by_its_name() {
+    for seed in 0..8 {
+        let acts = vec![
+            (ms(9_000), Act::Disk(Medium::Gone)),
+            (ms(9_500), Act::Ask(Command::Flatten(None))),
+            (ms(12_000), Act::Crash(ms(400))),
+            (ms(13_000), Act::Disk(Medium::Well)),
+        ];
+        told(seed, acts, Weather::default());
+    }
+}
+
+/// Found by a seed: an order that traded before the account was read waited for ever for its fills, and blocked every exit.
+#[test]
+fn a_kill_before_the_account_was_read_still_closes() {
+    for seed in 0..8 {
+        let acts = vec![
+            (ms(9_100), Act::Crash(ms(100))),
+            (ms(9_250), Act::Ask(Command::Kill)),
+            (ms(9_300), Act::Ask(Command::KillClose)),
+        ];
+        let log = told(seed, acts, Weather { slow: 100, ..Weather::default() });
+        assert!(lines(&log, "flat proven").count() + lines(&log, "FLAT").count() > 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_restart_sends_nothing_before_the_account_was_read() {
+    let acts = vec![(ms(9_000), Act::Crash(ms(200))), (ms(9_100), Act::Cut(ms(12_000)))];
+    let log = told(6, acts, Weather::default());
+    let early = lines(&log, " create ").filter(|line| (9.2..21.0).contains(&time(line))).count();
+    assert_eq!(early, 0, "the exchange was out of reach");
+}
+
+#[test]
+fn what_others_do_is_noticed_and_left_to_them() {
+    let qty = Qty::parse("0.5").unwrap();
+    let acts = vec![
+        (ms(8_000), Act::Ask(Command::Disarm)),
+        (ms(8_000), Act::WantArmed(false)),
+        (ms(8_100), Act::Ask(Command::Flatten(None))),
+        (ms(16_000), Act::ForeignTrade(Symbol(0), Side::Buy, qty)),
+        (ms(26_000), Act::ForeignClose(Symbol(0))),
+    ];
+    for seed in 0..6 {
+        let log = told(seed, acts.clone(), Weather::default());
+        assert!(lines(&log, "traded outside tickdeck").count() >= 2, "seed {seed}: opened and closed by hand");
+        assert!(lines(&log, "the position is yours").count() >= 1, "seed {seed}");
+        let touched = lines(&log, " create ").filter(|line| (16.0..26.0).contains(&time(line))).count();
+        assert_eq!(touched, 0, "seed {seed}: it is not touched");
+    }
+}
+
+#[test]
+fn a_position_closed_by_hand_while_nothing_ran_is_no_ghost() {
+    for seed in 0..6 {
+        let acts = vec![(ms(9_000), Act::Crash(ms(1_000))), (ms(9_400), Act::ForeignClose(Symbol(0)))];
+        told(seed, acts, Weather { push_lost: 200, ..Weather::default() });
+    }
+}
+
+#[test]
+fn a_deposit_and_a_withdrawal_end_in_the_same_balance() {
+    let acts =
+        vec![(ms(9_000), Act::Deposit(Money::from_units(1_500))), (ms(30_000), Act::Deposit(Money::from_units(-700)))];
+    let log = told(2, acts, Weather::default());
+    assert!(lines(&log, "as a deposit").count() >= 1);
+}
+
+#[test]
+fn many_clicks_on_flatten_are_one() {
+    for seed in 0..6 {
+        let acts = (0..10).map(|n| (ms(9_600 + n * 15), Act::Ask(Command::Flatten(None)))).collect();
+        let log = told(seed, acts, Weather::default());
+        let closes = lines(&log, "reduce=true").filter(|line| (9.6..9.8).contains(&time(line))).count();
+        assert!(closes <= symbols_of(seed), "seed {seed}: {closes} closes of {} position(s)", symbols_of(seed));
+    }
+}
+
+#[test]
+fn a_broken_stream_and_lost_pushes_are_made_up_for_by_reading() {
+    for seed in 0..6 {
+        let acts = (1..9).map(|n| (ms(n * 6_000), Act::StreamBreaks)).collect();
+        told(seed, acts, Weather { push_lost: 300, push_late: 200, push_twice: 300, ..Weather::default() });
+    }
+}
+
+/// A world without troubles trades, and what it says at its end is flat.
+#[test]
+fn a_calm_world_trades_and_ends_flat() {
+    let mut world = World::new(1, &Plan::calm());
+    world.run_until(World::storm_end());
+    world.finish();
+    assert!(world.truth.creates > 10, "{} creates", world.truth.creates);
+}

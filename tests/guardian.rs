@@ -1,0 +1,285 @@
+//! The guardian beside an engine that is healthy, silent, gone or cut off, at a simulated exchange: the first step of a kill
+//! waits for nobody, the closing is taken over where the engine does not close, and nobody closes twice.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+
+mod at_sim;
+mod rig;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use at_sim::{client, credentials, exchange, now};
+use serde_json::{Value, json};
+use tickdeck::engine::Engine;
+use tickdeck::engine::effect::{Effects, Protection, TimeInForce};
+use tickdeck::engine::event::Event;
+use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId};
+use tickdeck::engine::num::{Price, Qty, Side};
+use tickdeck::engine::risk::limits::RiskLimits;
+use tickdeck::engine::settings::Settings;
+use tickdeck::engine::snapshot::{StateWord, View};
+use tickdeck::engine::time::Ts;
+use tickdeck::gate::Gate;
+use tickdeck::run::guardian::{self, GuardianOptions, Report};
+use tickdeck::run::pulse::Pulse;
+use tickdeck::tui::link::{Board, CockpitEnd, EngineEnd, link};
+use tickdeck::venue::bybit::leave::{Leave, Withdrawn};
+use tickdeck::venue::bybit::rescue::{Closer, RescueOptions};
+use tickdeck::venue::bybit::rest::{Placement, Rest, RestOptions, SharedLimits, VenueClock};
+use tickdeck::venue::sim::Sim;
+use tokio::runtime::Runtime;
+
+const KEY: &str = "guardian-key";
+const SECRET: &str = "guardian-secret";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run with an account at the exchange and no engine's thread: the test beats for it, or does not.
+struct Run {
+    sim: Sim,
+    runtime: Runtime,
+    rest: Rest,
+    cockpit: CockpitEnd,
+    end: EngineEnd,
+    gate: Gate,
+    board: Board,
+    pulse: Pulse,
+    report: Report,
+    engine: Engine,
+    folder: tempfile::TempDir,
+}
+
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(since.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+impl Run {
+    fn new() -> Self {
+        Self::with_marker("testnet.sqlite")
+    }
+
+    fn with_marker(ledger: &str) -> Self {
+        let sim = exchange(KEY, SECRET);
+        let credentials = credentials(KEY, SECRET);
+        let (cockpit, end) = link();
+        let (gate, board, pulse) = (end.gate(), end.board(), Pulse::default());
+        let mut engine = Engine::new(&rig::restored(Settings::default(), RiskLimits::default()));
+        let mut effects = Effects::new();
+        engine.step(Ts(1), &Event::Tick, &mut effects);
+        end.publish(engine.snapshot(View::default()));
+        pulse.beat();
+        pulse.tell(&engine, 0, (0, 0));
+        let folder = tempfile::tempdir().unwrap();
+        let rest = RestOptions {
+            base: sim.rest_url(),
+            credentials: Some(credentials.clone()),
+            recv_window_ms: 5_000,
+            create_recv_window_ms: 2_500,
+            proxy: None,
+            limits: SharedLimits::default(),
+            clock: Arc::new(VenueClock::default()),
+            now: now(),
+        };
+        let run = RunId::new(1_763_800_000_000, 3);
+        let report = guardian::start(GuardianOptions {
+            gate: gate.clone(),
+            pulse: pulse.clone(),
+            board: board.clone(),
+            rescue: Some(RescueOptions { rest, account: Account::Testnet, run, by: Closer::Guardian }),
+            latch_beside: Some((folder.path().join(ledger), Pair::bybit(Account::Testnet))),
+            now: now(),
+        })
+        .unwrap();
+        let rest = client(sim.rest_url(), credentials, 5_000, None).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { sim, runtime, rest, cockpit, end, gate, board, pulse, report, engine, folder }
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.folder.path().join("latched.testnet")
+    }
+
+    fn truth(&self, what: &str) -> Vec<Value> {
+        self.sim.state()[what].as_array().unwrap().clone()
+    }
+
+    fn best(&self, side: &str) -> Price {
+        let markets = self.truth("markets");
+        let market = markets.iter().find(|market| market["symbol"] == "BTCUSDT").unwrap();
+        Price::parse(market[side][0][0].as_str().unwrap()).unwrap()
+    }
+
+    /// An opening order that rests.
+    fn rests(&self, number: u32) {
+        let price = self.best("bids").raw() / 100 * 98;
+        let order = Placement {
+            symbol: "BTCUSDT".into(),
+            link_id: format!("tt-0000000000-{number:06}"),
+            side: Side::Buy,
+            qty: Qty::parse("0.01").unwrap(),
+            price: Price::from_raw(price - price % 100_000_000),
+            tif: TimeInForce::PostOnly,
+            reduce_only: false,
+            protection: Protection::default(),
+        };
+        let open = Gate::default();
+        let pass = open.pass(open.epoch(), PATIENCE, false);
+        let leave = Leave::new(&Withdrawn::default(), OrderSeq(0), pass);
+        self.runtime.block_on(self.rest.create(&order, &leave)).unwrap();
+    }
+
+    fn holds(&self) {
+        let order = json!({ "symbol": "BTCUSDT", "side": "Buy", "qty": "0.02", "positionIdx": 0 });
+        self.sim.act(&json!({ "order": order })).unwrap();
+    }
+
+    fn open_orders(&self) -> usize {
+        let open = |row: &&Value| matches!(row["orderStatus"].as_str(), Some("New" | "PartiallyFilled"));
+        self.truth("orders").iter().filter(open).count()
+    }
+
+    /// The engine's thread is there and knows of everything.
+    fn beats(&self) {
+        self.pulse.beat();
+        self.pulse.tell(&self.engine, 0, (self.gate.kills(), self.gate.closes()));
+    }
+
+    /// Closing orders that the guardian sent.
+    fn closings(&self) -> usize {
+        let requests = self.truth("requests");
+        requests.iter().filter(|request| request["body"].to_string().contains("-g")).count()
+    }
+}
+
+#[test]
+fn a_silent_engine_neither_delays_the_cancels_nor_the_latch_nor_the_closing() {
+    let run = Run::new();
+    run.holds();
+    run.rests(1);
+    run.rests(2);
+    // The queue of requests is full and nobody empties it: the engine is stuck.
+    while run.cockpit.ask(tickdeck::tui::link::Request::Wake) {}
+    run.cockpit.kill();
+    wait("the cancels", || (run.open_orders() == 0).then_some(()));
+    wait("the marker", || run.marker().exists().then_some(()));
+    let picture = wait("the picture", || {
+        run.cockpit.newest().filter(|s| s.state.word == StateWord::Killed && !s.state.guardian.is_empty())
+    });
+    assert!(picture.state.latch.is_some());
+    assert_eq!(run.truth("positions").len(), 1, "the first step closes nothing");
+    assert!(!run.cockpit.close_after_kill(), "the engine does not take it");
+    wait("flat", || (run.report.get().closes == 1).then_some(()));
+    assert_eq!(run.truth("positions").len(), 0);
+    let shown = run.cockpit.newest().unwrap().state.guardian.join("\n");
+    assert!(shown.contains("takes over: the engine is silent") && shown.contains("FLAT, proven"), "{shown}");
+    assert!(run.end.take_kill(), "the engine finds the kill when it comes back");
+}
+
+#[test]
+fn an_engine_that_closes_is_left_to_it() {
+    let run = Run::new();
+    run.holds();
+    run.rests(1);
+    run.beats();
+    run.cockpit.kill();
+    wait("the cancels", || {
+        run.beats();
+        (run.open_orders() == 0).then_some(())
+    });
+    run.cockpit.close_after_kill();
+    let since = Instant::now();
+    wait("some time", || {
+        run.beats();
+        (since.elapsed() > Duration::from_secs(4)).then_some(())
+    });
+    assert_eq!((run.closings(), run.truth("positions").len()), (0, 1), "it beats: its own loop closes");
+    // Then it does not any more.
+    wait("flat", || (run.report.get().closes == 1).then_some(()));
+    assert_eq!(run.truth("positions").len(), 0);
+}
+
+#[test]
+fn the_death_of_the_engine_cancels_what_can_open_and_closes_nothing_by_itself() {
+    let run = Run::new();
+    run.holds();
+    run.rests(1);
+    run.pulse.died();
+    wait("the answer to it", || run.report.get().death.then_some(()));
+    assert_eq!((run.open_orders(), run.truth("positions").len()), (0, 1));
+    run.cockpit.close_after_kill();
+    wait("flat", || (run.report.get().closes == 1).then_some(()));
+    assert_eq!(run.truth("positions").len(), 0);
+}
+
+#[test]
+fn a_run_that_leaves_in_order_is_left_alone() {
+    let run = Run::new();
+    run.rests(1);
+    run.pulse.leaves();
+    run.gate.ring();
+    let since = Instant::now();
+    wait("more than the time after which it is silent", || (since.elapsed() > Duration::from_secs(3)).then_some(()));
+    assert_eq!(run.open_orders(), 1);
+}
+
+/// Complaint 53: the way of a kill has its own thread, client and budgets, and shares no lock.
+#[test]
+fn nothing_that_is_broken_keeps_a_kill_from_its_cancels() {
+    let faults = [
+        json!({ "too_many": 5, "bare_10006": true }),
+        json!({ "stall_private": true, "stall_trade": true, "refuse_sockets": true }),
+        json!({ "lose_acks": 1, "path": "/v5/order/cancel" }),
+        json!({ "fail_before": 2, "path": "/v5/order" }),
+        json!({ "ack_delay_ms": 900, "path": "/v5/order" }),
+    ];
+    for fault in faults {
+        let run = Run::new();
+        run.rests(1);
+        run.rests(2);
+        run.sim.set_faults(&fault).unwrap();
+        run.cockpit.kill();
+        wait(&format!("the cancels: {fault}"), || (run.open_orders() == 0).then_some(()));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_hangs_delays_the_latch_and_not_the_cancels() {
+    let run = Run::new();
+    // A pipe that nobody reads where the marker is made: opening it to write never returns.
+    let pipe = run.folder.path().join("latched.new");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    run.rests(1);
+    run.cockpit.kill();
+    wait("the cancels", || (run.open_orders() == 0).then_some(()));
+    run.cockpit.kill();
+    run.rests(2);
+    run.cockpit.kill();
+    wait("the cancels of another kill", || (run.open_orders() == 0).then_some(()));
+    wait("the picture", || run.cockpit.newest().filter(|s| s.state.word == StateWord::Killed));
+    assert!(!run.marker().exists());
+}
+
+/// Complaint 54: the gate is closed when the cancels leave, and complaint 57: only what is ours is cancelled.
+#[test]
+fn the_gate_is_closed_first_and_only_ours_is_cancelled() {
+    let run = Run::new();
+    let decided = run.gate.pass(run.gate.epoch(), PATIENCE, false);
+    run.cockpit.kill();
+    assert!(decided.refusal().is_some(), "closed before anything was asked of anybody");
+    run.holds();
+    let stranger = run.truth("orders").len();
+    run.rests(1);
+    run.cockpit.kill();
+    wait("the cancels", || (run.open_orders() == 0).then_some(()));
+    assert_eq!(run.truth("orders").len(), stranger + 1);
+    assert!(run.board.newest().is_some());
+}

@@ -1,0 +1,88 @@
+//! `tickdeck kill` and the signals with the real binary: beside a running engine, one that is stopped, one that was killed
+//! with -9, and none at all; at a simulated exchange whose own books are the judge.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+
+mod at_sim;
+mod processes;
+
+use at_sim::exchange;
+use processes::{Engine, KEY, SECRET, done, holds, open_orders, rests, truth};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+#[test]
+fn without_an_engine_the_account_is_killed_from_here_and_stays_killed() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let (code, text) = done(&sim, folder.path(), &["kill"]);
+    assert_eq!(code, Some(3), "nothing runs and no account is named: {text}");
+    rests(&sim, 1);
+    holds(&sim);
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill"]);
+    assert_eq!((code, open_orders(&sim)), (Some(0), 0), "{text}");
+    assert!(folder.path().join("data/latched.testnet").exists(), "{text}");
+    // No ledger says that the position is ours: it is named and left.
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill", "--flat"]);
+    assert!(code == Some(0) && text.contains("position of others: BTCUSDT long 0.02"), "{code:?} {text}");
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill", "--flat", "--whole-account"]);
+    assert!(code == Some(0) && text.contains("FLAT, proven"), "{code:?} {text}");
+    assert_eq!(truth(&sim, "positions").len(), 0);
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("KILLED");
+}
+
+#[test]
+fn what_cannot_be_proven_flat_exits_with_8() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    holds(&sim);
+    sim.set_faults(&json!({ "banned": true })).unwrap();
+    let words = ["--mode", "testnet", "kill", "--flat", "--whole-account", "--within", "1s"];
+    // The first step tries for as long as it may, too.
+    let (code, text) = done(&sim, folder.path(), &words);
+    assert!(code == Some(8) && text.contains("NOT PROVEN"), "{code:?} {text}");
+    assert!(text.contains("close from the phone"), "{text}");
+}
+
+#[test]
+fn a_running_engine_is_asked_by_its_socket() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("balance 10000.00");
+    rests(&sim, 1);
+    let (code, text) = done(&sim, folder.path(), &["kill", "--format", "json"]);
+    let state: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((code, &state["latched"], &state["no_openings"]), (Some(0), &json!(true), &json!(true)), "{text}");
+    assert_eq!(open_orders(&sim), 0);
+    let (code, text) = done(&sim, folder.path(), &["kill", "--flat"]);
+    assert!(code == Some(0) && text.contains("flat proven"), "{code:?} {text}");
+    engine.says("KILLED");
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(7), "stopped while killed");
+}
+
+#[test]
+fn the_simulated_markets_engine_is_asked_too_and_a_signal_is_a_kill() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = Engine::start(&sim, folder.path(), &["run", "--demo"]);
+    engine.says("SAFE");
+    engine.signal(Signal::QUIT);
+    engine.says("KILLED");
+    let (code, text) = done(&sim, folder.path(), &["kill", "--flat"]);
+    assert_eq!(code, Some(0), "{text}");
+    engine.says("FLAT (proven");
+}
+
+#[test]
+fn a_stopped_engine_is_served_from_here_and_comes_back_fenced_and_killed() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("balance 10000.00");
+    engine.signal(Signal::STOP);
+    rests(&sim, 1);
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill"]);
+    assert_eq!((code, open_orders(&sim)), (Some(0), 0), "{text}");
+    assert!(text.contains("SIGQUIT goes to process"), "{text}");
+    engine.signal(Signal::CONT);
+    engine.says("fenced");
+    engine.says("KILLED");
+}

@@ -1,0 +1,116 @@
+//! The watchdog with the real binary: an engine that is killed, stopped or ends in order, and a watchdog that is stopped
+//! itself.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+
+mod at_sim;
+mod processes;
+
+use std::path::Path;
+
+use at_sim::exchange;
+use processes::{Engine, KEY, SECRET, holds, open_orders, rests, signal, truth, wait};
+use rustix::process::Signal;
+use tickdeck::venue::sim::Sim;
+
+const GUARDED: [&str; 7] =
+    ["--mode", "testnet", "--set", "watchdog.enabled=on", "--set", "watchdog.deadline_ms=2000", "run"];
+
+fn guarded(sim: &Sim, folder: &Path, more: &[&str]) -> Engine {
+    let words: Vec<&str> = more.iter().copied().chain(GUARDED).collect();
+    let mut engine = Engine::start(sim, folder, &words);
+    engine.says("balance 10000.00");
+    // A second later the watchdog knows what is ours.
+    engine.says("SAFE  equity");
+    engine
+}
+
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("data/watchdog.log")).unwrap_or_default()
+}
+
+fn logs(folder: &Path, words: &str) {
+    wait(&format!("`{words}` in the watchdog's log"), || log(folder).contains(words).then_some(()));
+}
+
+/// The child of the engine that is its watchdog.
+fn watchdog_of(engine: &Engine) -> u32 {
+    let parent = format!("PPid:\t{}", engine.pid());
+    wait("the watchdog", || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.lines().any(|line| line == parent)
+        })
+    })
+}
+
+#[test]
+fn an_engine_that_is_killed_leaves_no_opening_order_and_is_latched() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = guarded(&sim, folder.path(), &[]);
+    engine.signal(Signal::STOP);
+    rests(&sim, 1);
+    holds(&sim);
+    engine.signal(Signal::KILL);
+    wait("the cancel", || (open_orders(&sim) == 0).then_some(()));
+    logs(folder.path(), "the engine's process has ended");
+    logs(folder.path(), "positions are kept");
+    assert_eq!(truth(&sim, "positions").len(), 1);
+    engine.ends();
+    let mut again = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    again.says("fenced by the watchdog");
+}
+
+#[test]
+fn positions_are_closed_where_it_was_told_to() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let engine = guarded(&sim, folder.path(), &["--set", "watchdog.close=true"]);
+    engine.signal(Signal::STOP);
+    holds(&sim);
+    engine.signal(Signal::KILL);
+    logs(folder.path(), "FLAT, proven");
+    assert_eq!(truth(&sim, "positions").len(), 0, "{}", log(folder.path()));
+}
+
+#[test]
+fn a_stopped_engine_is_fenced_and_comes_back_tripped() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = guarded(&sim, folder.path(), &[]);
+    engine.signal(Signal::STOP);
+    rests(&sim, 1);
+    wait("the cancel", || (open_orders(&sim) == 0).then_some(()));
+    logs(folder.path(), "the engine has been silent");
+    let sent = truth(&sim, "requests").len();
+    logs(folder.path(), "the exchange lists no order that can open");
+    engine.signal(Signal::CONT);
+    engine.says("fenced, nothing opens");
+    engine.says("fenced by the watchdog");
+    logs(folder.path(), "the engine is back");
+    let creates = truth(&sim, "requests");
+    assert!(creates[sent..].iter().all(|request| request["path"] != "/v5/order/create"), "{creates:#?}");
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(7));
+}
+
+#[test]
+fn a_watchdog_that_is_stopped_is_missed_and_nothing_opens() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = guarded(&sim, folder.path(), &[]);
+    let watchdog = watchdog_of(&engine);
+    signal(watchdog, Signal::STOP);
+    engine.says("the watchdog has not answered");
+    signal(watchdog, Signal::CONT);
+    engine.says("no longer REDUCING");
+    assert!(!log(folder.path()).contains("fenced"), "it was away itself: {}", log(folder.path()));
+}
+
+#[test]
+fn an_orderly_end_leaves_nothing_latched() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = guarded(&sim, folder.path(), &[]);
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(0));
+    logs(folder.path(), "the run ended in order and leaves nothing open");
+    assert!(!folder.path().join("data/latched.testnet").exists());
+}
