@@ -13,6 +13,7 @@ use super::risk::limits::RiskLimits;
 use super::risk::state::Latch;
 use super::risk::verdict::DenialCode;
 use super::settings::Settings;
+use super::snapshot::Check;
 use super::time::{Span, Ts};
 
 /// One thing that happened. `step` takes it together with the local receive time.
@@ -42,6 +43,8 @@ pub enum Event {
     Tick,
     /// The run ended in an orderly way.
     Ended,
+    /// An edge says how its light of the checklist before arming stands, until it says otherwise.
+    Checked(Check),
 }
 
 /// What a run starts from.

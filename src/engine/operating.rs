@@ -8,6 +8,7 @@ use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::pending::About;
+use super::preflight::in_words;
 use super::risk::limits::{LimitKey, show};
 use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::snapshot::Health;
@@ -85,7 +86,8 @@ impl Engine {
         if lasts.0 <= 0 {
             return Err("arming needs a duration".into());
         }
-        if let Some(fail) = self.preflight().into_iter().find(|check| check.health == Health::Fail) {
+        let checks = self.preflight();
+        if let Some(fail) = checks.iter().find(|check| check.health == Health::Fail) {
             return Err(format!("{}: {}", fail.name, fail.detail));
         }
         let until = self.now + lasts;
@@ -93,7 +95,7 @@ impl Engine {
         self.desks.iter_mut().for_each(|desk| desk.told = None);
         let text = format!("ARMED for {lasts}, until {}", until.clock());
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
-        Ok(text)
+        Ok(format!("{text}; {}", in_words(&checks)))
     }
 
     /// Closes the gate for openings and cancels what opens. Exits go on.

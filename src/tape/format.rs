@@ -202,8 +202,8 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
         Event::Account(
             AccountUpdate::Liquidated { symbol, fill, .. }
             | AccountUpdate::Foreign { symbol, fill, .. }
-            | AccountUpdate::Protected { symbol, fill, .. }
-            | AccountUpdate::Rescued { symbol, fill, .. },
+            | AccountUpdate::Rescued { symbol, fill, .. }
+            | AccountUpdate::Protected { symbol, fill, .. },
         ) => known(symbol) && sound(fill.price, fill.qty),
         Event::Account(AccountUpdate::Statement(statement)) => {
             let protective = statement.protective.iter().map(|order| &order.symbol);
@@ -220,6 +220,7 @@ pub const fn event_word(event: &Event) -> &'static str {
     match event {
         Event::Restored(_) => "restored",
         Event::Told(_) => "told",
+        Event::Checked(_) => "checked",
         Event::Market(_, MarketData::Book(_)) => "book",
         Event::Market(_, MarketData::Trade(_)) => "trade",
         Event::Market(_, MarketData::Ticker(_)) => "ticker",

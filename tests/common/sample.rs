@@ -70,6 +70,7 @@ pub fn sample() -> Snapshot {
         limits: limits(),
         notices: notices(),
         pending_notice: None,
+        shadow: None,
         health: health(),
     }
 }

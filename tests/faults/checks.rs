@@ -170,7 +170,7 @@ impl World {
         while self.process.as_ref().is_none_or(|process| process.stopped) {
             self.run_until(self.now + Span::from_secs(1));
         }
-        self.request(Command::Disarm);
+        self.request(&Command::Disarm);
         let give_up = self.now + Span::from_secs(150);
         while !self.is_settled() {
             assert!(self.now < give_up, "orders are not settled: {:?}", self.unsettled());
@@ -196,10 +196,10 @@ impl World {
     /// Everything is ours to close, and is closed with proof.
     fn close_everything(&mut self) {
         for index in 0..self.symbols() {
-            self.request(Command::Adopt(Symbol(index as u16)));
+            self.request(&Command::Adopt(Symbol(index as u16)));
         }
         let killed = self.process.as_ref().is_some_and(|p| p.driver.engine().latch().is_some_and(Latch::is_kill));
-        self.request(if killed { Command::KillClose } else { Command::Flatten(None) });
+        self.request(if killed { &Command::KillClose } else { &Command::Flatten(None) });
         let give_up = self.now + Span::from_secs(60);
         while !self.is_flat() {
             assert!(self.now < give_up, "a flatten finds no end");

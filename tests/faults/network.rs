@@ -115,11 +115,11 @@ impl World {
         self.waiting.insert(write.number);
         let room = if self.chance.permille(30) { self.chance.span(20, 800) } else { self.chance.span(0, 3) };
         let leaves = self.now + room;
-        self.to_life(leaves, Item::Leave(write));
+        self.tell_life(leaves, Item::Leave(write));
     }
 
     fn answer(&mut self, at: Ts, write: &Write, answer: Result<OrderRef, RestError>) {
-        self.to_life(at, Item::Hear(News::Done(write.number, write.done(answer))));
+        self.tell_life(at, Item::Hear(News::Done(write.number, write.done(answer))));
     }
 
     /// The last moment before the wire.
@@ -154,12 +154,12 @@ impl World {
         }
         let there = self.now + self.way();
         let life = Item::Arrive(write);
-        self.to_life(there, life);
+        self.tell_life(there, life);
     }
 
     /// A write arrives, also one of a process that is gone.
-    pub fn arrive(&mut self, life: Option<u32>, write: Write) {
-        let link = write_link(&write);
+    pub fn arrive(&mut self, life: Option<u32>, write: &Write) {
+        let link = write_link(write);
         let fate = self.fate();
         let answer = match (&write.what, fate) {
             (What::Create(..), Fate::Failed) => {
@@ -188,7 +188,7 @@ impl World {
             return;
         }
         let back = self.now + self.way();
-        self.answer(back, &write, answer);
+        self.answer(back, write, answer);
     }
 
     fn fate(&mut self) -> Fate {
@@ -271,22 +271,22 @@ impl World {
     /// A read goes out.
     pub fn read(&mut self, number: Number, query: Query) {
         if let Query::Pause(span) = query {
-            return self.to_life(self.now + span, Item::Hear(News::Reply(number, Reply::Done)));
+            return self.tell_life(self.now + span, Item::Hear(News::Reply(number, Reply::Done)));
         }
         if self.cut {
             let fails = self.now + self.chance.span(5, 5_000);
-            return self.to_life(fails, Item::Hear(News::Reply(number, Reply::Failed(unreachable()))));
+            return self.tell_life(fails, Item::Hear(News::Reply(number, Reply::Failed(unreachable()))));
         }
         let lost = self.chance.permille(self.weather.lost_there);
         let there = self.now + if lost { ANSWER_MAX } else { self.way() };
         if lost {
-            return self.to_life(there, Item::Hear(News::Reply(number, Reply::Failed(unreachable()))));
+            return self.tell_life(there, Item::Hear(News::Reply(number, Reply::Failed(unreachable()))));
         }
-        self.to_life(there, Item::Asked(number, query));
+        self.tell_life(there, Item::Asked(number, query));
     }
 
     /// A read arrives.
-    pub fn asked(&mut self, life: Option<u32>, number: Number, query: Query) {
+    pub fn asked(&mut self, life: Option<u32>, number: Number, query: &Query) {
         let lives = self.process.as_ref().map(|process| process.life);
         if life != lives {
             return;
@@ -297,11 +297,11 @@ impl World {
             }
             Fate::Limited => Reply::Failed(refused(Op::Read, 10_006, "too many visits")),
             Fate::Unheard => Reply::Failed(unreachable()),
-            Fate::Well => self.reply(&query),
+            Fate::Well => self.reply(query),
         };
         let heard = matches!(&reply, Reply::Failed(RestError::Unreachable { stage: Stage::Timeout, .. }));
         let back = self.now + if heard { ANSWER_MAX } else { self.way() };
-        self.to_life(back, Item::Hear(News::Reply(number, reply)));
+        self.tell_life(back, Item::Hear(News::Reply(number, reply)));
     }
 
     fn reply(&mut self, query: &Query) -> Reply {
@@ -387,7 +387,7 @@ impl World {
             there = there.max(self.last_push);
             self.last_push = there;
         }
-        self.to_life(there, Item::Hear(News::Private(heard)));
+        self.tell_life(there, Item::Hear(News::Private(heard)));
     }
 }
 

@@ -224,6 +224,7 @@ impl Process {
             feed: quiet_feed(),
             inference: Inference::Taped,
             venue: Some(Box::new(Port(client.clone()))),
+            shadow: None,
             ledger: LedgerPort::Thread { thread, replies },
             tape: Some(tape),
             decisions: DecisionLog::new(None),

@@ -30,6 +30,7 @@ pub const BEGIN: Ts = Ts::from_ms(1_763_800_000_000);
 const MARKET_EVERY: Span = Span::from_ms(250);
 
 /// Something that happens at a moment.
+#[allow(clippy::large_enum_variant)] // one at a time, and boxes would cost more than they save
 #[derive(Debug)]
 pub enum Item {
     Market(Symbol),
@@ -49,6 +50,7 @@ pub enum Item {
 }
 
 /// What a process hears from outside.
+#[allow(clippy::large_enum_variant)] // as above
 #[derive(Debug)]
 pub enum News {
     Public(Event),
@@ -140,7 +142,7 @@ impl World {
     }
 
     /// Something is to happen then, to the process that lives now and to no other.
-    pub fn to_life(&mut self, at: Ts, item: Item) {
+    pub fn tell_life(&mut self, at: Ts, item: Item) {
         let life = self.process.as_ref().map(|process| process.life);
         self.next += 1;
         self.queue.insert((at.max(self.now), self.next), (life, item));
@@ -183,8 +185,8 @@ impl World {
             Item::MarketBack => self.market_back(),
             Item::CutOver => self.cut = false,
             // On its way, whatever became of whoever sent it.
-            Item::Arrive(write) => self.arrive(life, write),
-            Item::Asked(number, query) => self.asked(life, number, query),
+            Item::Arrive(write) => self.arrive(life, &write),
+            Item::Asked(number, query) => self.asked(life, number, &query),
             _ if life.is_some() && life != lives => {}
             Item::Wake => self.wake(),
             item if self.process.as_ref().is_some_and(|process| process.stopped) => self.mailbox.push_back(item),
@@ -211,7 +213,7 @@ impl World {
             self.exchange.market(self.now, symbol, &data);
             if !self.market_away && !self.cut && self.process.is_some() {
                 let there = self.now + self.chance.span(2, 40);
-                self.to_life(there, Item::Hear(News::Public(Event::Market(symbol, data))));
+                self.tell_life(there, Item::Hear(News::Public(Event::Market(symbol, data))));
             }
         }
         self.exchange.advance(self.now);
@@ -247,7 +249,7 @@ impl World {
         let Some(process) = self.process.as_ref().filter(|process| !process.stopped) else { return };
         let engine = process.driver.engine();
         if self.want_armed && engine.arming() == tickdeck::engine::risk::state::Arming::Safe && engine.may_arm() {
-            self.ask(Command::Arm { lasts: Span::from_secs(900) });
+            self.ask(&Command::Arm { lasts: Span::from_secs(900) });
         }
     }
 
@@ -262,7 +264,7 @@ impl World {
         }
         self.process = Some(process);
         let up = self.now + self.chance.span(20, 400);
-        self.to_life(up, Item::StreamUp);
+        self.tell_life(up, Item::StreamUp);
         self.market_back();
         self.go_on();
     }
@@ -271,13 +273,13 @@ impl World {
     fn market_back(&mut self) {
         self.market_away = false;
         let there = self.now + self.chance.span(10, 200);
-        self.to_life(there, Item::Hear(News::Public(Event::Link(Link::MarketUp))));
+        self.tell_life(there, Item::Hear(News::Public(Event::Link(Link::MarketUp))));
         for index in 0..self.common.instruments.len() {
             let symbol = Symbol(index as u16);
             let rules = MarketData::Rules(Box::new(self.common.instruments[index].clone()));
-            self.to_life(there, Item::Hear(News::Public(Event::Market(symbol, rules))));
+            self.tell_life(there, Item::Hear(News::Public(Event::Market(symbol, rules))));
             let ticker = self.walk.ticker(symbol);
-            self.to_life(there, Item::Hear(News::Public(Event::Market(symbol, ticker))));
+            self.tell_life(there, Item::Hear(News::Public(Event::Market(symbol, ticker))));
         }
     }
 
@@ -285,12 +287,12 @@ impl World {
         let Some(process) = &mut self.process else { return };
         if self.cut {
             let again = self.now + Span::from_ms(500);
-            self.to_life(again, Item::StreamUp);
+            self.tell_life(again, Item::StreamUp);
             return;
         }
         process.stream_up = true;
         self.last_push = self.now;
-        self.to_life(self.now, Item::Hear(News::Private(Heard::Up)));
+        self.tell_life(self.now, Item::Hear(News::Private(Heard::Up)));
     }
 
     fn hear(&mut self, news: News) {
@@ -346,7 +348,7 @@ impl World {
                 process.committing = true;
             }
             let done = self.now + takes;
-            self.to_life(done, Item::Commit);
+            self.tell_life(done, Item::Commit);
         }
     }
 
@@ -357,7 +359,9 @@ impl World {
             let asks = std::mem::take(&mut process.client().asks);
             let requests = std::mem::take(&mut process.client().requests);
             let idle = asks.is_empty() && requests.is_empty();
-            asks.into_iter().for_each(|ask| process.reads.start(ask));
+            for ask in asks {
+                process.reads.start(ask);
+            }
             let mut writes = Vec::new();
             for request in requests {
                 match request {
@@ -406,15 +410,15 @@ impl World {
         process.writer.turn(std::time::Duration::ZERO);
         // The thread wakes nobody: the loop looks round by itself soon.
         let wakes = self.now + self.chance.span(0, 3);
-        self.to_life(wakes, Item::Hear(News::Public(Event::Link(Link::MarketAlive))));
+        self.tell_life(wakes, Item::Hear(News::Public(Event::Link(Link::MarketAlive))));
     }
 
-    fn ask(&mut self, command: Command) {
+    fn ask(&mut self, command: &Command) {
         let Some(process) = self.process.as_mut().filter(|process| !process.stopped) else { return };
         process.look_at_clocks(self.now, None);
         process.turn(self.now);
         process.driver.command(command.clone());
-        self.truth.asked(&command, process);
+        self.truth.asked(command, process);
         self.say(|| format!("asked: {command:?}"));
         self.go_on();
     }
@@ -424,7 +428,7 @@ impl World {
         match act {
             Act::Crash(away) => self.crash(away),
             Act::Suspend(span) => self.suspend(span),
-            Act::Ask(command) => self.ask(command),
+            Act::Ask(command) => self.ask(&command),
             Act::WantArmed(wanted) => self.want_armed = wanted,
             Act::ForeignTrade(symbol, side, qty) => {
                 // The exchange may refuse it like any other.
@@ -446,7 +450,7 @@ impl World {
             Act::MarketAway(span) => {
                 self.market_away = true;
                 let down = Event::Link(Link::MarketDown("it broke".into()));
-                self.to_life(self.now, Item::Hear(News::Public(down)));
+                self.tell_life(self.now, Item::Hear(News::Public(down)));
                 self.at(self.now + span, Item::MarketBack);
             }
             Act::Funding(symbol) => self.exchange.settle(symbol),
@@ -479,7 +483,7 @@ impl World {
         process.skew = Span(process.skew.0 - span.0);
         process.slept = span;
         let wakes = self.now + span;
-        self.to_life(wakes, Item::Wake);
+        self.tell_life(wakes, Item::Wake);
         if span > Span::from_secs(20) {
             self.stream_breaks();
         }
@@ -504,9 +508,9 @@ impl World {
         let Some(process) = self.process.as_mut().filter(|process| process.stream_up) else { return };
         process.stream_up = false;
         let noticed = self.now + self.chance.span(10, 2_000);
-        self.to_life(noticed, Item::Hear(News::Private(Heard::Down("the line broke".into()))));
+        self.tell_life(noticed, Item::Hear(News::Private(Heard::Down("the line broke".into()))));
         let again = noticed + self.chance.span(50, 1_500);
-        self.to_life(again, Item::StreamUp);
+        self.tell_life(again, Item::StreamUp);
     }
 
     /// Everything is well from now on.
@@ -520,7 +524,7 @@ impl World {
     }
 
     /// A person's request, for the end of a seed.
-    pub fn request(&mut self, command: Command) {
+    pub fn request(&mut self, command: &Command) {
         self.ask(command);
     }
 

@@ -165,6 +165,7 @@ pub fn calm() -> Snapshot {
         notices: vec![notice(1, Level::Info, "started")],
         danger: vec![],
         pending_notice: None,
+        shadow: None,
         health: HealthView::default(),
     }
 }

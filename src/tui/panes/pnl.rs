@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::{Pane, PaneId, Scene};
 use crate::engine::account::{Residual, TieOut};
 use crate::engine::num::Money;
-use crate::engine::snapshot::AccountView;
+use crate::engine::snapshot::{AccountView, ShadowView};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::pen::{Pen, columns};
 use crate::tui::widgets::{curve, figures};
@@ -31,8 +31,9 @@ impl Pane for Pnl {
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let (account, theme) = (&scene.snapshot.account, scene.theme);
+        let shadow = scene.snapshot.shadow.as_ref();
         let residual = account.tie_out != TieOut::Nothing;
-        let text_rows = area.height.min(3 + u16::from(residual));
+        let text_rows = area.height.min(3 + u16::from(residual) + u16::from(shadow.is_some()));
         let plot = Rect { height: area.height - text_rows, ..area };
         if plot.height > 0 {
             draw_curve(account, plot, theme, buffer);
@@ -50,11 +51,16 @@ impl Pane for Pnl {
             ],
             theme,
         );
+        let mut row = 2;
         if residual {
             let (figures, style) = residuals(account.tie_out, theme);
-            pen.text(0, 2, area.width, &figures, style, theme.glyphs.ellipsis);
+            pen.text(0, row, area.width, &figures, style, theme.glyphs.ellipsis);
+            row += 1;
         }
-        pen.text(0, 2 + u16::from(residual), area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        pen.text(0, row, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        if let Some(shadow) = shadow {
+            pen.text(0, row + 1, area.width, &beside_paper(shadow, account), theme.dim, theme.glyphs.ellipsis);
+        }
     }
 }
 
@@ -90,6 +96,23 @@ fn amounts(pen: &mut Pen<'_>, y: u16, parts: &[(&str, Option<Money>, bool)], the
         x = pen.put(x, y, label, theme.dim) + 1;
         x = pen.put(x, y, &text, style) + 2;
     }
+}
+
+/// What paper made of the same orders: `paper +1.20 (here +1.05) · 0.4bp worse · filled 96/99%`.
+fn beside_paper(shadow: &ShadowView, account: &AccountView) -> String {
+    if shadow.orders == 0 {
+        return "paper beside it: no order yet".to_owned();
+    }
+    let paper = figures::signed_money(shadow.paper_pnl);
+    let made = account.unrealised.map(|open| account.realised + open - account.fees + account.funding);
+    let here = figures::or_unknown(made, figures::signed_money);
+    let price = shadow.worse_bps.map_or_else(
+        || "no fill in both".to_owned(),
+        |bps| format!("{}bp {}", figures::plain(bps.abs(), 1), if bps >= 0.0 { "worse" } else { "better" }),
+    );
+    let percent = |part: Option<f64>| part.map_or_else(|| "?".to_owned(), |part| figures::plain(part * 100.0, 0));
+    let (filled, on_paper) = (percent(shadow.filled_here), percent(shadow.filled_paper));
+    format!("paper {paper} (here {here}) · {price} · filled {filled}/{on_paper}%")
 }
 
 fn trades(account: &AccountView) -> String {

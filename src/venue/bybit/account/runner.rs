@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, Found, Reading, Request};
+use super::lights::{key_light, leverage_light};
 use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
 use super::tying::Tying;
 use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{EarlierOrder, Event};
+use crate::engine::event::{EarlierOrder, Event, Fault};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -38,6 +39,9 @@ const FEES_EVERY: Span = Span::from_secs(3_600);
 const RULES_PAUSE: Span = Span::from_secs(30);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
 const REFUSAL_HOLDS: Span = Span::from_secs(300);
+/// An order with our prefix that was created this soon after we looked may have been on its way from a run before us; a
+/// later one was made by an engine that trades beside us.
+const ON_ITS_WAY: Span = if cfg!(test) { Span::from_ms(300) } else { Span::from_secs(10) };
 
 /// What time it is, and whether the venue listens to this address at all.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +89,15 @@ pub enum Ask {
     Fees,
     /// Read the rules of an instrument.
     Rules(Symbol, String),
-    /// Read the log of transactions, from (ms) to a moment on the venue's clock.
-    Log(i64, Ts),
+    /// Read the log of transactions between two moments on the venue's clock, ms; known up to `read_to`.
+    Log {
+        /// From here.
+        from_ms: i64,
+        /// To here.
+        to_ms: i64,
+        /// The venue's time when it was asked for.
+        read_to: Ts,
+    },
     /// Measure the venue's clock.
     Clock,
     /// Ask for the end of an order of an earlier run: instrument, its id. The next reading shows what became of it.
@@ -114,10 +125,10 @@ pub enum Done {
     Retried(Result<(), RestError>),
     /// What the account pays.
     Fees(Result<Vec<FeeRow>, RestError>),
-    /// The rules of an instrument; `None` where it is not listed.
-    Rules(Symbol, Result<Option<Instrument>, RestError>),
     /// The log of transactions up to a moment on the venue's clock.
     Log(Ts, Result<Rows<TransactionRow>, RestError>),
+    /// The rules of an instrument; `None` where it is not listed.
+    Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
 
 /// The account's task without its sockets.
@@ -128,6 +139,10 @@ pub struct Runner {
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
+    /// When the account was first looked at, on the venue's clock.
+    opened_at: Option<Ts>,
+    /// Another engine was seen.
+    another: bool,
     up: bool,
     /// An opening or a reading is under way.
     reading: bool,
@@ -169,6 +184,8 @@ impl Runner {
             open_with: before.orders,
             heard: before.heard,
             earlier: BTreeSet::new(),
+            opened_at: None,
+            another: false,
             up: false,
             reading: false,
             behind: Some(Ts(0)),
@@ -211,8 +228,14 @@ impl Runner {
     /// When [`Self::on_time`] has something to do.
     pub fn next_due(&self) -> Option<Ts> {
         let lift = self.lifts.values().min().copied();
-        let reading = self.read_at.filter(|_| !self.reading);
-        let due = [self.desk.next_due(), reading, Some(self.clock_at), self.fees_at, self.tying.due(), lift];
+        let due = [
+            self.desk.next_due(),
+            self.read_at.filter(|_| !self.reading),
+            Some(self.clock_at),
+            self.fees_at,
+            lift,
+            self.tying.due(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -311,14 +334,14 @@ impl Runner {
         self.asks.push(Ask::Clock);
     }
 
-    /// A comparison with the venue's log of transactions is wanted.
-    pub fn tie_out(&mut self, at: &Moment) {
-        self.tying.ask(at.now);
-    }
-
     /// Asks once, whatever is known of a refusal.
     pub fn retry(&mut self) {
         self.asks.push(Ask::Retry);
+    }
+
+    /// The log of transactions is wanted.
+    pub fn tie_out(&mut self, at: &Moment) {
+        self.tying.ask(at.now);
     }
 
     /// Something may have been missed: the books are compared with the account before it counts as reached.
@@ -406,6 +429,7 @@ impl Runner {
             }
             Heard::Orders(rows) => {
                 self.note_odd(at, rows.odd.len());
+                self.look_for_another(&rows.good);
                 rows.good.iter().for_each(|row| self.desk.on_order(now, row));
             }
             Heard::Executions(rows) => {
@@ -473,7 +497,7 @@ impl Runner {
             Done::Rules(symbol, Ok(None)) => {
                 self.refused_for_a_while(Some(symbol), "the exchange does not list it any more", now);
             }
-            // Fees are not offered everywhere: the configured ones stay. Rules are read every hour anyway.
+            // Fees are not told everywhere: the configured ones stay. Rules are read every hour.
             Done::Fees(Err(_)) | Done::Rules(_, Err(_)) => {}
             Done::Read(reading) => {
                 self.reading = false;
@@ -509,9 +533,11 @@ impl Runner {
             self.desk.tell(note.clone());
         }
         self.on_standing(opened.standing);
+        self.desk.tell_event(Event::Checked(leverage_light(&opened.reading)));
         self.read_fees(now);
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
+        self.opened_at = Some(opened.reading.began_at);
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
         self.fall_behind(at);
@@ -519,6 +545,7 @@ impl Runner {
     }
 
     fn on_standing(&mut self, standing: Standing) {
+        self.desk.tell_event(Event::Checked(key_light(&standing, self.names.are_real())));
         self.hold(DenialCode::VenueKeyRefused, None, Source::Key, standing.cannot_trade);
         self.hold(DenialCode::VenueRefused, None, Source::Kind, standing.wrong_kind);
     }
@@ -556,6 +583,7 @@ impl Runner {
 
     /// Orders of ours of an earlier run that turn up late end like those that the opening found.
     fn cancel_earlier(&mut self, reading: &Reading) {
+        self.look_for_another(&reading.open);
         let open = reading.open.iter().filter(|row| row.status.is_open() && self.names.are_earlier(row));
         let mut turned_up = Vec::new();
         for row in open {
@@ -568,6 +596,22 @@ impl Runner {
         for text in turned_up {
             self.desk.tell(text);
         }
+    }
+
+    /// An order of ours, of another run and made after we came: two engines trade on one account, and neither's limits hold.
+    /// Both trip, because neither can know which of them should.
+    fn look_for_another(&mut self, rows: &[OrderRow]) {
+        let Some(opened) = self.opened_at.filter(|_| !self.another) else { return };
+        let after = (opened + ON_ITS_WAY).as_ms();
+        let theirs = rows.iter().find(|row| self.names.are_earlier(row) && row.created_ms.is_some_and(|ms| ms > after));
+        let Some(row) = theirs else { return };
+        self.another = true;
+        let link = row.link_id.as_deref().unwrap_or_default();
+        let why = format!(
+            "another engine trades on this account (its order {link} in {}): stop one of them, then reset",
+            row.symbol
+        );
+        self.desk.tell_event(Event::Fault(Fault::Internal(why)));
     }
 
     /// The account could not be read: nothing opens, and it is tried again.

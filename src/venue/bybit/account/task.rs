@@ -41,7 +41,7 @@ pub enum Command {
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
-    /// Compare with the venue's log of transactions.
+    /// Read the log of transactions.
     TieOut,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
@@ -190,11 +190,9 @@ impl Task {
                     self.send(Request::Create { order, placement });
                 }
             }
-            Parcel::Cancels(items) if by_socket => {
-                for (order, symbol, link_id) in items {
-                    self.send(Request::Cancel { order, symbol, link_id });
-                }
-            }
+            Parcel::Cancels(items) if by_socket => items
+                .into_iter()
+                .for_each(|(order, symbol, link_id)| self.send(Request::Cancel { order, symbol, link_id })),
             Parcel::Creates(items) => self.send_creates(items),
             Parcel::Cancels(items) => self.send_cancels(items),
         }
@@ -338,11 +336,11 @@ impl Task {
                     owed.pay(Done::Rules(symbol, rules));
                 });
             }
-            Ask::Log(from_ms, to) => {
-                let owed = Owed::new(done, Done::Log(to, Err(lost_read())));
+            Ask::Log { from_ms, to_ms, read_to } => {
+                let owed = Owed::new(done, Done::Log(read_to, Err(lost_read())));
                 tokio::spawn(async move {
-                    let log = rest.transactions(from_ms, to.as_ms()).await;
-                    owed.pay(Done::Log(to, log));
+                    let log = rest.transactions(from_ms, to_ms).await;
+                    owed.pay(Done::Log(read_to, log));
                 });
             }
             Ask::Clock => drop(tokio::spawn(async move { rest.sync_clock().await.ok() })),

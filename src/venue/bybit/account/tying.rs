@@ -47,7 +47,7 @@ impl Tying {
 impl Runner {
     /// Reads the log where that is due.
     pub(super) fn tie_when_due(&mut self, at: &Moment) {
-        if self.tying.due().is_none_or(|due| due > at.now) {
+        if !self.tying.due().is_some_and(|due| due <= at.now) {
             return;
         }
         let Some(from_ms) = self.desk.log_from() else {
@@ -56,7 +56,8 @@ impl Runner {
         };
         self.tying.reading = true;
         self.tying.since.get_or_insert(at.now);
-        self.asks.push(Ask::Log(from_ms, at.venue));
+        // The venue's clock and ours agree to a second or so: a row of the moment to come is no harm.
+        self.asks.push(Ask::Log { from_ms, to_ms: (at.venue + PATIENCE).as_ms(), read_to: at.venue });
     }
 
     /// The log has come.
@@ -64,15 +65,12 @@ impl Runner {
         let now = at.now;
         self.tying.reading = false;
         let waited = now.since(self.tying.since.unwrap_or(now)) >= PATIENCE;
-        let again = Some(now + AGAIN);
+        let again = now + AGAIN;
         let rows = match log.map(|rows| (rows.good, rows.odd.into_iter().next())) {
             Ok((rows, None)) => rows,
             Ok((_, Some(odd))) => return self.tie_unknown(now, &odd.to_string()),
             Err(error) if waited => return self.tie_unknown(now, &error.to_string()),
-            Err(_) => {
-                self.tying.due = again;
-                return;
-            }
+            Err(_) => return self.tying.due = Some(again),
         };
         match self.desk.take_log(read_to.as_ms(), &rows) {
             Tie::Same(tally) => self.tie(now, tally),
@@ -81,12 +79,12 @@ impl Runner {
             Tie::Untold(_) => {
                 self.fall_behind(at);
                 self.read_soon(now);
-                self.tying.due = again;
+                self.tying.due = Some(again);
             }
-            Tie::LogBehind(oldest) if waited && read_to.since(Ts::from_ms(oldest)) >= PATIENCE => {
+            Tie::LogBehind(oldest) if read_to.since(Ts::from_ms(oldest)) >= PATIENCE && waited => {
                 self.tie_unknown(now, "it does not show every execution that was told");
             }
-            Tie::LogBehind(_) => self.tying.due = again,
+            Tie::LogBehind(_) => self.tying.due = Some(again),
         }
     }
 
@@ -100,7 +98,8 @@ impl Runner {
         self.tying.over(now);
         self.desk.tie_out(None);
         if !std::mem::replace(&mut self.tying.unknown, true) {
-            self.desk.tell(format!("PnL is not tied out against the exchange's log of transactions: {why}"));
+            let text = format!("PnL is not tied out against the exchange's log of transactions: {why}");
+            self.desk.tell(text);
         }
     }
 }

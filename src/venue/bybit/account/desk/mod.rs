@@ -205,7 +205,11 @@ impl Desk {
     }
     /// Tells the person something.
     pub(super) fn tell(&mut self, text: String) {
-        self.events.push(Event::Told(text));
+        self.tell_event(Event::Told(text));
+    }
+    /// Tells what the task itself knows.
+    pub(super) fn tell_event(&mut self, event: Event) {
+        self.events.push(event);
     }
     /// Tells the rules of an instrument.
     pub(super) fn tell_rules(&mut self, symbol: Symbol, rules: Instrument) {

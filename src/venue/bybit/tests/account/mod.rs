@@ -8,7 +8,7 @@ mod standing;
 use super::*;
 use crate::engine::account as engine;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
-use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, Statement, Tally};
+use crate::engine::event::{AccountUpdate, Event, Fault, Hold, MarketData, OrderNews, Statement, Tally};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
 use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
