@@ -1,5 +1,5 @@
 //! Our books against the venue's: its log of transactions, its statements, and trades of others.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test program
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value)] // a test program
 
 mod rig;
 

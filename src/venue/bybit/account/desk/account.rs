@@ -351,7 +351,7 @@ impl Desk {
 
     /// From where the log of transactions is to be read, ms on the venue's clock.
     pub fn log_from(&self) -> Option<i64> {
-        self.account.ties.since_ms()
+        self.account.ties.reads_from_ms()
     }
 
     /// The log of transactions, read at a moment on the venue's clock.

@@ -50,7 +50,7 @@ impl Ties {
     }
 
     /// From where to read the log, ms on the venue's clock; `None` before the opening.
-    pub fn since_ms(&self) -> Option<i64> {
+    pub fn reads_from_ms(&self) -> Option<i64> {
         let since = self.since_ms?;
         let oldest = self.unlogged.values().min().map_or(i64::MAX, |at| at.saturating_sub(BEFORE.as_ms()));
         Some((self.read_to_ms - OVERLAP.as_ms()).min(oldest).max(since))
@@ -73,7 +73,7 @@ impl Ties {
             self.count(row, &ours);
         }
         self.read_to_ms = self.read_to_ms.max(read_to_ms);
-        let from = self.since_ms().unwrap_or_default();
+        let from = self.reads_from_ms().unwrap_or_default();
         self.counted.retain(|_, at| *at >= from);
         match self.unlogged.values().min() {
             Some(oldest) => Tie::LogBehind(*oldest),

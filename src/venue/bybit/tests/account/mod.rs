@@ -49,12 +49,13 @@ impl Talk {
         Self { venue, events: Vec::new(), next: 0, protection: Protection::default() }
     }
 
-    /// Connected, and the account is known and reached.
+    /// Connected, the account is known and reached, and what is read beside that has come: no fault hits it.
     pub(super) fn open(rig: &Rig, transport: Transport) -> Self {
         let mut talk = Self::new(rig.venue(transport));
         talk.until("the account", |talk| {
             let opened = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Opening(_))));
-            opened && talk.held(DenialCode::VenueUnreachable).is_none()
+            let tied = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::TiedOut(_))));
+            opened && tied && talk.held(DenialCode::VenueUnreachable).is_none()
         });
         talk
     }
