@@ -33,7 +33,9 @@ fn main() {
     let load = load(&venue, &stop);
     kills(&venue, "full load, entry budget used up");
     stop.store(true, Ordering::SeqCst);
-    load.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in load {
+        thread.join().unwrap();
+    }
 }
 
 /// Lists one open order until it is cancelled, and notes when the cancel arrives. Creates are refused: too many visits.

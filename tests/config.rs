@@ -290,7 +290,8 @@ fn real_money_takes_nothing_over_from_the_limits_of_play_money() {
     let given = |text: &str| load(text).unwrap().config;
     let missing = given("[risk.live]\nmax_daily_loss = 5\n").limits_of(Account::Live).unwrap_err().to_string();
     assert!(missing.contains("max_order_notional") && !missing.contains("max_daily_loss"), "{missing}");
-    let all: String = LimitKey::all().map(|key| format!("{} = 7\n", key.name())).collect();
+    let all: Vec<String> = LimitKey::all().map(|key| format!("{} = 7", key.name())).collect();
+    let all = all.join("\n");
     let config = given(&format!("[strategy]\nentry_notional = 7\n[risk.live]\non_loss_trip = \"hold\"\n{all}"));
     let live = config.limits_of(Account::Live).unwrap();
     assert!(LimitKey::all().all(|key| live.get(key) == 7_000_000_000));
