@@ -165,6 +165,18 @@ fn trades_of_others_are_booked_and_what_they_open_is_theirs() {
 }
 
 #[test]
+fn a_release_ends_with_its_position() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    foreign(&mut rig, "f1", Side::Buy, "0.002");
+    assert!(rig.snapshot().positions[0].released, "{}", rig.told());
+    foreign(&mut rig, "f2", Side::Sell, "0.002");
+    assert!(rig.records.contains(&Record::Released { symbol: BTC, released: false }), "{}", rig.told());
+    rig.want(BTC, Side::Buy);
+    rig.run(3_000);
+    assert_eq!(rig.position(BTC), 6, "the instrument trades again: {}", rig.told());
+}
+
+#[test]
 fn a_close_loop_leaves_alone_what_becomes_the_persons_while_it_runs() {
     let mut rig = long_btc(eager());
     rig.want(ETH, Side::Buy);

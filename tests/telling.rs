@@ -30,7 +30,7 @@ fn pending(rig: &mut Rig) -> Option<String> {
 #[test]
 fn a_gap_says_that_features_warm_up_again_and_for_how_long() {
     let mut rig = warm();
-    assert_eq!(light(&mut rig, "warm-up"), None);
+    assert_eq!(light(&mut rig, "models"), Some(Health::Ok));
     rig.event(Event::Link(Link::MarketDown("the socket closed".into())));
     assert!(pending(&mut rig).unwrap().contains("market stream down"));
     rig.run(4_000);
@@ -46,9 +46,9 @@ fn a_gap_says_that_features_warm_up_again_and_for_how_long() {
     );
     let snapshot = rig.snapshot();
     assert!(snapshot.markets.iter().all(|row| row.warming.is_some_and(|left| left.as_ms() > 55_000)));
-    assert_eq!(light(&mut rig, "warm-up"), Some(Health::Warn), "arming shows it");
+    assert_eq!(light(&mut rig, "models"), Some(Health::Warn), "arming shows it");
     rig.run(61_000);
-    assert_eq!((pending(&mut rig), light(&mut rig, "warm-up")), (None, None));
+    assert_eq!((pending(&mut rig), light(&mut rig, "models")), (None, Some(Health::Ok)));
     assert!(rig.told().contains("features are warm again"), "{}", rig.told());
 }
 

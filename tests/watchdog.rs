@@ -84,7 +84,7 @@ fn a_stopped_engine_is_fenced_and_comes_back_tripped() {
     let sent = truth(&sim, "requests").len();
     logs(folder.path(), "the exchange lists no order that can open");
     engine.signal(Signal::CONT);
-    engine.says("fenced, nothing opens");
+    engine.says("stood still");
     engine.says("fenced by the watchdog");
     logs(folder.path(), "the engine is back");
     let creates = truth(&sim, "requests");

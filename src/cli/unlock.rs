@@ -22,6 +22,10 @@ const LOCKED: Span = Span::from_secs(3);
 /// The question lapses after this long.
 const LAPSES: Duration = Duration::from_secs(30);
 
+/// Asks the terminal to put marks around what is pasted, and to stop that.
+const PASTES_MARKED: &str = "\x1b[?2004h";
+const PASTES_PLAIN: &str = "\x1b[?2004l";
+
 /// How the tail is given.
 pub(super) enum Typed<'a> {
     /// Text of `--confirm` or of the cockpit's ceremony.
@@ -91,16 +95,21 @@ fn ask(locked: &Locked) -> Result<String, Failure> {
     // A terminal that takes no text takes no answer either.
     let _ = write!(
         out,
-        "\n*** LIVE: REAL MONEY{place} ***\ntype {} (Enter counts after 3 s; 30 s): ",
+        "\n*** LIVE: REAL MONEY{place} ***\ntype {} to go on, within 30 s; the first 3 s and pasting do not count: {PASTES_MARKED}",
         Ceremony::phrase(locked.tail())
     );
     let _ = out.flush();
     forget_typed_ahead();
     let watch = Stopwatch::start();
-    let text =
-        line_within(LAPSES).ok_or_else(|| Failure::new(Exit::Refused, "\nnobody answered; nothing was started"))?;
+    let answer = line_within(LAPSES);
+    let _ = write!(out, "{PASTES_PLAIN}");
+    let text = answer.ok_or_else(|| Failure::new(Exit::Refused, "\nnobody answered; nothing was started"))?;
     if watch.elapsed() < LOCKED {
         return Err(Failure::new(Exit::Refused, "that was too fast to have been read; nothing was started"));
+    }
+    // A marked paste begins with an escape sequence.
+    if text.contains('\x1b') {
+        return Err(Failure::new(Exit::Refused, "pasting does not count: type it yourself; nothing was started"));
     }
     Ok(text)
 }

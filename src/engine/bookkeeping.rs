@@ -154,6 +154,11 @@ impl Engine {
                 desk.exits = Exits::default();
             }
         }
+        if flat && self.control.released.remove(&symbol) {
+            out.push(Effect::Record(Record::Released { symbol, released: false }));
+            let text = format!("{}: your position is closed; tickdeck may trade it again", self.name(symbol));
+            self.tell(Level::Info, Kind::Account, Some(symbol), text, out);
+        }
         if !booked.opened.is_zero() {
             self.control.flat_proven = None;
             self.protect(symbol);

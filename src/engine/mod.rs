@@ -109,6 +109,7 @@ pub struct Engine {
 impl Engine {
     /// An engine as a run starts it. The same value must be the first event on the tape.
     pub fn new(restored: &Restored) -> Self {
+        let held = |symbol: &Symbol| restored.holdings.iter().any(|held| held.symbol == *symbol && !held.is_flat());
         let models = restored.models.len();
         let desks = restored
             .instruments
@@ -119,7 +120,8 @@ impl Engine {
         let control = Control {
             latch: restored.latch.clone(),
             flat_proven: restored.flat_proven.filter(|_| restored.holdings.is_empty()),
-            released: restored.released.iter().copied().collect(),
+            // A release ends with its position.
+            released: restored.released.iter().copied().filter(held).collect(),
             ..Control::default()
         };
         Self {

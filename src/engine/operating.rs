@@ -104,7 +104,7 @@ impl Engine {
         self.control.arming = Arming::Safe;
         self.cancel_openings(None, out);
         if was_armed {
-            let open = self.account.open().count();
+            let open = self.account.open().filter(|held| !self.control.released.contains(&held.symbol)).count();
             let rest = if open > 0 { format!(" · exiting {open}") } else { String::new() };
             self.tell(Level::Info, Kind::State, None, format!("DISARMED ({why}){rest}"), out);
         }
