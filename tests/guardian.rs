@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use at_sim::{client, credentials, exchange, now};
 use serde_json::{Value, json};
 use tickdeck::engine::Engine;
+use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{Effects, Protection, TimeInForce};
 use tickdeck::engine::event::Event;
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId};
@@ -151,6 +152,10 @@ impl Run {
         self.pulse.tell(&self.engine, 0, (self.gate.kills(), self.gate.closes()));
     }
 
+    fn engine_hears(&mut self, command: Command) {
+        self.engine.step(Ts(2), &Event::Command(command), &mut Effects::new());
+    }
+
     /// Closing orders that the guardian sent.
     fn closings(&self) -> usize {
         let requests = self.truth("requests");
@@ -184,16 +189,18 @@ fn a_silent_engine_neither_delays_the_cancels_nor_the_latch_nor_the_closing() {
 
 #[test]
 fn an_engine_that_closes_is_left_to_it() {
-    let run = Run::new();
+    let mut run = Run::new();
     run.holds();
     run.rests(1);
     run.beats();
     run.cockpit.kill();
+    run.engine_hears(Command::Kill);
     wait("the cancels", || {
         run.beats();
         (run.open_orders() == 0).then_some(())
     });
     run.cockpit.close_after_kill();
+    run.engine_hears(Command::KillClose);
     let since = Instant::now();
     wait("some time", || {
         run.beats();
@@ -203,6 +210,66 @@ fn an_engine_that_closes_is_left_to_it() {
     // Then it does not any more.
     wait("flat", || (run.report.get().closes == 1).then_some(()));
     assert_eq!(run.truth("positions").len(), 0);
+}
+
+/// The engine is well and killed, but its queue was full when the close was asked for: it never hears of it.
+#[test]
+fn a_close_that_the_queue_refused_is_done_here() {
+    let mut run = Run::new();
+    run.holds();
+    run.cockpit.kill();
+    run.engine_hears(Command::Kill);
+    while run.cockpit.ask(tickdeck::tui::link::Request::Wake) {}
+    assert!(!run.cockpit.close_after_kill());
+    wait("flat", || {
+        run.beats();
+        (run.report.get().closes == 1).then_some(())
+    });
+    assert_eq!(run.truth("positions").len(), 0);
+    assert!(run.report.get().receipt.join(" ").contains("queue did not take it"));
+}
+
+/// A latch that was lifted ends what was asked under it: a later silence closes nothing.
+#[test]
+fn a_close_of_a_kill_that_was_lifted_is_not_armed_any_more() {
+    let run = Run::new();
+    run.holds();
+    run.cockpit.close_after_kill();
+    wait("that it is over", || {
+        run.beats();
+        (run.report.get().closes == 1).then_some(())
+    });
+    assert_eq!((run.closings(), run.truth("positions").len()), (0, 1));
+}
+
+/// REST is refused altogether, the engine's own way may not be: its closing orders are not kept back.
+#[test]
+fn a_guardian_that_cannot_read_keeps_no_closing_order_back() {
+    let run = Run::new();
+    run.holds();
+    run.sim.set_faults(&json!({ "banned": true })).unwrap();
+    run.pulse.died();
+    run.cockpit.close_after_kill();
+    wait("the taking over", || {
+        assert!(!run.gate.is_guarded());
+        let said = run.report.get().receipt.join(" ");
+        (said.contains("closing every position") && said.contains("close from the phone")).then_some(())
+    });
+    assert!(!run.gate.is_guarded());
+    assert!(!run.report.get().death, "nothing was reached, so nothing was answered");
+    run.sim.set_faults(&json!({ "banned": false })).unwrap();
+    wait("flat", || (run.report.get().closes == 1).then_some(()));
+    assert!(!run.gate.is_guarded());
+}
+
+/// The run ends right after the kill, before anybody saw to its latch.
+#[test]
+fn a_guardian_that_leaves_looks_after_a_kill_that_just_came() {
+    let run = Run::new();
+    run.cockpit.kill();
+    run.pulse.leaves();
+    run.gate.ring();
+    wait("the marker", || run.marker().exists().then_some(()));
 }
 
 #[test]

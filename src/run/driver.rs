@@ -32,6 +32,9 @@ const TAIL: Span = Span::from_secs(1);
 
 /// A reducing order waits this long for its intent to become durable.
 const CLOSING_WAITS: Span = Span::from_secs(1);
+/// An exit waits no longer for the rest of the ledger, nor then for the marker of a latch.
+const LEDGER_TAKES: std::time::Duration = std::time::Duration::from_secs(5);
+const MARKER_TAKES: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Where records and intents become durable.
 pub enum LedgerPort {
@@ -477,7 +480,7 @@ impl Driver {
         for job in jobs {
             match job {
                 Job::Intent { order, .. } => self.not_durable(order.seq),
-                Job::Record { record: Record::Latch(Some(latch)), .. } => self.mark_latched(latch.clone()),
+                Job::Record { record: Record::Latch(Some(latch)), .. } => drop(self.mark_latched(latch.clone())),
                 Job::Record { .. } => {}
             }
         }
@@ -534,11 +537,18 @@ impl Driver {
         }
     }
 
-    /// The ledger did not take a latch: its marker must, on a thread of its own, because disks may hang.
-    fn mark_latched(&self, latch: Latch) {
-        let Some((path, pair)) = self.latch_beside.clone() else { return };
-        let write = move || drop(crate::ledger::mark_latched(&path, pair, &latch));
-        drop(std::thread::Builder::new().name("latch".into()).spawn(write));
+    /// The ledger did not take a latch: its marker must, on a thread of its own, because disks may hang. The answer says
+    /// whether it is there.
+    fn mark_latched(&self, latch: Latch) -> std::sync::mpsc::Receiver<bool> {
+        let (says, marked) = std::sync::mpsc::channel();
+        if let Some((path, pair)) = self.latch_beside.clone() {
+            let write = move || {
+                // Nobody may wait for the answer.
+                says.send(crate::ledger::mark_latched(&path, pair, &latch).is_ok()).ok();
+            };
+            drop(std::thread::Builder::new().name("latch".into()).spawn(write));
+        }
+        marked
     }
 
     fn withhold(&mut self, order: OrderSeq, why: &str) {
@@ -568,6 +578,22 @@ impl Driver {
         }
     }
 
+    /// What it means that the ledger did not take the rest of the run. The latch gets a last chance.
+    fn not_stored(&self) -> String {
+        let latch = self.engine.latch().cloned();
+        let latch = match latch.map(|latch| self.mark_latched(latch).recv_timeout(MARKER_TAKES)) {
+            None => "",
+            Some(Ok(true)) => " The latch is kept beside the ledger: the next run begins latched.",
+            Some(_) => " THE LATCH IS NOT ON THE DISK EITHER: the next run may begin without it; look before you arm.",
+        };
+        let seconds = LEDGER_TAKES.as_secs();
+        format!(
+            "the disk did not take the end of this run within {seconds} s: the ledger may lack its last orders and \
+             executions, and how it ended. What is at the exchange stays as it is: compare orders and positions there \
+             before the next run, and look at the disk.{latch}"
+        )
+    }
+
     /// Ends the run: the last event, the rest of the tape, the rest of the ledger.
     pub fn finish(mut self, outcome: &str) -> Finished {
         self.dispatch(self.now, Event::Ended);
@@ -577,9 +603,15 @@ impl Driver {
         {
             troubles.push(error.to_string());
         }
-        let ledger = match self.ledger {
+        let ledger = match std::mem::replace(&mut self.ledger, LedgerPort::None) {
             LedgerPort::Inline(ledger) => Some(*ledger),
-            LedgerPort::Thread { thread, .. } => thread.finish(std::time::Duration::from_secs(5)),
+            LedgerPort::Thread { thread, .. } => {
+                let ledger = thread.finish(LEDGER_TAKES);
+                if ledger.is_none() {
+                    troubles.push(self.not_stored());
+                }
+                ledger
+            }
             LedgerPort::None => None,
         };
         let ledger = ledger.map(|mut ledger| {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::{Receiver, channel};
 use tokio::task::JoinHandle;
 
 use super::pulse::{Life, Pulse};
@@ -16,6 +17,7 @@ use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::snapshot::StateWord;
 use crate::engine::time::Ts;
 use crate::gate::Gate;
+use crate::ledger::Reader;
 use crate::tui::link::Board;
 use crate::venue::bybit::rescue::{Ending, Receipt, Rescue, RescueOptions, Whose};
 use crate::venue::line::Now;
@@ -32,6 +34,8 @@ const LATCH_WITHIN: Duration = Duration::from_secs(1);
 const WARM_EVERY: Duration = Duration::from_secs(20);
 /// How often a first step that waits looks for another kill.
 const AGAIN_EVERY: Duration = Duration::from_millis(50);
+/// A guardian that leaves waits no longer for the marker of a latch.
+const LEAVES_WITHIN: Duration = Duration::from_secs(3);
 /// Longest step of one kind before it begins anew.
 const STEP_MAX: Duration = Duration::from_secs(600);
 
@@ -62,11 +66,11 @@ pub struct Done {
     pub has_venue: bool,
     /// Kills whose first step ended with the venue listing no opening order.
     pub kills: u64,
-    /// Whether the death of the engine's thread was answered by a first step.
+    /// Whether the death of the engine's thread was answered by a first step that left no opening order.
     pub death: bool,
-    /// Second steps that were proven, here or by the engine.
+    /// Second steps that were proven, here or by the engine, or that a lifted latch has put an end to.
     pub closes: u64,
-    /// When it proved flat itself.
+    /// When it proved flat itself what the engine's close loop is about.
     pub flat: Option<Ts>,
     /// What is left, in words.
     pub left: Vec<String>,
@@ -105,9 +109,15 @@ struct Guardian {
 pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
     let report = Report::default();
     let rescue = options.rescue.take().map(Rescue::new).transpose().map_err(std::io::Error::other)?;
+    let rescue = rescue.map(|rescue| rescue.beside(options.gate.clone()));
     let (kills, closes) = (options.gate.kills(), options.gate.closes());
     report.change(|done| (done.has_venue, done.kills, done.closes) = (rescue.is_some(), kills, closes));
     options.board.report(Vec::new());
+    if let Some((path, _)) = options.latch_beside.as_ref().filter(|_| rescue.is_some())
+        && let Ok(unsettled) = Reader::open(path).and_then(|ledger| ledger.unsettled())
+    {
+        options.pulse.restored(unsettled.into_iter().collect());
+    }
     let guardian =
         Arc::new(Guardian { options, rescue, report: report.clone(), stepped: kills.into(), latched: kills.into() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -116,29 +126,21 @@ pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
     Ok(report)
 }
 
+/// Looks after a latch; then the marker is being written, if one is needed.
+type Latching = JoinHandle<Option<Receiver<()>>>;
+
+/// Is there room for another task of this kind?
+fn free<T>(task: Option<&JoinHandle<T>>) -> bool {
+    task.is_none_or(JoinHandle::is_finished)
+}
+
 /// What of the requests so far has been begun.
 #[derive(Default)]
 struct Begun {
     step: Option<JoinHandle<()>>,
-    latch: Option<JoinHandle<()>>,
+    latch: Option<Latching>,
     cut_off: Option<Instant>,
     warmed: Option<Instant>,
-}
-
-/// While it lives, the engine's own closing orders stay back.
-struct Guarding<'a>(&'a Gate);
-
-impl<'a> Guarding<'a> {
-    fn new(gate: &'a Gate) -> Self {
-        gate.guard(true);
-        Self(gate)
-    }
-}
-
-impl Drop for Guarding<'_> {
-    fn drop(&mut self) {
-        self.0.guard(false);
-    }
 }
 
 impl Guardian {
@@ -149,19 +151,22 @@ impl Guardian {
         loop {
             if pulse.life() == Life::Leaving {
                 // The next run's guardian may wait for what this one was woken by.
-                return gate.ring();
+                gate.ring();
+                return self.clone().leave(begun.latch).await;
             }
             // A key that is held down asks again and again: one step of each kind runs, and heeds the last.
             let kills = gate.kills();
             let dead = pulse.life() == Life::Dead && !self.report.get().death;
-            let free = |task: &Option<JoinHandle<()>>| task.as_ref().is_none_or(JoinHandle::is_finished);
-            if free(&begun.step) && self.rescue.is_some() && (kills > self.stepped.load(Ordering::SeqCst) || dead) {
+            if free(begun.step.as_ref())
+                && self.rescue.is_some()
+                && (kills > self.stepped.load(Ordering::SeqCst) || dead)
+            {
                 begun.step = Some(tokio::spawn(self.clone().first_step()));
             }
-            if free(&begun.latch) && kills > self.latched.load(Ordering::SeqCst) {
+            if free(begun.latch.as_ref()) && kills > self.latched.load(Ordering::SeqCst) {
                 begun.latch = Some(tokio::spawn(self.clone().latch_soon()));
             }
-            if free(&closing)
+            if free(closing.as_ref())
                 && let Some((closes, why, scope)) = self.must_close(&mut begun)
             {
                 closing = Some(tokio::spawn(self.clone().second_step(closes, why, scope)));
@@ -193,9 +198,7 @@ impl Guardian {
         let (gate, pulse) = (&self.options.gate, &self.options.pulse);
         self.rescue.as_ref()?;
         let closes = gate.closes();
-        if pulse.closes_heard() >= closes && pulse.is_proven() {
-            self.report.change(|done| done.closes = done.closes.max(closes));
-        }
+        self.forget_what_is_over(closes);
         let asked = closes > self.report.get().closes;
         let loops = pulse.closing().filter(|scope| !scope.is_empty() && self.report.get().flat.is_none());
         if !pulse.is_unreachable() || pulse.is_proven() {
@@ -207,6 +210,8 @@ impl Guardian {
             "the engine has fallen over"
         } else if pulse.age().is_some_and(|age| age > SILENT_AFTER) {
             "the engine is silent"
+        } else if asked && self.options.board.close_is_untaken() {
+            "the engine's queue did not take it"
         } else if begun.cut_off.is_some_and(|since| since.elapsed() > CUT_OFF_AFTER) {
             "the engine's way to the account is cut"
         } else {
@@ -214,6 +219,24 @@ impl Guardian {
         };
         let scope = if asked { pulse.ours() } else { loops };
         scope.filter(|scope| !scope.is_empty()).map(|scope| (closes, why, scope))
+    }
+
+    /// A second step that the engine has proven, or whose latch was lifted since, asks for nothing any more; and a proof is
+    /// about the close loop that ran then, not about the next one.
+    fn forget_what_is_over(&self, closes: u64) {
+        let pulse = &self.options.pulse;
+        // Of a second step that its queue refused the engine has heard the number only: what it proved was something else.
+        let proven = pulse.is_proven() && !self.options.board.close_is_untaken();
+        let over = pulse.closes_heard() >= closes && (proven || !pulse.is_latched());
+        let no_loop = pulse.life() != Life::Dead && pulse.closing().is_some_and(|scope| scope.is_empty());
+        self.report.change(|done| {
+            if over {
+                done.closes = done.closes.max(closes);
+            }
+            if no_loop {
+                done.flat = None;
+            }
+        });
     }
 
     fn receipt(self: &Arc<Self>) -> Receipt {
@@ -251,26 +274,26 @@ impl Guardian {
             self.report.change(|done| {
                 if ending.no_openings {
                     done.kills = done.kills.max(kills);
+                    done.death |= death;
                 }
-                done.death |= death;
                 done.left = ending.left;
             });
-            self.stepped.store(kills, Ordering::SeqCst);
+            // What was not reached is tried anew from the start: a network may be away for longer than one try takes.
+            if ending.no_openings {
+                self.stepped.store(kills, Ordering::SeqCst);
+            }
             if gate.kills() == kills {
                 return;
             }
         }
     }
 
-    /// Closes and proves. The engine's own closing orders stay back meanwhile.
+    /// Closes and proves.
     async fn second_step(self: Arc<Self>, closes: u64, why: &'static str, scope: Arc<BTreeSet<String>>) {
         let Some(rescue) = &self.rescue else { return };
         let mut receipt = self.receipt();
         receipt.note(&format!("takes over: {why}"));
-        let ending = {
-            let _guarding = Guarding::new(&self.options.gate);
-            rescue.close(&Whose::Ours(scope.clone()), STEP_MAX, &mut receipt).await
-        };
+        let ending = rescue.close(&Whose::Ours(scope.clone()), STEP_MAX, &mut receipt).await;
         self.report.change(|done| {
             if ending.flat.is_some() {
                 done.closes = done.closes.max(closes);
@@ -293,20 +316,24 @@ impl Guardian {
     }
 
     /// The marker holds the latch that the engine has not made durable. Writing it may hang like any disk: on a thread of
-    /// its own, and nothing waits for it.
-    async fn latch_soon(self: Arc<Self>) {
+    /// its own, and no other step waits for it.
+    async fn latch_soon(self: Arc<Self>) -> Option<Receiver<()>> {
         let (pulse, kills) = (&self.options.pulse, self.options.gate.kills());
         tokio::time::sleep(LATCH_WITHIN).await;
         self.latched.store(kills, Ordering::SeqCst);
         if pulse.is_durable() {
-            return;
+            return None;
         }
         let latch = Latch { cause: LatchCause::Killed("by hand".into()), at: (self.options.now)() };
         let heard = pulse.is_latched();
+        let (done, written) = channel::<()>();
         if let Some((path, pair)) = self.options.latch_beside.clone() {
             let marked = latch.clone();
             let mark = if heard { crate::ledger::mark_meanwhile } else { crate::ledger::mark_latched };
-            let write = move || mark(&path, pair, &marked);
+            let write = move || {
+                drop(mark(&path, pair, &marked));
+                drop(done);
+            };
             // Without a marker the ledger's own row comes when its disk does; there is no third place.
             drop(std::thread::Builder::new().name("latch".into()).spawn(write));
         }
@@ -317,5 +344,24 @@ impl Guardian {
                 snapshot.state.latch = Some(latch);
             });
         }
+        Some(written)
+    }
+
+    /// A kill just before the end is latched on the disk too. A disk that hangs holds nobody up for longer than a moment.
+    async fn leave(self: Arc<Self>, begun: Option<Latching>) {
+        let behind = self.options.gate.kills() > self.latched.load(Ordering::SeqCst);
+        let latching = match begun {
+            Some(latching) if !behind || !latching.is_finished() => latching,
+            _ if behind => tokio::spawn(self.latch_soon()),
+            _ => return,
+        };
+        let written = async {
+            if let Ok(Some(written)) = latching.await {
+                // Its end says that the thread has ended; nothing is ever sent.
+                written.await.ok();
+            }
+        };
+        // Too late: a driver whose ledger hangs as well says so.
+        tokio::time::timeout(LEAVES_WITHIN, written).await.ok();
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::engine::Engine;
@@ -38,14 +38,30 @@ struct Shared {
     closes: AtomicU64,
     proven: AtomicBool,
     unreachable: AtomicBool,
-    /// Names of the instruments whose positions a close may touch.
-    ours: Mutex<Arc<BTreeSet<String>>>,
+    /// Names of the instruments whose positions a close may touch; `None` until the engine has told.
+    ours: Mutex<Option<Arc<BTreeSet<String>>>>,
     /// Names of what the running close loop is about; empty while none runs.
     closing: Mutex<Arc<BTreeSet<String>>>,
-    told: Mutex<(BTreeSet<Symbol>, BTreeSet<Symbol>)>,
+    told: Mutex<Told>,
+    /// Names of the instruments with an order of an earlier run whose end the ledger does not know.
+    unsettled: OnceLock<BTreeSet<String>>,
+}
+
+/// What the names were last made from.
+#[derive(Default, PartialEq, Eq)]
+struct Told {
+    released: BTreeSet<Symbol>,
+    closing: BTreeSet<Symbol>,
+    /// Before the account was first read: the instruments with a position in the ledger. Nothing else can be ours then but
+    /// what earlier orders may have made.
+    unread: Option<BTreeSet<Symbol>>,
 }
 
 impl Pulse {
+    /// What the ledger says at the start of a run: instruments with an order whose end it does not know. Once.
+    pub fn restored(&self, unsettled: BTreeSet<String>) {
+        self.0.unsettled.get_or_init(|| unsettled);
+    }
     /// The engine's thread is there.
     pub fn beat(&self) {
         self.0.beat.store(Boot::now().nanos(), Ordering::SeqCst);
@@ -77,24 +93,36 @@ impl Pulse {
         else {
             return;
         };
-        let now = (engine.released().clone(), engine.close_scope().collect::<BTreeSet<_>>());
-        if !ours.is_empty() && *told == now {
+        let account = engine.account();
+        let booked = || account.open().map(|held| held.symbol).collect::<BTreeSet<_>>();
+        let now = Told {
+            released: engine.released().clone(),
+            closing: engine.close_scope().collect(),
+            unread: (!account.is_known()).then(booked),
+        };
+        if ours.is_some() && *told == now {
             return;
         }
+        let is_ours = |symbol: Symbol| {
+            let earlier = || shared.unsettled.get().is_some_and(|names| names.contains(engine.name_of(symbol)));
+            let may_be = now.unread.as_ref().is_none_or(|booked| booked.contains(&symbol) || earlier());
+            may_be && !now.released.contains(&symbol)
+        };
         let names = |wanted: &dyn Fn(Symbol) -> bool| {
             let symbols = engine.instruments().iter().zip(0..);
             let wanted = symbols.filter(|(_, place)| wanted(Symbol(*place)));
             Arc::new(wanted.map(|(rules, _)| rules.name.clone()).collect::<BTreeSet<String>>())
         };
-        *ours = names(&|symbol| !now.0.contains(&symbol));
-        *closing = names(&|symbol| now.1.contains(&symbol));
+        *ours = Some(names(&is_ours));
+        *closing = names(&|symbol| now.closing.contains(&symbol) && is_ours(symbol));
         *told = now;
     }
 
-    /// Names of the instruments whose positions a close may touch: of this run, and not released to the person. `None`
-    /// where they cannot be read at once.
+    /// Names of the instruments whose positions a close may touch: of this run, and not released to the person; before the
+    /// account was first read only those with a position in the ledger or an order without a known end. `None` before the
+    /// engine has told, and where they cannot be read at once.
     pub fn ours(&self) -> Option<Arc<BTreeSet<String>>> {
-        self.0.ours.try_lock().ok().map(|ours| ours.clone())
+        self.0.ours.try_lock().ok()?.clone()
     }
     /// Is the engine latched, as far as it has told?
     pub fn is_latched(&self) -> bool {
@@ -149,6 +177,50 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::account::Holding;
+    use crate::engine::event::Restored;
+    use crate::engine::ids::{Account, Pair, RunId};
+    use crate::engine::market::instrument::Instrument;
+    use crate::engine::num::{Money, Price, Qty};
+    use crate::engine::risk::limits::RiskLimits;
+    use crate::engine::settings::Settings;
+
+    /// Four instruments: a position in the first and the last, which was released to the person.
+    fn engine(account_known: bool) -> Engine {
+        let rules = |name: &str| Instrument::linear(name, Price::parse("0.1").unwrap(), Qty::parse("0.01").unwrap());
+        let held = |symbol| Holding { signed: 1_000_000_000, ..Holding::flat(symbol) };
+        Engine::new(&Restored {
+            run: RunId::new(1_763_800_000_000, 1),
+            pair: Pair::bybit(Account::Testnet),
+            instruments: ["AUSDT", "BUSDT", "CUSDT", "DUSDT"].map(rules).to_vec(),
+            models: Vec::new(),
+            settings: Settings::default(),
+            limits: RiskLimits::default(),
+            latch: None,
+            flat_proven: None,
+            balance: Money::ZERO,
+            holdings: vec![held(Symbol(0)), held(Symbol(3))],
+            baselines: None,
+            released: vec![Symbol(3)],
+            earlier: Vec::new(),
+            account_known,
+        })
+    }
+
+    fn ours(pulse: &Pulse) -> Vec<String> {
+        pulse.ours().unwrap().iter().cloned().collect()
+    }
+
+    #[test]
+    fn before_the_account_was_read_only_what_the_ledger_knows_is_ours() {
+        let pulse = Pulse::default();
+        assert!(pulse.ours().is_none(), "not told yet is not empty");
+        pulse.restored(["BUSDT".to_owned(), "DUSDT".to_owned()].into());
+        pulse.tell(&engine(false), 0, (0, 0));
+        assert_eq!(ours(&pulse), ["AUSDT", "BUSDT"]);
+        pulse.tell(&engine(true), 0, (0, 0));
+        assert_eq!(ours(&pulse), ["AUSDT", "BUSDT", "CUSDT"]);
+    }
 
     #[test]
     fn a_pulse_says_what_it_was_told() {

@@ -81,6 +81,8 @@ struct Shared {
     newest: Mutex<Option<Arc<Snapshot>>>,
     gate: Gate,
     kill: AtomicBool,
+    /// The last second step did not get into the queue of requests.
+    untaken: AtomicBool,
     /// What the guardian did, newest last.
     guardian: Mutex<Vec<String>>,
     ended: AtomicBool,
@@ -94,6 +96,7 @@ pub fn link() -> (CockpitEnd, EngineEnd) {
         newest: Mutex::new(None),
         gate: Gate::default(),
         kill: AtomicBool::new(false),
+        untaken: AtomicBool::new(false),
         guardian: Mutex::new(Vec::new()),
         ended: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
@@ -123,6 +126,8 @@ impl CockpitEnd {
     /// Kill, second step. The guardian hears of it past any queue; `false` when the engine did not take it.
     pub fn close_after_kill(&self) -> bool {
         let taken = self.ask(Request::Command(Command::KillClose));
+        // Before the gate counts it: whoever sees the count sees this as of it.
+        self.shared.untaken.store(!taken, Ordering::SeqCst);
         self.shared.gate.close();
         taken
     }
@@ -157,6 +162,10 @@ impl Board {
     pub fn report(&self, lines: Vec<String>) {
         self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&lines);
         self.change(|snapshot| snapshot.state.guardian = lines);
+    }
+    /// Did the engine's queue refuse the last second step? Then the engine never hears of it.
+    pub fn close_is_untaken(&self) -> bool {
+        self.shared.untaken.load(Ordering::SeqCst)
     }
     /// Changes the newest snapshot, if there is one: for the last word about an engine that is gone.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {

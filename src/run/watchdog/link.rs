@@ -91,7 +91,7 @@ impl Watched {
     fn pass_on(&self, pulse: &Pulse) {
         let mut told = None;
         while pulse.life() == Life::Running {
-            if let Some(ours) = pulse.ours().filter(|ours| !ours.is_empty() && told.as_ref() != Some(ours))
+            if let Some(ours) = pulse.ours().filter(|ours| told.as_ref() != Some(ours))
                 && self.say(&Word::Ours((*ours).clone()))
             {
                 told = Some(ours);

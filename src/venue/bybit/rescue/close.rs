@@ -36,11 +36,21 @@ struct Memory {
     sizes: BTreeMap<Leg, Qty>,
 }
 
+/// At its end, however it comes, nobody is kept back any more.
+struct Guarding<'a>(&'a Rescue);
+
+impl Drop for Guarding<'_> {
+    fn drop(&mut self) {
+        self.0.guard(false);
+    }
+}
+
 impl Rescue {
     /// Cancels what can open, closes every position of `whose` and proves it by two readings, for at most this long.
     /// Protection ends last.
     pub async fn close(&self, whose: &Whose, within: Duration, receipt: &mut Receipt) -> Ending {
         let began = Instant::now();
+        let _guarding = Guarding(self);
         let mut memory = Memory::default();
         let mut proofs = 0;
         receipt.note("closing every position, reduce-only");
@@ -48,6 +58,7 @@ impl Rescue {
             let mut ending = Ending { left: vec!["the account could not be read".to_owned()], ..Ending::default() };
             match self.look().await {
                 Ok(seen) => {
+                    self.guard(true);
                     ending = self.judge(&seen, whose);
                     if !ending.left.is_empty() {
                         proofs = 0;

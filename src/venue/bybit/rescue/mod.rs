@@ -19,6 +19,7 @@ use super::parse::rows::{OrderRow, PositionRow};
 use super::rest::{Rest, RestError, RestOptions};
 use crate::engine::ids::{Account, RunId};
 use crate::engine::time::Ts;
+use crate::gate::Gate;
 
 /// Between two rounds: the venue's lists follow its answers with a delay.
 const ROUND_PAUSE: Duration = Duration::from_millis(150);
@@ -108,6 +109,8 @@ pub struct Rescue {
     ours: String,
     link: String,
     next: AtomicU64,
+    /// The gate of an engine beside it, whose closing orders stay back while this can close.
+    beside: Option<Gate>,
 }
 
 impl Rescue {
@@ -115,7 +118,21 @@ impl Rescue {
     pub fn new(options: RescueOptions) -> Result<Self, RestError> {
         let ours = format!("t{}-", options.account.letter());
         let link = format!("{ours}{}-{}", options.run, options.by.letter());
-        Ok(Self { rest: Rest::new(options.rest)?, ours, link, next: AtomicU64::new(0) })
+        Ok(Self { rest: Rest::new(options.rest)?, ours, link, next: AtomicU64::new(0), beside: None })
+    }
+
+    /// Beside an engine: its own closing orders stay back while this one closes and can read the account, so that not two
+    /// close the same. Where it cannot (no network, a ban), the engine's may have another way.
+    #[must_use]
+    pub fn beside(mut self, gate: Gate) -> Self {
+        self.beside = Some(gate);
+        self
+    }
+
+    fn guard(&self, closing: bool) {
+        if let Some(gate) = &self.beside {
+            gate.guard(closing);
+        }
     }
 
     /// Measures the venue's clock and keeps a connection open, so that a kill need not make one.
@@ -145,8 +162,9 @@ impl Rescue {
         Ok(Seen { orders, positions })
     }
 
-    /// Says why a reading failed, and waits.
+    /// Says why a reading failed, and waits. Whoever cannot read keeps nobody back.
     async fn wait_after(&self, error: &RestError, receipt: &mut Receipt) {
+        self.guard(false);
         match error {
             RestError::Banned { .. } => {
                 receipt.note(&format!("{error}: close from the phone: Bybit app > Derivatives > Positions"));
