@@ -165,6 +165,28 @@ fn trades_of_others_are_booked_and_what_they_open_is_theirs() {
 }
 
 #[test]
+fn a_close_loop_leaves_alone_what_becomes_the_persons_while_it_runs() {
+    let mut rig = long_btc(eager());
+    rig.want(ETH, Side::Buy);
+    rig.run(3_000);
+    rig.want_nothing();
+    assert!(rig.position(ETH) > 0, "{}", rig.told());
+    rig.hold_back = true;
+    rig.command(Command::Flatten(None));
+    let before = closes(&rig).len();
+    // By hand, beyond what was ours: what is there now is the person's.
+    foreign(&mut rig, "f1", Side::Sell, "0.009");
+    rig.hold_back = false;
+    for seq in closes(&rig)[..before].iter().map(|order| order.seq).collect::<Vec<_>>() {
+        news(&mut rig, seq, OrderNews::Unsent("kept back".into()));
+    }
+    rig.run(2_000);
+    let later = closes(&rig).split_off(before);
+    assert!(later.iter().all(|order| order.symbol != BTC), "the person's position was closed: {later:?}");
+    assert!(later.iter().any(|order| order.symbol == ETH), "what is ours is still closed");
+}
+
+#[test]
 fn an_account_with_orders_of_others_is_not_called_flat() {
     for (outside, flat) in [(0, true), (1, false)] {
         let mut rig = long_btc(eager());

@@ -248,7 +248,7 @@ impl Engine {
         let text = format!("{name} {} {} @ {}: traded outside tickdeck", side.word(), fill.qty, fill.price);
         self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
         let theirs_now = after != 0 && (before == 0 || before.signum() != after.signum());
-        if theirs_now && self.control.released.insert(symbol) {
+        if theirs_now && self.control.leave_alone(symbol) {
             out.push(Effect::Record(Record::Released { symbol, released: true }));
             let text = format!("{name}: the position is yours: shown, counted, not touched (adopt takes it over)");
             self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
@@ -288,7 +288,7 @@ impl Engine {
                 "it was closed while we were away, by you, by a stop or by liquidation. It is gone from our books, our exits \
                  for it end, and what it brought is in the venue's balance, in no fill of ours"
             } else {
-                if self.control.released.insert(symbol) {
+                if self.control.leave_alone(symbol) {
                     out.push(Effect::Record(Record::Released { symbol, released: true }));
                 }
                 "it is yours now: shown, counted in every limit, not touched (adopt in the palette takes it back)"

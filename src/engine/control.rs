@@ -136,6 +136,17 @@ impl Control {
         }
     }
 
+    /// From now on the position is the person's: no close loop touches it either. `false` where it was already.
+    pub fn leave_alone(&mut self, symbol: Symbol) -> bool {
+        if let Some(close) = &mut self.close {
+            close.scope.remove(&symbol);
+            if close.scope.is_empty() {
+                self.close = None;
+            }
+        }
+        self.released.insert(symbol)
+    }
+
     /// Adds a line to the receipt.
     pub fn note(&mut self, at: Ts, line: &str) {
         // Waiting says the same again and again: one line, the newest time.

@@ -200,6 +200,7 @@ impl Engine {
         self.feed = None;
         self.control.reconciled = false;
         self.doubt_protection();
+        self.tell(Level::Warn, Kind::Fault, None, format!("{why}: disarmed, everything is compared anew"), out);
         self.disarm(why, out);
         self.ask(out);
     }

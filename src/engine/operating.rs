@@ -228,18 +228,11 @@ impl Engine {
         if released && self.account.holding(symbol).is_flat() {
             return Err("no position to release".into());
         }
-        let changed =
-            if released { self.control.released.insert(symbol) } else { self.control.released.remove(&symbol) };
+        let changed = if released { self.control.leave_alone(symbol) } else { self.control.released.remove(&symbol) };
         if !changed {
             return Err(if released { "already released".into() } else { "was not released".into() });
         }
         if released {
-            if let Some(close) = &mut self.control.close {
-                close.scope.remove(&symbol);
-                if close.scope.is_empty() {
-                    self.control.close = None;
-                }
-            }
             let working: Vec<OrderSeq> = self.orders.working_of(symbol).map(|o| o.intent.seq).collect();
             for order in working {
                 self.cancel(order, out);

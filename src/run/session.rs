@@ -38,8 +38,6 @@ const ANSWERS_TAKE: Span = Span::from_secs(3);
 /// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
 /// instead of racing through it.
 const BEHIND_MAX: Span = Span::from_secs(5);
-/// A run that did nothing for this long was stopped or starved: what it believes of market and account is old.
-const STOPPED_MIN: Span = Span::from_secs(5);
 
 /// How event time follows the clock.
 pub enum Pace {
@@ -141,8 +139,6 @@ struct State {
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
-    /// The last turn of the loop.
-    turned: Ts,
 }
 
 #[derive(Default)]
@@ -168,7 +164,6 @@ impl Session {
             seek: None,
             rate: Rate::default(),
             started: now,
-            turned: now,
         };
         let outcome = loop {
             if let Some(outcome) = self.turn(&mut state) {
@@ -226,10 +221,7 @@ impl Session {
         self.pulse.beat();
         let Some(away) = away else { return };
         self.driver.gate().shut();
-        let seconds = away.as_secs_f64();
-        self.driver.shut(Command::Disarm);
-        self.driver
-            .tell(format!("the engine was away for {seconds:.1} s: fenced, nothing opens until it is armed again"));
+        self.driver.fault(Fault::Stopped(Span(i64::try_from(away.as_nanos()).unwrap_or(i64::MAX))));
         // What was latched beside it meanwhile holds here too.
         match self.driver.marked().filter(|_| self.driver.engine().latch().is_none()) {
             Some(latch) if latch.is_kill() => self.driver.shut(Command::Kill),
@@ -268,12 +260,7 @@ impl Session {
             self.driver.fault(Fault::ClockJump(jump));
         }
         if matches!(self.pace, Pace::Clock) {
-            let now = self.stage.clock.now();
-            self.driver.look_at_clock(now);
-            let away = now.since(std::mem::replace(&mut state.turned, now));
-            if away >= STOPPED_MIN {
-                self.driver.fault(Fault::Stopped(away));
-            }
+            self.driver.look_at_clock(self.stage.clock.now());
         }
         if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
             self.driver.checked(check);
@@ -303,8 +290,8 @@ impl Session {
             }
         }
         let now = self.stage.clock.now();
-        if self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
-            return Some(Outcome::Done);
+        if state.leaving.is_none() && self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
+            return self.leave("its time is over", Outcome::Done, state);
         }
         if !self.screen && self.driver.finished() {
             return Some(Outcome::Done);

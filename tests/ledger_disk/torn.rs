@@ -8,7 +8,7 @@ use tickdeck::engine::ids::{OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::time::Ts;
-use tickdeck::ledger::{Job, Ledger, Reader, RunRow, Verdict};
+use tickdeck::ledger::{Job, Ledger, LedgerError, Reader, RunRow, Verdict};
 
 const FILE: &str = "simulated.sqlite";
 const LOG: &str = "simulated.sqlite-wal";
@@ -62,7 +62,13 @@ fn written(folder: &Path) -> (Ledger, usize) {
 /// Opens what is left. A ledger that opens holds the intents up to one of its commits, each with what was committed with it,
 /// and its chain is whole; one that does not counts as killed.
 fn look(folder: &Path, what: &str) -> Option<u64> {
-    let opened = Ledger::open_or_killed(&folder.join(FILE), Pair::SIMULATED, Ts(9)).unwrap();
+    // A program that another trial starts holds copies of our files until it has become that program.
+    let opened = loop {
+        match Ledger::open_or_killed(&folder.join(FILE), Pair::SIMULATED, Ts(9)) {
+            Err(LedgerError::InUse { .. }) => std::thread::yield_now(),
+            opened => break opened.unwrap(),
+        }
+    };
     let mut ledger = opened.ledger;
     let stored = ledger.restore(&instruments()).unwrap();
     if opened.trouble.is_some() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{LOOK_FIRST, of_total};
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, TimeInForce};
 use crate::engine::num::{Price, Qty};
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, OrderStatus};
@@ -129,10 +129,11 @@ impl Own {
 
     /// Is an execution with a new id a new execution? The fills of one match may be alike in everything but their id, and
     /// no id is promised to be the same wherever it is told (contract 8.7, correction 13.2b): as many of them are believed as
-    /// one list of the venue's shows, and no order fills beyond its quantity.
+    /// one list of the venue's shows, and no order fills beyond its quantity, which is the venue's to say where it closes all.
     pub fn judge(&mut self, row: &ExecutionRow) -> Lot {
         let (told, listed) = self.alike.entry(traits_of(row)).or_default();
-        if self.filled + row.qty > self.order.qty {
+        let sized = self.order.tif != TimeInForce::CloseAtMarket;
+        if sized && self.filled + row.qty > self.order.qty {
             Lot::Beyond
         } else if *told > 0 && *told >= *listed {
             Lot::Doubtful
