@@ -21,7 +21,7 @@ mod watchdog;
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use global::{Front, Global, Mode};
 
@@ -236,6 +236,25 @@ pub struct BacktestOptions {
 }
 
 impl Cli {
+    /// What this process was asked; ends it with clap's own words where that is not understood.
+    pub fn from_line() -> Self {
+        let matches = Self::line().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Self::line()).exit());
+        cli.global.overrides = sets(&matches);
+        cli
+    }
+
+    /// The command line, with `--set` at every level. Of a global list clap keeps the innermost one alone: a limit that was
+    /// set before the subcommand would vanish without a word.
+    fn line() -> clap::Command {
+        let line = Self::command();
+        let set = line.get_arguments().find(|arg| arg.get_id() == SETS).cloned();
+        match set {
+            Some(set) => everywhere(line, &set),
+            None => line,
+        }
+    }
+
     /// Does what was asked.
     pub fn run(self) -> Result<(), Failure> {
         let global = &self.global;
@@ -280,11 +299,24 @@ impl Cli {
             Command::Keys(command) => keys::run(global, &command),
             Command::Completion { shell } => {
                 let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Self::command(), "tickdeck", &mut script);
+                clap_complete::generate(shell, &mut Self::line(), "tickdeck", &mut script);
                 output::print(&String::from_utf8_lossy(&script))
             }
         }
     }
+}
+
+/// The list of `--set`, by the name of its field in [`Global`].
+const SETS: &str = "overrides";
+
+fn everywhere(command: clap::Command, arg: &Arg) -> clap::Command {
+    command.mut_subcommands(|inner| everywhere(inner.arg(arg), arg))
+}
+
+/// What was set at all levels, the outer ones first: the last of a key counts.
+fn sets(matches: &ArgMatches) -> Vec<String> {
+    let here = matches.try_get_many::<String>(SETS).ok().flatten().into_iter().flatten().cloned();
+    here.chain(matches.subcommand().map(|(_, inner)| sets(inner)).unwrap_or_default()).collect()
 }
 
 fn span(text: &str) -> Result<Span, String> {
@@ -303,6 +335,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        Cli::line().debug_assert();
     }
 }

@@ -5,15 +5,13 @@ use std::process::ExitCode;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use clap::Parser as _;
-
 use tickdeck::cli::Cli;
 
 /// How long a terminal may take for the last words; one that takes nothing does not keep the process alive.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::from_line().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             say(format!("tickdeck: {failure}"));

@@ -223,11 +223,6 @@ impl Payload {
                 assert!(!items.is_empty() && items.iter().all(|item| item.code.is_some()), "{items:?}");
                 Ok(Vec::new())
             }
-            "/v5/order/cancel-all" => {
-                let all = orders::cancelled_all(e);
-                assert!(!all.orders.is_empty() || all.success == Some(true), "{all:?}");
-                Ok(Vec::new())
-            }
             "/v5/order/realtime" | "/v5/order/history" => page(orders::page(e)),
             "/v5/execution/list" => page(orders::executions(e)),
             "/v5/position/list" => page(account::positions(e)),

@@ -85,6 +85,40 @@ fn a_configuration_is_made_checked_and_shown() {
 }
 
 #[test]
+fn what_is_set_before_and_after_the_command_counts_and_the_last_wins() {
+    let shell = Shell::new();
+    let shown = |args: &[&str]| {
+        let (exit, out, err) = shell.run(args);
+        assert_eq!(exit, 0, "{args:?}: {err}");
+        let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let rows = rows.as_array().unwrap().clone();
+        move |key: &str| rows.iter().find(|row| row["key"] == key).unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    let (loss, fps) = ("risk.max_daily_loss=7.5", "ui.fps=7");
+    let value = shown(&["--set", loss, "config", "--set", fps, "show", "--set", "ui.mouse=false", "--format", "json"]);
+    assert_eq!((value("risk.max_daily_loss"), value("ui.fps")), ("7.5".to_owned(), "7".to_owned()));
+    let value = shown(&["--set", "ui.fps=9", "config", "show", "--format", "json", "--set", fps]);
+    assert_eq!(value("ui.fps"), "7");
+    let (exit, _, err) = shell.run(&["--set", "ui.fps=99", "config", "check", "--set", loss]);
+    assert!(exit == 4 && err.contains("`ui.fps`: 99"), "{err}");
+}
+
+/// Neither `live = true`, limits, a key nor a configuration that can be read stands between a kill and its latch.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_kill_of_the_live_account_latches_before_anything_can_be_refused() {
+    for (words, exits) in
+        [(vec!["--mode", "live", "kill"], 4), (vec!["--set", "ui.fps=99", "--mode", "live", "kill"], 4)]
+    {
+        let shell = Shell::new();
+        let mut command = shell.command(&words);
+        let (exit, _, err) = told(&command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus").output().unwrap());
+        assert!(exit == exits && err.contains("the next start is KILLED"), "{words:?}: {exit} {err}");
+        assert!(shell.path("latched.live").exists(), "{words:?}: {err}");
+    }
+}
+
+#[test]
 fn completions_name_the_commands() {
     let shell = Shell::new();
     for name in ["bash", "zsh", "fish", "powershell", "elvish"] {
@@ -160,6 +194,8 @@ fn a_latched_account_ends_with_seven_and_a_second_engine_is_refused() {
     assert!(exit == 1 && err.contains(&format!("process {}", first.id())), "{err}");
     let (exit, out, err) = shell.run(&["kill"]);
     assert!(exit == 0 && out.contains(&format!("process {}: KILLED", first.id())), "{out} {err}");
+    let (exit, _, err) = shell.run(&["disarm"]);
+    assert!(exit == 1 && err.contains(&format!("simulated/paper (process {})", first.id())), "{err}");
     first.kill().unwrap();
     first.wait().unwrap();
     let (exit, _, err) = shell.run(&["run", "--demo", "--for", "1s"]);

@@ -7,7 +7,7 @@ mod at_sim;
 mod processes;
 
 use at_sim::exchange;
-use processes::{Engine, KEY, SECRET, done, holds, open_orders, rests, truth};
+use processes::{Engine, KEY, SECRET, done, holds, open_orders, rests, tickdeck, truth};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -29,6 +29,45 @@ fn without_an_engine_the_account_is_killed_from_here_and_stays_killed() {
     assert_eq!(truth(&sim, "positions").len(), 0);
     let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
     engine.says("KILLED");
+}
+
+#[test]
+fn the_live_account_is_killed_without_its_ceremony() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    sim.set_faults(&json!({ "withdrawing_key": true })).unwrap();
+    rests(&sim, 1);
+    let mut kill = tickdeck(&sim, folder.path(), &["--mode", "live", "kill", "--whole-account", "--format", "json"]);
+    let output = kill.env("BYBIT_API_KEY", KEY).env("BYBIT_API_SECRET", SECRET).output().unwrap();
+    let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((output.status.code(), open_orders(&sim)), (Some(0), 0), "{text} {said}");
+    let state: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((&state["latched"], &state["no_openings"]), (&json!(true), &json!(true)), "{text}");
+    assert!(folder.path().join("data/latched.live").exists());
+    // An order that was on its way is looked for a second time.
+    assert_eq!(text.matches("the exchange lists no order that can open").count(), 2, "{text}");
+}
+
+#[test]
+fn a_kill_whose_latch_cannot_be_written_says_so() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    // A pipe that nobody reads where the marker is made: opening it to write never returns.
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let pipe = folder.path().join("data/latched.new");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    rests(&sim, 1);
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill", "--format", "json"]);
+    assert_eq!((code, open_orders(&sim)), (Some(5), 0), "{text}");
+    assert!(text.contains("\"latched\":false") && text.contains("NOT LATCHED"), "{text}");
+}
+
+#[test]
+fn verbs_that_the_socket_does_not_know_name_the_engine_and_the_kill() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("balance 10000.00");
+    let (code, text) = done(&sim, folder.path(), &["flatten"]);
+    let named = format!("bybit/testnet (process {})", engine.pid());
+    assert!(code == Some(1) && text.contains(&named) && text.contains("`tickdeck --mode testnet kill`"), "{text}");
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn refusals_and_broken_answers_do_not_echo_them() {
     let mut provoked = 0;
     let mut provoke = |what: &str, rest: &Rest| {
         let read = runtime.block_on(rest.wallet());
-        let swept = runtime.block_on(rest.cancel_all("BTCUSDT"));
+        let swept = runtime.block_on(rest.cancel_id("BTCUSDT", "00000000-0000-0000-0000-000000000009"));
         let cancelled = runtime.block_on(rest.cancel("BTCUSDT", "tt-secrets-000009"));
         let set = runtime.block_on(rest.set_leverage("BTCUSDT", 3));
         for error in [read.err(), swept.err(), cancelled.err(), set.err()].into_iter().flatten() {

@@ -2,7 +2,7 @@
 //! looks like success.
 
 use super::global::Global;
-use crate::engine::ids::Pair;
+use crate::engine::ids::{Account, Market, Pair};
 use crate::ledger::holder;
 use crate::run::exit::{Exit, Failure};
 
@@ -17,24 +17,38 @@ pub(super) struct Asked {
 /// Says that nothing was done, and how to do it.
 pub(super) fn answer(global: &Global, _asked: &Asked, verb: &str, key: &str) -> Result<(), Failure> {
     let files = global.files()?;
-    Err(match holder(&files.ledger(Pair::SIMULATED)) {
-        Some(pid) => {
-            let signal = match verb {
-                "stop" => format!(", or `kill -TERM {pid}`, which is the stop policy"),
-                _ => String::new(),
-            };
-            Failure::error(format!(
-                "{verb}: nothing was done. An engine is running (process {pid}), but its control socket does not know this verb: \
-                 use the key {key} in its cockpit{signal}"
-            ))
-        }
-        None => Failure::new(
+    let engines = Pair::KEPT.into_iter().filter_map(|pair| Some((pair, holder(&files.ledger(pair))?)));
+    let running: Vec<String> = engines.map(|(pair, pid)| way(pair, &pid, verb, key)).collect();
+    if running.is_empty() {
+        return Err(Failure::new(
             Exit::NotRunning,
             format!(
                 "{verb}: nothing was done, no engine is running in {}. Start `tickdeck demo` and use the key {key} there; \
                  `tickdeck status` shows what the ledger says",
                 files.data_dir().display()
             ),
-        ),
-    })
+        ));
+    }
+    Err(Failure::error(format!(
+        "{verb}: nothing was done. The control socket of an engine does not know this verb. {}",
+        running.join("; ")
+    )))
+}
+
+/// The running engine, and what can be done there instead.
+fn way(pair: Pair, pid: &str, verb: &str, key: &str) -> String {
+    let account = pair.account().word();
+    let kill = match (pair.market(), pair.account()) {
+        (Market::Bybit, Account::DemoAccount | Account::Testnet | Account::Live) => {
+            format!("`tickdeck --mode {account} kill`")
+        }
+        _ => "`tickdeck kill`".to_owned(),
+    };
+    let instead = match verb {
+        "stop" => format!(", or `kill -TERM {pid}`, which is the stop policy"),
+        "disarm" | "flatten" => format!(", or {kill} (--flat closes positions too)"),
+        _ => String::new(),
+    };
+    let on = pair.stamp();
+    format!("An engine is running on {on} (process {pid}): use the key {key} in its cockpit{instead}")
 }

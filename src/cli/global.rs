@@ -18,7 +18,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Set a configuration key, such as `risk.max_daily_loss=50`
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    // Not `global`: `Cli::line` puts it at every level, so that those of all levels count.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Whose money
     #[arg(long, global = true, value_enum)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::LineFormat;
@@ -11,7 +12,6 @@ use super::global::Global;
 use super::live;
 use super::output::{note, print};
 use super::runs::Place;
-use super::unlock::Typed;
 use crate::engine::ids::{Account, Market, Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::time::Span;
@@ -20,7 +20,8 @@ use crate::ledger::{Reader, holder, mark_latched};
 use crate::run::clock::{Clock, entropy, wall};
 use crate::run::control::{ControlError, State, Verb, ask, socket_path};
 use crate::run::exit::{Exit, Failure};
-use crate::run::live::{PrivateAccess, rescue_options};
+use crate::run::files::Files;
+use crate::run::live::{RescueAccess, rescue_options};
 use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, Whose};
 
 /// A running engine answers a line within this.
@@ -58,18 +59,19 @@ impl Kill {
 
 /// `tickdeck kill`.
 pub(super) fn run(global: &Global, kill: &Kill) -> Result<(), Failure> {
-    let place = Place::find(global)?;
+    let files = global.files()?;
+    files.make_data_dir().map_err(Failure::error)?;
     let pairs: Vec<Pair> = match global.mode {
         Some(_) => vec![Pair::bybit(global.account())],
-        None => PAIRS.to_vec(),
+        None => Pair::KEPT.to_vec(),
     };
     let mut asked = 0;
-    for pair in pairs.iter().filter(|pair| holder(&place.files.ledger(**pair)).is_some()) {
+    for pair in pairs.iter().filter(|pair| holder(&files.ledger(**pair)).is_some()) {
         asked += 1;
-        match by_engine(&place, *pair, kill) {
+        match by_engine(&files, *pair, kill) {
             Ok(()) => {}
             Err(Unheard::Failure(failure)) => return Err(failure),
-            Err(Unheard::Silent(why)) => silent(global, &place, *pair, kill, &why)?,
+            Err(Unheard::Silent(why)) => silent(global, &files, *pair, kill, &why)?,
         }
     }
     match (asked, global.account()) {
@@ -78,22 +80,13 @@ pub(super) fn run(global: &Global, kill: &Kill) -> Result<(), Failure> {
             format!(
                 "kill: no engine is running in {}, and the paper account has no orders without one; --mode testnet, \
                  demo-account or live kills an account at the exchange from here",
-                place.files.data_dir().display()
+                files.data_dir().display()
             ),
         )),
-        (0, _) => from_here(global, &place, kill),
+        (0, _) => from_here(global, &files, kill),
         _ => Ok(()),
     }
 }
-
-/// Every ledger that an engine may hold.
-const PAIRS: [Pair; 5] = [
-    Pair::SIMULATED,
-    Pair::bybit(Account::Paper),
-    Pair::bybit(Account::DemoAccount),
-    Pair::bybit(Account::Testnet),
-    Pair::bybit(Account::Live),
-];
 
 enum Unheard {
     /// It was heard, and it did not work.
@@ -103,8 +96,8 @@ enum Unheard {
 }
 
 /// Asks the engine and follows it until it is done.
-fn by_engine(place: &Place, pair: Pair, kill: &Kill) -> Result<(), Unheard> {
-    let socket = socket_path(place.files.data_dir(), pair);
+fn by_engine(files: &Files, pair: Pair, kill: &Kill) -> Result<(), Unheard> {
+    let socket = socket_path(files.data_dir(), pair);
     let asks = |verb| {
         ask(&socket, verb, ANSWER_WITHIN).map_err(|error| match error {
             ControlError::Unreachable { .. } => Unheard::Silent(error.to_string()),
@@ -122,7 +115,7 @@ fn by_engine(place: &Place, pair: Pair, kill: &Kill) -> Result<(), Unheard> {
         state = asks(Verb::State)?;
     }
     show(kill, &state).map_err(Unheard::Failure)?;
-    judge(kill.flat, state.no_openings, state.flat).map_err(Unheard::Failure)
+    judge(kill.flat, &state).map_err(Unheard::Failure)
 }
 
 fn show(kill: &Kill, state: &State) -> Result<(), Failure> {
@@ -139,14 +132,20 @@ fn show(kill: &Kill, state: &State) -> Result<(), Failure> {
     print(&text)
 }
 
-/// What a script may rely on: 0 when no order is left that could open, 8 when flat was asked for and is not proven.
-fn judge(flat_wanted: bool, no_openings: bool, flat: bool) -> Result<(), Failure> {
-    if flat_wanted && !flat {
+/// What a script may rely on: 0 when no order is left that could open and the account is latched, 8 when flat was asked for
+/// and is not proven.
+fn judge(flat_wanted: bool, state: &State) -> Result<(), Failure> {
+    if flat_wanted && !state.flat {
         let why = "FLAT IS NOT PROVEN: look at the exchange now and close there what is open";
         return Err(Failure::new(Exit::NotFlat, why));
     }
-    if !no_openings {
+    if !state.no_openings {
         let why = "orders that can open may be left: look at the exchange now and cancel them there";
+        return Err(Failure::new(Exit::Timeout, why));
+    }
+    if !state.latched {
+        let why = "no order is left that could open, but the kill is NOT LATCHED: an engine that goes on or starts on this \
+                   account may open again. Stop it, and start none until `tickdeck kill` ends with 0";
         return Err(Failure::new(Exit::Timeout, why));
     }
     Ok(())
@@ -154,8 +153,8 @@ fn judge(flat_wanted: bool, no_openings: bool, flat: bool) -> Result<(), Failure
 
 /// The engine holds its ledger and does not answer: the signal latches it when it comes back, and the account is served from
 /// here where it can be.
-fn silent(global: &Global, place: &Place, pair: Pair, kill: &Kill, why: &str) -> Result<(), Failure> {
-    let ledger = place.files.ledger(pair);
+fn silent(global: &Global, files: &Files, pair: Pair, kill: &Kill, why: &str) -> Result<(), Failure> {
+    let ledger = files.ledger(pair);
     let pid = holder(&ledger);
     note(&format!("{why}; SIGQUIT goes to process {}", pid.as_deref().unwrap_or("unknown")));
     pid.as_deref().map_or(Ok(()), quit)?;
@@ -165,7 +164,7 @@ fn silent(global: &Global, place: &Place, pair: Pair, kill: &Kill, why: &str) ->
         std::thread::sleep(LOOK_EVERY);
     }
     if global.mode.is_some() && pair.account() != Account::Paper {
-        return from_here(global, place, kill);
+        return from_here(global, files, kill);
     }
     let heard = if latched() { "it is latched" } else { "it has not latched yet" };
     let hint = match pair.market() {
@@ -185,13 +184,42 @@ fn quit(pid: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::error(format!("the engine's process was not reached by a signal: {error}")))
 }
 
-/// The rescue from this process: no engine needed.
-fn from_here(global: &Global, place: &Place, kill: &Kill) -> Result<(), Failure> {
-    let access = live::access(place, global.account(), &Typed::Tightens, keys::credentials)?.ok_or_else(|| {
-        Failure::configuration(format!("kill: there is no way to the {} account", global.account().word()))
+/// The rescue from this process: no engine needed. The latch comes first and whatever happens: it takes no configuration, no
+/// key and no network.
+fn from_here(global: &Global, files: &Files, kill: &Kill) -> Result<(), Failure> {
+    let latching = Latching::start(files, Pair::bybit(global.account()));
+    let rescued = rescue(global, kill);
+    let latched = latching.ends();
+    if let Err(why) = &latched {
+        note(&format!("the latch is not on the disk: {why}"));
+    }
+    let (ending, receipt) = rescued.map_err(|failure| {
+        let next = if latched.is_ok() { "the next start is KILLED" } else { "the account is NOT LATCHED" };
+        Failure::new(failure.exit, format!("kill: {failure}; orders at the exchange were not touched, {next}"))
     })?;
-    latch(place, Pair::bybit(access.account));
-    let whose = if kill.whole_account { Whose::Everything } else { ours(place, &access) };
+    let state = State {
+        pid: 0,
+        latched: latched.is_ok(),
+        no_openings: ending.no_openings,
+        flat: ending.flat.is_some(),
+        receipt: Vec::new(),
+        guardian: receipt.lines().to_vec(),
+    };
+    match kill.format {
+        LineFormat::Json => show(kill, &state)?,
+        LineFormat::Text => {
+            let lines = state.guardian.iter().chain(&ending.others).chain(&ending.left);
+            print(&lines.map(|line| format!("{line}\n")).collect::<String>())?;
+        }
+    }
+    judge(kill.flat, &state)
+}
+
+/// Cancels, and closes where flat was asked for. An error is one from before the first request.
+fn rescue(global: &Global, kill: &Kill) -> Result<(Ending, Receipt), Failure> {
+    let place = Place::to_tighten(global)?;
+    let access = live::to_tighten(&place, global.account(), keys::credentials)?;
+    let whose = if kill.whole_account { Whose::Everything } else { ours(&place, &access) };
     let clock = Arc::new(Clock::start().reader());
     let run = RunId::new(wall().as_ms(), entropy());
     let proxy = place.loaded.config.bybit.proxy();
@@ -202,48 +230,37 @@ fn from_here(global: &Global, place: &Place, kill: &Kill) -> Result<(), Failure>
     let ending = runtime.block_on(async {
         // An unknown clock offset shows as a refusal, which measures it.
         rescue.keep_warm().await.ok();
-        let first = rescue.cancel_openings(&whose, FIRST_STEP, &mut receipt).await;
+        let first = rescue.first_step(&whose, FIRST_STEP, &mut receipt).await;
         if kill.flat { rescue.close(&whose, kill.within(), &mut receipt).await } else { first }
     });
-    print_ending(kill, &ending, &receipt)?;
-    judge(kill.flat, ending.no_openings, ending.flat.is_some())
+    Ok((ending, receipt))
 }
 
-fn print_ending(kill: &Kill, ending: &Ending, receipt: &Receipt) -> Result<(), Failure> {
-    if kill.format == LineFormat::Json {
-        let state = State {
-            pid: 0,
-            latched: true,
-            no_openings: ending.no_openings,
-            flat: ending.flat.is_some(),
-            receipt: Vec::new(),
-            guardian: receipt.lines().to_vec(),
-        };
-        return show(kill, &state);
-    }
-    let mut text = receipt.lines().join("\n");
-    text.push('\n');
-    for other in ending.others.iter().chain(&ending.left) {
-        text.push_str(other);
-        text.push('\n');
-    }
-    print(&text)
-}
+/// The latch on its way to the disk: the next start is killed. Written beside everything else, because a disk that hangs holds
+/// up no cancel.
+struct Latching(Receiver<Result<(), String>>);
 
-/// The next start is killed. Written beside everything else: a disk that hangs holds up no cancel.
-fn latch(place: &Place, pair: Pair) {
-    let path = place.files.ledger(pair);
-    let latch = Latch { cause: LatchCause::Killed("tickdeck kill".into()), at: wall() };
-    let write = move || {
-        if let Err(error) = mark_latched(&path, pair, &latch) {
-            note(&format!("the latch is not on the disk: {error}"));
-        }
-    };
-    drop(std::thread::Builder::new().name("latch".into()).spawn(write));
+impl Latching {
+    fn start(files: &Files, pair: Pair) -> Self {
+        let path = files.ledger(pair);
+        let latch = Latch { cause: LatchCause::Killed("tickdeck kill".into()), at: wall() };
+        let (tells, told) = sync_channel(1);
+        // A thread that cannot be made drops its end, and that is told.
+        drop(std::thread::Builder::new().name("latch".into()).spawn(move || {
+            let _ = tells.send(mark_latched(&path, pair, &latch).map_err(|error| error.to_string()));
+        }));
+        Self(told)
+    }
+
+    /// Waits for it, but not for ever.
+    fn ends(&self) -> Result<(), String> {
+        let late = |_| Err(format!("it was not written within {} s", LATCH_TAKES.as_secs()));
+        self.0.recv_timeout(LATCH_TAKES).unwrap_or_else(late)
+    }
 }
 
 /// What the ledger says is ours: positions that it holds or may hold, without those that were released to the person.
-fn ours(place: &Place, access: &PrivateAccess) -> Whose {
+fn ours(place: &Place, access: &RescueAccess) -> Whose {
     Whose::Ours(Arc::new(our_symbols(&place.files.ledger(Pair::bybit(access.account)))))
 }
 

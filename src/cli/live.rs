@@ -6,7 +6,7 @@ use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::note;
 use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
-use super::unlock::{Typed, unlock};
+use super::unlock::{Typed, locked, unlock};
 use super::{HeadlessOptions, LineFormat, RecordOptions};
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
@@ -14,7 +14,7 @@ use crate::keys;
 use crate::run::assemble::Shown;
 use crate::run::cockpit as screen;
 use crate::run::exit::{Exit, Failure};
-use crate::run::live::{LiveOptions, Prepared, PrivateAccess, session as live_session};
+use crate::run::live::{LiveOptions, Prepared, PrivateAccess, RescueAccess, session as live_session};
 use crate::run::session::Session;
 use crate::run::switch::{Switch, Wanted};
 use crate::venue::bybit::account::Transport;
@@ -128,16 +128,17 @@ pub(super) fn access(
     find: Find,
 ) -> Result<Option<PrivateAccess>, Failure> {
     let config = &place.loaded.config;
-    let (credentials, hosts, notes) = match account {
+    let mut notes = Vec::new();
+    let (credentials, hosts) = match account {
         Account::Paper => return Ok(None),
         Account::DemoAccount => play_money(place, account, PrivateAccount::Demo, find)?,
         Account::Testnet => play_money(place, account, PrivateAccount::Testnet, find)?,
         Account::Live => {
             let unlocked = unlock(place, typed, find)?;
-            (unlocked.credentials, unlocked.hosts, unlocked.notes)
+            notes = unlocked.notes;
+            (unlocked.credentials, unlocked.hosts)
         }
     };
-    let millis = |span: Span| u32::try_from(span.as_ms()).unwrap_or(u32::MAX);
     Ok(Some(PrivateAccess {
         account,
         hosts,
@@ -149,7 +150,29 @@ pub(super) fn access(
     }))
 }
 
-type Opened = (Arc<Credentials>, PrivateHosts, Vec<String>);
+/// The way to an account for what only tightens: real money takes no ceremony here, and none of its checks.
+pub(super) fn to_tighten(place: &Place, account: Account, find: Find) -> Result<RescueAccess, Failure> {
+    let config = &place.loaded.config;
+    let (credentials, hosts) = match account {
+        Account::Paper => return Err(Failure::configuration("there is no way to the paper account: it has no key")),
+        Account::DemoAccount => play_money(place, account, PrivateAccount::Demo, find)?,
+        Account::Testnet => play_money(place, account, PrivateAccount::Testnet, find)?,
+        Account::Live => locked(config, find)?.to_tighten(),
+    };
+    Ok(RescueAccess {
+        account,
+        hosts,
+        credentials,
+        recv_window_ms: millis(config.bybit.recv_window),
+        create_recv_window_ms: millis(config.bybit.create_recv_window),
+    })
+}
+
+fn millis(span: Span) -> u32 {
+    u32::try_from(span.as_ms()).unwrap_or(u32::MAX)
+}
+
+type Opened = (Arc<Credentials>, PrivateHosts);
 
 /// The key pair of an account that is no real money, and its hosts.
 fn play_money(place: &Place, account: Account, whose: PrivateAccount, find: Find) -> Result<Opened, Failure> {
@@ -160,5 +183,5 @@ fn play_money(place: &Place, account: Account, whose: PrivateAccount, find: Find
         .map_err(|error| Failure::configuration(format!("{}: {error}; nothing was started", account.word())))?;
     let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())
         .map_err(|error| Failure::configuration(format!("bybit.{error}; nothing was started")))?;
-    Ok((Arc::new(credentials), hosts, Vec::new()))
+    Ok((Arc::new(credentials), hosts))
 }

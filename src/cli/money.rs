@@ -4,21 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::global::Global;
 use super::output::{note, print};
-use crate::engine::ids::{Account, Pair};
+use crate::engine::ids::Pair;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::{Cell, Filter, Format, Head, PnlBy, Reader, Sheet, Verdict, holder};
 use crate::run::clock::wall;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::make;
-
-/// Every ledger there can be, by the name of its file.
-const PAIRS: [Pair; 5] = [
-    Pair::SIMULATED,
-    Pair::bybit(Account::Paper),
-    Pair::bybit(Account::DemoAccount),
-    Pair::bybit(Account::Testnet),
-    Pair::bybit(Account::Live),
-];
 
 /// Which ledger, and how to print.
 #[derive(clap::Args, Debug)]
@@ -228,7 +219,7 @@ fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
     let files = global.files()?;
     let name = |pair: &Pair| pair.ledger_name().trim_end_matches(".sqlite");
     if let Some(named) = &ask.ledger {
-        let pair = PAIRS.iter().find(|pair| name(pair) == named);
+        let pair = Pair::KEPT.iter().find(|pair| name(pair) == named);
         let path = pair.map_or_else(|| PathBuf::from(named), |pair| files.ledger(*pair));
         return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
     }
@@ -236,7 +227,7 @@ fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
         let path = files.ledger(Pair::bybit(global.account()));
         return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
     }
-    let there: Vec<&Pair> = PAIRS.iter().filter(|pair| files.ledger(**pair).exists()).collect();
+    let there: Vec<&Pair> = Pair::KEPT.iter().filter(|pair| files.ledger(**pair).exists()).collect();
     match there.as_slice() {
         [only] => Ok(files.ledger(**only)),
         [] => Err(missing(&format!("there is no ledger in {}", files.data_dir().display()))),

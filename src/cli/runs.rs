@@ -44,13 +44,25 @@ impl Place {
         Ok(place)
     }
 
+    /// For what only tightens: an account that the file does not allow is no reason to leave its orders alone.
+    pub(super) fn to_tighten(global: &Global) -> Result<Self, Failure> {
+        let place = Self::read(global)?;
+        place.files.make_data_dir().map_err(Failure::error)?;
+        Ok(place)
+    }
+
     /// The same without a trace on the disk. An account that the file does not allow is refused here.
     pub fn load(global: &Global) -> Result<Self, Failure> {
+        let place = Self::read(global)?;
+        if global.account() == Account::Live {
+            allowed(&place.loaded.config)?;
+        }
+        Ok(place)
+    }
+
+    fn read(global: &Global) -> Result<Self, Failure> {
         let files = global.files()?;
         let loaded = global.load(&files)?;
-        if global.account() == Account::Live {
-            allowed(&loaded.config)?;
-        }
         for text in loaded.config.notes(wall()) {
             note(&text);
         }

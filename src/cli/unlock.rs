@@ -32,23 +32,16 @@ pub(super) enum Typed<'a> {
     Text(&'a str),
     /// Asked for on the terminal.
     Terminal,
-    /// Nothing: a kill and the watchdog only tighten, and that needs no ceremony.
-    Tightens,
 }
 
 /// Unlocks the live account. Nothing connects for orders before this.
 pub(super) fn unlock(place: &Place, typed: &Typed<'_>, find: Find) -> Result<Unlocked, Failure> {
     let config = &place.loaded.config;
-    let refused = |error: UnlockError| Failure::configuration(format!("{error}; nothing was started"));
     let allowed = allowed(config)?;
-    let found = find(Account::Live, &config.keys.live).map_err(Failure::configuration)?;
-    let region = Region::parse(&config.bybit.region).map_err(|error| refused(error.into()))?;
-    let locked = Locked::new(found.api_key.expose(), found.secret.into_text(), region, &config.bybit.overrides())
-        .map_err(refused)?;
+    let locked = locked(config, find)?;
     let ceremony = match typed {
         Typed::Text(text) => Ceremony::typed(text, locked.tail()),
         Typed::Terminal => Ceremony::typed(&ask(&locked)?, locked.tail()),
-        Typed::Tightens => Ceremony::typed(&Ceremony::phrase(locked.tail()), locked.tail()),
     };
     let ceremony =
         ceremony.ok_or_else(|| Failure::new(Exit::Refused, format!("{}; nothing was started", UnlockError::Tail)))?;
@@ -59,6 +52,17 @@ pub(super) fn unlock(place: &Place, typed: &Typed<'_>, find: Find) -> Result<Unl
     };
     let unlocked = check(locked, through)?.unlock(&allowed, &ceremony);
     unlocked.map_err(refused)
+}
+
+/// The live account's key pair, with nothing proven.
+pub(super) fn locked(config: &Config, find: Find) -> Result<Locked, Failure> {
+    let found = find(Account::Live, &config.keys.live).map_err(Failure::configuration)?;
+    let region = Region::parse(&config.bybit.region).map_err(|error| refused(error.into()))?;
+    Locked::new(found.api_key.expose(), found.secret.into_text(), region, &config.bybit.overrides()).map_err(refused)
+}
+
+fn refused(error: UnlockError) -> Failure {
+    Failure::configuration(format!("{error}; nothing was started"))
 }
 
 /// The file's part: `live = true`, and limits of its own. Comes before any key is looked for.

@@ -9,7 +9,6 @@ use super::global::Global;
 use super::live;
 use super::output::note;
 use super::runs::Place;
-use super::unlock::Typed;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
 use crate::keys;
@@ -28,11 +27,8 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, why));
     }
     watchdog::detach();
-    let place = Place::find(global)?;
-    let access =
-        live::access(&place, global.account(), &Typed::Tightens, keys::watchdog_credentials)?.ok_or_else(|| {
-            Failure::configuration(format!("watchdog: there is no way to the {} account", global.account().word()))
-        })?;
+    let place = Place::to_tighten(global)?;
+    let access = live::to_tighten(&place, global.account(), keys::watchdog_credentials)?;
     let pair = Pair::bybit(access.account);
     let config = &place.loaded.config;
     let now = Arc::new(Clock::start().reader());

@@ -117,6 +117,14 @@ pub struct Pair {
 impl Pair {
     /// The built-in market; the paper account and no other.
     pub const SIMULATED: Self = Self { market: Market::Simulated, account: Account::Paper };
+    /// Every pair that keeps a ledger.
+    pub const KEPT: [Self; 5] = [
+        Self::SIMULATED,
+        Self::bybit(Account::Paper),
+        Self::bybit(Account::DemoAccount),
+        Self::bybit(Account::Testnet),
+        Self::bybit(Account::Live),
+    ];
     /// A tape; the paper account and no other.
     pub const TAPE: Self = Self { market: Market::Tape, account: Account::Paper };
     /// Bybit's stream with the given account.

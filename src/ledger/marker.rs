@@ -2,10 +2,11 @@
 //!
 //! Either one, ledger or marker, is enough to start latched. A marker that cannot be read counts as a kill.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::LedgerError;
 use crate::engine::ids::Pair;
@@ -22,11 +23,11 @@ pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
 }
 
 /// Latches an account whose ledger cannot be asked, because its engine is gone: the next start finds the marker.
-/// A kill that is marked already stays, and from here on this process lifts no marker: a lift that still waits for a
+/// A kill that is marked already stays, and from here on this process does not lift it: a lift that still waits for a
 /// slow disk must not undo it.
 pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
-    HELD.store(true, Ordering::SeqCst);
     let path = path_beside(ledger, pair);
+    held().insert(path.clone());
     if read(&path).is_some_and(|marked| marked.is_kill()) {
         return Ok(());
     }
@@ -44,8 +45,12 @@ pub fn mark_meanwhile(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), Le
     if read(&path).is_some_and(|marked| marked.is_kill()) { Ok(()) } else { write(&path, latch) }
 }
 
-/// A marker was set past the ledger: only the next process may lift it.
-static HELD: AtomicBool = AtomicBool::new(false);
+/// Markers that were set past their ledger: only the next process may lift them.
+static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn held() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The latch in the marker, if there is a marker.
 pub(super) fn read(path: &Path) -> Option<Latch> {
@@ -84,10 +89,12 @@ pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
     written.or_else(|_| fs::write(path, text.as_bytes())).map_err(|e| failed(e.to_string()))
 }
 
-/// Removes the marker.
+/// Removes the marker; one that is held stays, and that is an error.
 pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
-    if HELD.load(Ordering::SeqCst) {
-        return Ok(());
+    // Until it is gone, so that a marker that is held from now on is written after this.
+    let held = held();
+    if held.contains(path) {
+        return Err(LedgerError::MarkerHeld { path: path.to_owned() });
     }
     match fs::remove_file(path).and_then(|()| sync_folder(path)) {
         Ok(()) => Ok(()),
@@ -117,6 +124,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ids::Account;
 
     #[test]
     fn a_marker_comes_back_and_a_damaged_one_counts_as_killed() {
@@ -132,5 +140,20 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert_eq!(read(&path), None);
+    }
+
+    #[test]
+    fn a_marker_that_was_set_past_its_ledger_is_held_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = |account| (folder.path().join("x.sqlite"), Pair::bybit(account));
+        let ((path, testnet), (_, paper)) = (ledger(Account::Testnet), ledger(Account::Paper));
+        let latch = Latch { cause: LatchCause::Killed("test".into()), at: Ts(5) };
+        mark_latched(&path, testnet, &latch).unwrap();
+        let marker = path_beside(&path, testnet);
+        assert!(matches!(remove(&marker), Err(LedgerError::MarkerHeld { .. })));
+        assert_eq!(marked(&path, testnet), Some(latch.clone()));
+        mark_meanwhile(&path, paper, &latch).unwrap();
+        remove(&path_beside(&path, paper)).unwrap();
+        assert_eq!(marked(&path, paper), None, "another account's marker is not held");
     }
 }

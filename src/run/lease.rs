@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -26,6 +26,11 @@ pub enum LeaseError {
         .0.word()
     )]
     Taken(Account),
+    /// There is no home directory to lock in.
+    #[error(
+        "cannot tell whether another engine trades on this account: this user has no home directory to keep a lock in"
+    )]
+    NoHome,
     /// The lock cannot be made.
     #[error("cannot tell whether another engine trades on this account: {path}: {why}", path = path.display())]
     Unknown {
@@ -39,10 +44,13 @@ pub enum LeaseError {
 impl Lease {
     /// Takes the account that this key opens at this host.
     pub fn take(account: Account, host: &str, key: &str) -> Result<Self, LeaseError> {
-        let folder = folder();
+        Self::take_in(&folder().ok_or(LeaseError::NoHome)?, account, host, key)
+    }
+
+    fn take_in(folder: &Path, account: Account, host: &str, key: &str) -> Result<Self, LeaseError> {
         let path = folder.join(format!("{}-{}.lock", account.word(), name_of(host, key)));
         let unknown = |why: String| LeaseError::Unknown { path: path.clone(), why };
-        private_folder(&folder).map_err(|error| unknown(error.to_string()))?;
+        private_folder(folder).map_err(|error| unknown(error.to_string()))?;
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -56,12 +64,10 @@ impl Lease {
     }
 }
 
-/// A place that every engine of this user finds, whatever its data directory.
-fn folder() -> PathBuf {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let user =
-        || std::env::var("USER").unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect::<String>();
-    runtime.map_or_else(|| std::env::temp_dir().join(format!("tickdeck-{}", user())), |dir| dir.join("tickdeck"))
+/// A place that every engine of this user finds, whatever its data directory, and from cron as from a login shell: the
+/// variables of a session (`XDG_RUNTIME_DIR`, `XDG_DATA_HOME`, `TMPDIR`) have no say.
+fn folder() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".local/state/tickdeck"))
 }
 
 /// A name that tells accounts apart and tells nobody the key.
@@ -80,13 +86,14 @@ mod tests {
 
     #[test]
     fn an_account_is_taken_once_and_free_again_afterwards() {
-        let host = format!("https://host-{}.example", std::process::id());
-        let first = Lease::take(Account::Testnet, &host, "key1").unwrap();
-        let second = Lease::take(Account::Testnet, &host, "key1").unwrap_err().to_string();
+        let (folder, host) = (tempfile::tempdir().unwrap(), "https://api.example");
+        let take = |key| Lease::take_in(folder.path(), Account::Testnet, host, key);
+        let first = take("key1").unwrap();
+        let second = take("key1").unwrap_err().to_string();
         assert!(second.contains("another engine trades on this testnet account"), "{second}");
-        let _other = Lease::take(Account::Testnet, &host, "key2").unwrap();
+        let _other = take("key2").unwrap();
         drop(first);
-        drop(Lease::take(Account::Testnet, &host, "key1").unwrap());
-        assert!(!name_of(&host, "key1").contains("key1"));
+        drop(take("key1").unwrap());
+        assert!(!name_of(host, "key1").contains("key1"));
     }
 }

@@ -70,6 +70,20 @@ pub struct PrivateAccess {
     pub create_recv_window_ms: u32,
 }
 
+/// The way to an account for what only cancels and closes: no run can be made of it.
+pub struct RescueAccess {
+    /// Whose money.
+    pub account: Account,
+    /// Where it is reached.
+    pub hosts: PrivateHosts,
+    /// Its key.
+    pub credentials: Arc<Credentials>,
+    /// How old a request may be when it arrives, in milliseconds.
+    pub recv_window_ms: u32,
+    /// The same for new orders.
+    pub create_recv_window_ms: u32,
+}
+
 /// A run whose ledger is open and whose tape has begun: whatever could be refused was not.
 pub struct Prepared {
     opening: Opening,
@@ -90,6 +104,16 @@ impl PrivateAccess {
     /// Takes the account for this process alone.
     fn lease(&self) -> Result<Lease, LeaseError> {
         Lease::take(self.account, self.hosts.rest(), self.credentials.key())
+    }
+
+    fn rescue(&self) -> RescueAccess {
+        RescueAccess {
+            account: self.account,
+            hosts: self.hosts.clone(),
+            credentials: self.credentials.clone(),
+            recv_window_ms: self.recv_window_ms,
+            create_recv_window_ms: self.create_recv_window_ms,
+        }
     }
 }
 
@@ -221,7 +245,7 @@ fn begin(
         None => Box::new(paper_venue(&prepared.opening.restored)),
         Some(access) => {
             let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
-            rescue = Some(rescue_options(&access, run, proxy, now.clone(), Closer::Guardian));
+            rescue = Some(rescue_options(&access.rescue(), run, proxy, now.clone(), Closer::Guardian));
             let options = account_options(access, feed.options(), &prepared.opening);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
@@ -274,13 +298,7 @@ fn listen(public: &PublicOptions, now: Now, wake: Wake, carries: bool) -> Result
 }
 
 /// A way of last resort to an account, with a client and budgets of its own.
-pub fn rescue_options(
-    access: &PrivateAccess,
-    run: RunId,
-    proxy: Option<String>,
-    now: Now,
-    by: Closer,
-) -> RescueOptions {
+pub fn rescue_options(access: &RescueAccess, run: RunId, proxy: Option<String>, now: Now, by: Closer) -> RescueOptions {
     let rest = RestOptions {
         base: access.hosts.rest().to_owned(),
         credentials: Some(access.credentials.clone()),

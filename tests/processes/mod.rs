@@ -46,6 +46,8 @@ pub fn tickdeck(sim: &Sim, folder: &Path, words: &[&str]) -> Command {
     ] {
         command.args(["--set", &format!("bybit.{key}={url}")]);
     }
+    // The lock of an account lies in the home directory: nothing of a test does.
+    command.env("HOME", folder);
     command.env("BYBIT_TESTNET_API_KEY", KEY).env("BYBIT_TESTNET_API_SECRET", SECRET);
     command.env("TICKDECK__MODEL__DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/models"));
     command.args(words);

@@ -22,8 +22,6 @@ pub enum Budget {
     Create,
     /// `order/cancel`.
     Cancel,
-    /// `order/cancel-all`.
-    CancelAll,
     /// `order/create-batch`; counts orders, not calls.
     CreateBatch,
     /// `order/cancel-batch`; counts orders, not calls.
@@ -52,12 +50,7 @@ impl Budget {
     /// Requests a second of the default tier; `None` where only the address counts.
     const fn per_second(self) -> Option<usize> {
         match self {
-            Self::Create
-            | Self::Cancel
-            | Self::CancelAll
-            | Self::CreateBatch
-            | Self::CancelBatch
-            | Self::PositionSettings => Some(10),
+            Self::Create | Self::Cancel | Self::CreateBatch | Self::CancelBatch | Self::PositionSettings => Some(10),
             Self::Realtime | Self::History | Self::Executions | Self::Positions | Self::Wallet => Some(50),
             Self::Transactions => Some(25),
             Self::Account => Some(5),
@@ -287,8 +280,8 @@ mod tests {
         limits.learn(T, Budget::History, Headers { limit: None, left: Some(0), reset: Some(T - Span(1)) });
         assert_eq!(count(&mut limits, T + Span::from_ms(1_050), Budget::History, Urgency::Reducing), 0);
         // A reset that lies absurdly far ahead is not believed.
-        limits.exhausted(T, Budget::CancelAll, Some(T + Span::from_secs(86_400)));
-        assert!(limits.take(T + Span::from_secs(2), Budget::CancelAll, 1, Urgency::Reducing).is_ok());
+        limits.exhausted(T, Budget::CancelBatch, Some(T + Span::from_secs(86_400)));
+        assert!(limits.take(T + Span::from_secs(2), Budget::CancelBatch, 1, Urgency::Reducing).is_ok());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What unlocks real money. A [`LiveKey`] has no other way into the world than through here, and nobody gets credentials
-//! of the live account without one. Three proofs are taken: the file says `live = true` ([`Allowed`]), a person typed the
+//! of the live account without one; what only tightens asks for no more than that ([`Locked::to_tighten`]). Three proofs are taken: the file says `live = true` ([`Allowed`]), a person typed the
 //! account's tail ([`Ceremony`]), and the venue said that the key may trade and may not take money out ([`Checked`]).
 
 use std::sync::Arc;
@@ -110,6 +110,12 @@ impl Locked {
     /// Is the account on this machine: a simulated exchange?
     pub const fn is_simulated(&self) -> bool {
         self.hosts.is_simulated()
+    }
+
+    /// Key pair and hosts for a kill and for a watchdog, which cancel and close and nothing else: no proof may stand between
+    /// them and the account.
+    pub fn to_tighten(self) -> (Arc<Credentials>, PrivateHosts) {
+        (self.credentials, self.hosts)
     }
 
     /// Asks the venue what the key may do (contract 8.10). One signed read; nothing is changed.

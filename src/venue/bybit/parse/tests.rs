@@ -252,7 +252,6 @@ fn read_all(text: &str) {
         let _ = market::system_status(&envelope);
         let _ = orders::accepted(&envelope);
         let _ = orders::batch(&envelope);
-        let _ = orders::cancelled_all(&envelope);
         let _ = orders::page(&envelope);
         let _ = orders::executions(&envelope);
         let _ = account::positions(&envelope);

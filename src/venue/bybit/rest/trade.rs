@@ -9,7 +9,7 @@ use crate::venue::bybit::codes::Op;
 use crate::venue::bybit::leave::Leave;
 use crate::venue::bybit::limits::{Budget, Urgency};
 use crate::venue::bybit::parse::rest::Envelope;
-use crate::venue::bybit::parse::rest::orders::{self as read, CancelledAll, OrderRef};
+use crate::venue::bybit::parse::rest::orders::{self as read, OrderRef};
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow};
 use crate::venue::bybit::parse::{Page, Rows};
 
@@ -212,14 +212,6 @@ impl Rest {
         let body = json!({ "category": "linear", "symbol": symbol, "orderId": order_id });
         let ask = self.write(Op::Cancel, "/v5/order/cancel", &body, Budget::Cancel);
         self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::accepted(envelope))).await
-    }
-
-    /// Asks for the end of every order of one instrument, conditional ones included, whoever made them. At most 500 at
-    /// random: ask until nothing is open (correction 8.6c).
-    pub async fn cancel_all(&self, symbol: &str) -> Result<CancelledAll, RestError> {
-        let body = json!({ "category": "linear", "symbol": symbol });
-        let ask = self.write(Op::Cancel, "/v5/order/cancel-all", &body, Budget::CancelAll);
-        self.once(&Ask { urgency: Urgency::Reducing, ..ask }, &|envelope| Ok(read::cancelled_all(envelope))).await
     }
 
     /// Open orders: all that are settled in USDT, newest first.

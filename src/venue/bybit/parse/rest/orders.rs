@@ -26,15 +26,6 @@ pub struct BatchItem {
     pub message: String,
 }
 
-/// What a cancel-all picked. On futures at most 500, at random (correction 8.6c): ask until nothing is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CancelledAll {
-    /// Orders that are being cancelled.
-    pub orders: Vec<OrderRef>,
-    /// The venue's own word for success; `None` where not sent.
-    pub success: Option<bool>,
-}
-
 /// `POST /v5/order/{create,cancel}`.
 pub fn accepted(envelope: &Envelope) -> OrderRef {
     order_ref(&Row(envelope.result()))
@@ -55,13 +46,6 @@ pub fn batch(envelope: &Envelope) -> Vec<BatchItem> {
             }
         })
         .collect()
-}
-
-/// `POST /v5/order/cancel-all`.
-pub fn cancelled_all(envelope: &Envelope) -> CancelledAll {
-    let result = envelope.result();
-    let orders = result.at("list").items().iter().map(|item| order_ref(&Row(item))).collect();
-    CancelledAll { orders, success: result.at("success").flag() }
 }
 
 /// `GET /v5/order/realtime` and `GET /v5/order/history`, newest first. An empty page is never a verdict about an order
