@@ -100,7 +100,9 @@ impl Ledger {
             return Ok(Some(latch.clone()));
         }
         let marked = self.marker.as_deref().and_then(marker::read);
-        Ok(latch(&self.connection)?.or(marked))
+        // A disk that failed took a kill to the marker only: it is more than an older trip in the ledger.
+        let stored = latch(&self.connection)?;
+        Ok(marked.clone().filter(Latch::is_kill).or(stored).or(marked))
     }
 
     /// Gives orders of earlier runs numbers of this run and remembers which they are.

@@ -201,7 +201,7 @@ impl Process {
             trained: String::new(),
         });
         // What `Ledger::latch` reads beside a file.
-        restored.latch = restored.latch.or_else(|| disk.marker.clone());
+        restored.latch = disk.marker.clone().filter(Latch::is_kill).or(restored.latch).or_else(|| disk.marker.clone());
         let (replies_in, replies) = sync_channel(1_024);
         let (thread, writer) = LedgerThread::over(disk, replies_in);
         let (tape, end) = TapeThread::over(Path::new("virtual.tape"));
