@@ -1,4 +1,4 @@
-//! A kill: from the key to the gate that is closed, and to the first cancel that arrives at the exchange, by the guardian of
+//! A kill: the gate that closes, the kill handed over to everybody, and the first cancel that arrives at the exchange, by the guardian of
 //! an engine that does not answer; idle, and while two threads take the processor and another client has used up the entry
 //! budget. Beside it the same two requests, list and cancel, by bare sockets in the same process.
 //! `cargo bench --bench kill`; figures are in docs/benchmarks.md.
@@ -26,13 +26,16 @@ const OPEN: &str = r#"{"symbol":"BTCUSDT","orderId":"a1","orderLinkId":"tt-00000
 
 fn main() {
     let venue = Venue::start();
+    gate();
     floor(&venue);
     kills(&venue, "idle");
     let stop = Arc::new(AtomicBool::new(false));
     let load = load(&venue, &stop);
     kills(&venue, "full load, entry budget used up");
     stop.store(true, Ordering::SeqCst);
-    load.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in load {
+        thread.join().unwrap();
+    }
 }
 
 /// Lists one open order until it is cancelled, and notes when the cancel arrives. Creates are refused: too many visits.
@@ -168,8 +171,22 @@ fn kills(venue: &Arc<Venue>, what: &str) {
         pulse.leaves();
         gate.ring();
     }
-    say(&format!("key to gate closed, {what}"), gates);
+    say(&format!("key to the kill handed over, {what}"), gates);
     say(&format!("key to first cancel at the exchange, {what}"), cancels);
+}
+
+/// The first act of a kill: from then on no opening order that was decided before passes.
+fn gate() {
+    let (_cockpit, end) = link();
+    let gate = end.gate();
+    let figures = (0..KILLS).map(|_| {
+        let pass = gate.pass(gate.epoch(), Duration::from_secs(60), false);
+        let began = Instant::now();
+        gate.shut();
+        assert!(!pass.stands());
+        began.elapsed().as_nanos() as u64
+    });
+    say("gate closed, and an order of before refused", figures.collect());
 }
 
 /// The same two requests by two sockets that stand ready.

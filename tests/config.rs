@@ -152,7 +152,7 @@ fn mistakes_are_named_with_place_key_and_help() {
         ),
         ("max_daily_loss = 5\n", "did you mean `risk.max_daily_loss`?"),
         ("[riks]\nx = 1\n", "config.toml:1: `riks`: no such section; did you mean [risk]?"),
-        ("[watchdog]\nclose = true\n", "this build does not have the watchdog"),
+        ("[metrics]\nlisten = \"x\"\n", "this build does not have the metrics listener"),
         ("[bybit]\nregion = \"mars\"\n", "\"mars\" is not one of \"global\""),
         ("[bybit]\nbook_depth = 25\n", "25 is not one of 1, 50, 200, 1000"),
         ("[bybit]\nrest_url = \"http://api.bybit.com\"\n", "http only on loopback"),
@@ -290,7 +290,8 @@ fn real_money_takes_nothing_over_from_the_limits_of_play_money() {
     let given = |text: &str| load(text).unwrap().config;
     let missing = given("[risk.live]\nmax_daily_loss = 5\n").limits_of(Account::Live).unwrap_err().to_string();
     assert!(missing.contains("max_order_notional") && !missing.contains("max_daily_loss"), "{missing}");
-    let all: String = LimitKey::all().map(|key| format!("{} = 7\n", key.name())).collect();
+    let all: Vec<String> = LimitKey::all().map(|key| format!("{} = 7", key.name())).collect();
+    let all = all.join("\n");
     let config = given(&format!("[strategy]\nentry_notional = 7\n[risk.live]\non_loss_trip = \"hold\"\n{all}"));
     let live = config.limits_of(Account::Live).unwrap();
     assert!(LimitKey::all().all(|key| live.get(key) == 7_000_000_000));

@@ -160,8 +160,7 @@ impl Recorder {
                 Effect::Ask => self.venue.ask(at),
                 Effect::Protect { symbol, protection } => self.venue.protect(at, symbol, protection),
                 Effect::CancelProtective { symbol, order } => self.venue.cancel_protective(at, symbol, &order),
-                Effect::Retry => {}
-                Effect::Record(_) | Effect::Note(_) => {}
+                Effect::Retry | Effect::TieOut | Effect::Record(_) | Effect::Note(_) => {}
             }
         }
     }

@@ -37,7 +37,8 @@ fn armed(folder: &Path) -> Driver {
     let Opening { restored, ledger, .. } =
         open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, "seed 7", START).unwrap();
     let parts = Parts {
-        venue: Some(paper_venue(&restored)),
+        venue: Some(Box::new(paper_venue(&restored))),
+        shadow: None,
         feed: Feed::Simulated(Box::new(SimulatedMarket::new(7, Weather::Calm, START))),
         inference: Inference::inline(setup.models),
         ledger: LedgerPort::Inline(Box::new(ledger)),

@@ -22,15 +22,21 @@ fn main() -> ExitCode {
         trial("the_exchange_goes_away_and_comes_back", (160, 45), goes_away_and_comes_back),
         trial("an_account_at_the_venue_trades_what_its_books_show", (160, 45), trades_at_the_venue),
         trial("an_exchange_that_is_not_there_says_so", (80, 24), not_there),
-        trial("from_one_account_to_another_and_back", (160, 45), |tmux| to_another_account(tmux)),
+        trial("from_one_account_to_another_and_back", (160, 45), to_another_account),
         trial("real_money_takes_its_ceremony", (160, 45), real_money),
         trial("real_money_from_the_start_on_a_small_screen", (80, 24), real_money_from_the_start),
-        trial("from_one_account_to_another_on_a_small_screen", (80, 24), |tmux| to_another_account(tmux)),
+        trial("from_one_account_to_another_on_a_small_screen", (80, 24), to_another_account),
     ];
     let headless = Trial::test("real_money_without_a_screen", || without_a_screen().map_err(Failed::from));
+    let paper = Trial::test("paper_sends_the_exchange_no_order", || paper_sends_nothing().map_err(Failed::from));
+    let second = Trial::test("a_second_engine_on_an_account_is_refused", || second_engine().map_err(Failed::from));
     let recording =
         Trial::test("a_recording_of_live_data_plays_again", || recording_plays_again().map_err(Failed::from));
-    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().chain([recording, headless]).collect()).exit_code()
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        trials.into_iter().chain([recording, headless, second, paper]).collect(),
+    )
+    .exit_code()
 }
 
 /// A simulated exchange in a process of its own.
@@ -150,6 +156,7 @@ fn trades_at_the_venue(tmux: &Tmux) -> Result<(), String> {
     exchange.script(tmux, "--mode testnet --practice")?;
     tmux.shows(&["SIM EXCHANGE", "BYBIT TESTNET", "PRACTICE", "balance 10000.00, 0 position(s)"])?;
     tmux.insist("A", "Esc stay disarmed")?;
+    tmux.insist("Space", "every check passed")?;
     tmux.insist("Enter", "● ARMED")?;
     // The models need more than a minute of market before they answer.
     for _ in 0..3 {
@@ -292,12 +299,8 @@ fn real_money_from_the_start(tmux: &Tmux) -> Result<(), String> {
 /// Arms a real account: the checklist, then the tail.
 fn arm_with_the_tail(tmux: &Tmux) -> Result<(), String> {
     tmux.insist("A", "Esc stay disarmed")?;
-    // Warnings are acknowledged one by one; Enter leads on once none is left.
-    for _ in 0..8 {
-        if tmux.insist("Space", "Enter arm").is_ok() {
-            break;
-        }
-    }
+    // Warnings are acknowledged one by one.
+    tmux.insist("Space", "every check passed")?;
     tmux.insist("Enter", "type LIVE ey01")?;
     tmux.shows(&["lapses in"])?;
     tmux.keys(&["-l", "LIVE ey01"])?;
@@ -331,6 +334,45 @@ fn without_a_screen() -> Result<(), String> {
     expect(&format!("{live} {run} {right}"), 4, "may WITHDRAW")?;
     exchange.faults(r#"{"withdrawing_key":false}"#)?;
     expect(&format!("{live} {run} {right} --arm --yes"), 0, "ARMED for")
+}
+
+/// Armed on paper, with the keys of every account at hand: its fills are our own, and the exchange hears of no order.
+fn paper_sends_nothing() -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let command = format!("exec env {} run --practice --arm --yes --for 100s", exchange.tickdeck());
+    let output = Process::new("sh").args(["-c", &command]).stdin(Stdio::null()).current_dir(folder.path()).output();
+    let text = String::from_utf8_lossy(&output.map_err(|e| e.to_string())?.stdout).into_owned();
+    let state = exchange.state()?;
+    let silent = state["requests"].as_array().is_some_and(Vec::is_empty);
+    if !silent || !text.contains("(taker)") {
+        return Err(format!("orders at the exchange: {}, and here: {text}", state["requests"]));
+    }
+    Ok(())
+}
+
+/// The same account from another data directory: refused while the first one runs.
+fn second_engine() -> Result<(), String> {
+    let exchange = Exchange::start("127.0.0.1:0")?;
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let command = |data: &str| {
+        let line = exchange.tickdeck().replace("--data-dir data", &format!("--data-dir {data}"));
+        let mut process = Process::new("sh");
+        process.args(["-c", &format!("exec env {line} run --mode testnet --for 60s")]).current_dir(folder.path());
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        process
+    };
+    let mut first = command("one").spawn().map_err(|e| e.to_string())?;
+    let mut lines = BufReader::new(first.stdout.take().ok_or("no stdout")?).lines().map_while(Result::ok);
+    let runs = lines.any(|line| line.contains("SAFE") || line.contains("UNKNOWN"));
+    let second = command("two").output().map_err(|e| e.to_string())?;
+    drop(first.kill());
+    drop(first.wait());
+    let told = String::from_utf8_lossy(&second.stderr);
+    if !runs || second.status.code() != Some(1) || !told.contains("another engine trades on this testnet account") {
+        return Err(format!("runs {runs}, {:?}: {told}", second.status));
+    }
+    Ok(())
 }
 
 fn recording_plays_again() -> Result<(), String> {

@@ -44,7 +44,8 @@ fn armed_demo() -> Snapshot {
     let Opening { restored, ledger, .. } =
         open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, "seed 7", start).unwrap();
     let parts = Parts {
-        venue: Some(paper_venue(&restored)),
+        venue: Some(Box::new(paper_venue(&restored))),
+        shadow: None,
         feed: Feed::Simulated(Box::new(SimulatedMarket::new(7, Weather::Calm, start))),
         inference: Inference::inline(setup.models),
         ledger: LedgerPort::Inline(Box::new(ledger)),

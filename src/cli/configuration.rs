@@ -93,7 +93,9 @@ fn check_hosts(global: &Global, config: &Config) -> Result<(), Failure> {
     if refused.len() == asked.len() {
         return Err(Failure::configuration(refused.join("\n")));
     }
-    refused.iter().for_each(|text| note(text));
+    for text in &refused {
+        note(text);
+    }
     Ok(())
 }
 

@@ -28,11 +28,11 @@ pub(super) struct Lines {
 impl Lines {
     /// Nothing printed yet. `arm_for`: arm once, for this long, as soon as every pre-flight check passes; real money takes
     /// `confirm` for it.
-    pub fn new(format: LineFormat, arm_for: Option<Span>, confirm: &Option<String>) -> Self {
+    pub fn new(format: LineFormat, arm_for: Option<Span>, confirm: Option<&String>) -> Self {
         Self {
             format,
             arm_for,
-            confirm: confirm.clone().unwrap_or_default(),
+            confirm: confirm.cloned().unwrap_or_default(),
             armed: Arc::default(),
             end: Arc::default(),
         }

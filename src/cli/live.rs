@@ -64,7 +64,7 @@ pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Fai
     let mut setup = place.setup(Account::Paper)?;
     setup.tape = Some(place.quota());
     setup.models.clear();
-    let lines = Lines::new(LineFormat::Text, None, &None);
+    let lines = Lines::new(LineFormat::Text, None, None);
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
     let wanted = LiveOptions { recording: true, ..wanted(&place, Account::Paper, &Typed::Text(""), false)? };
     let session = live_session(setup, wanted, shown, None).map_err(start_failure)?;

@@ -164,7 +164,8 @@ pub(super) fn replay(global: &Global, options: &ReplayOptions) -> Result<(), Fai
 
 pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(), Failure> {
     let place = Place::find(global)?;
-    let lines = Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), &global.confirm);
+    let lines =
+        Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), global.confirm.as_ref());
     let (armed, cockpit_end) = (lines.armed(), lines.end());
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
     let (session, pair) = if options.demo {

@@ -375,7 +375,8 @@ impl Config {
             max_hold: self.strategy.max_hold,
             stop: self.strategy.stop,
             take_profit: self.strategy.take_profit,
-            protect: self.protect,
+            // Real money never opens without a stop at the venue.
+            protect: Protect { required: self.protect.required || live, ..self.protect },
             close_only: self.strategy.close_only,
             on_loss_trip: if on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
             day_starts_at: day_starts_at.after_midnight_utc(now).0,

@@ -1,10 +1,10 @@
 //! What the venue says: order news, fills, funding, liquidations, statements - booked exactly, recorded, told.
 
 use super::Engine;
-use super::account::Holding;
+use super::account::{Holding, Residual, TieOut};
 use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
-use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement};
+use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement, Tally};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::num::{Money, Qty, Rate, Side};
@@ -217,6 +217,7 @@ impl Engine {
                     desk.danger = Some((*liquidation, *adl));
                 }
             }
+            AccountUpdate::TiedOut(tally) => self.take_tally(tally.as_ref(), out),
             AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
             AccountUpdate::Protected { symbol, side, fill, purpose } => {
                 let (level, kind) = match purpose {
@@ -277,6 +278,7 @@ impl Engine {
         self.doubt_protection();
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
+        self.opening_totals = *self.account.totals();
         if self.account.open().next().is_some() {
             self.control.flat_proven = None;
         }
@@ -309,6 +311,40 @@ impl Engine {
         self.tell(Level::Info, Kind::Account, None, text, out);
         self.observe_equity(out);
         self.ask(out);
+    }
+
+    /// Compares realised PnL, fees and funding with what the venue's own log adds up to. What it lists was told before it,
+    /// so that a difference is one: shown, recorded, and nothing opens while it is more than rounding.
+    fn take_tally(&mut self, tally: Option<&Tally>, out: &mut Effects) {
+        let asked = std::mem::take(&mut self.tie_out_asked);
+        let residual = tally.map(|tally| Residual::of(tally, self.account.totals(), &self.opening_totals));
+        let before = match self.tie_out {
+            TieOut::Known { residual, .. } => Some(residual),
+            TieOut::Nothing | TieOut::Unknown => None,
+        };
+        if before != residual || self.tie_out == TieOut::Unknown {
+            out.push(Effect::Record(Record::Residual(residual)));
+        }
+        self.tie_out = residual.map_or(TieOut::Unknown, |residual| TieOut::Known { at: self.now, residual });
+        if asked {
+            let text = match residual {
+                Some(residual) if residual == Residual::default() => "PnL ties out with the exchange's log".to_owned(),
+                Some(residual) => format!("the exchange's log less our books: {residual}"),
+                None => "PnL cannot be compared with the exchange's log now".to_owned(),
+            };
+            self.tell(Level::Info, Kind::Account, None, text, out);
+        }
+        let Some(residual) = residual else { return };
+        let is_old = |cause: &&ReduceCause| matches!(cause, ReduceCause::Residual(_));
+        let old: Vec<ReduceCause> = self.control.reducing.iter().filter(is_old).cloned().collect();
+        let fits = residual.is_within(self.settings.balance_tolerance);
+        let new = (!fits).then(|| ReduceCause::Residual(residual.to_string()));
+        for cause in old.iter().filter(|cause| new.as_ref() != Some(cause)) {
+            self.stop_reducing(cause, out);
+        }
+        if let Some(cause) = new {
+            self.start_reducing(&cause, out);
+        }
     }
 
     /// Compares our books with the venue's statement. The venue's reports arrive in order, so what it says here is

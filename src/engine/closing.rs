@@ -165,6 +165,9 @@ impl Engine {
             out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
         }
         self.pending.settle(|about| *about == About::Closing);
+        if self.is_venue_account() {
+            out.push(Effect::TieOut);
+        }
         let took = self.now.since(started);
         self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
         let text = if outside == 0 {

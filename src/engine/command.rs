@@ -55,6 +55,8 @@ pub enum Command {
         /// What it is for.
         command: Box<Self>,
     },
+    /// Compare realised PnL, fees and funding with the venue's own log of transactions now.
+    TieOut,
 }
 
 impl Command {
@@ -75,6 +77,7 @@ impl Command {
             Self::Present => "present",
             Self::Leaving(_) => "leaving",
             Self::RetryVenue => "retry-venue",
+            Self::TieOut => "tie-out",
             Self::Confirmed { command, .. } => command.word(),
         }
     }

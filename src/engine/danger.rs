@@ -220,7 +220,7 @@ impl Engine {
     }
 
     /// Is the account one of the venue's, so that what it states counts?
-    fn is_venue_account(&self) -> bool {
+    pub(super) fn is_venue_account(&self) -> bool {
         self.pair.account() != Account::Paper
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Holding;
+use super::account::{Holding, Residual};
 use super::event::{Baselines, Fill, FillKind};
 use super::features::FeatureFrame;
 use super::ids::{OrderSeq, Symbol};
@@ -27,6 +27,8 @@ pub enum Effect {
     Infer(Box<FeatureFrame>),
     /// Ask the venue for its statement (reconcile, proof of flat).
     Ask,
+    /// Ask the venue what its own log of transactions adds up to.
+    TieOut,
     /// Set what protects a position at the venue; what is absent stays as it is there. May be repeated freely.
     Protect {
         /// Instrument.
@@ -220,6 +222,8 @@ pub enum Record {
         /// Every open position; `None` leaves them as they are.
         holdings: Option<Vec<Holding>>,
     },
+    /// What the venue's log of transactions and our books differ by in this run; `None` where that is not known.
+    Residual(Option<Residual>),
     /// A command was carried out or refused.
     Operator {
         /// Command word.

@@ -13,6 +13,7 @@ use super::risk::limits::RiskLimits;
 use super::risk::state::Latch;
 use super::risk::verdict::DenialCode;
 use super::settings::Settings;
+use super::snapshot::Check;
 use super::time::{Span, Ts};
 
 /// One thing that happened. `step` takes it together with the local receive time.
@@ -42,6 +43,8 @@ pub enum Event {
     Tick,
     /// The run ended in an orderly way.
     Ended,
+    /// An edge says how its light of the checklist before arming stands, until it says otherwise.
+    Checked(Check),
 }
 
 /// What a run starts from.
@@ -386,6 +389,22 @@ pub enum AccountUpdate {
         /// The order's id.
         link_id: String,
     },
+    /// What the venue's own log of transactions adds up to since the opening. Told when it lists the executions that were
+    /// told here, so that both sums are of this moment; `None` where that cannot be known.
+    TiedOut(Option<Tally>),
+}
+
+/// Sums of the venue's log, in quote currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Realised PnL before fees and funding.
+    pub realised: Money,
+    /// Fees paid; rebates count negative.
+    pub fees: Money,
+    /// Funding received; paid funding counts negative.
+    pub funding: Money,
+    /// Everything else that moved the wallet: transfers, interest, trades of instruments outside this run.
+    pub moved: Money,
 }
 
 /// A protective order that waits at the venue. It carries no id of ours: instrument, the venue's id and its kind name it.

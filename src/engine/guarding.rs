@@ -11,7 +11,6 @@ use super::risk::exposure::Worst;
 use super::risk::limits::LimitKey;
 use super::risk::state::{Arming, LatchCause, ReduceCause};
 use super::risk::verdict::DenialCode;
-use super::snapshot::{Check, Health};
 use super::time::Span;
 
 /// Equity unknown for longer than this disarms: a person must look.
@@ -234,91 +233,9 @@ impl Engine {
         }
     }
 
-    /// The lights of the arming checklist; a `fail` refuses arming.
-    pub(super) fn preflight(&self) -> Vec<Check> {
-        let light = |name: &str, ok: bool, detail: String| Check {
-            name: name.into(),
-            health: if ok { Health::Ok } else { Health::Fail },
-            detail,
-        };
-        let age = self.feed_age();
-        let oldest = self.limits.span(LimitKey::MaxDataAgeMs);
-        let fresh = age.is_some_and(|age| age <= oldest);
-        let feed = age.map_or_else(|| "no market data".to_owned(), |age| format!("{age} old"));
-        let books = self.desks.iter().filter(|desk| desk.book.best().is_some()).count();
-        let mut checks = vec![
-            match &self.control.latch {
-                Some(latch) => light("latch", false, latch.cause.to_string()),
-                None => light("latch", true, "none".into()),
-            },
-            light("market feed", fresh, feed),
-            // A market without a book may be armed: every entry is then denied by name.
-            warn("books", books == self.desks.len(), format!("{books} of {} valid", self.desks.len())),
-            light(
-                "reconciled",
-                self.control.reconciled && self.differences().is_none(),
-                match self.differences() {
-                    _ if !self.control.reconciled => "waiting for the venue's statement".into(),
-                    Some(cause) => cause,
-                    None => "books agree".into(),
-                },
-            ),
-            light(
-                "close loop",
-                self.control.close.is_none(),
-                if self.control.close.is_none() { "none" } else { "still closing" }.into(),
-            ),
-            match self.equity_now() {
-                Some(equity) => light("equity", equity > Money::ZERO, format!("{equity:.2}")),
-                None => light("equity", false, "unknown: a position cannot be valued".into()),
-            },
-            warn(
-                "models",
-                !self.models.is_empty(),
-                if self.models.is_empty() {
-                    "none: nothing will be entered".into()
-                } else {
-                    format!("{} loaded", self.models.len())
-                },
-            ),
-        ];
-        if let Some(text) = self.warming_words() {
-            checks.push(warn("warm-up", false, format!("no signal {text}")));
-        }
-        if let Some(why) = self.arming_refused() {
-            checks.push(light("loss limits", false, why));
-        }
-        for cause in &self.control.reducing {
-            // A reason that covers everything refuses arming; one instrument's leaves the others tradable.
-            let everything = matches!(cause, ReduceCause::Venue { symbol: None, .. }) || self.desks.len() == 1;
-            let watchdog = matches!(cause, ReduceCause::Venue { code: DenialCode::WatchdogSilent, .. });
-            if watchdog {
-                checks.push(light("watchdog", false, cause.to_string()));
-                continue;
-            }
-            let hedged = matches!(cause, ReduceCause::Venue { code: DenialCode::PositionModeHedge, .. });
-            checks.push(if hedged || (everything && matches!(cause, ReduceCause::Venue { .. })) {
-                light("venue", false, cause.to_string())
-            } else {
-                warn("reducing", false, cause.to_string())
-            });
-        }
-        checks
-    }
-
-    /// What the venue's statement and our books do not agree on.
-    fn differences(&self) -> Option<String> {
-        let differs = |cause: &&ReduceCause| matches!(cause, ReduceCause::Mismatch(_) | ReduceCause::ExternalEquity);
-        self.control.reducing.iter().find(differs).map(ToString::to_string)
-    }
-
     /// Arming stays refused after a loss trip was reset, until the day turns or the limit is loosened.
     pub(super) fn arming_refused(&self) -> Option<String> {
         let spent = self.equity.baselines().is_some_and(|baselines| baselines.day_loss_spent);
         spent.then(|| "the day's loss limit was reached: arming waits for the next trading day, or for max_daily_loss to be raised".to_owned())
     }
-}
-
-fn warn(name: &str, ok: bool, detail: String) -> Check {
-    Check { name: name.into(), health: if ok { Health::Ok } else { Health::Warn }, detail }
 }

@@ -21,6 +21,7 @@ pub mod num;
 mod operating;
 pub mod orders;
 mod pending;
+pub mod preflight;
 pub mod protecting;
 pub mod risk;
 pub mod settings;
@@ -34,7 +35,7 @@ mod warming;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use account::{Account, EquityTracker};
+use account::{Account, EquityTracker, TieOut, Totals};
 use control::Control;
 use desk::Desk;
 use effect::{Effect, Effects, Record};
@@ -50,6 +51,7 @@ use risk::limits::RiskLimits;
 use risk::state::{Arming, Latch, LatchCause};
 use risk::verdict::DenialCode;
 use settings::Settings;
+use snapshot::Check;
 use time::{Span, Ts};
 
 /// The deciding part of a run. One entrance: [`Engine::step`].
@@ -90,6 +92,16 @@ pub struct Engine {
     clock_offset: Option<Span>,
     /// Open orders at the venue that are not ours.
     foreign_orders: u16,
+    /// What was booked in this run before the account was opened: the venue's log begins there.
+    opening_totals: Totals,
+    /// How our books stand against the venue's log of transactions.
+    tie_out: TieOut,
+    /// A person asked for it and waits for the answer.
+    tie_out_asked: bool,
+    /// Is the account at a venue, which is not this process?
+    at_venue: bool,
+    /// Lights of the checklist that edges light, by name.
+    edges: BTreeMap<String, Check>,
     /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
     protective: BTreeMap<OrderSeq, event::Protective>,
 }
@@ -139,6 +151,11 @@ impl Engine {
             feed_down: None,
             clock_offset: None,
             foreign_orders: 0,
+            opening_totals: Totals::default(),
+            tie_out: if restored.pair.account() == ids::Account::Paper { TieOut::Nothing } else { TieOut::Unknown },
+            tie_out_asked: false,
+            at_venue: !restored.account_known,
+            edges: BTreeMap::new(),
             protective: BTreeMap::new(),
         }
     }
@@ -157,6 +174,7 @@ impl Engine {
             Event::Link(link) => self.on_link(link, out),
             Event::Fault(fault) => self.on_fault(fault, out),
             Event::Hold(hold) => self.on_hold(hold, out),
+            Event::Checked(check) => self.on_checked(check, out),
             Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
             Event::Tick => self.on_tick(out),
             Event::Ended => self.write_baselines(out),

@@ -8,6 +8,7 @@ use super::effect::{Effect, Effects, Record};
 use super::ids::{OrderSeq, Symbol};
 use super::notice::{Kind, Level};
 use super::pending::About;
+use super::preflight::in_words;
 use super::risk::limits::{LimitKey, show};
 use super::risk::state::{Arming, Latch, LatchCause, ReduceCause};
 use super::snapshot::Health;
@@ -49,6 +50,7 @@ impl Engine {
                 return;
             }
             Command::RetryVenue => self.retry_venue(out),
+            Command::TieOut => self.ask_for_tie_out(out),
             Command::Present => return,
             Command::Leaving(how) => {
                 self.control.leaving = true;
@@ -84,7 +86,8 @@ impl Engine {
         if lasts.0 <= 0 {
             return Err("arming needs a duration".into());
         }
-        if let Some(fail) = self.preflight().into_iter().find(|check| check.health == Health::Fail) {
+        let checks = self.preflight();
+        if let Some(fail) = checks.iter().find(|check| check.health == Health::Fail) {
             return Err(format!("{}: {}", fail.name, fail.detail));
         }
         let until = self.now + lasts;
@@ -92,7 +95,7 @@ impl Engine {
         self.desks.iter_mut().for_each(|desk| desk.told = None);
         let text = format!("ARMED for {lasts}, until {}", until.clock());
         self.tell(Level::Info, Kind::State, None, text.clone(), out);
-        Ok(text)
+        Ok(format!("{text}; {}", in_words(&checks)))
     }
 
     /// Closes the gate for openings and cancels what opens. Exits go on.
@@ -150,6 +153,15 @@ impl Engine {
         let what = symbol.map_or_else(|| "all".to_owned(), |symbol| self.name(symbol).to_owned());
         self.begin_close(CloseWhy::Flatten, scope, out);
         Ok(format!("flattening {what}"))
+    }
+
+    fn ask_for_tie_out(&mut self, out: &mut Effects) -> Result<String, String> {
+        if !self.account.is_known() || !self.is_venue_account() {
+            return Err("there is no log of an exchange to compare with".into());
+        }
+        self.tie_out_asked = true;
+        out.push(Effect::TieOut);
+        Ok("compared with the exchange's log of transactions".into())
     }
 
     fn retry_venue(&mut self, out: &mut Effects) -> Result<String, String> {

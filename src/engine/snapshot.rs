@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::TieOut;
 use super::danger::DangerRow;
 use super::event::ModelInfo;
 use super::ids::{OrderSeq, Pair, Symbol};
@@ -131,6 +132,23 @@ pub struct Snapshot {
     pub pending_notice: Option<Notice>,
     /// Engine, feed, model and disk health.
     pub health: HealthView,
+    /// The paper venue beside a real account; filled in by the run.
+    pub shadow: Option<ShadowView>,
+}
+
+/// How far an account at the venue and the paper venue beside it differ on the same orders.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ShadowView {
+    /// Orders that both had.
+    pub orders: u32,
+    /// Part of them that filled at the venue, 0 to 1; `None` before the first order.
+    pub filled_here: Option<f64>,
+    /// The same on paper.
+    pub filled_paper: Option<f64>,
+    /// How much worse the venue's fills were than those on paper, in basis points, where both filled.
+    pub worse_bps: Option<f64>,
+    /// What paper made of them: balance and open positions, after fees.
+    pub paper_pnl: Money,
 }
 
 /// Events kept for the screen: an hour of a busy session, a few hundred kilobytes.
@@ -277,6 +295,8 @@ pub struct AccountView {
     pub fees: Money,
     /// Funding received (paid, when negative) in this run.
     pub funding: Money,
+    /// What the venue's log of transactions has more of realised, fees and funding.
+    pub tie_out: TieOut,
     /// Initial margin in use.
     pub margin_used: Money,
     /// Closed trades of this run.

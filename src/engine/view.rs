@@ -20,7 +20,8 @@ use super::time::Span;
 /// Ended orders shown below the working ones.
 const ENDED_SHOWN: usize = 20;
 /// Pre-flight checks that are shown as health too.
-const HEALTH_CHECKS: [&str; 6] = ["market feed", "books", "reconciled", "equity", "venue", "reducing"];
+const HEALTH_CHECKS: [&str; 8] =
+    ["market feed", "books", "reconciled", "equity", "venue", "reducing", "disk", "watchdog"];
 /// Candles and trades handed to a viewer.
 const CANDLES_SHOWN: usize = 240;
 const TRADES_SHOWN: usize = 60;
@@ -55,6 +56,7 @@ impl Engine {
             notices: self.notices.iter().cloned().collect(),
             pending_notice: self.pending.first().cloned(),
             health: self.health_view(),
+            shadow: None,
         }
     }
 
@@ -130,6 +132,7 @@ impl Engine {
             unrealised: self.account.unrealised(|symbol| self.mark(symbol)),
             fees: totals.fees,
             funding: totals.funding,
+            tie_out: self.tie_out,
             margin_used: self.margin_used(),
             trades: totals.trades,
             wins: totals.wins,
@@ -447,6 +450,7 @@ impl Engine {
             .preflight()
             .into_iter()
             .filter(|check| HEALTH_CHECKS.contains(&check.name.as_str()))
+            .filter(|check| check.health != Health::Skip)
             .map(|Check { name, health, detail }| HealthRow { name, health, detail })
             .collect();
         // An answer without a forecast says only that there is not enough history yet.

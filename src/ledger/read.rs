@@ -29,6 +29,7 @@ const EXPORTED: &[&str] = &[
     "latches",
     "releases",
     "operators",
+    "residuals",
     "baseline_minutes",
     "meta",
     "audit",
@@ -204,7 +205,8 @@ impl Reader {
         Ok(sheet)
     }
 
-    /// Realised PnL, fees and funding, exactly summed, with a total. Settlements of an ended market are counted.
+    /// Realised PnL, fees and funding, exactly summed, with a total; of an account of the venue also what its own log has
+    /// more. Settlements of an ended market are counted.
     pub fn pnl(&self, filter: &Filter, by: PnlBy) -> Result<Sheet, LedgerError> {
         let name = match by {
             PnlBy::Symbol => "symbol",
@@ -226,7 +228,34 @@ impl Reader {
             sheet.push(outside.row("(taken over from the venue)", second.map(|_| "")));
         }
         sheet.push(total.row("total", second.map(|_| "")));
+        if filter.symbol.is_none() && !self.env.ends_with("/paper") {
+            sheet.push(self.residual(filter, second.is_some())?);
+        }
         Ok(sheet)
+    }
+
+    /// What the venue's own log had more than our books, of the run asked for or the newest, when they were last compared.
+    fn residual(&self, filter: &Filter, two_keys: bool) -> Result<Vec<Cell>, LedgerError> {
+        let mut found = None;
+        if self.schema >= 3 {
+            let sql = "SELECT realised, fees, funding FROM residuals WHERE run = coalesce(?1,
+                    (SELECT run FROM runs ORDER BY started DESC LIMIT 1)) ORDER BY id DESC LIMIT 1";
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([&filter.run])?;
+            if let Some(row) = rows.next()? {
+                let text = |index: usize| row.get::<_, Option<String>>(index);
+                if let (Some(realised), Some(fees), Some(funding)) = (text(0)?, text(1)?, text(2)?) {
+                    let part = |text: &str| money(text, "residuals");
+                    found = Some((part(&realised)?, part(&fees)?, part(&funding)?));
+                }
+            }
+        }
+        let figures = match found {
+            Some((realised, fees, funding)) => [realised, fees, funding, realised - fees + funding].map(Cell::decimal),
+            None => [(); 4].map(|()| Cell::text("unknown")),
+        };
+        let keys = [Cell::text("residual")].into_iter().chain(two_keys.then(|| Cell::text("")));
+        Ok(keys.chain([Cell::Nothing, Cell::Nothing]).chain(figures).collect())
     }
 
     /// What the venue's balance changed by that no fill, fee or funding of ours explains: transfers, and its rounding. The
@@ -281,7 +310,12 @@ impl Reader {
 
     /// Every table with its name, whole, for `export`.
     pub fn tables(&self) -> Result<Vec<(&'static str, Sheet)>, LedgerError> {
-        let there = EXPORTED.iter().filter(|name| self.schema > 1 || **name != "audit");
+        let since = |name: &str| match name {
+            "audit" => 2,
+            "residuals" => 3,
+            _ => 1,
+        };
+        let there = EXPORTED.iter().filter(|name| self.schema >= since(name));
         there.map(|name| Ok((*name, self.table(name)?))).collect()
     }
 

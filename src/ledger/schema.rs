@@ -18,6 +18,7 @@ pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 const MIGRATIONS: &[Migration] = &[
     Migration { tables: FIRST, facts: FACTS, guarded: &[] },
     Migration { tables: SECOND, facts: &["audit"], guarded: STAMPED },
+    Migration { tables: THIRD, facts: &["residuals"], guarded: &["residuals"] },
 ];
 
 /// One step.
@@ -129,6 +130,14 @@ CREATE TRIGGER meta_env_no_update BEFORE UPDATE ON meta WHEN OLD.key = 'env'
 BEGIN SELECT RAISE(ABORT, 'a ledger never changes hands'); END;
 CREATE TRIGGER meta_env_no_delete BEFORE DELETE ON meta WHEN OLD.key = 'env'
 BEGIN SELECT RAISE(ABORT, 'a ledger never changes hands'); END;
+";
+
+/// What the venue's log of transactions had more than our books, where that was known: an observation, not chained.
+const THIRD: &str = "
+CREATE TABLE residuals (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
+    realised TEXT, fees TEXT, funding TEXT
+) STRICT;
 ";
 
 /// Brings a connection's schema up to this build's, in one transaction, and chains what is not chained yet.

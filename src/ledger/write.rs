@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::restore::{self, ENDED, RELEASED};
 use super::{Committed, Job, Ledger, LedgerError, RunRow, marker};
-use crate::engine::account::Holding;
+use crate::engine::account::{Holding, Residual};
 use crate::engine::effect::{NewOrder, Purpose, Record};
 use crate::engine::event::{Baselines, Fill, FillKind};
 use crate::engine::ids::{Account, OrderSeq, Symbol};
@@ -317,6 +317,7 @@ impl Desk<'_> {
                 [self.name(*symbol)?, if *released { "1" } else { "0" }],
             ),
             Record::Adopted { balance, holdings } => self.adopt(at, *balance, holdings.as_deref()),
+            Record::Residual(residual) => self.residual(at, residual.as_ref()),
             Record::Operator { command, outcome } => self.insert(
                 "INSERT INTO operators (env, run, at, command, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
                 at,
@@ -324,6 +325,23 @@ impl Desk<'_> {
             ),
             Record::Baselines(baselines) => self.baselines(at, baselines),
         }
+    }
+
+    fn residual(&self, at: Ts, residual: Option<&Residual>) -> Result<(), LedgerError> {
+        let text = |part: fn(&Residual) -> Money| residual.map(|residual| part(residual).to_string());
+        self.connection
+            .prepare_cached(
+                "INSERT INTO residuals (env, run, at, realised, fees, funding) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                self.stamp,
+                self.run,
+                at.0,
+                text(|residual| residual.realised),
+                text(|residual| residual.fees),
+                text(|residual| residual.funding)
+            ])?;
+        Ok(())
     }
 
     /// The venue's figures replace ours, as rows of their own: what was booked before stays as it was.

@@ -7,19 +7,24 @@ use std::time::Duration;
 
 use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
+use super::disk::DiskLight;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::files::ledger_path;
 use super::guardian::{self, GuardianOptions, Report};
 use super::inference::Inference;
+use super::lease::Lease;
 use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
+use super::shadow::Shadow;
 use super::stage::Stage;
 use super::start::{Opening, StartError, private_folder};
 use super::switch::Switch;
 use super::watchdog::link::{WatchdogPlan, Watched};
 use crate::engine::event::Restored;
 use crate::engine::ids::Pair;
+use crate::engine::preflight::WATCHDOG;
+use crate::engine::snapshot::{Check, Health};
 use crate::engine::time::{Span, Ts};
 use crate::ledger::LedgerThread;
 use crate::model::Model;
@@ -63,12 +68,18 @@ pub struct Plan<'a> {
     pub feed: Feed,
     /// Where orders go.
     pub venue: Box<dyn Venue>,
+    /// The paper venue beside a real account.
+    pub shadow: Option<Shadow>,
     /// Models.
     pub models: Vec<Box<dyn Model>>,
     /// Data directory.
     pub data_dir: &'a Path,
     /// The tape that is recorded ([`open_tape`]).
     pub tape: Option<TapeThread>,
+    /// Bytes that are to stay free on the disk.
+    pub min_free_bytes: u64,
+    /// The account at the venue, for this process alone.
+    pub lease: Option<Lease>,
     /// The way to another account, where there is one.
     pub switch: Option<Switch>,
     /// What the market is, for the banner.
@@ -101,14 +112,17 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         LedgerPort::Thread { thread: LedgerThread::spawn(ledger, sender)?, replies }
     };
     let pair = restored.pair;
+    let file = ledger_path(plan.data_dir, pair);
+    let disk = if plan.ledger_in_memory { None } else { Some(DiskLight::start(file.clone(), plan.min_free_bytes)?) };
     let parts = Parts {
         venue: Some(plan.venue),
+        shadow: plan.shadow,
         feed: plan.feed,
         inference,
         ledger,
         tape: plan.tape,
         decisions: DecisionLog::new(None),
-        latch_beside: (!plan.ledger_in_memory).then(|| (ledger_path(plan.data_dir, pair), pair)),
+        latch_beside: (!plan.ledger_in_memory).then_some((file, pair)),
         gate: stage.end.gate(),
         restored,
     };
@@ -129,13 +143,19 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
     let run = &parts.restored.run;
     let watched = plan.watchdog.map(|watchdog| Watched::start(&watchdog, run, pulse.clone())).transpose()?;
-    let driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
+    let mut driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
+    if watched.is_some() {
+        let detail = "acts when this process dies; its silence holds".to_owned();
+        driver.checked(Check { name: WATCHDOG.to_owned(), health: Health::Ok, detail });
+    }
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
     Ok(Session {
         driver,
         stage,
         switch: plan.switch,
         next: None,
+        disk,
+        lease: plan.lease,
         pulse,
         guardian: report,
         socket,

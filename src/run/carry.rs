@@ -69,7 +69,6 @@ impl Carry {
         match event {
             Event::Market(symbol, data) => self.before.entry(symbol).or_default().fold(at, data),
             Event::Link(Link::Clock(offset)) => self.clock = Some(offset),
-            Event::Link(Link::MarketAlive) => {}
             Event::Link(link @ Link::MarketUp) => self.link = Some(link),
             Event::Link(link @ Link::MarketDown(_)) => {
                 self.before.values_mut().for_each(Before::gap);

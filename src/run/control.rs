@@ -125,7 +125,7 @@ pub fn listen(path: &Path, options: ControlOptions) -> std::io::Result<()> {
                 return;
             }
             // One at a time, each for some seconds at most; whoever breaks off is gone.
-            drop(answer(stream, &options));
+            drop(answer(&stream, &options));
         }
     };
     std::thread::Builder::new().name("control".into()).spawn(serve)?;
@@ -141,11 +141,11 @@ pub fn close(path: &Path) {
 }
 
 #[cfg(unix)]
-fn answer(stream: std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
+fn answer(mut stream: &std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
     stream.set_read_timeout(Some(LINE_TAKES))?;
     stream.set_write_timeout(Some(LINE_TAKES))?;
     let mut line = String::new();
-    BufReader::new((&stream).take(LINE_MAX)).read_line(&mut line)?;
+    BufReader::new(stream.take(LINE_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Ask>(&line) {
         Ok(ask) if ask.v == VERSION => done(ask.verb, options),
         Ok(ask) => refused(format!("version {} is not known here, {VERSION} is", ask.v)),
@@ -153,7 +153,7 @@ fn answer(stream: std::os::unix::net::UnixStream, options: &ControlOptions) -> s
     };
     let mut text = serde_json::to_string(&answer)?;
     text.push('\n');
-    (&stream).write_all(text.as_bytes())
+    stream.write_all(text.as_bytes())
 }
 
 fn refused(why: String) -> Answer {

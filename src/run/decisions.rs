@@ -106,6 +106,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
         }
         Effect::CancelProtective { symbol, order } => write!(line, "{at} CANCEL-PROTECTIVE {} {order}", symbol.0),
         Effect::Retry => write!(line, "{at} RETRY"),
+        Effect::TieOut => write!(line, "{at} TIE-OUT"),
         Effect::Note(notice) => write!(line, "{at} NOTE {:?} {}", notice.kind, notice.text),
         Effect::Record(record) => match record {
             Record::Fill { order, symbol, side, fill, balance, position, .. } => write!(
@@ -127,6 +128,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             | Record::Funding { .. }
             | Record::Released { .. }
             | Record::Adopted { .. }
+            | Record::Residual(_)
             | Record::Baselines(_) => Ok(()),
         },
     }

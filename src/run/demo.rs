@@ -43,9 +43,10 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
     let seed = options.seed.unwrap_or_else(|| at.as_ms().unsigned_abs());
     let label = format!("seed {seed}");
     let opening = open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, &label, at)?;
+    let min_free_bytes = setup.tape.map_or(0, |quota| quota.min_free_bytes);
     let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, "simulated market", at)?;
     super::assemble::session(Plan {
-        venue: paper_venue(&opening.restored),
+        venue: Box::new(paper_venue(&opening.restored)),
         opening,
         begins,
         stage,
@@ -53,7 +54,10 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
         models: setup.models,
         data_dir: &setup.data_dir,
         tape,
+        shadow: None,
+        lease: None,
         switch: None,
+        min_free_bytes,
         label,
         simulated_venue: false,
         ledger_in_memory: false,

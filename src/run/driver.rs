@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::decisions::DecisionLog;
 use super::feed::Feed;
 use super::inference::Inference;
+use super::shadow::Shadow;
 use crate::engine::Engine;
 use crate::engine::command::Command;
 use crate::engine::effect::{Effect, Effects, NewOrder, Purpose, Record};
@@ -19,6 +20,7 @@ use crate::engine::ids::{Account, Market, OrderSeq, Pair, RunId, Seq, order_link
 use crate::engine::notice::Notice;
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::state::Latch;
+use crate::engine::snapshot::{Check, ShadowView};
 use crate::engine::time::{Span, Ts};
 use crate::gate::{Epoch, Gate, Pass};
 use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
@@ -56,6 +58,8 @@ pub struct Parts {
     pub inference: Inference,
     /// Where orders go; `None` in an audit replay.
     pub venue: Option<Box<dyn Venue>>,
+    /// The paper venue beside a real account.
+    pub shadow: Option<Shadow>,
     /// The ledger.
     pub ledger: LedgerPort,
     /// The tape that is being written.
@@ -76,6 +80,7 @@ pub struct Driver {
     feed: Feed,
     inference: Inference,
     venue: Option<Box<dyn Venue>>,
+    shadow: Option<Shadow>,
     ledger: LedgerPort,
     tape: Option<TapeThread>,
     tape_lost: bool,
@@ -115,6 +120,7 @@ impl Driver {
             feed: parts.feed,
             inference: parts.inference,
             venue: parts.venue,
+            shadow: parts.shadow,
             ledger: parts.ledger,
             tape: parts.tape,
             tape_lost: false,
@@ -176,6 +182,10 @@ impl Driver {
     pub const fn feed(&self) -> &Feed {
         &self.feed
     }
+    /// How far the venue and the paper venue beside it differ.
+    pub fn shadow(&self) -> Option<ShadowView> {
+        self.shadow.as_ref().map(Shadow::view)
+    }
     /// The decision log.
     pub const fn decisions(&self) -> &DecisionLog {
         &self.decisions
@@ -235,6 +245,9 @@ impl Driver {
     }
 
     fn do_next(&mut self, due: Ts) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.advance(due);
+        }
         if self.next_tick <= due {
             let at = self.next_tick;
             self.next_tick = at + self.interval;
@@ -247,6 +260,9 @@ impl Driver {
             if let Some((at, event)) = self.feed.pop() {
                 if let (Some(venue), Event::Market(symbol, data)) = (&mut self.venue, &event) {
                     venue.on_market(at, *symbol, data);
+                }
+                if let (Some(shadow), Event::Market(symbol, data)) = (&mut self.shadow, &event) {
+                    shadow.on_market(at, *symbol, data);
                 }
                 self.dispatch(at, event);
             }
@@ -274,6 +290,11 @@ impl Driver {
     /// Something the person must know that is nobody's fault: shown, not acted upon.
     pub fn tell(&mut self, text: String) {
         self.dispatch(self.now, Event::Told(text));
+    }
+
+    /// How an edge's light of the checklist stands.
+    pub fn checked(&mut self, check: Check) {
+        self.dispatch(self.now, Event::Checked(check));
     }
 
     /// An edge forbids opening for a named reason, or lifts that.
@@ -334,6 +355,9 @@ impl Driver {
         self.now = self.now.max(at);
         let at = self.now;
         self.seq += 1;
+        if let (Some(shadow), Event::Order(update)) = (&mut self.shadow, &event) {
+            shadow.on_news(at, update);
+        }
         let was_open = self.engine.may_open();
         self.engine.step(at, &event, &mut self.effects);
         if was_open && !self.engine.may_open() {
@@ -370,6 +394,11 @@ impl Driver {
                 Effect::Ask => {
                     if let Some(venue) = &mut self.venue {
                         venue.ask(at);
+                    }
+                }
+                Effect::TieOut => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.tie_out(at);
                     }
                 }
                 Effect::Protect { symbol, protection } => {
@@ -473,6 +502,9 @@ impl Driver {
             Ok(()) => {
                 let link_id = order_link_id(self.account, &self.run, order);
                 venue.submit(self.now, approved, &link_id, pass);
+                if let Some(shadow) = &mut self.shadow {
+                    shadow.submit(self.now, approved);
+                }
                 OrderNews::Sent
             }
         };
@@ -520,6 +552,9 @@ impl Driver {
             self.withhold(order, "cancelled before it was sent");
         } else if let Some(venue) = &mut self.venue {
             venue.cancel(at, order);
+            if let Some(shadow) = &mut self.shadow {
+                shadow.cancel(at, order);
+            }
         }
     }
 

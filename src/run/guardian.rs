@@ -4,8 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
 
 use super::pulse::{Life, Pulse};
 use crate::engine::ids::Pair;
@@ -27,6 +30,8 @@ const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
 const LATCH_WITHIN: Duration = Duration::from_secs(1);
 /// Connection and clock are kept fresh this often: the first cancel of a kill must not wait for either.
 const WARM_EVERY: Duration = Duration::from_secs(20);
+/// How often a first step that waits looks for another kill.
+const AGAIN_EVERY: Duration = Duration::from_millis(50);
 /// Longest step of one kind before it begins anew.
 const STEP_MAX: Duration = Duration::from_secs(600);
 
@@ -90,8 +95,10 @@ struct Guardian {
     options: GuardianOptions,
     rescue: Option<Rescue>,
     report: Report,
-    /// Kills of runs before this one on the same gate: of other accounts.
-    kills: u64,
+    /// Kills whose first step has been done, and whose latch has been looked after. Those of runs before this one on the
+    /// same gate were of other accounts.
+    stepped: AtomicU64,
+    latched: AtomicU64,
 }
 
 /// Starts the guardian. It ends when the run ends in order, or with the process.
@@ -101,7 +108,8 @@ pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
     let (kills, closes) = (options.gate.kills(), options.gate.closes());
     report.change(|done| (done.has_venue, done.kills, done.closes) = (rescue.is_some(), kills, closes));
     options.board.report(Vec::new());
-    let guardian = Arc::new(Guardian { options, rescue, report: report.clone(), kills });
+    let guardian =
+        Arc::new(Guardian { options, rescue, report: report.clone(), stepped: kills.into(), latched: kills.into() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watch = move || runtime.block_on(guardian.watch());
     std::thread::Builder::new().name("guardian".into()).spawn(watch)?;
@@ -111,34 +119,51 @@ pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
 /// What of the requests so far has been begun.
 #[derive(Default)]
 struct Begun {
-    kills: u64,
-    death: bool,
+    step: Option<JoinHandle<()>>,
+    latch: Option<JoinHandle<()>>,
     cut_off: Option<Instant>,
     warmed: Option<Instant>,
+}
+
+/// While it lives, the engine's own closing orders stay back.
+struct Guarding<'a>(&'a Gate);
+
+impl<'a> Guarding<'a> {
+    fn new(gate: &'a Gate) -> Self {
+        gate.guard(true);
+        Self(gate)
+    }
+}
+
+impl Drop for Guarding<'_> {
+    fn drop(&mut self) {
+        self.0.guard(false);
+    }
 }
 
 impl Guardian {
     async fn watch(self: Arc<Self>) {
         let (gate, pulse) = (&self.options.gate, &self.options.pulse);
-        let mut begun = Begun { kills: self.kills, ..Begun::default() };
+        let mut begun = Begun::default();
         let mut closing = None;
         loop {
             if pulse.life() == Life::Leaving {
                 // The next run's guardian may wait for what this one was woken by.
                 return gate.ring();
             }
+            // A key that is held down asks again and again: one step of each kind runs, and heeds the last.
             let kills = gate.kills();
-            if kills > begun.kills {
-                begun.kills = kills;
-                tokio::spawn(self.clone().first_step(kills, false));
-                tokio::spawn(self.clone().latch_soon());
+            let dead = pulse.life() == Life::Dead && !self.report.get().death;
+            let free = |task: &Option<JoinHandle<()>>| task.as_ref().is_none_or(JoinHandle::is_finished);
+            if free(&begun.step) && self.rescue.is_some() && (kills > self.stepped.load(Ordering::SeqCst) || dead) {
+                begun.step = Some(tokio::spawn(self.clone().first_step()));
             }
-            if pulse.life() == Life::Dead && !begun.death {
-                begun.death = true;
-                tokio::spawn(self.clone().first_step(kills, true));
+            if free(&begun.latch) && kills > self.latched.load(Ordering::SeqCst) {
+                begun.latch = Some(tokio::spawn(self.clone().latch_soon()));
             }
-            let over = closing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
-            if over && let Some((closes, why, scope)) = self.must_close(&mut begun) {
+            if free(&closing)
+                && let Some((closes, why, scope)) = self.must_close(&mut begun)
+            {
                 closing = Some(tokio::spawn(self.clone().second_step(closes, why, scope)));
             }
             self.warm(&mut begun);
@@ -203,18 +228,38 @@ impl Guardian {
         )
     }
 
-    /// Every order that can open is cancelled, and once more after the last that was on its way must have arrived.
-    async fn first_step(self: Arc<Self>, kills: u64, death: bool) {
+    /// Every order that can open is cancelled; what was on its way when the gate closed may arrive after a list was read, but
+    /// not later than its window allows, so the list is read again then. A kill meanwhile begins it anew.
+    async fn first_step(self: Arc<Self>) {
         let Some(rescue) = &self.rescue else { return };
-        let ours = self.options.pulse.ours().unwrap_or_default();
-        let ending = rescue.first_step(&Whose::Ours(ours), STEP_MAX, &mut self.receipt()).await;
-        self.report.change(|done| {
-            if ending.no_openings {
-                done.kills = done.kills.max(kills);
+        let (gate, pulse) = (&self.options.gate, &self.options.pulse);
+        let mut receipt = self.receipt();
+        loop {
+            let (kills, death) = (gate.kills(), pulse.life() == Life::Dead);
+            let whose = Whose::Ours(pulse.ours().unwrap_or_default());
+            let mut ending = rescue.cancel_openings(&whose, STEP_MAX, &mut receipt).await;
+            let settled = Instant::now() + rescue.in_flight();
+            while ending.no_openings && gate.kills() == kills && Instant::now() < settled {
+                tokio::time::sleep(AGAIN_EVERY).await;
             }
-            done.death |= death;
-            done.left = ending.left;
-        });
+            if gate.kills() != kills {
+                continue;
+            }
+            if ending.no_openings {
+                ending = rescue.cancel_openings(&whose, STEP_MAX, &mut receipt).await;
+            }
+            self.report.change(|done| {
+                if ending.no_openings {
+                    done.kills = done.kills.max(kills);
+                }
+                done.death |= death;
+                done.left = ending.left;
+            });
+            self.stepped.store(kills, Ordering::SeqCst);
+            if gate.kills() == kills {
+                return;
+            }
+        }
     }
 
     /// Closes and proves. The engine's own closing orders stay back meanwhile.
@@ -222,9 +267,10 @@ impl Guardian {
         let Some(rescue) = &self.rescue else { return };
         let mut receipt = self.receipt();
         receipt.note(&format!("takes over: {why}"));
-        self.options.gate.guard(true);
-        let ending = rescue.close(&Whose::Ours(scope.clone()), STEP_MAX, &mut receipt).await;
-        self.options.gate.guard(false);
+        let ending = {
+            let _guarding = Guarding::new(&self.options.gate);
+            rescue.close(&Whose::Ours(scope.clone()), STEP_MAX, &mut receipt).await
+        };
         self.report.change(|done| {
             if ending.flat.is_some() {
                 done.closes = done.closes.max(closes);
@@ -249,8 +295,9 @@ impl Guardian {
     /// The marker holds the latch that the engine has not made durable. Writing it may hang like any disk: on a thread of
     /// its own, and nothing waits for it.
     async fn latch_soon(self: Arc<Self>) {
+        let (pulse, kills) = (&self.options.pulse, self.options.gate.kills());
         tokio::time::sleep(LATCH_WITHIN).await;
-        let pulse = &self.options.pulse;
+        self.latched.store(kills, Ordering::SeqCst);
         if pulse.is_durable() {
             return;
         }

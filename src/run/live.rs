@@ -7,11 +7,14 @@ use std::sync::Arc;
 use super::assemble::{Plan, Shown, open_tape};
 use super::feed::{Feed, LiveFeed};
 use super::files::ledger_path;
+use super::lease::{Lease, LeaseError};
 use super::session::Session;
+use super::shadow::Shadow;
 use super::stage::{Left, Stage};
 use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
 use super::watchdog::link::WatchdogPlan;
+use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -74,10 +77,20 @@ pub struct Prepared {
     models: Vec<Box<dyn Model>>,
     data_dir: PathBuf,
     tape: Option<TapeThread>,
+    min_free_bytes: u64,
     public: PublicOptions,
     private: Option<PrivateAccess>,
+    lease: Option<Lease>,
+    paper_balance: Money,
     watchdog: Option<WatchdogPlan>,
     recording: bool,
+}
+
+impl PrivateAccess {
+    /// Takes the account for this process alone.
+    fn lease(&self) -> Result<Lease, LeaseError> {
+        Lease::take(self.account, self.hosts.rest(), self.credentials.key())
+    }
 }
 
 impl Prepared {
@@ -101,6 +114,7 @@ impl Prepared {
             // Real money is never without its stop, whatever the file says.
             setup.settings.protect.required = true;
         }
+        let lease = options.private.as_ref().map(PrivateAccess::lease).transpose()?;
         let pair = Pair::bybit(account);
         let mut public = options.public;
         if !options.recording {
@@ -112,6 +126,7 @@ impl Prepared {
         let mut opening = opening(pair, &public.symbols, &setup, at, options.recording)?;
         opening.troubles.extend(options.private.iter().flat_map(|private| private.notes.clone()));
         let source = format!("bybit {}", public.hosts.linear());
+        let min_free_bytes = setup.tape.map_or(0, |quota| quota.min_free_bytes);
         let tape = open_tape(&opening.restored, &setup.data_dir, setup.tape, &source, at)?;
         Ok(Self {
             opening,
@@ -119,8 +134,11 @@ impl Prepared {
             models: setup.models,
             data_dir: setup.data_dir,
             tape,
+            min_free_bytes,
             public,
             private: options.private,
+            lease,
+            paper_balance: setup.balance,
             watchdog: options.watchdog,
             recording: options.recording,
         })
@@ -197,9 +215,10 @@ fn begin(
     };
     let begins = feed.hand_over(prepared.at, prepared.opening.restored.holdings.is_empty());
     let simulated_venue = prepared.public.hosts.is_simulated();
+    let shadow = prepared.private.is_some().then(|| shadow(&prepared.opening.restored, prepared.paper_balance));
     let mut rescue = None;
     let venue: Box<dyn Venue> = match prepared.private {
-        None => paper_venue(&prepared.opening.restored),
+        None => Box::new(paper_venue(&prepared.opening.restored)),
         Some(access) => {
             let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
             rescue = Some(rescue_options(&access, run, proxy, now.clone(), Closer::Guardian));
@@ -210,6 +229,7 @@ fn begin(
     };
     super::assemble::session(Plan {
         venue,
+        shadow,
         opening: prepared.opening,
         begins,
         stage,
@@ -217,6 +237,8 @@ fn begin(
         models: prepared.models,
         data_dir: &prepared.data_dir,
         tape: prepared.tape,
+        min_free_bytes: prepared.min_free_bytes,
+        lease: prepared.lease,
         switch,
         label: String::new(),
         simulated_venue,
@@ -225,6 +247,12 @@ fn begin(
         watchdog: prepared.watchdog,
         shown,
     })
+}
+
+/// The paper venue beside an account at the venue: flat, with a new paper account's balance.
+fn shadow(restored: &Restored, balance: Money) -> Shadow {
+    let beside = Restored { balance, holdings: Vec::new(), ..restored.clone() };
+    Shadow::new(paper_venue(&beside), balance)
 }
 
 /// Said when one account followed another.

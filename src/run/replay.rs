@@ -165,6 +165,8 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
         stage,
         switch: None,
         next: None,
+        disk: None,
+        lease: None,
         pulse: Pulse::default(),
         guardian: Report::default(),
         socket: None,
@@ -198,6 +200,7 @@ fn audit_driver(tape: TapeFeed, restored: Restored, start: Ts, decisions: Decisi
         feed: Feed::Tape(Box::new(tape)),
         inference: Inference::Taped,
         venue: None,
+        shadow: None,
         ledger: LedgerPort::None,
         tape: None,
         decisions,
@@ -220,7 +223,8 @@ fn start_inline(
     // The run id is part of no decision, but it is part of order link ids: the same tape gives the same run.
     opening.restored.run = crate::engine::ids::RunId::new(start.as_ms(), 0);
     let parts = Parts {
-        venue: Some(paper_venue(&opening.restored)),
+        venue: Some(Box::new(paper_venue(&opening.restored))),
+        shadow: None,
         feed,
         inference: Inference::inline(setup.models),
         ledger: LedgerPort::Inline(Box::new(opening.ledger)),

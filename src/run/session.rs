@@ -6,9 +6,11 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::clock::wall;
+use super::disk::DiskLight;
 use super::driver::Driver;
 use super::feed::Feed;
 use super::guardian::Report;
+use super::lease::Lease;
 use super::live::Prepared;
 use super::pulse::Pulse;
 use super::stage::{Left, Stage};
@@ -86,6 +88,10 @@ pub struct Session {
     pub switch: Option<Switch>,
     /// The run that comes after this one.
     pub next: Option<Prepared>,
+    /// The account at the venue, held until the run has ended.
+    pub lease: Option<Lease>,
+    /// The light of the disk; none where nothing is kept.
+    pub disk: Option<DiskLight>,
     /// Its signs of life.
     pub pulse: Pulse,
     /// What the guardian has done.
@@ -182,12 +188,13 @@ impl Session {
             Outcome::Switched(account) => account.word(),
         };
         if let Some(watched) = &self.watched {
-            watched.goodbye(self.leaves());
+            watched.goodbye(&self.leaves());
         }
         if let Some(socket) = &self.socket {
             super::control::close(socket);
         }
         let finished = self.driver.finish(word);
+        drop(self.lease.take());
         let next = self.next.take().zip(self.switch.as_ref().map(Switch::again));
         if next.is_none() {
             self.stage.end.end();
@@ -267,6 +274,9 @@ impl Session {
             if away >= STOPPED_MIN {
                 self.driver.fault(Fault::Stopped(away));
             }
+        }
+        if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
+            self.driver.checked(check);
         }
         self.look_at_watchdog(state);
         self.driver.collect();
@@ -597,6 +607,7 @@ impl Session {
             (state.rate.since, state.rate.steps) = (now, self.driver.steps());
         }
         snapshot.session.market_label.clone_from(&self.label);
+        snapshot.shadow = self.driver.shadow();
         snapshot.session.simulated_venue = self.simulated_venue;
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());

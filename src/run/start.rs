@@ -14,7 +14,6 @@ use crate::engine::time::{Span, Ts};
 use crate::ledger::{Ledger, LedgerError, RunRow};
 use crate::model::Model;
 use crate::tape::Quota;
-use crate::venue::Venue;
 use crate::venue::paper::{PaperSettings, PaperVenue};
 
 /// What configuration decides about a run.
@@ -58,6 +57,9 @@ pub enum StartError {
     /// The exchange client could not even be made.
     #[error(transparent)]
     Exchange(#[from] crate::venue::bybit::rest::RestError),
+    /// The account is another engine's.
+    #[error(transparent)]
+    Lease(#[from] super::lease::LeaseError),
     /// The screen.
     #[error(transparent)]
     Screen(#[from] crate::tui::UiError),
@@ -213,13 +215,13 @@ fn tighter(file: &RiskLimits, by_hand: &[(crate::engine::risk::limits::LimitKey,
 }
 
 /// The paper venue of a run.
-pub fn paper_venue(restored: &Restored) -> Box<dyn Venue> {
+pub fn paper_venue(restored: &Restored) -> PaperVenue {
     let settings = PaperSettings {
         latency: restored.settings.paper_latency,
         taker_fee: restored.settings.taker_fee,
         maker_fee: restored.settings.maker_fee,
     };
-    Box::new(PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings))
+    PaperVenue::new(settings, restored.instruments.clone(), restored.balance, &restored.holdings)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::engine::command::Command;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{
     AccountUpdate, Bar, Baselines, EarlierOrder, Event, Fault, Fill, FillKind, Hold, HorizonForecast, Link, MarketData,
-    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Protective, Restored, Statement, Ticker, Trade,
+    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Protective, Restored, Statement, Tally, Ticker,
+    Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
@@ -194,6 +195,8 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             low: false,
             empty: true,
         })),
+        Event::Account(AccountUpdate::TiedOut(Some(Tally { realised: Money::from_units(3), ..Tally::default() }))),
+        Event::Account(AccountUpdate::TiedOut(None)),
         Event::Account(AccountUpdate::Fees {
             symbol: Symbol(1),
             maker: Rate::from_raw(-50_000),

@@ -218,6 +218,7 @@ const fn closes_block(event: &Event) -> bool {
         | Event::Fault(_)
         | Event::Hold(_)
         | Event::Told(_)
+        | Event::Checked(_)
         | Event::Ended => true,
         Event::Market(..) | Event::Predicted(_) | Event::Link(_) | Event::Tick => false,
     }

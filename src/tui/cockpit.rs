@@ -353,6 +353,7 @@ impl Cockpit {
             Id::Acknowledge => {
                 out.extend(live.pending_notice.as_ref().map(|n| Request::Command(Command::Acknowledge(n.id))));
             }
+            Id::TieOut => out.push(Request::Command(Command::TieOut)),
             Id::RetryVenue => out.push(Request::Command(Command::RetryVenue)),
             Id::CancelOrder => self.cancel_order(key, live, now_ms, out),
             Id::Quit if validity::risk_is_on(live) => self.open(quit::Quit::new(live), key, now_ms),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::state::UiState;
+use crate::engine::account::TieOut;
 use crate::engine::danger::Danger;
 use crate::engine::ids::{Account, Market};
 use crate::engine::risk::verdict::DenialCode;
@@ -101,6 +102,11 @@ pub fn retry_venue(snapshot: &Snapshot, _: &UiState) -> Validity {
         DenialCode::TABLE.iter().any(|(named, text, _)| text == code && named.may_be_retried())
     });
     unless(!refused, "the exchange refuses neither this address nor the key")
+}
+
+/// The account is the exchange's.
+pub fn tie_out(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.account.tie_out == TieOut::Nothing, "there is no log of an exchange to compare with")
 }
 
 /// The selected position is ours.

@@ -24,6 +24,8 @@ pub trait Venue: Send {
     fn cancel(&mut self, at: Ts, order: OrderSeq);
     /// Asks for the venue's own statement of the account.
     fn ask(&mut self, at: Ts);
+    /// Asks what the venue's own log of transactions adds up to.
+    fn tie_out(&mut self, at: Ts);
     /// Sets what protects a position; what is absent stays as it is. May be repeated freely.
     fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection);
     /// Cancels a protective order by the venue's id; may be repeated freely.
@@ -51,6 +53,7 @@ impl Venue for paper::PaperVenue {
     fn ask(&mut self, at: Ts) {
         Self::ask(self, at);
     }
+    fn tie_out(&mut self, _: Ts) {}
     fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection) {
         Self::protect(self, at, symbol, protection);
     }

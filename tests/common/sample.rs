@@ -4,6 +4,7 @@
 // Not every test that includes this file uses every state; invented numbers that do not parse are a defect of the test.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use tickdeck::engine::account::TieOut;
 use tickdeck::engine::danger::{Danger, DangerLevel, DangerRow};
 use tickdeck::engine::event::ModelInfo;
 use tickdeck::engine::ids::{OrderSeq, Pair, Symbol};
@@ -69,6 +70,7 @@ pub fn sample() -> Snapshot {
         limits: limits(),
         notices: notices(),
         pending_notice: None,
+        shadow: None,
         health: health(),
     }
 }
@@ -110,6 +112,7 @@ fn account() -> AccountView {
         })
         .collect();
     AccountView {
+        tie_out: TieOut::Nothing,
         equity: Some(money("10412.37")),
         balance: money("10408.32"),
         day_pnl: Some(money("82.11")),
@@ -572,6 +575,7 @@ pub fn empty() -> Snapshot {
         row.verdict = Verdict::Waiting;
     }
     snapshot.account = AccountView {
+        tie_out: TieOut::Nothing,
         equity: Some(money("10000")),
         balance: money("10000"),
         day_pnl: Some(Money::ZERO),

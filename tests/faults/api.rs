@@ -250,6 +250,8 @@ impl Reads {
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
             Ask::Standing => Box::pin(async move { Some(Done::Standing(opening::standing(&api).await)) }),
             Ask::Retry => Box::pin(async move { Some(Done::Retried(api.sync_clock().await)) }),
+            // The log is not simulated here: it stays unknown.
+            Ask::Log { read_to, .. } => Box::pin(async move { Some(Done::Log(read_to, Err(lost_read()))) }),
             // Not offered everywhere.
             Ask::Fees => Box::pin(async { Some(Done::Fees(Ok(Vec::new()))) }),
             Ask::Rules(symbol, _) => Box::pin(async move { Some(Done::Rules(symbol, Err(lost_read()))) }),

@@ -88,6 +88,12 @@ impl Venue for Port {
         client.runner.ask(&moment);
         client.settle();
     }
+    fn tie_out(&mut self, _: Ts) {
+        let mut client = self.0.lock().unwrap();
+        let moment = client.moment;
+        client.runner.tie_out(&moment);
+        client.settle();
+    }
     fn retry(&mut self, _: Ts) {
         let mut client = self.0.lock().unwrap();
         client.runner.retry();
@@ -218,6 +224,7 @@ impl Process {
             feed: quiet_feed(),
             inference: Inference::Taped,
             venue: Some(Box::new(Port(client.clone()))),
+            shadow: None,
             ledger: LedgerPort::Thread { thread, replies },
             tape: Some(tape),
             decisions: DecisionLog::new(None),

@@ -148,6 +148,7 @@ pub fn calm() -> Snapshot {
             unrealised: Some(Money::ZERO),
             fees: Money::ZERO,
             funding: Money::ZERO,
+            tie_out: tickdeck::engine::account::TieOut::Nothing,
             margin_used: Money::ZERO,
             trades: 0,
             wins: 0,
@@ -164,6 +165,7 @@ pub fn calm() -> Snapshot {
         notices: vec![notice(1, Level::Info, "started")],
         danger: vec![],
         pending_notice: None,
+        shadow: None,
         health: HealthView::default(),
     }
 }

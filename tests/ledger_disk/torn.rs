@@ -95,7 +95,7 @@ pub fn every_byte() {
     };
     assert_eq!(attempt(&log, "whole"), Some(BEFORE + 3));
     // Every byte where `TICKDECK_EVERY_BYTE` is set; else so many of them, spread over all parts of frames and their headers.
-    let step = if std::env::var_os("TICKDECK_EVERY_BYTE").is_some() { 1 } else { (log.len() - from) / SAMPLES | 1 };
+    let step = if std::env::var_os("TICKDECK_EVERY_BYTE").is_some() { 1 } else { ((log.len() - from) / SAMPLES) | 1 };
     let mut found = std::collections::BTreeSet::new();
     for at in (from..log.len()).step_by(step) {
         found.insert(attempt(&log[..at], &format!("cut at {at}")));

@@ -229,7 +229,7 @@ impl Rig {
                 self.venue.cancel_protective(self.now, symbol, &order);
                 self.swept.push(order);
             }
-            Effect::Retry => {}
+            Effect::Retry | Effect::TieOut => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }

@@ -8,9 +8,11 @@
 mod equity;
 mod holding;
 pub mod margin;
+mod residual;
 
 pub use equity::EquityTracker;
 pub use holding::{Booked, Holding};
+pub use residual::{Residual, TieOut};
 
 use super::event::Fill;
 use super::ids::Symbol;

@@ -86,6 +86,8 @@ pub enum ReduceCause {
     Tape(String),
     /// Equity changed and fills, fees and funding do not explain it.
     ExternalEquity,
+    /// Our PnL and the venue's log of transactions do not tie out.
+    Residual(String),
     /// The venue, or the way to it, forbids opening.
     Venue {
         /// Name of the reason.
@@ -113,7 +115,7 @@ impl ReduceCause {
     pub const fn symbol(&self) -> Option<Symbol> {
         match self {
             Self::LimitExceeded { symbol, .. } | Self::Venue { symbol, .. } => *symbol,
-            Self::Mismatch(_) | Self::Tape(_) | Self::ExternalEquity => None,
+            Self::Mismatch(_) | Self::Tape(_) | Self::ExternalEquity | Self::Residual(_) => None,
         }
     }
 }
@@ -124,6 +126,7 @@ impl fmt::Display for ReduceCause {
             Self::LimitExceeded { limit, .. } => write!(f, "{limit} below what is used"),
             Self::Mismatch(what) => write!(f, "mismatch: {what}"),
             Self::Tape(why) => write!(f, "tape: {why}"),
+            Self::Residual(what) => write!(f, "PnL does not tie out: the venue's log has {what} more than our books"),
             Self::ExternalEquity => write!(f, "equity changed from outside"),
             Self::Venue { code, detail, .. } => write!(f, "{}: {detail}", code.text()),
         }

@@ -146,10 +146,10 @@ impl Watched {
     }
 
     /// The run ends in order and leaves this: the watchdog goes without doing anything.
-    pub fn goodbye(&self, leaves: Vec<String>) {
+    pub fn goodbye(&self, leaves: &[String]) {
         let since = Boot::now();
         // A beat may be on its way; a watchdog that does not read holds up no end for longer than this.
-        while !self.say(&Word::Bye(leaves.clone())) && since.elapsed() < GOODBYE_TAKES {
+        while !self.say(&Word::Bye(leaves.to_vec())) && since.elapsed() < GOODBYE_TAKES {
             std::thread::park_timeout(Duration::from_millis(1));
         }
         if let Ok(mut pipe) = self.0.pipe.try_lock() {

@@ -27,7 +27,7 @@ const VERSION: u32 = 1;
 /// How often it looks at the time.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A watchdog that was away itself for so long gives the engine its whole deadline anew.
-const AWAY: Duration = Duration::from_millis(1_000);
+const AWAY: Duration = Duration::from_secs(1);
 /// The engine says hello within this, or it never will.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
 /// Longest try of each step.

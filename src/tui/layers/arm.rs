@@ -92,20 +92,22 @@ impl Layer for Arm {
         }
         dialog.pair("for", format!("{}, then it disarms by itself", snapshot.state.arm_for));
         dialog.gap();
-        for check in &snapshot.state.preflight {
-            let (word, tone) = match check.health {
-                Health::Ok => ("ok  ", Tone::Plain),
-                Health::Warn if self.is_acknowledged(check) => ("[x] ", Tone::Plain),
-                Health::Warn => ("warn", Tone::Warn),
-                Health::Fail => ("FAIL", Tone::Danger),
-                Health::Skip => ("skip", Tone::Dim),
-            };
-            dialog.row(format!("{word}  {}  {}", check.name, check.detail), tone);
-        }
-        dialog.gap();
         match ready {
             Some(why) => dialog.row(why, Tone::Warn),
             None => dialog.row("every check passed", Tone::Good),
+        }
+        // What keeps from arming comes first: a small screen shows no more than that.
+        for health in [Health::Fail, Health::Warn, Health::Ok, Health::Skip] {
+            for check in snapshot.state.preflight.iter().filter(|check| check.health == health) {
+                let (word, tone) = match health {
+                    Health::Ok => ("ok  ", Tone::Plain),
+                    Health::Warn if self.is_acknowledged(check) => ("[x] ", Tone::Plain),
+                    Health::Warn => ("warn", Tone::Warn),
+                    Health::Fail => ("FAIL", Tone::Danger),
+                    Health::Skip => ("skip", Tone::Dim),
+                };
+                dialog.row(format!("{word}  {}  {}", check.name, check.detail), tone);
+            }
         }
         dialog
     }

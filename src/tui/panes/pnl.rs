@@ -2,10 +2,12 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use super::{Pane, PaneId, Scene};
+use crate::engine::account::{Residual, TieOut};
 use crate::engine::num::Money;
-use crate::engine::snapshot::AccountView;
+use crate::engine::snapshot::{AccountView, ShadowView};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::pen::{Pen, columns};
 use crate::tui::widgets::{curve, figures};
@@ -29,7 +31,9 @@ impl Pane for Pnl {
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let (account, theme) = (&scene.snapshot.account, scene.theme);
-        let text_rows = area.height.min(3);
+        let shadow = scene.snapshot.shadow.as_ref();
+        let residual = account.tie_out != TieOut::Nothing;
+        let text_rows = area.height.min(3 + u16::from(residual) + u16::from(shadow.is_some()));
         let plot = Rect { height: area.height - text_rows, ..area };
         if plot.height > 0 {
             draw_curve(account, plot, theme, buffer);
@@ -47,8 +51,33 @@ impl Pane for Pnl {
             ],
             theme,
         );
-        pen.text(0, 2, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        let mut row = 2;
+        if residual {
+            let (figures, style) = residuals(account.tie_out, theme);
+            pen.text(0, row, area.width, &figures, style, theme.glyphs.ellipsis);
+            row += 1;
+        }
+        pen.text(0, row, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        if let Some(shadow) = shadow {
+            pen.text(0, row + 1, area.width, &beside_paper(shadow, account), theme.dim, theme.glyphs.ellipsis);
+        }
     }
+}
+
+/// What the exchange's log has more than our books of each figure above, and when that was last known.
+fn residuals(tie_out: TieOut, theme: &Theme) -> (String, Style) {
+    let TieOut::Known { at, residual } = tie_out else {
+        return ("residual ? (not compared with the exchange's log)".to_owned(), theme.dim);
+    };
+    let amount = figures::signed_money;
+    let text = format!(
+        "residual realised {} fees {} fund {} at {}",
+        amount(residual.realised),
+        amount(residual.fees),
+        amount(residual.funding),
+        at.clock()
+    );
+    (text, if residual == Residual::default() { theme.dim } else { theme.warn })
 }
 
 /// Labels and amounts from the left; an amount that does not fit is left out whole.
@@ -67,6 +96,23 @@ fn amounts(pen: &mut Pen<'_>, y: u16, parts: &[(&str, Option<Money>, bool)], the
         x = pen.put(x, y, label, theme.dim) + 1;
         x = pen.put(x, y, &text, style) + 2;
     }
+}
+
+/// What paper made of the same orders: `paper +1.20 (here +1.05) · 0.4bp worse · filled 96/99%`.
+fn beside_paper(shadow: &ShadowView, account: &AccountView) -> String {
+    if shadow.orders == 0 {
+        return "paper beside it: no order yet".to_owned();
+    }
+    let paper = figures::signed_money(shadow.paper_pnl);
+    let made = account.unrealised.map(|open| account.realised + open - account.fees + account.funding);
+    let here = figures::or_unknown(made, figures::signed_money);
+    let price = shadow.worse_bps.map_or_else(
+        || "no fill in both".to_owned(),
+        |bps| format!("{}bp {}", figures::plain(bps.abs(), 1), if bps >= 0.0 { "worse" } else { "better" }),
+    );
+    let percent = |part: Option<f64>| part.map_or_else(|| "?".to_owned(), |part| figures::plain(part * 100.0, 0));
+    let (filled, on_paper) = (percent(shadow.filled_here), percent(shadow.filled_paper));
+    format!("paper {paper} (here {here}) · {price} · filled {filled}/{on_paper}%")
 }
 
 fn trades(account: &AccountView) -> String {
@@ -107,4 +153,20 @@ fn draw_curve(account: &AccountView, area: Rect, theme: &Theme, buffer: &mut Buf
     let plot = Rect { x: area.x + labels + 1, width: area.width.saturating_sub(labels + 1), ..area };
     let newest = changes.last().copied().unwrap_or(0.0);
     curve::draw(&changes, theme.signed(newest), &theme.glyphs, plot, buffer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::time::Ts;
+
+    #[test]
+    fn a_residual_is_written_with_its_time_and_unknown_as_unknown() {
+        let theme = Theme::default();
+        assert!(residuals(TieOut::Unknown, &theme).0.starts_with("residual ?"));
+        let residual = Residual { fees: Money::parse("-0.02").unwrap(), ..Residual::default() };
+        let (text, style) = residuals(TieOut::Known { at: Ts(0), residual }, &theme);
+        assert_eq!(text, "residual realised 0.00 fees -0.02 fund 0.00 at 00:00:00");
+        assert_eq!(style, theme.warn);
+    }
 }

@@ -215,15 +215,15 @@ impl PrivateHosts {
 
     /// Would the overrides be taken for this account? Asked without a key; what it would name stays unnamed.
     pub fn check(account: &PrivateAccount, overrides: &Overrides) -> Result<(), HostError> {
-        Self::of(account, Region::Global, overrides).map(drop)
+        Self::of(*account, Region::Global, overrides).map(drop)
     }
 
     /// The same for an account of a region; only live accounts have one.
     pub fn of_region(credentials: &Credentials, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
-        Self::of(credentials.account(), region, overrides)
+        Self::of(*credentials.account(), region, overrides)
     }
 
-    fn of(account: &PrivateAccount, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
+    fn of(account: PrivateAccount, region: Region, overrides: &Overrides) -> Result<Self, HostError> {
         let own = |rest: &str, stream: &str| (format!("https://{rest}"), format!("wss://{stream}"));
         let (family, (rest, stream)) = match account {
             PrivateAccount::Demo => (DEMO, own("api-demo.bybit.com", "stream-demo.bybit.com")),

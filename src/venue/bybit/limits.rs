@@ -40,6 +40,8 @@ pub enum Budget {
     PositionSettings,
     /// `account/wallet-balance`.
     Wallet,
+    /// `account/transaction-log`.
+    Transactions,
     /// Everything else that is signed.
     Account,
     /// Public data.
@@ -57,6 +59,7 @@ impl Budget {
             | Self::CancelBatch
             | Self::PositionSettings => Some(10),
             Self::Realtime | Self::History | Self::Executions | Self::Positions | Self::Wallet => Some(50),
+            Self::Transactions => Some(25),
             Self::Account => Some(5),
             Self::Market => None,
         }

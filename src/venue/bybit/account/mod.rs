@@ -2,11 +2,13 @@
 //! ([`desk`]); sockets and requests run beside it and report to it.
 
 pub mod desk;
+mod lights;
 pub mod opening;
 pub mod requests;
 pub mod runner;
 pub(super) mod stream;
 mod task;
+mod tying;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -154,6 +156,9 @@ impl Venue for BybitVenue {
     fn ask(&mut self, _: Ts) {
         // Without a task there is no answer, and the hold below says why.
         let _asked = self.command(Command::Ask);
+    }
+    fn tie_out(&mut self, _: Ts) {
+        let _asked = self.command(Command::TieOut);
     }
     fn protect(&mut self, _: Ts, symbol: Symbol, protection: Protection) {
         // Without a task nothing is done, and the hold below says why.

@@ -40,6 +40,10 @@ pub struct Opened {
 pub struct Standing {
     /// What the person should know.
     pub notes: Vec<String>,
+    /// What of it is about the key.
+    pub key_notes: Vec<String>,
+    /// May the key take money out?
+    pub may_withdraw: bool,
     /// Why the key cannot trade, if so.
     pub cannot_trade: Option<String>,
     /// Why nothing may open in an account of this kind, if so.
@@ -62,13 +66,18 @@ pub struct Before {
 pub struct Names {
     ours: String,
     this_run: String,
+    real: bool,
 }
 
 impl Names {
     /// Of this account and run.
     pub fn new(account: Account, run: &RunId) -> Self {
         let ours = format!("t{}-", account.letter());
-        Self { this_run: format!("{ours}{run}-"), ours }
+        Self { this_run: format!("{ours}{run}-"), ours, real: account == Account::Live }
+    }
+    /// Is it real money?
+    pub const fn are_real(&self) -> bool {
+        self.real
     }
     /// Is it the id of an order of ours, of whichever run?
     pub fn is_ours(&self, link_id: &str) -> bool {
@@ -114,7 +123,10 @@ pub async fn open(rest: &impl Api, scope: &Scope, earlier: &[EarlierOrder]) -> R
 /// Reads what key and account allow. Nothing is changed: that is `doctor --fix`, which asks.
 pub async fn standing(rest: &impl Api) -> Result<Standing, RestError> {
     let mut standing = Standing::default();
-    standing.cannot_trade = check_key(&rest.key_info().await?, &mut standing.notes);
+    let key = rest.key_info().await?;
+    standing.may_withdraw = key.may_withdraw();
+    standing.cannot_trade = check_key(&key, &mut standing.key_notes);
+    standing.notes.clone_from(&standing.key_notes);
     if let Ok(info) = rest.account_info().await {
         check_margin(&info, &mut standing);
     }

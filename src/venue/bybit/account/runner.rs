@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, Found, Reading, Request};
+use super::lights::{key_light, leverage_light};
 use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
+use super::tying::Tying;
 use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{EarlierOrder, Event};
+use crate::engine::event::{EarlierOrder, Event, Fault};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -17,7 +19,7 @@ use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
 use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::FeeRow;
+use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
 use crate::venue::bybit::parse::rest::orders::OrderRef;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
 use crate::venue::bybit::rest::RestError;
@@ -37,6 +39,9 @@ const FEES_EVERY: Span = Span::from_secs(3_600);
 const RULES_PAUSE: Span = Span::from_secs(30);
 /// A refusal that concerns an instrument or the account holds this long, then it is tried again.
 const REFUSAL_HOLDS: Span = Span::from_secs(300);
+/// An order with our prefix that was created this soon after we looked may have been on its way from a run before us; a
+/// later one was made by an engine that trades beside us.
+const ON_ITS_WAY: Span = if cfg!(test) { Span::from_ms(300) } else { Span::from_secs(10) };
 
 /// What time it is, and whether the venue listens to this address at all.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +89,15 @@ pub enum Ask {
     Fees,
     /// Read the rules of an instrument.
     Rules(Symbol, String),
+    /// Read the log of transactions between two moments on the venue's clock, ms; known up to `read_to`.
+    Log {
+        /// From here.
+        from_ms: i64,
+        /// To here.
+        to_ms: i64,
+        /// The venue's time when it was asked for.
+        read_to: Ts,
+    },
     /// Measure the venue's clock.
     Clock,
     /// Ask for the end of an order of an earlier run: instrument, its id. The next reading shows what became of it.
@@ -111,6 +125,8 @@ pub enum Done {
     Retried(Result<(), RestError>),
     /// What the account pays.
     Fees(Result<Vec<FeeRow>, RestError>),
+    /// The log of transactions up to a moment on the venue's clock.
+    Log(Ts, Result<Rows<TransactionRow>, RestError>),
     /// The rules of an instrument; `None` where it is not listed.
     Rules(Symbol, Result<Option<Instrument>, RestError>),
 }
@@ -119,10 +135,14 @@ pub enum Done {
 #[derive(Debug)]
 pub struct Runner {
     symbols: Vec<String>,
-    desk: Desk,
+    pub(super) desk: Desk,
     names: Names,
     /// Orders of earlier runs that turned up, by id.
     earlier: BTreeSet<String>,
+    /// When the account was first looked at, on the venue's clock.
+    opened_at: Option<Ts>,
+    /// Another engine was seen.
+    another: bool,
     up: bool,
     /// An opening or a reading is under way.
     reading: bool,
@@ -138,6 +158,7 @@ pub struct Runner {
     clock_at: Ts,
     /// When fees are read again; not before the account is known.
     fees_at: Option<Ts>,
+    pub(super) tying: Tying,
     /// When an instrument's rules were read after a refusal.
     rules_read: BTreeMap<Symbol, Ts>,
     /// Orders of earlier runs, to be asked about with the opening.
@@ -147,7 +168,7 @@ pub struct Runner {
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
     requests: Vec<Request>,
-    asks: Vec<Ask>,
+    pub(super) asks: Vec<Ask>,
 }
 
 impl Runner {
@@ -163,6 +184,8 @@ impl Runner {
             open_with: before.orders,
             heard: before.heard,
             earlier: BTreeSet::new(),
+            opened_at: None,
+            another: false,
             up: false,
             reading: false,
             behind: Some(Ts(0)),
@@ -172,6 +195,7 @@ impl Runner {
             balance: None,
             clock_at: now + CLOCK_EVERY,
             fees_at: None,
+            tying: Tying::default(),
             rules_read: BTreeMap::new(),
             lifts: BTreeMap::new(),
             requests: Vec::new(),
@@ -204,8 +228,14 @@ impl Runner {
     /// When [`Self::on_time`] has something to do.
     pub fn next_due(&self) -> Option<Ts> {
         let lift = self.lifts.values().min().copied();
-        let due =
-            [self.desk.next_due(), self.read_at.filter(|_| !self.reading), Some(self.clock_at), self.fees_at, lift];
+        let due = [
+            self.desk.next_due(),
+            self.read_at.filter(|_| !self.reading),
+            Some(self.clock_at),
+            self.fees_at,
+            lift,
+            self.tying.due(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -279,6 +309,7 @@ impl Runner {
         if self.fees_at.is_some_and(|due| due <= now) {
             self.read_fees(now);
         }
+        self.tie_when_due(at);
         if self.read_at.is_some_and(|due| due <= now) && !self.reading {
             self.read_at = None;
             self.start_reading(at);
@@ -308,13 +339,18 @@ impl Runner {
         self.asks.push(Ask::Retry);
     }
 
+    /// The log of transactions is wanted.
+    pub fn tie_out(&mut self, at: &Moment) {
+        self.tying.ask(at.now);
+    }
+
     /// Something may have been missed: the books are compared with the account before it counts as reached.
-    fn fall_behind(&mut self, at: &Moment) {
+    pub(super) fn fall_behind(&mut self, at: &Moment) {
         self.behind = Some(at.now);
         self.asked.get_or_insert(at.now);
     }
 
-    fn read_soon(&mut self, due: Ts) {
+    pub(super) fn read_soon(&mut self, due: Ts) {
         self.read_at = Some(self.read_at.map_or(due, |before| before.min(due)));
     }
 
@@ -393,6 +429,7 @@ impl Runner {
             }
             Heard::Orders(rows) => {
                 self.note_odd(at, rows.odd.len());
+                self.look_for_another(&rows.good);
                 rows.good.iter().for_each(|row| self.desk.on_order(now, row));
             }
             Heard::Executions(rows) => {
@@ -452,6 +489,7 @@ impl Runner {
                 self.desk.tell(format!("tried once more: {error}"));
             }
             Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
+            Done::Log(read_to, log) => self.on_log(at, read_to, log),
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
             Done::Rules(symbol, Ok(Some(rules))) => {
                 self.desk.tell_rules(symbol, rules);
@@ -495,9 +533,11 @@ impl Runner {
             self.desk.tell(note.clone());
         }
         self.on_standing(opened.standing);
+        self.desk.tell_event(Event::Checked(leverage_light(&opened.reading)));
         self.read_fees(now);
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
+        self.opened_at = Some(opened.reading.began_at);
         self.balance = Some(opened.reading.balance);
         // Pushes that came meanwhile are read again.
         self.fall_behind(at);
@@ -505,6 +545,7 @@ impl Runner {
     }
 
     fn on_standing(&mut self, standing: Standing) {
+        self.desk.tell_event(Event::Checked(key_light(&standing, self.names.are_real())));
         self.hold(DenialCode::VenueKeyRefused, None, Source::Key, standing.cannot_trade);
         self.hold(DenialCode::VenueRefused, None, Source::Kind, standing.wrong_kind);
     }
@@ -528,17 +569,21 @@ impl Runner {
             return;
         }
         self.asked = None;
-        self.behind = None;
+        let was_behind = self.behind.take().is_some();
         self.balance = Some(reading.balance);
         self.desk.state(reading);
         // Last: nothing opens on books that were not compared.
         if self.up {
             self.unreachable(None);
         }
+        if was_behind {
+            self.tying.ask(now);
+        }
     }
 
     /// Orders of ours of an earlier run that turn up late end like those that the opening found.
     fn cancel_earlier(&mut self, reading: &Reading) {
+        self.look_for_another(&reading.open);
         let open = reading.open.iter().filter(|row| row.status.is_open() && self.names.are_earlier(row));
         let mut turned_up = Vec::new();
         for row in open {
@@ -551,6 +596,22 @@ impl Runner {
         for text in turned_up {
             self.desk.tell(text);
         }
+    }
+
+    /// An order of ours, of another run and made after we came: two engines trade on one account, and neither's limits hold.
+    /// Both trip, because neither can know which of them should.
+    fn look_for_another(&mut self, rows: &[OrderRow]) {
+        let Some(opened) = self.opened_at.filter(|_| !self.another) else { return };
+        let after = (opened + ON_ITS_WAY).as_ms();
+        let theirs = rows.iter().find(|row| self.names.are_earlier(row) && row.created_ms.is_some_and(|ms| ms > after));
+        let Some(row) = theirs else { return };
+        self.another = true;
+        let link = row.link_id.as_deref().unwrap_or_default();
+        let why = format!(
+            "another engine trades on this account (its order {link} in {}): stop one of them, then reset",
+            row.symbol
+        );
+        self.desk.tell_event(Event::Fault(Fault::Internal(why)));
     }
 
     /// The account could not be read: nothing opens, and it is tried again.

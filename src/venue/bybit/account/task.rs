@@ -41,6 +41,8 @@ pub enum Command {
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
+    /// Read the log of transactions.
+    TieOut,
     /// The private stream's task ends, as if it had failed.
     #[cfg(test)]
     EndStream,
@@ -164,6 +166,7 @@ impl Task {
             Command::CancelProtective(symbol, order) => self.runner.cancel_protective(&at, symbol, order),
             Command::Ask => self.runner.ask(&at),
             Command::Retry => self.runner.retry(),
+            Command::TieOut => self.runner.tie_out(&at),
             #[cfg(test)]
             Command::EndStream => self.side.abort_all(),
         }
@@ -331,6 +334,13 @@ impl Task {
                 tokio::spawn(async move {
                     let rules = rest.rules(&name).await;
                     owed.pay(Done::Rules(symbol, rules));
+                });
+            }
+            Ask::Log { from_ms, to_ms, read_to } => {
+                let owed = Owed::new(done, Done::Log(read_to, Err(lost_read())));
+                tokio::spawn(async move {
+                    let log = rest.transactions(from_ms, to_ms).await;
+                    owed.pay(Done::Log(read_to, log));
                 });
             }
             Ask::Clock => drop(tokio::spawn(async move { rest.sync_clock().await.ok() })),

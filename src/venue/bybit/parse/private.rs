@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::reply::Reply;
-use super::rows::{self, ExecutionRow, FastExecution, OrderRow, PositionRow, WalletRow};
+use super::rows::{ExecutionRow, FastExecution, OrderRow, PositionRow, WalletRow};
 use super::tree::{self, Bad, Node, Row};
 use super::{Odd, Rows};
 
@@ -42,13 +42,13 @@ pub fn parse(text: &str) -> Result<Private<'_>, Odd> {
     // All-in-one topics and those of one category look alike but for a suffix (correction 13.0b).
     let mut parts = topic.split('.');
     match (parts.next(), parts.next()) {
-        (Some("order"), _) => pushed(&frame, "order", rows::order).map(Private::Orders),
+        (Some("order"), _) => pushed(&frame, "order", OrderRow::read).map(Private::Orders),
         (Some("execution"), Some("fast")) => {
-            pushed(&frame, "fast execution", rows::fast_execution).map(Private::FastExecutions)
+            pushed(&frame, "fast execution", FastExecution::read).map(Private::FastExecutions)
         }
-        (Some("execution"), _) => pushed(&frame, "execution", rows::execution).map(Private::Executions),
-        (Some("position"), _) => pushed(&frame, "position", rows::position).map(Private::Positions),
-        (Some("wallet"), _) => pushed(&frame, "wallet", rows::wallet).map(Private::Wallets),
+        (Some("execution"), _) => pushed(&frame, "execution", ExecutionRow::read).map(Private::Executions),
+        (Some("position"), _) => pushed(&frame, "position", PositionRow::whole).map(Private::Positions),
+        (Some("wallet"), _) => pushed(&frame, "wallet", WalletRow::read).map(Private::Wallets),
         _ => Ok(Private::Other(topic)),
     }
 }

@@ -274,6 +274,28 @@ impl<'de> Deserialize<'de> for Node<'de> {
     }
 }
 
+/// A kind of row: each field stands once, with its meaning, its type and how it is read.
+macro_rules! row {
+    (
+        $(#[$about:meta])*
+        struct $name:ident of $row:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $read:expr,)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl $name {
+            /// Reads one; the error names the field that is missing or unreadable.
+            pub(in crate::venue::bybit::parse) fn read($row: &Row) -> Result<Self, Bad> {
+                Ok(Self { $($field: $read,)* })
+            }
+        }
+    };
+}
+pub(super) use row;
+
 struct Nodes;
 
 impl<'de> Visitor<'de> for Nodes {

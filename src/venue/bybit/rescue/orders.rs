@@ -56,6 +56,11 @@ pub(super) fn words(row: &OrderRow) -> String {
 }
 
 impl Rescue {
+    /// An order that was sent before now has arrived after this long, or never will: its window bounds it (contract 8.9).
+    pub fn in_flight(&self) -> Duration {
+        Duration::from_millis(u64::from(self.rest.create_window_ms()) + 500)
+    }
+
     /// Step one as a kill needs it: what was on its way when the gate closed may reach the venue after a list was read, but
     /// not later than its window allows, so the list is read again then.
     pub async fn first_step(&self, whose: &Whose, within: Duration, receipt: &mut Receipt) -> Ending {
@@ -64,7 +69,7 @@ impl Rescue {
         if !ending.no_openings {
             return ending;
         }
-        tokio::time::sleep(Duration::from_millis(u64::from(self.rest.create_window_ms()) + 500)).await;
+        tokio::time::sleep(self.in_flight()).await;
         self.cancel_openings(whose, within.saturating_sub(began.elapsed()), receipt).await
     }
 

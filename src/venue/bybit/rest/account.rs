@@ -13,6 +13,9 @@ use crate::venue::bybit::parse::rest::account::{
 use crate::venue::bybit::parse::rows::{PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Page, Rows};
 
+/// Longest time of one request to the log of transactions, with some room.
+const TRANSACTIONS_DAY_MS: i64 = 86_400_000 - 60_000;
+
 impl Rest {
     /// Open positions settled in USDT, and what of them cannot be read: a position is all or nothing.
     pub async fn positions(&self) -> Result<Rows<PositionRow>, RestError> {
@@ -59,12 +62,38 @@ impl Rest {
         }
     }
 
-    /// What changed the balance since a moment on the venue's clock (ms), newest first, one page.
-    pub async fn transactions_since(&self, start_ms: i64) -> Result<Vec<TransactionRow>, RestError> {
-        let start = start_ms.to_string();
-        let pairs = [("accountType", "UNIFIED"), ("category", "linear"), ("startTime", &start), ("limit", "50")];
-        let ask = self.signed("/v5/account/transaction-log", query(&pairs), Budget::Account, Urgency::Ordinary);
-        Ok(self.read(&ask, read::transactions).await?.rows.good)
+    /// What changed the wallet of USDT between two moments on the venue's clock (ms), of every category, and what of it
+    /// cannot be read. One request covers a day (contract 8.7).
+    pub async fn transactions(&self, from_ms: i64, to_ms: i64) -> Result<Rows<TransactionRow>, RestError> {
+        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
+        let mut start = from_ms;
+        while start < to_ms {
+            let end = to_ms.min(start + TRANSACTIONS_DAY_MS);
+            let (from, to) = (start.to_string(), end.to_string());
+            let mut cursor = String::new();
+            loop {
+                let pairs = [
+                    ("accountType", "UNIFIED"),
+                    ("currency", "USDT"),
+                    ("startTime", &from),
+                    ("endTime", &to),
+                    ("limit", "50"),
+                    ("cursor", &cursor),
+                ];
+                let path = "/v5/account/transaction-log";
+                let ask = self.signed(path, query(&pairs), Budget::Transactions, Urgency::Ordinary);
+                let Page { rows, next } = self.read(&ask, read::transactions).await?;
+                let last = rows.good.is_empty() && rows.odd.is_empty();
+                all.good.extend(rows.good);
+                all.odd.extend(rows.odd);
+                match next.filter(|next| *next != cursor && !last) {
+                    Some(next) => cursor = next,
+                    None => break,
+                }
+            }
+            start = end + 1;
+        }
+        Ok(all)
     }
 
     /// Kind of account and margin.

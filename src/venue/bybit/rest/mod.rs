@@ -310,7 +310,7 @@ impl Rest {
         // Pieces, not a format: this is the last thing before the wire.
         let lines = [
             ["POST ", ask.path],
-            [" HTTP/1.1\r\nHost: ", self.wires.host()],
+            [" HTTP/1.1\r\nHost: ", self.wires.named()],
             ["\r\nUser-Agent: ", AGENT],
             ["\r\nContent-Type: ", "application/json"],
             ["\r\nX-BAPI-API-KEY: ", key],

@@ -52,8 +52,8 @@ pub(super) enum Lost<R> {
 pub(super) struct Wires {
     host: String,
     port: u16,
-    /// The value of the header.
-    host_header: String,
+    /// The value of the `Host` header.
+    named: String,
     tls: Option<TlsConnector>,
     proxy: Option<String>,
     idle: Mutex<Vec<(Instant, Box<dyn Stream>)>>,
@@ -68,15 +68,15 @@ impl Wires {
         let wrong = |why: &str| Trouble::new(Stage::Connect, why);
         let url = Url::parse(base).map_err(|_| wrong("the address cannot be read"))?;
         let host = url.host_str().ok_or_else(|| wrong("the address has no host"))?.to_owned();
-        let host_header = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        let named = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
         let tls = if url.scheme() == "https" { Some(trust()?) } else { None };
         let port = url.port_or_known_default().unwrap_or(443);
-        Ok(Self { host, port, host_header, tls, proxy, idle: Mutex::default() })
+        Ok(Self { host, port, named, tls, proxy, idle: Mutex::default() })
     }
 
     /// The value of the `Host` header.
-    pub fn host(&self) -> &str {
-        &self.host_header
+    pub fn named(&self) -> &str {
+        &self.named
     }
 
     /// Sends once what `request` makes when a connection stands ready, and reads the answer.
@@ -327,7 +327,7 @@ mod tests {
     async fn served(mut stream: TcpStream, answers: Vec<&'static str>) {
         let mut room = [0; 1024];
         for answer in answers {
-            stream.read(&mut room).await.unwrap();
+            assert!(stream.read(&mut room).await.unwrap() > 0);
             for piece in answer.as_bytes().chunks(7) {
                 // The client may have had enough of it.
                 let _written = stream.write_all(piece).await;
@@ -336,6 +336,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::unnecessary_wraps)] // what is sent may refuse
     fn ask() -> Result<Vec<u8>, ()> {
         Ok(b"POST / HTTP/1.1\r\n\r\n".to_vec())
     }

@@ -4,6 +4,7 @@
 //! What a triggered one does not find in the book it takes from the next: it errs against us, as a market order would.
 
 use super::{Desk, Execution};
+use crate::engine::account::Holding;
 use crate::engine::effect::{NewOrder, Protection, Purpose};
 use crate::engine::event::{AccountUpdate, Protective};
 use crate::engine::ids::Symbol;
@@ -31,7 +32,7 @@ impl Desk {
     /// An order that carries protection traded: it is the position's from now on.
     pub(super) fn attach(&mut self, order: &NewOrder) {
         let held = self.holdings.get(order.symbol.index());
-        if held.and_then(|held| held.side()) == Some(order.side) {
+        if held.and_then(Holding::side) == Some(order.side) {
             self.cover(order.symbol, order.protection);
         }
     }
@@ -39,7 +40,7 @@ impl Desk {
     /// Asked for by itself. One that would trigger at once, or for a position that is not there, is refused: the statement
     /// shows it.
     pub(in super::super) fn protect(&mut self, symbol: Symbol, asked: Protection) {
-        let Some(side) = self.holdings.get(symbol.index()).and_then(|held| held.side()) else { return };
+        let Some(side) = self.holdings.get(symbol.index()).and_then(Holding::side) else { return };
         let Some(mark) = self.market(symbol).and_then(Market::mark) else { return };
         if misplaced(side, mark, asked).is_none() {
             self.cover(symbol, asked);

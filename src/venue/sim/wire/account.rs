@@ -10,7 +10,7 @@ use super::trade::{leg, list, tpsl_mode};
 use super::{Answer, Success, ms, usd};
 use crate::engine::ids::Symbol;
 use crate::engine::num::{Money, Price};
-use crate::engine::time::Ts;
+use crate::engine::time::{Span, Ts};
 use crate::venue::sim::exchange::Exchange;
 use crate::venue::sim::exchange::account::{MAKER_FEE, TAKER_FEE};
 use crate::venue::sim::exchange::model::{Refusal, Slot};
@@ -27,10 +27,7 @@ pub fn read(exchange: &Exchange, keys: &Keys, faults: &Faults, path: &str, param
         "account/wallet-balance" => wallet(exchange, params),
         "account/info" => Ok(info(exchange, now)),
         "account/fee-rate" => Ok(fee_rates(exchange, params)),
-        "account/transaction-log" => {
-            let rows = exchange.account.log.iter().rev().map(|line| rows::transfer(exchange, line)).collect();
-            list(params, rows, 20, 50)
-        }
+        "account/transaction-log" => transactions(exchange, params, now),
         "account/user-setting-config" => Ok(Success::ok(json!({
             "lpaSpot": false, "lpaPerp": !exchange.account.reprices, "smsef": false, "fmsef": false,
         }))),
@@ -58,6 +55,25 @@ fn positions(exchange: &Exchange, params: &Params) -> Answer {
         return Err(Refusal::new(10_001, "Missing some parameters that must be filled in, symbol or settleCoin"));
     };
     list(params, rows, 20, 200)
+}
+
+/// A start without an end covers a day, and no request more than seven (contract 8.7).
+fn transactions(exchange: &Exchange, params: &Params, now: Ts) -> Answer {
+    const DAY: Span = Span::from_secs(86_400);
+    let (from, to) = match (params.moment("startTime")?, params.moment("endTime")?) {
+        (Some(from), Some(to)) => (from, to),
+        (Some(from), None) => (from, from + DAY),
+        (None, Some(to)) => (to - DAY, to),
+        (None, None) => (now - DAY, now),
+    };
+    if to.since(from) > Span(7 * DAY.0) || to < from {
+        return Err(Refusal::new(10_001, "The time range between startTime and endTime cannot exceed 7 days"));
+    }
+    let rows = exchange.account.log.iter().rev().filter(|line| (from..=to).contains(&line.at));
+    let rows = rows.map(|line| rows::transfer(exchange, line));
+    let asked = |name: &'static str| move |row: &Value| params.given(name).is_none_or(|wanted| row[name] == wanted);
+    let kept = rows.filter(asked("category")).filter(asked("currency")).filter(asked("type"));
+    list(params, kept.collect(), 20, 50)
 }
 
 fn wallet(exchange: &Exchange, params: &Params) -> Answer {

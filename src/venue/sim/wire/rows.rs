@@ -232,17 +232,19 @@ pub fn wallet(exchange: &Exchange) -> Value {
 
 /// A line of the transaction log: `funding` has the opposite sign of the execution's fee (contract 8.7).
 pub fn transfer(exchange: &Exchange, line: &Transfer) -> Value {
+    let word = if line.change.is_negative() { "TRANSFER_OUT" } else { "TRANSFER_IN" };
     let mut row = json!({
         "id": line.id, "symbol": "", "side": "None", "funding": "", "orderLinkId": "", "orderId": "", "fee": "",
-        "change": usd(line.change), "cashFlow": usd(line.change), "transactionTime": ms(line.at), "type": "TRANSFER_IN",
+        "change": usd(line.change), "cashFlow": usd(line.change), "transactionTime": ms(line.at), "type": word,
         "transSubType": "", "feeRate": "", "bonusChange": "", "size": "", "qty": "", "cashBalance": usd(line.balance),
-        "currency": "USDT", "category": "linear", "tradePrice": "", "tradeId": "", "extraFees": "",
+        "currency": "USDT", "category": "", "tradePrice": "", "tradeId": "", "extraFees": "",
     });
     let Some(execution) = &line.execution else { return row };
     let Some(market) = exchange.market_of(execution.slot.symbol) else { return row };
     let funding = execution.kind == ExecKind::Funding;
     let fields = [
         ("symbol", market.rules.name.clone()),
+        ("category", "linear".to_owned()),
         ("side", side_word(execution.side).to_owned()),
         ("funding", if funding { usd(-execution.fee) } else { String::new() }),
         ("orderLinkId", execution.link.clone()),

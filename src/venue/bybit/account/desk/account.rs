@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ties::{Tie, Ties};
 use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
 use crate::engine::effect::Protection;
-use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement};
+use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement, Tally};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::holds::{Holds, Source};
 use crate::venue::bybit::parse::Odd;
-use crate::venue::bybit::parse::rest::account::FeeRow;
+use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow, PositionRow, PositionStatus};
 use crate::venue::bybit::rescue::is_rescue_link;
 
@@ -76,6 +77,7 @@ pub struct Known {
     mode_turn: u16,
     /// What the account pays, maker and taker.
     fees: BTreeMap<Symbol, (Rate, Rate)>,
+    ties: Ties,
 }
 
 impl Desk {
@@ -110,6 +112,7 @@ impl Desk {
         self.version += 1;
         self.account.opened = true;
         self.account.opened_at = Some(reading.began_at);
+        self.account.ties.open(reading.began_at.as_ms());
         let mut holdings = Vec::new();
         for (symbol, signed) in self.told.clone() {
             match self.holding(at, symbol, signed, &reading.positions) {
@@ -290,6 +293,7 @@ impl Desk {
                 // Paid when positive (contract 0.24): the balance moves the other way.
                 let (rate, amount) = (row.fee_rate.unwrap_or(Rate::ZERO), -Self::fee_of(row));
                 self.version += 1;
+                self.account.ties.told(row);
                 self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
             }
             ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
@@ -330,7 +334,9 @@ impl Desk {
         }
     }
 
+    /// The execution as it is told.
     pub(super) fn fill_of(&mut self, row: &ExecutionRow) -> Fill {
+        self.account.ties.told(row);
         if let Some(coin) = row.fee_coin.as_deref().filter(|coin| *coin != "USDT") {
             self.tell(format!("{}: a fee of {} {coin} was taken from that coin, not from USDT", row.symbol, row.fee));
         }
@@ -341,6 +347,22 @@ impl Desk {
             fee: Self::fee_of(row),
             maker: row.maker.unwrap_or(false),
         }
+    }
+
+    /// From where the log of transactions is to be read, ms on the venue's clock.
+    pub fn log_from(&self) -> Option<i64> {
+        self.account.ties.reads_from_ms()
+    }
+
+    /// The log of transactions, read at a moment on the venue's clock.
+    pub fn take_log(&mut self, read_to_ms: i64, rows: &[TransactionRow]) -> Tie {
+        let symbols = &self.symbols;
+        self.account.ties.take(read_to_ms, rows, |name| symbols.iter().any(|known| known == name))
+    }
+
+    /// Tells what the log adds up to.
+    pub fn tie_out(&mut self, tally: Option<Tally>) {
+        self.events.push(Event::Account(AccountUpdate::TiedOut(tally)));
     }
 
     /// What the account pays per trade; a row without an instrument is for all that have none of their own.

@@ -10,11 +10,13 @@ mod own;
 mod protect;
 #[cfg(test)]
 mod tests;
+mod ties;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::{Reading, Settled};
 use own::{End, EndKind, Lot, Own};
+pub use ties::Tie;
 
 use super::opening::Names;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
@@ -203,7 +205,11 @@ impl Desk {
     }
     /// Tells the person something.
     pub(super) fn tell(&mut self, text: String) {
-        self.events.push(Event::Told(text));
+        self.tell_event(Event::Told(text));
+    }
+    /// Tells what the task itself knows.
+    pub(super) fn tell_event(&mut self, event: Event) {
+        self.events.push(event);
     }
     /// Tells the rules of an instrument.
     pub(super) fn tell_rules(&mut self, symbol: Symbol, rules: Instrument) {

@@ -4,43 +4,46 @@ use std::borrow::Cow;
 
 use super::Envelope;
 use crate::engine::num::{Money, Qty, Rate, Side};
-use crate::venue::bybit::parse::rows::{self, PositionRow, WalletRow};
-use crate::venue::bybit::parse::tree::{Bad, Node, Row};
+use crate::venue::bybit::parse::rows::{PositionRow, WalletRow};
+use crate::venue::bybit::parse::tree::{Bad, Node, Row, row};
 use crate::venue::bybit::parse::{Odd, Page, Rows};
 
-/// A row of the transaction log: what changed the balance (contract 8.7). `change = cash_flow + funding − fee`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransactionRow {
-    /// The venue's id; `None` in old rows.
-    pub id: Option<String>,
-    /// Instrument; `None` on transfers.
-    pub symbol: Option<String>,
-    /// Coin of the amounts.
-    pub coin: String,
-    /// `TRADE`, `SETTLEMENT` (funding), `TRANSFER_IN`, ….
-    pub kind: String,
-    /// Side.
-    pub side: Option<Side>,
-    /// Quantity of base. `None` too when it is more than [`Qty`] holds, or negative.
-    pub qty: Option<Qty>,
-    /// Paid when positive.
-    pub fee: Option<Money>,
-    /// Received when positive: the opposite sign of an execution's fee.
-    pub funding: Option<Money>,
-    /// Realised by the trade.
-    pub cash_flow: Option<Money>,
-    /// Change of balance.
-    pub change: Money,
-    /// Balance afterwards.
-    pub balance: Option<Money>,
-    /// Our order.
-    pub link_id: Option<String>,
-    /// The venue's order.
-    pub order_id: Option<String>,
-    /// The execution it books.
-    pub trade_id: Option<String>,
-    /// When, ms since 1970.
-    pub time_ms: i64,
+row! {
+    /// A row of the transaction log: what changed the balance (contract 8.7). `change = cash_flow + funding − fee`.
+    struct TransactionRow of row {
+        /// The venue's id; `None` in old rows.
+        id: Option<String> = row.text("id"),
+        /// Is it about linear contracts? Transfers and spot trades are not.
+        linear: bool = row.word("category") == "linear",
+        /// Instrument; `None` on transfers.
+        symbol: Option<String> = row.text("symbol"),
+        /// Coin of the amounts.
+        coin: String = row.need_text("currency")?,
+        /// `TRADE`, `SETTLEMENT` (funding), `TRANSFER_IN`, ….
+        kind: String = row.need_text("type")?,
+        /// Side.
+        side: Option<Side> = row.side("side")?,
+        /// Quantity of base. `None` too when it is more than [`Qty`] holds, or negative.
+        qty: Option<Qty> = row.qty("qty").unwrap_or(None),
+        /// Paid when positive.
+        fee: Option<Money> = row.money("fee")?,
+        /// Received when positive: the opposite sign of an execution's fee.
+        funding: Option<Money> = row.money("funding")?,
+        /// Realised by the trade.
+        cash_flow: Option<Money> = row.money("cashFlow")?,
+        /// Change of balance.
+        change: Money = row.need_money("change")?,
+        /// Balance afterwards.
+        balance: Option<Money> = row.money("cashBalance")?,
+        /// Our order.
+        link_id: Option<String> = row.text("orderLinkId"),
+        /// The venue's order.
+        order_id: Option<String> = row.text("orderId"),
+        /// The execution it books.
+        trade_id: Option<String> = row.text("tradeId"),
+        /// When, ms since 1970.
+        time_ms: i64 = row.need_ms("transactionTime")?,
+    }
 }
 
 /// `GET /v5/account/info`.
@@ -67,15 +70,16 @@ pub enum MarginMode {
     Unknown,
 }
 
-/// Fees of one instrument, as fractions of value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeeRow {
-    /// Instrument; `None` where the row is for a whole category.
-    pub symbol: Option<String>,
-    /// What a taker pays.
-    pub taker: Rate,
-    /// What a maker pays; negative is a rebate.
-    pub maker: Rate,
+row! {
+    /// Fees of one instrument, as fractions of value.
+    struct FeeRow of row {
+        /// Instrument; `None` where the row is for a whole category.
+        symbol: Option<String> = row.text("symbol"),
+        /// What a taker pays.
+        taker: Rate = row.need_rate("takerFeeRate")?,
+        /// What a maker pays; negative is a rebate.
+        maker: Rate = row.need_rate("makerFeeRate")?,
+    }
 }
 
 /// `GET /v5/user/query-api`: what the key may do (contract 6). The secret is never in it.
@@ -123,37 +127,17 @@ pub struct UserSettings {
 
 /// `GET /v5/position/list`. With a symbol, flat rows come too (contract 8.8).
 pub fn positions(envelope: &Envelope) -> Result<Page<PositionRow>, Odd> {
-    envelope.result().page("position", rows::position)
+    envelope.result().page("position", PositionRow::whole)
 }
 
 /// `GET /v5/account/wallet-balance`.
 pub fn wallets(envelope: &Envelope) -> Result<Rows<WalletRow>, Odd> {
-    envelope.result().at("list").rows("wallet", rows::wallet)
+    envelope.result().at("list").rows("wallet", WalletRow::read)
 }
 
 /// `GET /v5/account/transaction-log`.
 pub fn transactions(envelope: &Envelope) -> Result<Page<TransactionRow>, Odd> {
-    envelope.result().page("transaction", transaction)
-}
-
-fn transaction(row: &Row) -> Result<TransactionRow, Bad> {
-    Ok(TransactionRow {
-        id: row.text("id"),
-        symbol: row.text("symbol"),
-        coin: row.need_text("currency")?,
-        kind: row.need_text("type")?,
-        side: row.side("side")?,
-        qty: row.qty("qty").unwrap_or(None),
-        fee: row.money("fee")?,
-        funding: row.money("funding")?,
-        cash_flow: row.money("cashFlow")?,
-        change: row.need_money("change")?,
-        balance: row.money("cashBalance")?,
-        link_id: row.text("orderLinkId"),
-        order_id: row.text("orderId"),
-        trade_id: row.text("tradeId"),
-        time_ms: row.need_ms("transactionTime")?,
-    })
+    envelope.result().page("transaction", TransactionRow::read)
 }
 
 /// `GET /v5/account/info`.
@@ -177,13 +161,7 @@ pub fn info(envelope: &Envelope) -> Result<AccountInfo, Odd> {
 
 /// `GET /v5/account/fee-rate`.
 pub fn fees(envelope: &Envelope) -> Result<Rows<FeeRow>, Odd> {
-    envelope.result().at("list").rows("fee rate", |row| {
-        Ok(FeeRow {
-            symbol: row.text("symbol"),
-            taker: row.need_rate("takerFeeRate")?,
-            maker: row.need_rate("makerFeeRate")?,
-        })
-    })
+    envelope.result().at("list").rows("fee rate", FeeRow::read)
 }
 
 /// `GET /v5/user/query-api`.

@@ -5,66 +5,69 @@ mod read;
 use crate::engine::market::book::Level;
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::venue::bybit::parse::public::Ticker;
+use crate::venue::bybit::parse::tree::{Bad, Row, row};
 
 pub use read::{
     candles, funding_history, instruments, order_book, price_limit, recent_trades, risk_tiers, server_time_ns,
     system_status, tickers,
 };
+use read::{contract_type, either, funding_minutes, status};
 
-/// An instrument as the venue describes it (contract 7.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstrumentRow {
-    /// Name, `BTCUSDT`.
-    pub symbol: String,
-    /// What it is.
-    pub contract: ContractType,
-    /// May it be traded?
-    pub status: InstrumentStatus,
-    /// Base coin.
-    pub base: String,
-    /// Quote coin.
-    pub quote: String,
-    /// Coin that profit is settled in; `None` on spot.
-    pub settle: Option<String>,
-    /// When it was launched, ms since 1970.
-    pub launch_ms: Option<i64>,
-    /// When it is delivered, ms since 1970; on a perpetual this announces its end: open nothing ahead of it
-    /// (contract O14).
-    pub delivery_ms: Option<i64>,
-    /// Smallest price increment.
-    pub tick: Price,
-    /// Lowest price; `None` on spot.
-    pub min_price: Option<Price>,
-    /// Highest price; `None` on spot.
-    pub max_price: Option<Price>,
-    /// Smallest quantity increment.
-    pub step: Qty,
-    /// Smallest quantity.
-    pub min_qty: Qty,
-    /// Largest quantity of a limit order, at most what [`Qty`] holds.
-    pub max_qty: Qty,
-    /// Largest quantity of a market order, at most what [`Qty`] holds; `None` where not sent.
-    pub max_market_qty: Option<Qty>,
-    /// Smallest value in quote currency; orders that only reduce are probably exempt (contract 7.2).
-    pub min_notional: Option<Money>,
-    /// Smallest leverage.
-    pub min_leverage: Option<Rate>,
-    /// Largest leverage.
-    pub max_leverage: Option<Rate>,
-    /// Step of leverage.
-    pub leverage_step: Option<Rate>,
-    /// Minutes between funding settlements; `None` where there is none.
-    pub funding_interval_min: Option<u32>,
-    /// Highest funding rate.
-    pub funding_max: Option<Rate>,
-    /// Lowest funding rate.
-    pub funding_min: Option<Rate>,
-    /// X of the price band (contract 9).
-    pub band_x: Option<Rate>,
-    /// Y of the price band.
-    pub band_y: Option<Rate>,
-    /// Not yet in continuous trading.
-    pub pre_listing: bool,
+row! {
+    /// An instrument as the venue describes it (contract 7.2).
+    struct InstrumentRow of row {
+        /// Name, `BTCUSDT`.
+        symbol: String = row.need_text("symbol")?,
+        /// What it is.
+        contract: ContractType = contract_type(row),
+        /// May it be traded?
+        status: InstrumentStatus = status(row),
+        /// Base coin.
+        base: String = row.need_text("baseCoin")?,
+        /// Quote coin.
+        quote: String = row.need_text("quoteCoin")?,
+        /// Coin that profit is settled in; `None` on spot.
+        settle: Option<String> = row.text("settleCoin"),
+        /// When it was launched, ms since 1970.
+        launch_ms: Option<i64> = row.ms("launchTime")?,
+        /// When it is delivered, ms since 1970; on a perpetual this announces its end: open nothing ahead of it
+        /// (contract O14).
+        delivery_ms: Option<i64> = row.ms("deliveryTime")?,
+        /// Smallest price increment.
+        tick: Price = row.at("priceFilter").need_price("tickSize")?,
+        /// Lowest price; `None` on spot.
+        min_price: Option<Price> = row.at("priceFilter").price("minPrice")?,
+        /// Highest price; `None` on spot.
+        max_price: Option<Price> = row.at("priceFilter").price("maxPrice")?,
+        /// Smallest quantity increment.
+        step: Qty = either(row, "qtyStep", "basePrecision")?.ok_or("qtyStep")?,
+        /// Smallest quantity.
+        min_qty: Qty = row.at("lotSizeFilter").need_qty("minOrderQty")?,
+        /// Largest quantity of a limit order, at most what [`Qty`] holds.
+        max_qty: Qty = either(row, "maxOrderQty", "maxLimitOrderQty")?.ok_or("maxOrderQty")?,
+        /// Largest quantity of a market order, at most what [`Qty`] holds; `None` where not sent.
+        max_market_qty: Option<Qty> = either(row, "maxMktOrderQty", "maxMarketOrderQty")?,
+        /// Smallest value in quote currency; orders that only reduce are probably exempt (contract 7.2).
+        min_notional: Option<Money> = row.at("lotSizeFilter").money("minNotionalValue")?,
+        /// Smallest leverage.
+        min_leverage: Option<Rate> = row.at("leverageFilter").rate("minLeverage")?,
+        /// Largest leverage.
+        max_leverage: Option<Rate> = row.at("leverageFilter").rate("maxLeverage")?,
+        /// Step of leverage.
+        leverage_step: Option<Rate> = row.at("leverageFilter").rate("leverageStep")?,
+        /// Minutes between funding settlements; `None` where there is none.
+        funding_interval_min: Option<u32> = funding_minutes(row)?,
+        /// Highest funding rate.
+        funding_max: Option<Rate> = row.rate("upperFundingRate")?,
+        /// Lowest funding rate.
+        funding_min: Option<Rate> = row.rate("lowerFundingRate")?,
+        /// X of the price band (contract 9).
+        band_x: Option<Rate> = row.at("riskParameters").rate("priceLimitRatioX")?,
+        /// Y of the price band.
+        band_y: Option<Rate> = row.at("riskParameters").rate("priceLimitRatioY")?,
+        /// Not yet in continuous trading.
+        pre_listing: bool = row.flag("isPreListing")?,
+    }
 }
 
 /// What a contract is.
@@ -146,13 +149,14 @@ pub struct RiskTier {
     pub lowest: bool,
 }
 
-/// A settled funding rate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FundingRow {
-    /// Instrument.
-    pub symbol: String,
-    /// The rate.
-    pub rate: Rate,
-    /// When it settled, ms since 1970.
-    pub time_ms: i64,
+row! {
+    /// A settled funding rate.
+    struct FundingRow of row {
+        /// Instrument.
+        symbol: String = row.need_text("symbol")?,
+        /// The rate.
+        rate: Rate = row.need_rate("fundingRate")?,
+        /// When it settled, ms since 1970.
+        time_ms: i64 = row.need_ms("fundingRateTimestamp")?,
+    }
 }

@@ -1,7 +1,7 @@
 //! Answers of the trade endpoints (contract 8.5 to 8.7).
 
 use super::Envelope;
-use crate::venue::bybit::parse::rows::{self, ExecutionRow, OrderRow};
+use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow};
 use crate::venue::bybit::parse::tree::Row;
 use crate::venue::bybit::parse::{Odd, Page};
 
@@ -67,12 +67,12 @@ pub fn cancelled_all(envelope: &Envelope) -> CancelledAll {
 /// `GET /v5/order/realtime` and `GET /v5/order/history`, newest first. An empty page is never a verdict about an order
 /// (contract O4).
 pub fn page(envelope: &Envelope) -> Result<Page<OrderRow>, Odd> {
-    envelope.result().page("order", rows::order)
+    envelope.result().page("order", OrderRow::read)
 }
 
 /// `GET /v5/execution/list`, newest first.
 pub fn executions(envelope: &Envelope) -> Result<Page<ExecutionRow>, Odd> {
-    envelope.result().page("execution", rows::execution)
+    envelope.result().page("execution", ExecutionRow::read)
 }
 
 pub(in crate::venue::bybit::parse) fn order_ref(row: &Row) -> OrderRef {

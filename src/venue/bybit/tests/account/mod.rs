@@ -6,8 +6,9 @@ mod outages;
 mod standing;
 
 use super::*;
+use crate::engine::account as engine;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
-use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, Statement};
+use crate::engine::event::{AccountUpdate, Event, Fault, Hold, MarketData, OrderNews, Statement, Tally};
 use crate::engine::ids::{OrderSeq, Symbol, order_link_id};
 use crate::engine::market::instrument::InstrumentStatus;
 use crate::engine::num::{Price, Qty, Side};
@@ -48,12 +49,13 @@ impl Talk {
         Self { venue, events: Vec::new(), next: 0, protection: Protection::default() }
     }
 
-    /// Connected, and the account is known and reached.
+    /// Connected, the account is known and reached, and what is read beside that has come: no fault hits it.
     pub(super) fn open(rig: &Rig, transport: Transport) -> Self {
         let mut talk = Self::new(rig.venue(transport));
         talk.until("the account", |talk| {
             let opened = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Opening(_))));
-            opened && talk.held(DenialCode::VenueUnreachable).is_none()
+            let tied = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::TiedOut(_))));
+            opened && tied && talk.held(DenialCode::VenueUnreachable).is_none()
         });
         talk
     }

@@ -176,6 +176,39 @@ fn an_order_of_an_earlier_run_that_turns_up_late_is_cancelled() {
 }
 
 #[test]
+fn an_engine_that_trades_beside_us_is_noticed() {
+    let rig = Rig::new();
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let rest = client(&rig);
+    let noticed = |talk: &Talk| {
+        let another =
+            |event: &Event| matches!(event, Event::Fault(Fault::Internal(why)) if why.contains("another engine"));
+        talk.events.iter().filter(|event| another(event)).count()
+    };
+    // Its orders come all the time; those of the first moments may have been on their way.
+    for number in 0.. {
+        let theirs = Placement {
+            symbol: "BTCUSDT".into(),
+            link_id: format!("tt-anotherrun-{number:06}"),
+            side: Side::Buy,
+            qty: Qty::parse(ONE_LOT).unwrap(),
+            price: Price::parse(&touch(&rig, "asks", 102)).unwrap(),
+            tif: TimeInForce::ImmediateOrCancel,
+            reduce_only: false,
+            protection: Protection::default(),
+        };
+        // The budget may have no room: the next one will.
+        rig.runtime.block_on(rest.create(&theirs, &leave())).ok();
+        talk.statement();
+        if noticed(&talk) > 0 {
+            break;
+        }
+    }
+    talk.statement();
+    assert_eq!(noticed(&talk), 1, "told once");
+}
+
+#[test]
 fn a_cancel_that_the_trade_socket_does_not_take_goes_by_rest() {
     let rig = Rig::new();
     let rest = client(&rig);

@@ -98,3 +98,67 @@ fn without_the_accounts_task_nothing_is_silent() {
     talk.until("not sent", |talk| talk.has(order, |n| matches!(n, OrderNews::Unsent(_))));
     assert_eq!(rig.creates(), 0);
 }
+
+/// What the events say, booked as the engine books it: the same three sums, from executions alone.
+fn booked(events: &[Event], sides: &[(OrderSeq, Side)]) -> Tally {
+    let mut account = engine::Account::new(Money::ZERO, &[], false);
+    for event in events {
+        match event {
+            Event::Account(AccountUpdate::Opening(opening)) => account.open_with(opening.balance, &opening.holdings),
+            Event::Account(AccountUpdate::Funding { amount, .. }) => account.book_funding(*amount),
+            Event::Account(AccountUpdate::Foreign { symbol, side, fill }) => {
+                account.book_fill(wall(), *symbol, *side, fill);
+            }
+            Event::Order(update) => {
+                if let OrderNews::Filled(fill) = &update.what {
+                    let side = sides.iter().find(|(order, _)| *order == update.order).unwrap().1;
+                    account.book_fill(wall(), Symbol(0), side, fill);
+                }
+            }
+            _ => {}
+        }
+    }
+    let totals = account.totals();
+    Tally { realised: totals.realised, fees: totals.fees, funding: totals.funding, moved: Money::ZERO }
+}
+
+#[test]
+fn pnl_ties_out_with_the_exchanges_own_log() {
+    let rig = Rig::new();
+    // Of before the run: part of no sum.
+    rig.act(&json!({ "order": { "symbol": "BTCUSDT", "side": "Buy", "qty": "0.02", "positionIdx": 0 } }));
+    let mut talk = Talk::open(&rig, Transport::Rest);
+    let tied = |talk: &Talk, from: usize| {
+        talk.events[from..].iter().find_map(|event| match event {
+            Event::Account(AccountUpdate::TiedOut(tally)) => Some(*tally),
+            _ => None,
+        })
+    };
+    talk.until("the first comparison", |talk| tied(talk, 0).is_some());
+    assert_eq!(tied(&talk, 0), Some(Some(Tally::default())), "nothing has happened in this run");
+    let bought = talk.buy(&rig, ONE_LOT);
+    talk.until("the fill", |talk| talk.filled(bought) == Qty::parse(ONE_LOT).unwrap());
+    rig.act(&json!({ "displace": { "symbol": "BTCUSDT", "rate": "0.01" } }));
+    rig.act(&json!({ "order": { "symbol": "BTCUSDT", "side": "Sell", "qty": "0.01", "positionIdx": 0 } }));
+    rig.act(&json!({ "funding": { "symbol": "BTCUSDT" } }));
+    rig.act(&json!({ "deposit": { "amount": "500" } }));
+    rig.act(&json!({ "deposit": { "amount": "-120" } }));
+    let low = touch(&rig, "bids", 98);
+    let sold = talk.order(Side::Sell, ONE_LOT, &low, TimeInForce::ImmediateOrCancel, true);
+    talk.until("all of it", |talk| {
+        let funded = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Funding { .. })));
+        let foreign = talk.events.iter().any(|e| matches!(e, Event::Account(AccountUpdate::Foreign { .. })));
+        funded && foreign && talk.filled(sold) == Qty::parse(ONE_LOT).unwrap()
+    });
+    let before = talk.events.len();
+    talk.venue.tie_out(wall());
+    talk.until("the comparison", |talk| tied(talk, before).is_some());
+    let venue = tied(&talk, before).flatten().unwrap();
+    let ours = booked(&talk.events, &[(bought, Side::Buy), (sold, Side::Sell)]);
+    let apart = |one: Money, other: Money| (one - other).abs();
+    let rounding = Money::parse("0.000001").unwrap();
+    assert!(ours.realised > Money::ZERO && ours.fees > Money::ZERO && ours.funding != Money::ZERO, "{ours:?}");
+    assert!(apart(venue.realised, ours.realised) <= rounding, "{venue:?} {ours:?}");
+    assert_eq!((venue.fees, venue.funding), (ours.fees, ours.funding));
+    assert_eq!(venue.moved, Money::from_units(380), "what came in less what went out");
+}

@@ -205,3 +205,53 @@ fn a_statement_counts_what_its_list_does_not_show() {
         assert_eq!((statement.unlisted, statement.foreign_orders), (unlisted, 2));
     }
 }
+
+fn transaction(id: &str, time_ms: i64, change: &str) -> TransactionRow {
+    TransactionRow {
+        id: Some(id.into()),
+        linear: true,
+        symbol: Some("BTCUSDT".into()),
+        coin: "USDT".into(),
+        kind: "TRADE".into(),
+        side: None,
+        qty: None,
+        fee: None,
+        funding: None,
+        cash_flow: None,
+        change: Money::parse(change).unwrap(),
+        balance: None,
+        link_id: None,
+        order_id: None,
+        trade_id: Some(id.into()),
+        time_ms,
+    }
+}
+
+#[test]
+fn the_log_adds_up_once_it_lists_what_was_told() {
+    let money = |text: &str| Money::parse(text).unwrap();
+    let mut desk = desk();
+    assert_eq!(desk.log_from(), None, "there is nothing to compare before the opening");
+    let opening = Reading { began_at: Ts::from_ms(1_000_000), ..reading(&desk, T, vec![], vec![]) };
+    desk.open(T, &opening, &[]);
+    assert_eq!(desk.log_from(), Some(1_000_000));
+    let traded = |id: &str, time_ms| ExecutionRow { time_ms, ..execution(None, id, 1, ExecKind::Trade) };
+    desk.on_execution(T, &traded("a", 1_000_500));
+    let fee = Some(money("0.055"));
+    let a = TransactionRow { fee, cash_flow: Some(money("2")), ..transaction("a", 1_000_500, "1.945") };
+    let b = TransactionRow { fee, ..transaction("b", 1_000_900, "-0.055") };
+    let old = TransactionRow { fee, ..transaction("old", 1_000_000, "-0.055") };
+    let transfer =
+        TransactionRow { linear: false, trade_id: None, symbol: None, ..transaction("in", 1_000_600, "500") };
+    let other = TransactionRow { symbol: Some("DOGEUSDT".into()), ..transaction("d", 1_000_700, "-3") };
+    let mnt = TransactionRow { coin: "MNT".into(), ..transaction("e", 1_000_800, "-1") };
+    assert_eq!(desk.take_log(1_001_000, &[old.clone(), transfer.clone()]), Tie::LogBehind(1_000_500));
+    let one = Tally { realised: money("2"), fees: money("0.055"), funding: Money::ZERO, moved: money("497") };
+    let rows = [a.clone(), transfer, other, mnt, a.clone(), old];
+    assert_eq!(desk.take_log(1_002_000, &rows), Tie::Same(one), "each row counts once, however often it is read");
+    // The log knows an execution first: it is heard of later.
+    let two = Tally { fees: money("0.11"), ..one };
+    assert_eq!(desk.take_log(1_003_000, &[a, b.clone()]), Tie::Untold(two));
+    desk.on_execution(T, &traded("b", 1_000_900));
+    assert_eq!(desk.take_log(1_004_000, &[b]), Tie::Same(two));
+}

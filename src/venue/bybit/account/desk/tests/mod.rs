@@ -7,11 +7,12 @@ mod protection;
 
 use super::*;
 use crate::engine::effect::{Purpose, TimeInForce as Tif};
-use crate::engine::event::AccountUpdate;
+use crate::engine::event::{AccountUpdate, Tally};
 use crate::engine::num::{Price, Rate, Side};
 use crate::engine::orders::{Order, OrderState};
 use crate::engine::risk::verdict::DenialCode;
 use crate::venue::bybit::parse::Odd;
+use crate::venue::bybit::parse::rest::account::TransactionRow;
 use crate::venue::bybit::parse::rows::{OrderStatus, OrderType, PositionRow, PositionStatus, TimeInForce};
 use std::collections::BTreeMap;
 

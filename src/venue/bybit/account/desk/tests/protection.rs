@@ -20,11 +20,11 @@ fn protective(id: &str, kind: &str, units: i64, trigger: &str) -> OrderRow {
 fn stated(desk: &mut Desk, positions: Vec<PositionRow>, open: Vec<OrderRow>) -> Statement {
     let reading = reading(desk, T, positions, open);
     desk.state(&reading);
-    let statements = desk.take_events().into_iter().filter_map(|event| match event {
+    let mut statements = desk.take_events().into_iter().filter_map(|event| match event {
         Event::Account(AccountUpdate::Statement(statement)) => Some(statement),
         _ => None,
     });
-    statements.last().unwrap()
+    statements.next_back().unwrap()
 }
 
 #[test]

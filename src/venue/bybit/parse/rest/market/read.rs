@@ -16,57 +16,39 @@ pub fn server_time_ns(envelope: &Envelope) -> Result<i64, Odd> {
 /// `GET /v5/market/instruments-info` and `GET /v5/account/instruments-info`. More than 500 linear ones exist: read all
 /// pages.
 pub fn instruments(envelope: &Envelope) -> Result<Page<InstrumentRow>, Odd> {
-    envelope.result().page("instrument", instrument)
+    envelope.result().page("instrument", InstrumentRow::read)
 }
 
-fn instrument(row: &Row) -> Result<InstrumentRow, Bad> {
-    let (prices, lots) = (row.at("priceFilter"), row.at("lotSizeFilter"));
-    let (leverage, risk) = (row.at("leverageFilter"), row.at("riskParameters"));
+pub(super) fn contract_type(row: &Row) -> ContractType {
+    match row.word("contractType") {
+        "LinearPerpetual" => ContractType::LinearPerpetual,
+        "LinearFutures" => ContractType::LinearFutures,
+        "InversePerpetual" => ContractType::InversePerpetual,
+        "InverseFutures" => ContractType::InverseFutures,
+        _ => ContractType::Other,
+    }
+}
+
+pub(super) fn status(row: &Row) -> InstrumentStatus {
+    match row.word("status") {
+        "PreLaunch" => InstrumentStatus::PreLaunch,
+        "Trading" => InstrumentStatus::Trading,
+        "Delivering" => InstrumentStatus::Delivering,
+        "Closed" => InstrumentStatus::Closed,
+        _ => InstrumentStatus::Unknown,
+    }
+}
+
+pub(super) fn funding_minutes(row: &Row) -> Result<Option<u32>, Bad> {
     let minutes = row.int("fundingInterval")?.filter(|minutes| *minutes > 0);
-    // Spot names the same things differently.
-    let either = |first, second| -> Result<Option<Qty>, Bad> {
-        let found = qty_at_most(&lots, first)?;
-        if found.is_some() { Ok(found) } else { qty_at_most(&lots, second) }
-    };
-    Ok(InstrumentRow {
-        symbol: row.need_text("symbol")?,
-        contract: match row.word("contractType") {
-            "LinearPerpetual" => ContractType::LinearPerpetual,
-            "LinearFutures" => ContractType::LinearFutures,
-            "InversePerpetual" => ContractType::InversePerpetual,
-            "InverseFutures" => ContractType::InverseFutures,
-            _ => ContractType::Other,
-        },
-        status: match row.word("status") {
-            "PreLaunch" => InstrumentStatus::PreLaunch,
-            "Trading" => InstrumentStatus::Trading,
-            "Delivering" => InstrumentStatus::Delivering,
-            "Closed" => InstrumentStatus::Closed,
-            _ => InstrumentStatus::Unknown,
-        },
-        base: row.need_text("baseCoin")?,
-        quote: row.need_text("quoteCoin")?,
-        settle: row.text("settleCoin"),
-        launch_ms: row.ms("launchTime")?,
-        delivery_ms: row.ms("deliveryTime")?,
-        tick: prices.need_price("tickSize")?,
-        min_price: prices.price("minPrice")?,
-        max_price: prices.price("maxPrice")?,
-        step: either("qtyStep", "basePrecision")?.ok_or("qtyStep")?,
-        min_qty: lots.need_qty("minOrderQty")?,
-        max_qty: either("maxOrderQty", "maxLimitOrderQty")?.ok_or("maxOrderQty")?,
-        max_market_qty: either("maxMktOrderQty", "maxMarketOrderQty")?,
-        min_notional: lots.money("minNotionalValue")?,
-        min_leverage: leverage.rate("minLeverage")?,
-        max_leverage: leverage.rate("maxLeverage")?,
-        leverage_step: leverage.rate("leverageStep")?,
-        funding_interval_min: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
-        funding_max: row.rate("upperFundingRate")?,
-        funding_min: row.rate("lowerFundingRate")?,
-        band_x: risk.rate("priceLimitRatioX")?,
-        band_y: risk.rate("priceLimitRatioY")?,
-        pre_listing: row.flag("isPreListing")?,
-    })
+    Ok(minutes.and_then(|minutes| u32::try_from(minutes).ok()))
+}
+
+/// Spot names the same things of a lot differently.
+pub(super) fn either(row: &Row, first: Bad, second: Bad) -> Result<Option<Qty>, Bad> {
+    let lots = row.at("lotSizeFilter");
+    let found = qty_at_most(&lots, first)?;
+    if found.is_some() { Ok(found) } else { qty_at_most(&lots, second) }
 }
 
 /// A largest quantity: what is more than [`Qty`] holds is as much as it holds. That refuses nothing that we could send.
@@ -178,13 +160,7 @@ pub fn risk_tiers(envelope: &Envelope) -> Result<Page<RiskTier>, Odd> {
 
 /// `GET /v5/market/funding/history`, newest first.
 pub fn funding_history(envelope: &Envelope) -> Result<Rows<FundingRow>, Odd> {
-    envelope.result().at("list").rows("funding rate", |row| {
-        Ok(FundingRow {
-            symbol: row.need_text("symbol")?,
-            rate: row.need_rate("fundingRate")?,
-            time_ms: row.need_ms("fundingRateTimestamp")?,
-        })
-    })
+    envelope.result().at("list").rows("funding rate", FundingRow::read)
 }
 
 /// `GET /v5/system/status`.

@@ -1,0 +1,234 @@
+//! The checklist before arming: one light per thing that must be right before real orders leave. A `fail` refuses arming and
+//! names itself, a `warn` is acknowledged by the person, a `skip` says why there is nothing to look at.
+//!
+//! What only an edge can know - the key's permissions, the disk, the watchdog - arrives as [`Event::Checked`] and stays
+//! until it is said anew.
+//!
+//! [`Event::Checked`]: super::event::Event::Checked
+
+use super::Engine;
+use super::danger::{CLOCK_ALARM_MS, CLOCK_WARN_MS};
+use super::effect::Effects;
+use super::notice::{Kind, Level};
+use super::num::{Money, Rate};
+use super::risk::limits::{LimitKey, show};
+use super::risk::state::ReduceCause;
+use super::risk::verdict::DenialCode;
+use super::snapshot::{Check, Health};
+
+/// The key's permissions, by the account's task.
+pub const KEY: &str = "key";
+/// The leverage that the venue has set, by the account's task.
+pub const LEVERAGE: &str = "leverage";
+/// Free space, by the run.
+pub const DISK: &str = "disk";
+/// The process that covers the death of this one.
+pub const WATCHDOG: &str = "watchdog";
+/// Channels that reach a person who does not look.
+pub const ALERTS: &str = "alerts";
+
+/// Lights that edges light, in the order shown, with what is said while one is dark.
+const EDGES: [(&str, &str); 5] = [
+    (KEY, "no key: nothing leaves this machine"),
+    (LEVERAGE, "none is set for an account of our own"),
+    (WATCHDOG, "none runs: nothing acts when this process dies, except protection at the venue"),
+    (DISK, "not looked at"),
+    (ALERTS, "no channel is configured"),
+];
+
+impl Engine {
+    /// The lights, in the order shown; a `fail` refuses arming.
+    pub(super) fn preflight(&self) -> Vec<Check> {
+        let mut checks = vec![
+            match &self.control.latch {
+                Some(latch) => light("latch", false, latch.cause.to_string()),
+                None => light("latch", true, "none"),
+            },
+            self.clock_light(),
+            self.feed_light(),
+            self.books_light(),
+            self.stream_light(),
+            self.reconciled_light(),
+            self.mode_light(),
+        ];
+        checks.extend(self.limits_lights());
+        checks.push(match self.control.close {
+            None => light("close loop", true, "none"),
+            Some(_) => light("close loop", false, "still closing"),
+        });
+        checks.push(match self.equity_now() {
+            Some(equity) => light("equity", equity > Money::ZERO, format!("{equity:.2}")),
+            None => light("equity", false, "unknown: a position cannot be valued"),
+        });
+        checks.push(self.models_light());
+        checks.push(self.protection_light());
+        checks.extend(EDGES.iter().map(|(name, dark)| self.edge_light(name, dark)));
+        checks.extend(self.control.reducing.iter().filter_map(|cause| self.reducing_light(cause)));
+        checks
+    }
+
+    /// An edge says how one of its lights stands. A light that turns red is told.
+    pub(super) fn on_checked(&mut self, check: &Check, out: &mut Effects) {
+        let red = |check: &Check| check.health == Health::Fail;
+        let was = self.edges.insert(check.name.clone(), check.clone());
+        if red(check) && !was.as_ref().is_some_and(red) {
+            self.tell(Level::Warn, Kind::State, None, format!("{}: {}", check.name, check.detail), out);
+        }
+    }
+
+    fn edge_light(&self, name: &str, dark: &str) -> Check {
+        let silent = self.control.reducing.iter().find(|cause| name == WATCHDOG && is_watchdog(cause));
+        if let Some(cause) = silent {
+            return light(name, false, cause.to_string());
+        }
+        match self.edges.get(name) {
+            Some(said) => said.clone(),
+            None if self.at_venue && matches!(name, KEY | LEVERAGE) => warn(name, false, "not read yet"),
+            None => skip(name, dark),
+        }
+    }
+
+    fn clock_light(&self) -> Check {
+        let Some(offset) = self.clock_offset else {
+            let (health, detail) = if self.at_venue {
+                (Health::Warn, "the venue's clock has not been measured yet")
+            } else {
+                (Health::Skip, "no venue's clock to agree with")
+            };
+            return Check { name: "clock".into(), health, detail: detail.into() };
+        };
+        let health = match offset.as_ms().abs() {
+            ms if ms >= CLOCK_ALARM_MS => Health::Fail,
+            ms if ms >= CLOCK_WARN_MS => Health::Warn,
+            _ => Health::Ok,
+        };
+        Check { name: "clock".into(), health, detail: format!("{offset} from the venue's") }
+    }
+
+    fn feed_light(&self) -> Check {
+        let age = self.feed_age();
+        let fresh = age.is_some_and(|age| age <= self.limits.span(LimitKey::MaxDataAgeMs));
+        light("market feed", fresh, age.map_or_else(|| "no market data".to_owned(), |age| format!("{age} old")))
+    }
+
+    /// A market without a book may be armed: every entry is then denied by name.
+    fn books_light(&self) -> Check {
+        let books = self.desks.iter().filter(|desk| desk.book.best().is_some()).count();
+        warn("books", books == self.desks.len(), format!("{books} of {} valid", self.desks.len()))
+    }
+
+    fn stream_light(&self) -> Check {
+        if !self.at_venue {
+            return skip("private stream", "the account is our own");
+        }
+        match self.control.unreachable_since {
+            Some(since) => {
+                light("private stream", false, format!("the account is out of reach since {}", since.clock()))
+            }
+            None => light("private stream", true, "up"),
+        }
+    }
+
+    fn reconciled_light(&self) -> Check {
+        let differs = |cause: &&ReduceCause| {
+            matches!(cause, ReduceCause::Mismatch(_) | ReduceCause::ExternalEquity | ReduceCause::Residual(_))
+        };
+        let difference = self.control.reducing.iter().find(differs);
+        match difference {
+            _ if !self.control.reconciled => light("reconciled", false, "waiting for the venue's statement"),
+            Some(cause) => light("reconciled", false, cause.to_string()),
+            None => light("reconciled", true, "books agree"),
+        }
+    }
+
+    fn mode_light(&self) -> Check {
+        let hedged = self.control.reducing.iter().find(|cause| is_hedged(cause));
+        match hedged {
+            Some(cause) => light("position mode", false, cause.to_string()),
+            None if self.at_venue => light("position mode", true, "one-way"),
+            None => skip("position mode", "the account is our own"),
+        }
+    }
+
+    fn limits_lights(&self) -> Vec<Check> {
+        let zero = [LimitKey::MaxOrderNotional, LimitKey::MaxPositionNotional, LimitKey::MaxOpenOrders]
+            .into_iter()
+            .find(|key| self.limits.get(*key) == 0);
+        let value = |key: LimitKey| format!("{} {}{}", key.name(), show(self.limits.get(key)), key.unit().suffix());
+        let mut lights = vec![match zero {
+            Some(key) => warn("limits", false, format!("{} is 0: nothing can open", key.name())),
+            None => warn(
+                "limits",
+                true,
+                format!("{}, {}", value(LimitKey::MaxPositionNotional), value(LimitKey::MaxDailyLoss)),
+            ),
+        }];
+        lights.extend(self.arming_refused().map(|why| light("loss limits", false, why)));
+        lights
+    }
+
+    /// What is left of a position when this process is gone.
+    fn protection_light(&self) -> Check {
+        let protect = &self.settings.protect;
+        let without = self.unprotected();
+        match (protect.stop == Rate::ZERO, protect.required) {
+            _ if without > 0 => warn("protection", false, format!("{without} position(s) have no stop at the venue")),
+            (true, true) => warn("protection", false, "required, and protect.stop_bps is 0: every entry is denied"),
+            (true, false) => warn("protection", false, "none: an open position has nothing when this process is gone"),
+            (false, false) => warn("protection", false, "not required: an entry may go without its stop"),
+            (false, true) => warn("protection", true, "every entry carries its stop"),
+        }
+    }
+
+    /// A model that is installed is sound; its features need their time to warm up.
+    fn models_light(&self) -> Check {
+        match (self.models.len(), self.warming_words()) {
+            (0, _) => warn("models", false, "none: nothing will be entered"),
+            (n, Some(text)) => warn("models", false, format!("{n} loaded, no signal {text}")),
+            (n, None) => warn("models", true, format!("{n} loaded, warm")),
+        }
+    }
+
+    /// A reason that covers everything refuses arming; one instrument's leaves the others tradable.
+    fn reducing_light(&self, cause: &ReduceCause) -> Option<Check> {
+        let everything = matches!(cause, ReduceCause::Venue { symbol: None, .. }) || self.desks.len() == 1;
+        match cause {
+            cause if is_hedged(cause) || is_watchdog(cause) => None,
+            ReduceCause::Venue { .. } if everything => Some(light("venue", false, cause.to_string())),
+            cause => Some(warn("reducing", false, cause.to_string())),
+        }
+    }
+}
+
+const fn is_hedged(cause: &ReduceCause) -> bool {
+    matches!(cause, ReduceCause::Venue { code: DenialCode::PositionModeHedge, .. })
+}
+
+const fn is_watchdog(cause: &ReduceCause) -> bool {
+    matches!(cause, ReduceCause::Venue { code: DenialCode::WatchdogSilent, .. })
+}
+
+fn light(name: &str, ok: bool, detail: impl Into<String>) -> Check {
+    Check { name: name.into(), health: if ok { Health::Ok } else { Health::Fail }, detail: detail.into() }
+}
+
+fn warn(name: &str, ok: bool, detail: impl Into<String>) -> Check {
+    Check { name: name.into(), health: if ok { Health::Ok } else { Health::Warn }, detail: detail.into() }
+}
+
+fn skip(name: &str, detail: &str) -> Check {
+    Check { name: name.into(), health: Health::Skip, detail: detail.into() }
+}
+
+/// The rows in one line, for the record of what was looked at: `latch ok: none; clock warn: 300ms; ...`.
+pub(super) fn in_words(checks: &[Check]) -> String {
+    let word = |health: Health| match health {
+        Health::Ok => "ok",
+        Health::Warn => "warn",
+        Health::Fail => "fail",
+        Health::Skip => "skip",
+    };
+    let rows: Vec<String> =
+        checks.iter().map(|check| format!("{} {}: {}", check.name, word(check.health), check.detail)).collect();
+    rows.join("; ")
+}
