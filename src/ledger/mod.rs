@@ -22,6 +22,6 @@ pub use job::{Committed, Job, RunRow};
 pub use marker::{mark_latched, mark_meanwhile, marked};
 pub use open::{Ledger, Opened, holder, private_folder};
 pub use read::{Filter, PnlBy, Reader};
-pub use restore::{Stored, UnresolvedIntent};
+pub use restore::{Stored, UnresolvedIntent, latch_that_holds};
 pub use sheet::{Cell, Format, Sheet};
 pub use thread::{JOBS_MAX, LedgerReply, LedgerThread, PushError, Store, Writer};

@@ -111,7 +111,7 @@ impl Reader {
 
     /// The latch that holds now: of the ledger or of the marker beside it.
     pub fn latch(&self) -> Result<Option<Latch>, LedgerError> {
-        Ok(super::restore::latch(&self.connection)?.or_else(|| self.marked.clone()))
+        Ok(super::restore::latch_that_holds(self.marked.clone(), super::restore::latch(&self.connection)?))
     }
 
     /// Orders with their state, newest first.

@@ -99,8 +99,7 @@ impl Ledger {
         if let Some(latch) = &self.stand_in {
             return Ok(Some(latch.clone()));
         }
-        let marked = self.marker.as_deref().and_then(marker::read);
-        Ok(latch(&self.connection)?.or(marked))
+        Ok(latch_that_holds(self.marker.as_deref().and_then(marker::read), latch(&self.connection)?))
     }
 
     /// Gives orders of earlier runs numbers of this run and remembers which they are.
@@ -120,6 +119,12 @@ impl Ledger {
         let index = self.names.iter().position(|n| n == name)?;
         u16::try_from(index).ok().map(Symbol)
     }
+}
+
+/// Of marker and ledger the latch that holds. A disk that failed took a kill to the marker only: it is more than an older
+/// trip in the ledger.
+pub fn latch_that_holds(marked: Option<Latch>, stored: Option<Latch>) -> Option<Latch> {
+    marked.clone().filter(Latch::is_kill).or(stored).or(marked)
 }
 
 fn last_run(connection: &Connection) -> Result<Option<Ts>, LedgerError> {

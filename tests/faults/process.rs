@@ -17,7 +17,7 @@ use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::gate::Pass;
-use tickdeck::ledger::{LedgerThread, Writer};
+use tickdeck::ledger::{LedgerThread, Writer, latch_that_holds};
 use tickdeck::run::decisions::DecisionLog;
 use tickdeck::run::driver::{Driver, LedgerPort, Parts};
 use tickdeck::run::feed::{Feed, ReplayKind, TapeFeed};
@@ -207,7 +207,7 @@ impl Process {
             trained: String::new(),
         });
         // What `Ledger::latch` reads beside a file.
-        restored.latch = restored.latch.or_else(|| disk.marker.clone());
+        restored.latch = latch_that_holds(disk.marker.clone(), restored.latch);
         let (replies_in, replies) = sync_channel(1_024);
         let (thread, writer) = LedgerThread::over(disk, replies_in);
         let (tape, end) = TapeThread::over(Path::new("virtual.tape"));

@@ -125,7 +125,7 @@ pub fn position(exchange: &Exchange, position: &Position) -> row::PositionRow {
         risk_id: Some(1),
         risk_limit: None,
         updated_ms: Some(position.updated.as_ms()),
-        seq: (position.seq >= 0).then_some(position.seq),
+        seq: Some(position.seq),
     }
 }
 

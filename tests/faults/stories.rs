@@ -98,6 +98,47 @@ fn killed_stays_killed_over_crashes() {
     assert!(lines(&log, "reduce=false").all(|line| time(line) < 10.0), "nothing opened after the kill");
 }
 
+/// Found by seeds: a disk that failed took a kill to the marker only, and the older trip in the ledger hid it from the next
+/// start.
+#[test]
+fn a_kill_that_only_the_marker_took_survives_beside_an_older_trip() {
+    let acts = vec![
+        (ms(8_000), Act::Disk(Medium::Full)),
+        (ms(10_000), Act::Disk(Medium::Well)),
+        (ms(14_000), Act::Disk(Medium::Full)),
+        (ms(14_500), Act::Ask(Command::Kill)),
+        (ms(15_500), Act::Crash(ms(300))),
+        (ms(15_600), Act::Disk(Medium::Well)),
+    ];
+    for seed in 0..6 {
+        let log = told(seed, acts.clone(), Weather::default());
+        assert!(
+            lines(&log, "reduce=false").all(|line| time(line) < 14.5),
+            "seed {seed}: nothing opened after the kill"
+        );
+    }
+}
+
+/// Found by a seed: a slow answer put our clock seconds beside the exchange's, and what somebody traded just after the
+/// account was read counted as older than the reading. It was booked by nobody.
+#[test]
+fn a_trade_just_after_the_opening_is_booked_however_wrong_the_clock_is() {
+    let sells = |at, qty| (at, Act::ForeignTrade(Symbol(0), Side::Sell, Qty::parse(qty).unwrap()));
+    let weather = Weather {
+        slow: 55,
+        unseen: 295,
+        push_lost: 47,
+        push_late: 112,
+        disk_slow: 51,
+        fill_percent: 7,
+        ..Weather::default()
+    };
+    let acts = vec![sells(Span(5_595_065_000), "0.77"), sells(Span(44_295_158_000), "0.8")];
+    let outcome = play(6_391, &Plan { weather, acts, skew: Span(5_368_000) }, true);
+    assert!(outcome.failed.is_none(), "{}\n{}", outcome.failed.unwrap_or_default(), outcome.log.join("\n"));
+    assert!(lines(&outcome.log, "traded outside tickdeck").count() >= 2, "both are booked");
+}
+
 /// Found by a seed: a close that leaves although the disk is gone has no row; a crash then lost what it traded, and the
 /// position became the person's.
 #[test]

@@ -316,8 +316,8 @@ row! {
         risk_limit: Option<Money> = row.money("riskLimitValue")?,
         /// When it last changed, ms since 1970.
         updated_ms: Option<i64> = row.ms("updatedTime")?,
-        /// Sequence; `None` when it never traded (−1).
-        seq: Option<i64> = row.int("seq")?.filter(|seq| *seq >= 0),
+        /// Sequence of its last trade; −1 where it never traded.
+        seq: Option<i64> = row.int("seq")?,
     }
 }
 

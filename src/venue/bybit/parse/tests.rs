@@ -89,7 +89,7 @@ fn a_position_needs_a_side_unless_flat() {
     let Private::Positions(pushed) = private(POSITION) else { panic!() };
     let row = &pushed.rows.good[0];
     assert_eq!(row.entry, Price::parse("30000.123456789").ok(), "cut after nine decimals");
-    assert_eq!((row.leverage, row.initial_margin, row.liquidation, row.seq), (None, None, None, None));
+    assert_eq!((row.leverage, row.initial_margin, row.liquidation, row.seq), (None, None, None, Some(-1)));
     for side in ["", "None"] {
         let text = POSITION.replace("\"Sell\"", &format!("\"{side}\""));
         let Private::Positions(pushed) = private(&text) else { panic!() };

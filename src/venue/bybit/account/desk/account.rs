@@ -62,6 +62,8 @@ pub struct Known {
     pub opened: bool,
     /// The opening began then, on the venue's clock.
     opened_at: Option<Ts>,
+    /// The venue's sequence of each position that it opened with.
+    opened_seqs: BTreeMap<Symbol, i64>,
     danger: BTreeMap<Symbol, (Option<Price>, u8)>,
     /// What protects each position, as it was told.
     pub(super) levels: BTreeMap<Symbol, Protection>,
@@ -77,7 +79,7 @@ pub struct Known {
     mode_turn: u16,
     /// What the account pays, maker and taker.
     fees: BTreeMap<Symbol, (Rate, Rate)>,
-    ties: Ties,
+    pub(super) ties: Ties,
 }
 
 impl Desk {
@@ -86,9 +88,33 @@ impl Desk {
         self.account.opened
     }
 
-    /// Is it of a time that the opening covers? Such an execution is never booked, whenever it is listed.
+    /// Does the opening cover it? Such an execution is never booked, whenever it is listed.
     pub(super) fn is_before_opening(&self, row: &ExecutionRow) -> bool {
-        self.account.opened_at.is_some_and(|opened| Ts::from_ms(row.time_ms) <= opened)
+        let Some(opened) = self.account.opened_at else { return false };
+        self.follows_opening(row).map_or_else(|| Ts::from_ms(row.time_ms) <= opened, |follows| !follows)
+    }
+
+    /// Did it move its position after the opening read it? The sequence ties fills to positions (contract O13) and needs no
+    /// clock: what we know of the venue's is wrong by as much as a slow answer. `None` where it does not tell.
+    fn follows_opening(&self, row: &ExecutionRow) -> Option<bool> {
+        let symbol = self.symbol(&row.symbol).filter(|_| row.kind != ExecKind::Funding)?;
+        Some(row.seq? > *self.account.opened_seqs.get(&symbol)?)
+    }
+
+    /// The venue's sequence of each position of a reading, flat ones included; a leg that is not listed says nothing.
+    fn seqs_of(&self, reading: &Reading) -> BTreeMap<Symbol, i64> {
+        let held: BTreeSet<&str> = reading.positions.iter().map(|row| row.symbol.as_str()).collect();
+        let flat = reading.modes.iter().filter(|row| row.size.is_zero() && !held.contains(row.symbol.as_str()));
+        let mut seqs = BTreeMap::new();
+        // -1 is of an instrument that never traded (contract 8.8): of a position that is there it says nothing.
+        let told = |row: &&PositionRow| row.size.is_zero() || row.seq.is_some_and(|seq| seq >= 0);
+        for row in reading.positions.iter().chain(flat).filter(told) {
+            if let (Some(symbol), Some(seq)) = (self.symbol(&row.symbol), row.seq) {
+                let newest = seqs.entry(symbol).or_insert(seq);
+                *newest = seq.max(*newest);
+            }
+        }
+        seqs
     }
 
     /// The account as it is when we first hear of it. Its executions so far are part of it.
@@ -96,7 +122,10 @@ impl Desk {
         for old in earlier {
             self.on_looked_up(at, old.order, &old.executions, &old.found);
         }
-        for row in reading.executions.iter().flatten() {
+        self.account.opened_seqs = self.seqs_of(reading);
+        let listed = reading.executions.iter().flatten();
+        let (after, before): (Vec<_>, Vec<_>) = listed.partition(|row| self.follows_opening(row) == Some(true));
+        for row in &before {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
             let ours = self.is_of_an_unknown_order(row) || self.protective_purpose(row).is_some();
             let symbol = self.symbol(&row.symbol).filter(|_| ours);
@@ -113,6 +142,7 @@ impl Desk {
         self.account.opened = true;
         self.account.opened_at = Some(reading.began_at);
         self.account.ties.open(reading.began_at.as_ms());
+        before.into_iter().for_each(|row| self.account.ties.covered(row));
         let mut holdings = Vec::new();
         for (symbol, signed) in self.told.clone() {
             match self.holding(at, symbol, signed, &reading.positions) {
@@ -123,6 +153,9 @@ impl Desk {
         let opening = Opening { balance: reading.balance, holdings, foreign_orders: reading.foreign_orders };
         self.events.push(Event::Account(AccountUpdate::Opening(opening)));
         self.take_positions(reading);
+        for row in after {
+            self.on_execution(at, row);
+        }
     }
 
     /// A position whose cost is not told cannot be taken over: its profit would be a guess.

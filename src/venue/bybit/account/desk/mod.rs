@@ -373,6 +373,7 @@ impl Desk {
         }
         let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
         if self.is_before_opening(row) {
+            self.account.ties.covered(row);
             return self.on_late(at, order, row);
         }
         match (order, self.symbol(&row.symbol)) {

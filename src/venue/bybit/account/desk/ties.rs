@@ -28,8 +28,8 @@ pub struct Ties {
     counted: BTreeMap<Key, i64>,
     /// Executions told that the log has not shown, with their time.
     unlogged: BTreeMap<Key, i64>,
-    /// Executions of the log that were not told.
-    untold: BTreeMap<Key, i64>,
+    /// Executions of the log that were not told, with what they added.
+    untold: BTreeMap<Key, Tally>,
 }
 
 /// How the log and what was told compare.
@@ -53,7 +53,8 @@ impl Ties {
     pub fn reads_from_ms(&self) -> Option<i64> {
         let since = self.since_ms?;
         let oldest = self.unlogged.values().min().map_or(i64::MAX, |at| at.saturating_sub(BEFORE.as_ms()));
-        Some((self.read_to_ms - OVERLAP.as_ms()).min(oldest).max(since))
+        // What was told may be of a time before the opening: clocks differ.
+        Some((self.read_to_ms - OVERLAP.as_ms()).max(since).min(oldest))
     }
 
     /// An execution was told.
@@ -65,6 +66,21 @@ impl Ties {
         if self.untold.remove(&key).is_none() && !self.counted.contains_key(&key) {
             self.unlogged.insert(key, row.time_ms);
         }
+    }
+
+    /// An execution is part of the opening, whatever its time says.
+    pub fn covered(&mut self, row: &ExecutionRow) {
+        if self.since_ms.is_none_or(|since| row.time_ms <= since) {
+            return;
+        }
+        let key = (row.symbol.clone(), row.exec_id.clone());
+        if let Some(added) = self.untold.remove(&key) {
+            self.sums.realised -= added.realised;
+            self.sums.fees -= added.fees;
+            self.sums.funding -= added.funding;
+            self.sums.moved -= added.moved;
+        }
+        self.counted.insert(key, row.time_ms);
     }
 
     /// The log as it was read at `read_to_ms`; `ours` says which instruments are of this run.
@@ -83,12 +99,13 @@ impl Ties {
     }
 
     fn count(&mut self, row: &TransactionRow, ours: &impl Fn(&str) -> bool) {
-        if row.coin != "USDT" || self.since_ms.is_none_or(|since| row.time_ms <= since) {
-            return;
-        }
         let symbol = row.symbol.clone().unwrap_or_default();
         let id = row.trade_id.clone().or_else(|| row.id.clone()).unwrap_or_else(|| row.time_ms.to_string());
         let key = (symbol, id);
+        let old = self.since_ms.is_none_or(|since| row.time_ms <= since) && !self.unlogged.contains_key(&key);
+        if row.coin != "USDT" || old {
+            return;
+        }
         if self.counted.insert(key.clone(), row.time_ms).is_some() {
             return;
         }
@@ -98,14 +115,15 @@ impl Ties {
             self.sums.moved += row.change;
             return;
         }
-        let (realised, fee, funding) = (amount(row.cash_flow), amount(row.fee), amount(row.funding));
-        self.sums.realised += realised;
-        self.sums.fees += fee;
-        self.sums.funding += funding;
+        let (realised, fees, funding) = (amount(row.cash_flow), amount(row.fee), amount(row.funding));
         // `change = cash flow + funding − fee` (contract 8.7); what is beyond it is neither.
-        self.sums.moved += row.change - (realised + funding - fee);
+        let added = Tally { realised, fees, funding, moved: row.change - (realised + funding - fees) };
+        self.sums.realised += added.realised;
+        self.sums.fees += added.fees;
+        self.sums.funding += added.funding;
+        self.sums.moved += added.moved;
         if self.unlogged.remove(&key).is_none() {
-            self.untold.insert(key, row.time_ms);
+            self.untold.insert(key, added);
         }
     }
 }

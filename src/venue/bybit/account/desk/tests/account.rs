@@ -87,6 +87,40 @@ fn what_the_opening_covers_is_never_booked_whenever_it_is_listed() {
     assert!(matches!(&desk.take_events()[..], [Event::Account(AccountUpdate::Funding { .. })]));
 }
 
+#[test]
+fn the_sequence_says_what_the_opening_covers_and_no_clock_does() {
+    let at =
+        |time_ms, seq, id: &str| ExecutionRow { time_ms, seq: Some(seq), ..execution(None, id, 1, ExecKind::Trade) };
+    let foreign = |desk: &mut Desk| {
+        let events = desk.take_events();
+        events.iter().filter(|event| matches!(event, Event::Account(AccountUpdate::Foreign { .. }))).count()
+    };
+    let flat = |seq| PositionRow { seq: Some(seq), ..position(0, None, 0) };
+    let held = PositionRow { seq: Some(20), ..position(0, Some(Side::Buy), 2) };
+    for (positions, modes, newest) in
+        [(vec![held], vec![], 20), (vec![], vec![flat(20)], 20), (vec![], vec![flat(-1)], 6)]
+    {
+        let mut desk = desk();
+        // Listed with the opening, and after its positions were read.
+        let executions = Some(vec![at(900_000, newest, "part"), at(999_000, newest + 1, "listed")]);
+        let opening = Reading {
+            began_at: Ts::from_ms(1_000_000),
+            modes,
+            executions: executions.filter(|_| newest > 6),
+            ..reading(&desk, T, positions, vec![])
+        };
+        desk.open(T, &opening, &[]);
+        assert_eq!(foreign(&mut desk), usize::from(newest > 6));
+        // Our idea of the exchange's clock is ahead by a second, or behind.
+        desk.on_execution(T, &at(999_000, newest + 1, "after"));
+        assert_eq!(foreign(&mut desk), 1, "it is no part of the position");
+        if newest > 6 {
+            desk.on_execution(T, &at(1_001_000, newest, "late"));
+            assert_eq!(foreign(&mut desk), 0, "it is part of the position");
+        }
+    }
+}
+
 fn unread(what: &'static str, symbol: &str) -> Odd {
     Odd { what, field: "size".into(), symbol: Some(symbol.into()) }
 }
