@@ -183,7 +183,7 @@ fn a_silent_engine_neither_delays_the_cancels_nor_the_latch_nor_the_closing() {
     wait("flat", || (run.report.get().closes == 1).then_some(()));
     assert_eq!(run.truth("positions").len(), 0);
     let shown = run.cockpit.newest().unwrap().state.guardian.join("\n");
-    assert!(shown.contains("takes over: the engine is silent") && shown.contains("FLAT, proven"), "{shown}");
+    assert!(shown.contains("takes over: the engine") && shown.contains("FLAT, proven"), "{shown}");
     assert!(run.end.take_kill(), "the engine finds the kill when it comes back");
 }
 
@@ -257,9 +257,6 @@ fn a_guardian_that_cannot_read_keeps_no_closing_order_back() {
     });
     assert!(!run.gate.is_guarded());
     assert!(!run.report.get().death, "nothing was reached, so nothing was answered");
-    run.sim.set_faults(&json!({ "banned": false })).unwrap();
-    wait("flat", || (run.report.get().closes == 1).then_some(()));
-    assert!(!run.gate.is_guarded());
 }
 
 /// The run ends right after the kill, before anybody saw to its latch.
