@@ -122,6 +122,6 @@ fn a_stopped_engine_is_served_from_here_and_comes_back_fenced_and_killed() {
     assert_eq!((code, open_orders(&sim)), (Some(0), 0), "{text}");
     assert!(text.contains("SIGQUIT goes to process"), "{text}");
     engine.signal(Signal::CONT);
-    engine.says("fenced");
+    engine.says("stood still");
     engine.says("KILLED");
 }
