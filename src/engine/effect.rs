@@ -101,7 +101,7 @@ pub enum TimeInForce {
 
 impl TimeInForce {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::ImmediateOrCancel, Self::PostOnly, Self::GoodTillCancel];
+    pub const ALL: [Self; 4] = [Self::ImmediateOrCancel, Self::PostOnly, Self::GoodTillCancel, Self::CloseAtMarket];
 
     /// Word for the ledger.
     pub const fn word(self) -> &'static str {
