@@ -209,7 +209,9 @@ fn from_here(global: &Global, files: &Files, kill: &Kill) -> Result<(), Failure>
         LineFormat::Json => show(kill, &state)?,
         LineFormat::Text => {
             let lines = state.guardian.iter().chain(&ending.others).chain(&ending.left);
-            print(&lines.map(|line| format!("{line}\n")).collect::<String>())?;
+            for line in lines {
+                print(&format!("{line}\n"))?;
+            }
         }
     }
     judge(kill.flat, &state)

@@ -61,6 +61,7 @@ pub(super) fn locked(config: &Config, find: Find) -> Result<Locked, Failure> {
     Locked::new(found.api_key.expose(), found.secret.into_text(), region, &config.bybit.overrides()).map_err(refused)
 }
 
+#[allow(clippy::needless_pass_by_value)] // for map_err
 fn refused(error: UnlockError) -> Failure {
     Failure::configuration(format!("{error}; nothing was started"))
 }

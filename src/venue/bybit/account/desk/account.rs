@@ -142,7 +142,9 @@ impl Desk {
         self.account.opened = true;
         self.account.opened_at = Some(reading.began_at);
         self.account.ties.open(reading.began_at.as_ms());
-        before.into_iter().for_each(|row| self.account.ties.covered(row));
+        for row in before {
+            self.account.ties.covered(row);
+        }
         let mut holdings = Vec::new();
         for (symbol, signed) in self.told.clone() {
             match self.holding(at, symbol, signed, &reading.positions) {
