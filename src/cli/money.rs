@@ -6,7 +6,7 @@ use super::global::Global;
 use super::output::{note, print};
 use crate::engine::ids::Pair;
 use crate::engine::time::{Span, Ts};
-use crate::ledger::{Cell, Filter, Format, Head, PnlBy, Reader, Sheet, Verdict, holder};
+use crate::ledger::{Cell, Filter, Format, Head, LedgerError, PnlBy, Reader, Sheet, Verdict, holder};
 use crate::run::clock::wall;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::make;
@@ -121,7 +121,11 @@ pub(super) fn audit(global: &Global, command: &AuditCommand) -> Result<(), Failu
         AuditCommand::Verify { ask, expect } => {
             let path = find(global, ask)?;
             match open(&path)?.audit(expect.as_deref()).map_err(Failure::error)? {
-                Verdict::Sound(head) => print(&head_sheet(&head).render(ask.format)),
+                Verdict::Sound(head) => {
+                    print(&head_sheet(&head).render(ask.format))?;
+                    note("the chain holds: every record is there and says what it said when it was written");
+                    Ok(())
+                }
                 Verdict::Truncated(head) => Err(Failure::error(format!(
                     "the ledger {} does not hold the digest that was noted: its {} record(s) fit together, but records \
                      after them were removed, or the chain was made anew. Compare with the venue's statement and with a \
@@ -152,11 +156,11 @@ fn head_sheet(head: &Head) -> Sheet {
 }
 
 pub(super) fn orders(global: &Global, query: &Query) -> Result<(), Failure> {
-    show(global, &query.ask, |reader| reader.orders(&query.filter()))
+    show_newest(global, query, |reader| reader.orders(&query.filter()))
 }
 
 pub(super) fn fills(global: &Global, query: &Query) -> Result<(), Failure> {
-    show(global, &query.ask, |reader| reader.fills(&query.filter()))
+    show_newest(global, query, |reader| reader.fills(&query.filter()))
 }
 
 pub(super) fn pnl(global: &Global, query: &PnlQuery) -> Result<(), Failure> {
@@ -197,17 +201,31 @@ pub(super) fn export(global: &Global, export: &Export) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(
-    global: &Global,
-    ask: &Ask,
-    read: impl Fn(&Reader) -> Result<Sheet, crate::ledger::LedgerError>,
-) -> Result<(), Failure> {
+fn show(global: &Global, ask: &Ask, read: impl Fn(&Reader) -> Result<Sheet, LedgerError>) -> Result<(), Failure> {
     let reader = open(&find(global, ask)?)?;
+    show_sheet(&reader, &read(&reader).map_err(Failure::error)?, ask.format)
+}
+
+/// The newest rows, and that there may be older ones.
+fn show_newest(
+    global: &Global,
+    query: &Query,
+    read: impl Fn(&Reader) -> Result<Sheet, LedgerError>,
+) -> Result<(), Failure> {
+    let reader = open(&find(global, &query.ask)?)?;
     let sheet = read(&reader).map_err(Failure::error)?;
-    if sheet.is_empty() && ask.format == Format::Table {
+    show_sheet(&reader, &sheet, query.ask.format)?;
+    if sheet.len() >= query.max as usize {
+        note(&format!("these are the newest {}; --max shows more", query.max));
+    }
+    Ok(())
+}
+
+fn show_sheet(reader: &Reader, sheet: &Sheet, format: Format) -> Result<(), Failure> {
+    if sheet.is_empty() && format == Format::Table {
         note(&format!("nothing in the ledger {}", reader.env()));
     }
-    print(&sheet.render(ask.format))
+    print(&sheet.render(format))
 }
 
 fn open(path: &Path) -> Result<Reader, Failure> {
