@@ -160,7 +160,10 @@ fn trades_of_others_are_booked_and_what_they_open_is_theirs() {
     assert!(!rig.snapshot().positions[0].released, "less of ours is still ours");
     foreign(&mut rig, "f2", Side::Sell, "0.009");
     assert_eq!(rig.position(BTC), -5);
-    assert!(rig.snapshot().positions[0].released, "turned round by somebody else");
+    rig.command(Command::Disarm);
+    let shown = rig.snapshot();
+    assert!(shown.positions[0].released, "turned round by somebody else");
+    assert_eq!((shown.positions[0].stop, shown.state.exiting), (None, 0), "no exit of ours runs for it");
     assert_eq!(rig.told().matches("traded outside tickdeck").count(), 2);
 }
 

@@ -74,6 +74,8 @@ impl Engine {
 
     fn state_view(&self) -> StateView {
         let open = self.account.open().count() as u16;
+        // Of the person's positions none is exited.
+        let ours = self.account.open().filter(|held| !self.control.released.contains(&held.symbol)).count() as u16;
         let armed_until = match self.control.arming {
             Arming::Armed { until, .. } => Some(until),
             Arming::Safe => None,
@@ -102,7 +104,7 @@ impl Engine {
             armed_until,
             latch: self.control.latch.clone(),
             reducing,
-            exiting: if armed_until.is_none() && self.control.latch.is_none() { open } else { 0 },
+            exiting: if armed_until.is_none() && self.control.latch.is_none() { ours } else { 0 },
             open,
             closing: self.control.close.is_some(),
             flat_proven: self.control.flat_proven,
@@ -316,6 +318,7 @@ impl Engine {
             .filter_map(|held| {
                 let desk = self.desks.get(held.symbol.index())?;
                 let (side, mark) = (held.side()?, desk.mark());
+                let released = self.control.released.contains(&held.symbol);
                 Some(PositionRow {
                     symbol: held.symbol,
                     name: desk.instrument.name.clone(),
@@ -325,11 +328,12 @@ impl Engine {
                     mark: self.freshness(mark),
                     unrealised: self.unrealised_of(desk),
                     notional: mark.map(|mark| mark * held.qty()),
-                    stop: desk.exits.stop,
-                    take_profit: desk.exits.take_profit,
+                    // Of the person's position no exit of ours runs.
+                    stop: desk.exits.stop.filter(|_| !released),
+                    take_profit: desk.exits.take_profit.filter(|_| !released),
                     liquidation: self.stated_liquidation(desk).price(),
                     age: self.now.since(held.opened),
-                    released: self.control.released.contains(&held.symbol),
+                    released,
                     close_cost: self.close_cost(desk, held.qty(), side),
                     believed: !self.control.reconciled,
                     protected: self.protected(desk),

@@ -78,6 +78,7 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
     };
     let (venue, venue_style) = match row.protected {
         Protected::Stop(stop) => (figure(stop), theme.text),
+        _ if row.released => ("yours".to_owned(), theme.dim),
         Protected::None => ("NO STOP".to_owned(), theme.alarm),
         Protected::Yours => ("NO STOP".to_owned(), theme.warn),
         Protected::Unknown => (figures::UNKNOWN.to_owned(), theme.warn),
@@ -94,8 +95,8 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
             Cell::Number(figures::or_unknown(row.unrealised, figures::signed_money), pnl_style),
             Cell::Number(venue, venue_style),
             Cell::Number(
-                row.stop.map_or_else(|| "none".to_owned(), figure),
-                row.stop.map_or(theme.warn, |_| theme.text),
+                row.stop.map_or_else(|| if row.released { "yours" } else { "none" }.to_owned(), figure),
+                row.stop.map_or(if row.released { theme.dim } else { theme.warn }, |_| theme.text),
             ),
             Cell::Number(row.take_profit.map_or_else(|| "none".to_owned(), figure), theme.dim),
             Cell::Number(figures::or_unknown(row.liquidation, figure), theme.dim),
