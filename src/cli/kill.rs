@@ -125,7 +125,7 @@ fn show(kill: &Kill, state: &State) -> Result<(), Failure> {
     }
     let mut text =
         format!("process {}: {}\n", state.pid, if state.latched { "KILLED" } else { "kill not latched yet" });
-    for line in state.receipt.iter().chain(&state.guardian) {
+    for line in state.receipt.iter().chain(&state.guardian).chain(&state.left_alone) {
         text.push_str(line);
         text.push('\n');
     }
@@ -204,12 +204,12 @@ fn from_here(global: &Global, files: &Files, kill: &Kill) -> Result<(), Failure>
         flat: ending.flat.is_some(),
         receipt: Vec::new(),
         guardian: receipt.lines().to_vec(),
+        left_alone: ending.others,
     };
     match kill.format {
         LineFormat::Json => show(kill, &state)?,
         LineFormat::Text => {
-            let lines = state.guardian.iter().chain(&ending.others).chain(&ending.left);
-            for line in lines {
+            for line in state.guardian.iter().chain(&state.left_alone).chain(&ending.left) {
                 print(&format!("{line}\n"))?;
             }
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::guardian::Report;
 use super::pulse::{Life, Pulse};
 use crate::engine::ids::Pair;
+use crate::engine::snapshot::Snapshot;
 use crate::gate::Gate;
 use crate::tui::link::{Board, CockpitEnd};
 
@@ -68,6 +69,9 @@ pub struct State {
     pub receipt: Vec<String>,
     /// What the guardian did.
     pub guardian: Vec<String>,
+    /// What is the person's or somebody else's, and is left as it is.
+    #[serde(default)]
+    pub left_alone: Vec<String>,
 }
 
 /// What the socket tells about and asks of.
@@ -192,7 +196,14 @@ fn state(options: &ControlOptions) -> State {
         flat: closes > 0 && (done.closes >= closes || (alive && pulse.closes_heard() >= closes && pulse.is_proven())),
         receipt: shown(|state| &state.receipt),
         guardian: done.receipt,
+        left_alone: picture.as_ref().map_or_else(Vec::new, |snapshot| theirs(snapshot)),
     }
+}
+
+/// Positions of the person, which no kill touches.
+fn theirs(snapshot: &Snapshot) -> Vec<String> {
+    let released = snapshot.positions.iter().filter(|row| row.released);
+    released.map(|row| format!("{} {} {}: yours, left open", row.name, row.side.word(), row.qty)).collect()
 }
 
 /// Asks the engine behind a socket.
