@@ -13,36 +13,23 @@ use crate::venue::bybit::parse::rest::account::{
 use crate::venue::bybit::parse::rows::{PositionRow, WalletRow};
 use crate::venue::bybit::parse::{Page, Rows};
 
+const POSITIONS: &str = "/v5/position/list";
 /// Longest time of one request to the log of transactions, with some room.
 const TRANSACTIONS_DAY_MS: i64 = 86_400_000 - 60_000;
 
 impl Rest {
     /// Open positions settled in USDT, and what of them cannot be read: a position is all or nothing.
     pub async fn positions(&self) -> Result<Rows<PositionRow>, RestError> {
-        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
-        let mut cursor = String::new();
-        loop {
-            let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "200"), ("cursor", &cursor)];
-            let Page { rows, next } = self.position_page(&pairs).await?;
-            let last = rows.good.is_empty() && rows.odd.is_empty();
-            all.good.extend(rows.good);
-            all.odd.extend(rows.odd);
-            match next.filter(|next| *next != cursor && !last) {
-                Some(next) => cursor = next,
-                None => return Ok(all),
-            }
-        }
+        let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "200")];
+        self.pages(POSITIONS, &pairs, (Budget::Positions, Urgency::Reducing), read::positions).await
     }
 
     /// The rows of one instrument, flat ones included: two of them in hedge mode. One that cannot be read is an error.
     pub async fn positions_of(&self, symbol: &str) -> Result<Vec<PositionRow>, RestError> {
-        let rows = self.position_page(&[("category", "linear"), ("symbol", symbol)]).await?.rows;
+        let pairs = [("category", "linear"), ("symbol", symbol)];
+        let ask = self.signed(POSITIONS, query(&pairs), Budget::Positions, Urgency::Reducing);
+        let Page { rows, .. } = self.read(&ask, read::positions).await?;
         rows.odd.into_iter().next().map_or(Ok(rows.good), |odd| Err(RestError::Odd(odd)))
-    }
-
-    async fn position_page(&self, pairs: &[(&str, &str)]) -> Result<Page<PositionRow>, RestError> {
-        let ask = self.signed("/v5/position/list", query(pairs), Budget::Positions, Urgency::Reducing);
-        self.read(&ask, read::positions).await
     }
 
     /// The unified wallet.
@@ -70,27 +57,17 @@ impl Rest {
         while start < to_ms {
             let end = to_ms.min(start + TRANSACTIONS_DAY_MS);
             let (from, to) = (start.to_string(), end.to_string());
-            let mut cursor = String::new();
-            loop {
-                let pairs = [
-                    ("accountType", "UNIFIED"),
-                    ("currency", "USDT"),
-                    ("startTime", &from),
-                    ("endTime", &to),
-                    ("limit", "50"),
-                    ("cursor", &cursor),
-                ];
-                let path = "/v5/account/transaction-log";
-                let ask = self.signed(path, query(&pairs), Budget::Transactions, Urgency::Ordinary);
-                let Page { rows, next } = self.read(&ask, read::transactions).await?;
-                let last = rows.good.is_empty() && rows.odd.is_empty();
-                all.good.extend(rows.good);
-                all.odd.extend(rows.odd);
-                match next.filter(|next| *next != cursor && !last) {
-                    Some(next) => cursor = next,
-                    None => break,
-                }
-            }
+            let pairs = [
+                ("accountType", "UNIFIED"),
+                ("currency", "USDT"),
+                ("startTime", &from),
+                ("endTime", &to),
+                ("limit", "50"),
+            ];
+            let budget = (Budget::Transactions, Urgency::Ordinary);
+            let rows = self.pages("/v5/account/transaction-log", &pairs, budget, read::transactions).await?;
+            all.good.extend(rows.good);
+            all.odd.extend(rows.odd);
             start = end + 1;
         }
         Ok(all)

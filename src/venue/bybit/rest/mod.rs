@@ -24,7 +24,7 @@ use super::credentials::Credentials;
 use super::leave::Leave;
 use super::limits::{Budget, Headers, Limits, Stop, Urgency};
 use super::parse::rest::Envelope;
-use super::parse::{LENGTH_MAX, Odd};
+use super::parse::{LENGTH_MAX, Odd, Page, Rows};
 use crate::engine::time::{Span, Ts};
 use crate::venue::line::Now;
 
@@ -198,6 +198,32 @@ impl Rest {
             }
         }
         self.once(ask, &take).await
+    }
+
+    /// All pages of a list, one after the other: what can be read and what cannot.
+    async fn pages<T>(
+        &self,
+        path: &str,
+        pairs: &[(&str, &str)],
+        (budget, urgency): (Budget, Urgency),
+        take: impl Fn(&Envelope<'_>) -> Result<Page<T>, Odd>,
+    ) -> Result<Rows<T>, RestError> {
+        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
+        let mut cursor = String::new();
+        loop {
+            let mut with_cursor = pairs.to_vec();
+            with_cursor.push(("cursor", &cursor));
+            let ask = self.signed(path, query(&with_cursor), budget, urgency);
+            let Page { rows, next } = self.read(&ask, &take).await?;
+            // A page of nothing ends the list whatever its cursor says.
+            let last = rows.good.is_empty() && rows.odd.is_empty();
+            all.good.extend(rows.good);
+            all.odd.extend(rows.odd);
+            match next.filter(|next| *next != cursor && !last) {
+                Some(next) => cursor = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Sends a request exactly once and reads its answer.

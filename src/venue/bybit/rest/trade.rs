@@ -216,21 +216,8 @@ impl Rest {
 
     /// Open orders: all that are settled in USDT, newest first.
     pub async fn open_orders(&self) -> Result<Rows<OrderRow>, RestError> {
-        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
-        let mut cursor = String::new();
-        loop {
-            let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "50"), ("cursor", &cursor)];
-            let ask = self.signed("/v5/order/realtime", query(&pairs), Budget::Realtime, Urgency::Reducing);
-            let Page { rows, next } = self.read(&ask, read::page).await?;
-            // A page of nothing ends the list whatever its cursor says.
-            let last = rows.good.is_empty() && rows.odd.is_empty();
-            all.good.extend(rows.good);
-            all.odd.extend(rows.odd);
-            match next.filter(|next| *next != cursor && !last) {
-                Some(next) => cursor = next,
-                None => return Ok(all),
-            }
-        }
+        let pairs = [("category", "linear"), ("settleCoin", "USDT"), ("limit", "50")];
+        self.pages("/v5/order/realtime", &pairs, (Budget::Realtime, Urgency::Reducing), read::page).await
     }
 
     /// One order by our id among the open and the last closed ones.
@@ -277,21 +264,8 @@ impl Rest {
 
     /// All pages, oldest first: so that fills are booked in the order in which they happened.
     async fn executions(&self, pairs: &[(&str, &str)]) -> Result<Rows<ExecutionRow>, RestError> {
-        let mut all = Rows { good: Vec::new(), odd: Vec::new() };
-        let mut cursor = String::new();
-        loop {
-            let mut with_cursor = pairs.to_vec();
-            with_cursor.push(("cursor", &cursor));
-            let ask = self.signed("/v5/execution/list", query(&with_cursor), Budget::Executions, Urgency::Reducing);
-            let Page { rows, next } = self.read(&ask, read::executions).await?;
-            let last = rows.good.is_empty() && rows.odd.is_empty();
-            all.good.extend(rows.good);
-            all.odd.extend(rows.odd);
-            match next.filter(|next| *next != cursor && !last) {
-                Some(next) => cursor = next,
-                None => break,
-            }
-        }
+        let budget = (Budget::Executions, Urgency::Reducing);
+        let mut all = self.pages("/v5/execution/list", pairs, budget, read::executions).await?;
         all.good.reverse();
         all.good.sort_by_key(|row| row.time_ms);
         Ok(all)
