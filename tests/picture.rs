@@ -2,23 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test program
 #![cfg(feature = "models")]
 
+#[path = "common/armed.rs"]
+mod armed;
+
 use std::path::Path;
 
+use armed::{START, armed};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tickdeck::engine::command::Command;
-use tickdeck::engine::ids::Pair;
-use tickdeck::engine::num::Money;
-use tickdeck::engine::risk::limits::RiskLimits;
-use tickdeck::engine::settings::Settings;
 use tickdeck::engine::snapshot::{Snapshot, StateWord, View};
-use tickdeck::engine::time::{Span, Ts};
-use tickdeck::run::decisions::DecisionLog;
-use tickdeck::run::demo::practice;
-use tickdeck::run::driver::{Driver, LedgerPort, Parts};
-use tickdeck::run::feed::Feed;
-use tickdeck::run::inference::Inference;
-use tickdeck::run::start::{Opening, Setup, open, paper_venue};
+use tickdeck::engine::time::Span;
 use tickdeck::tui::base::draw_base;
 use tickdeck::tui::commands::footer;
 use tickdeck::tui::keymap::Keymap;
@@ -26,39 +19,12 @@ use tickdeck::tui::panes::Scene;
 use tickdeck::tui::state::UiState;
 use tickdeck::tui::svg::svg;
 use tickdeck::tui::theme::Theme;
-use tickdeck::venue::simulated::{SimulatedMarket, Weather};
 
 /// Two armed minutes of the practice profile.
 fn armed_demo() -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let setup = Setup {
-        settings: practice(Settings::default()),
-        limits: RiskLimits::default(),
-        balance: Money::from_units(10_000),
-        models: tickdeck::model::scan(&root.join("models")).into_iter().map(Result::unwrap).collect(),
-        data_dir: folder.path().to_owned(),
-        tape: None,
-    };
-    let start = Ts::from_ms(1_795_357_800_000);
-    let Opening { restored, ledger, .. } =
-        open(Pair::SIMULATED, SimulatedMarket::instruments(), &setup, "seed 7", start).unwrap();
-    let parts = Parts {
-        venue: Some(Box::new(paper_venue(&restored))),
-        shadow: None,
-        feed: Feed::Simulated(Box::new(SimulatedMarket::new(7, Weather::Calm, start))),
-        inference: Inference::inline(setup.models),
-        ledger: LedgerPort::Inline(Box::new(ledger)),
-        tape: None,
-        decisions: DecisionLog::new(None),
-        latch_beside: None,
-        gate: tickdeck::gate::Gate::default(),
-        restored,
-    };
-    let mut driver = Driver::start(start, parts, false);
-    driver.advance(start + Span::from_secs(80), usize::MAX >> 1);
-    driver.command(Command::Arm { lasts: Span::from_secs(900) });
-    driver.advance(start + Span::from_secs(200), usize::MAX >> 1);
+    let mut driver = armed(folder.path());
+    driver.advance(START + Span::from_secs(200), usize::MAX >> 1);
     let mut snapshot = driver.engine_mut().snapshot(View::default());
     "seed 7".clone_into(&mut snapshot.session.market_label);
     snapshot.session.weather = Some("calm".to_owned());
