@@ -7,6 +7,7 @@
 mod audit;
 mod error;
 mod job;
+mod lock;
 mod marker;
 mod open;
 mod read;
@@ -19,6 +20,7 @@ mod write;
 pub use audit::{Head, Verdict};
 pub use error::LedgerError;
 pub use job::{Committed, Job, RunRow};
+pub use lock::{Lock, LockError};
 pub use marker::{mark_latched, mark_meanwhile, marked};
 pub use open::{Ledger, Opened, holder, private_folder};
 pub use read::{Filter, PnlBy, Reader};

@@ -1,12 +1,12 @@
 //! Opening a ledger: folder and file modes, one process per file, refusing what cannot be trusted.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::audit::Chain;
+use super::lock::{self, Lock, LockError};
 use super::schema::{self, APPLICATION_ID, SCHEMA, STAMPED};
 use super::{LedgerError, marker};
 use crate::engine::ids::{Pair, RunId};
@@ -34,9 +34,9 @@ pub struct Ledger {
     pub(super) stand_in: Option<Latch>,
     /// Where the file must still be.
     pub(super) place: Option<Place>,
-    /// Held for its lock, which the system releases when this process ends, however it ends.
+    /// Keeps other engines from this file.
     #[expect(dead_code, reason = "held, not read")]
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 /// A ledger, or a stand-in that keeps the account killed.
@@ -57,7 +57,15 @@ impl Ledger {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             private_folder(folder).map_err(unopenable)?;
         }
-        let lock = lock(path)?;
+        let lock = Lock::take(&lock_path(path)).map_err(|error| match error {
+            LockError::Held(pid) => {
+                let holder = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+                LedgerError::InUse { path: path.to_owned(), holder }
+            }
+            LockError::Failed(error) => {
+                LedgerError::Unopenable { path: path.to_owned(), why: format!("cannot lock it: {error}") }
+            }
+        })?;
         create_private_file(path).map_err(unopenable)?;
         let mut connection = connect(path).map_err(|e| unreadable(path, &e))?;
         check(&connection, path, pair)?;
@@ -273,11 +281,7 @@ fn unreadable(path: &Path, error: &rusqlite::Error) -> LedgerError {
 
 /// Does a running engine hold this ledger, and which process is it, where that is known?
 pub fn holder(path: &Path) -> Option<String> {
-    let file = File::open(lock_path(path)).ok()?;
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(pid_in(&file).unwrap_or_else(|| "unknown".to_owned())),
-        _ => None,
-    }
+    lock::holder(&lock_path(path))
 }
 
 fn lock_path(path: &Path) -> PathBuf {
@@ -286,46 +290,9 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The process number that the holder of a lock left in it.
-fn pid_in(file: &File) -> Option<String> {
-    let mut text = String::new();
-    file.take(20).read_to_string(&mut text).ok()?;
-    let pid = text.trim();
-    (!pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit())).then(|| pid.to_owned())
-}
-
-/// Takes the lock beside the ledger. It belongs to the process, not to the file: a crash leaves nothing to clean up.
-fn lock(path: &Path) -> Result<File, LedgerError> {
-    let failed = |why: String| LedgerError::Unopenable { path: path.to_owned(), why };
-    let mut file = private(&lock_path(path)).map_err(|e| failed(e.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let holder = pid_in(&file).map_or_else(String::new, |pid| format!(" (process {pid})"));
-            return Err(LedgerError::InUse { path: path.to_owned(), holder });
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(format!("cannot lock it: {error}"))),
-    }
-    // The number is a courtesy for the message above; the lock holds without it.
-    let noted = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-    noted.map_err(|e| failed(e.to_string()))?;
-    Ok(file)
-}
-
-fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
-}
-
 /// Creates the file with mode 0600, or takes the rights of others away from an older one.
 fn create_private_file(path: &Path) -> std::io::Result<()> {
-    let file = private(path)?;
+    let file = lock::private_file(path)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

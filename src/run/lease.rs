@@ -3,18 +3,18 @@
 //! (`venue/bybit/account`).
 
 use std::fmt::Write as _;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::start::private_folder;
 use crate::engine::ids::Account;
+use crate::ledger::{Lock, LockError};
 
 /// Held for as long as a run trades on the account.
 #[derive(Debug)]
 pub struct Lease {
-    _file: File,
+    _lock: Lock,
 }
 
 /// Why an account is not taken.
@@ -51,15 +51,10 @@ impl Lease {
         let path = folder.join(format!("{}-{}.lock", account.word(), name_of(host, key)));
         let unknown = |why: String| LeaseError::Unknown { path: path.clone(), why };
         private_folder(folder).map_err(|error| unknown(error.to_string()))?;
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| unknown(error.to_string()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LeaseError::Taken(account)),
-            Err(TryLockError::Error(error)) => Err(unknown(error.to_string())),
+        match Lock::take(&path) {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(LockError::Held(_)) => Err(LeaseError::Taken(account)),
+            Err(LockError::Failed(error)) => Err(unknown(error.to_string())),
         }
     }
 }
