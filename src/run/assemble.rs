@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use super::attach::Seats;
 use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::disk::DiskLight;
@@ -54,6 +55,8 @@ pub struct Shown {
     pub outputs: Option<Outputs>,
     /// Stop by itself after this long.
     pub stop_after: Option<Span>,
+    /// Does the engine go on without its terminal while anything is open?
+    pub stays: bool,
 }
 
 /// What a session is put together from.
@@ -135,10 +138,11 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         latch_beside: parts.latch_beside.clone(),
         now: Arc::new(stage.clock.reader()),
     })?;
+    let seats = Seats::default();
     let socket = if plan.ledger_in_memory {
         None
     } else {
-        listen(&stage, plan.data_dir, pair, &pulse, &report).map_err(|why| troubles.push(why)).ok()
+        listen(&stage, plan.data_dir, pair, (&pulse, &report, &seats)).map_err(|why| troubles.push(why)).ok()
     };
     let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
     let run = &parts.restored.run;
@@ -159,6 +163,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         pulse,
         guardian: report,
         socket,
+        seats,
         watched,
         fence_after: Some(fence_after),
         screen: shown.fps.is_some(),
@@ -175,7 +180,12 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
 }
 
 /// The control socket of a run; why there is none, in words.
-fn listen(stage: &Stage, data_dir: &Path, pair: Pair, pulse: &Pulse, report: &Report) -> Result<PathBuf, String> {
+fn listen(
+    stage: &Stage,
+    data_dir: &Path,
+    pair: Pair,
+    (pulse, report, seats): (&Pulse, &Report, &Seats),
+) -> Result<PathBuf, String> {
     let path = control::socket_path(data_dir, pair);
     let options = ControlOptions {
         cockpit: stage.cockpit.clone(),
@@ -183,6 +193,7 @@ fn listen(stage: &Stage, data_dir: &Path, pair: Pair, pulse: &Pulse, report: &Re
         pulse: pulse.clone(),
         report: report.clone(),
         board: stage.end.board(),
+        seats: seats.clone(),
     };
     let no_socket = |error| format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only");
     control::listen(&path, options).map(|()| path).map_err(no_socket)
