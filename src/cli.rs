@@ -3,6 +3,7 @@
 mod configuration;
 mod control;
 mod doctor;
+mod flatten;
 mod global;
 mod keys;
 mod kill;
@@ -88,8 +89,8 @@ enum Command {
     Arm(control::Asked),
     /// Disarm a running engine. In this build: a key of its cockpit
     Disarm(control::Asked),
-    /// Close positions of a running engine. In this build: a key of its cockpit
-    Flatten(control::Asked),
+    /// Close one position of a running engine, or all of ours, and prove it. Disarms; exit code 8 when it is not proven
+    Flatten(flatten::Flatten),
     /// Kill: nothing opens, opening orders are cancelled, the account is latched; with --flat positions are closed and it is
     /// proven. Asks the running engine; without one, --mode says whose account is killed from here
     Kill(kill::Kill),
@@ -288,7 +289,7 @@ impl Cli {
             Command::Status(ask) => money::status(global, &ask),
             Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
             Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),
-            Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
+            Command::Flatten(asked) => flatten::run(global, &asked),
             Command::Kill(asked) => kill::run(global, &asked),
             Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
             Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),

@@ -46,7 +46,7 @@ fn way(pair: Pair, pid: &str, verb: &str, key: &str) -> String {
     };
     let instead = match verb {
         "stop" => format!(", or `kill -TERM {pid}`, which is the stop policy"),
-        "disarm" | "flatten" => format!(", or {kill} (--flat closes positions too)"),
+        "disarm" => format!(", or {kill}"),
         _ => String::new(),
     };
     let on = pair.stamp();

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::guardian::Report;
 use super::pulse::{Life, Pulse};
 use crate::engine::ids::Pair;
+use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::Snapshot;
 use crate::gate::Gate;
 use crate::tui::link::{Board, CockpitEnd};
@@ -30,17 +32,29 @@ pub enum Verb {
     Kill,
     /// Kill, second step: closes every position and proves it. Kills first where nobody did.
     KillClose,
+    /// Closes one position of ours, or all, and proves it. Disarms, latches nothing.
+    Flatten,
     /// Nothing but the state.
     State,
 }
 
 /// A line in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ask {
     /// Version.
     pub v: u32,
     /// What to do.
     pub verb: Verb,
+    /// The instrument, where the verb may be about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+}
+
+impl Ask {
+    /// A verb about everything.
+    pub const fn plain(verb: Verb) -> Self {
+        Self { v: VERSION, verb, symbol: None }
+    }
 }
 
 /// A line out.
@@ -63,8 +77,11 @@ pub struct State {
     pub latched: bool,
     /// No order is left that could open; of an account at a venue by the venue's own list.
     pub no_openings: bool,
-    /// Every position is closed and proven.
+    /// Every position is closed and proven, after a kill.
     pub flat: bool,
+    /// What was to be flattened is closed and proven.
+    #[serde(default)]
+    pub flattened: bool,
     /// What the engine did, step by step.
     pub receipt: Vec<String>,
     /// What the guardian did.
@@ -151,7 +168,7 @@ fn answer(mut stream: &std::os::unix::net::UnixStream, options: &ControlOptions)
     let mut line = String::new();
     BufReader::new(stream.take(LINE_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Ask>(&line) {
-        Ok(ask) if ask.v == VERSION => done(ask.verb, options),
+        Ok(ask) if ask.v == VERSION => done(&ask, options),
         Ok(ask) => refused(format!("version {} is not known here, {VERSION} is", ask.v)),
         Err(error) => refused(error.to_string()),
     };
@@ -164,9 +181,9 @@ fn refused(why: String) -> Answer {
     Answer { v: VERSION, error: Some(why), state: None }
 }
 
-fn done(verb: Verb, options: &ControlOptions) -> Answer {
+fn done(ask: &Ask, options: &ControlOptions) -> Answer {
     let (cockpit, gate) = (&options.cockpit, &options.gate);
-    match verb {
+    match ask.verb {
         Verb::State => {}
         Verb::Kill => cockpit.kill(),
         Verb::KillClose => {
@@ -176,14 +193,34 @@ fn done(verb: Verb, options: &ControlOptions) -> Answer {
             // An engine that does not take it is the guardian's case.
             let _taken = cockpit.close_after_kill();
         }
+        Verb::Flatten => {
+            if let Err(why) = flatten(ask.symbol.as_deref(), options) {
+                return refused(why);
+            }
+        }
     }
     Answer { v: VERSION, error: None, state: Some(state(options)) }
+}
+
+fn flatten(name: Option<&str>, options: &ControlOptions) -> Result<(), String> {
+    let killed = |snapshot: &Arc<Snapshot>| snapshot.state.latch.as_ref().is_some_and(Latch::is_kill);
+    if options.board.newest().as_ref().is_some_and(killed) {
+        return Err("killed: `tickdeck kill --flat` closes everything".to_owned());
+    }
+    let symbol = match name {
+        Some(name) => Some(options.pulse.symbol_of(name).ok_or_else(|| format!("this run has no instrument {name}"))?),
+        None => None,
+    };
+    options.cockpit.flatten(symbol);
+    Ok(())
 }
 
 fn state(options: &ControlOptions) -> State {
     let (pulse, gate, done) = (&options.pulse, &options.gate, options.report.get());
     let (kills, closes) = (gate.kills(), gate.closes());
+    let flattens = options.board.flattens().count();
     let alive = pulse.life() == Life::Running;
+    let loop_over = || pulse.closing().is_some_and(|scope| scope.is_empty()) && pulse.is_proven();
     let engine_heard = alive && pulse.kills_heard() >= kills;
     let picture = options.board.newest();
     let shown = |lines: fn(&crate::engine::snapshot::StateView) -> &Vec<String>| {
@@ -194,6 +231,8 @@ fn state(options: &ControlOptions) -> State {
         latched: pulse.is_latched() || picture.as_ref().is_some_and(|snapshot| snapshot.state.latch.is_some()),
         no_openings: if done.has_venue { done.kills >= kills } else { engine_heard && pulse.openings() == 0 },
         flat: closes > 0 && (done.closes >= closes || (alive && pulse.closes_heard() >= closes && pulse.is_proven())),
+        flattened: flattens > 0
+            && (done.flattens >= flattens || (alive && pulse.flattens_heard() >= flattens && loop_over())),
         receipt: shown(|state| &state.receipt),
         guardian: done.receipt,
         left_alone: picture.as_ref().map_or_else(Vec::new, |snapshot| theirs(snapshot)),
@@ -208,14 +247,13 @@ fn theirs(snapshot: &Snapshot) -> Vec<String> {
 
 /// Asks the engine behind a socket.
 #[cfg(unix)]
-pub fn ask(path: &Path, verb: Verb, within: Duration) -> Result<State, ControlError> {
+pub fn ask(path: &Path, line: &Ask, within: Duration) -> Result<State, ControlError> {
     let unreachable =
         |error: std::io::Error| ControlError::Unreachable { path: path.to_owned(), why: error.to_string() };
     let stream = std::os::unix::net::UnixStream::connect(path).map_err(unreachable)?;
     stream.set_read_timeout(Some(within)).map_err(unreachable)?;
     stream.set_write_timeout(Some(within)).map_err(unreachable)?;
-    let line =
-        serde_json::to_string(&Ask { v: VERSION, verb }).map_err(|error| ControlError::Odd(error.to_string()))?;
+    let line = serde_json::to_string(line).map_err(|error| ControlError::Odd(error.to_string()))?;
     (&stream).write_all(format!("{line}\n").as_bytes()).map_err(unreachable)?;
     let mut text = String::new();
     BufReader::new((&stream).take(1 << 20)).read_line(&mut text).map_err(unreachable)?;
@@ -250,7 +288,7 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         let within = Duration::from_secs(20);
-        let state = ask(&path, Verb::Kill, within).unwrap();
+        let state = ask(&path, &Ask::plain(Verb::Kill), within).unwrap();
         assert_eq!((state.latched, state.no_openings, state.flat), (false, false, false), "no engine has answered yet");
         assert!(end.take_kill() && gate.kills() == 1);
         let raw = |text: &str| {

@@ -209,6 +209,12 @@ impl Shell {
                         self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
                     }
                 }
+                Request::Command(Command::Flatten(symbol)) => {
+                    self.end.flatten(symbol);
+                    if self.cockpit.ui.engine_silent_ms.is_some() {
+                        self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
+                    }
+                }
                 Request::Quit(_) => {
                     let waited = self.quit_ms.is_some_and(|at| now_ms - at >= QUIT_PATIENCE_MS);
                     let silent = self.cockpit.ui.engine_silent_ms.is_some() || self.snapshot.is_none();
