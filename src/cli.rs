@@ -3,6 +3,7 @@
 mod configuration;
 mod control;
 mod doctor;
+mod flatten;
 mod global;
 mod keys;
 mod kill;
@@ -90,8 +91,8 @@ enum Command {
     Arm(control::Arm),
     /// Disarm a running engine: nothing opens any more, exits go on
     Disarm(control::Answered),
-    /// Close positions of a running engine. In this build: a key of its cockpit
-    Flatten(control::Asked),
+    /// Close one position of a running engine, or all of ours, and prove it. Disarms; exit code 8 when it is not proven
+    Flatten(flatten::Flatten),
     /// Kill: nothing opens, opening orders are cancelled, the account is latched; with --flat positions are closed and it is
     /// proven. Asks the running engine; without one, --mode says whose account is killed from here
     Kill(kill::Kill),
@@ -296,7 +297,7 @@ impl Cli {
             Command::Attach(asked) => control::attach(global, &asked),
             Command::Arm(asked) => control::arm(global, &asked),
             Command::Disarm(asked) => control::disarm(global, &asked),
-            Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
+            Command::Flatten(asked) => flatten::run(global, &asked),
             Command::Kill(asked) => kill::run(global, &asked),
             Command::Reset(asked) => control::reset(global, &asked),
             Command::Limits(asked) => control::limits(global, &asked),

@@ -118,7 +118,7 @@ impl Engine {
                     format!("{verb}: nothing was done, no engine is running in {}", files.data_dir().display()),
                 ),
                 _ => {
-                    let names: Vec<String> = running.iter().map(Pair::stamp).collect();
+                    let names: Vec<String> = running.iter().map(|pair| pair.stamp()).collect();
                     let why = format!("{verb}: several engines are running ({}): --mode says which", names.join(", "));
                     Failure::new(Exit::Usage, why)
                 }
@@ -173,7 +173,9 @@ fn running(global: &Global, files: &Files) -> Vec<Pair> {
 
 fn unheard(error: ControlError) -> Failure {
     match error {
-        ControlError::Unreachable { .. } => Failure::new(Exit::Timeout, format!("{error}; `tickdeck kill` works all the same")),
+        ControlError::Unreachable { .. } => {
+            Failure::new(Exit::Timeout, format!("{error}; `tickdeck kill` works all the same"))
+        }
         other => Failure::error(other),
     }
 }
@@ -215,7 +217,8 @@ pub(super) fn reset(global: &Global, loosen: &Loosen) -> Result<(), Failure> {
 
 pub(super) fn release(global: &Global, about: &About) -> Result<(), Failure> {
     let engine = Engine::find(global, "release")?;
-    engine.agree(about.yes, &format!("{}: yours from now on, no exit of tickdeck's closes it any more", about.symbol))?;
+    engine
+        .agree(about.yes, &format!("{}: yours from now on, no exit of tickdeck's closes it any more", about.symbol))?;
     tell(&about.answered, "release", &engine.ask(Verb::Release, Some(about.symbol.clone()))?)
 }
 

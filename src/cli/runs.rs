@@ -197,7 +197,7 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     finish_lines();
     let unreached = match &ended {
         Ended::Orderly(_, finished) => finished.engine.never_reached(),
-        Ended::EnginePanicked => None,
+        Ended::EnginePanicked(_) | Ended::EngineStuck(_) => None,
     };
     conclude(Ok(ended))?;
     if let Some(why) = unreached {
@@ -298,12 +298,22 @@ pub(super) fn conclude(ended: Result<Ended, StartError>) -> Result<(), Failure> 
             left::say(&mut finished);
             check(&finished)
         }
-        Ended::EnginePanicked => Err(Failure::new(
+        Ended::EnginePanicked(Some(open)) | Ended::EngineStuck(Some(open)) => Err(not_flat(&open)),
+        Ended::EngineStuck(None) => Err(Failure::error(
+            "the engine stood still and was left so: what it had not written yet is lost. Look at the exchange; the next \
+             start compares its books with it",
+        )),
+        Ended::EnginePanicked(None) => Err(Failure::new(
             Exit::Latched,
             "the engine stopped on a fault of its own: the account is latched, nothing more was sent. The next start is \
              TRIPPED until a reset; a crash report lies in the data directory",
         )),
     }
+}
+
+fn not_flat(open: &str) -> Failure {
+    let why = format!("FLAT IS NOT PROVEN, open: {open}. Look at the exchange now and close there what is open");
+    Failure::new(Exit::NotFlat, why)
 }
 
 /// A run that never heard from its account did nothing that it was started for.
@@ -326,8 +336,7 @@ fn check(finished: &Finished) -> Result<(), Failure> {
     if finished.engine.closing() {
         let open: Vec<&str> = finished.engine.open_names().collect();
         let what = if open.is_empty() { "nothing known, but not proven".to_owned() } else { open.join(", ") };
-        let why = format!("FLAT IS NOT PROVEN, open: {what}. Look at the exchange now and close there what is open");
-        return Err(Failure::new(Exit::NotFlat, why));
+        return Err(not_flat(&what));
     }
     let word = match finished.engine.state_word() {
         StateWord::Killed => "KILLED",

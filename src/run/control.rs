@@ -18,6 +18,7 @@ use crate::engine::command::Command;
 use crate::engine::ids::Pair;
 use crate::engine::num::Price;
 use crate::engine::risk::limits::LimitKey;
+use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::time::Span;
 use crate::gate::Gate;
@@ -45,6 +46,8 @@ pub enum Verb {
     Kill,
     /// Kill, second step: closes every position and proves it. Kills first where nobody did.
     KillClose,
+    /// Closes one position of ours, or all, and proves it. Disarms, latches nothing.
+    Flatten,
     /// Nothing but the state.
     State,
     /// Stop opening, cancel resting opening orders; exits go on.
@@ -123,8 +126,11 @@ pub struct State {
     pub latched: bool,
     /// No order is left that could open; of an account at a venue by the venue's own list.
     pub no_openings: bool,
-    /// Every position is closed and proven.
+    /// Every position is closed and proven, after a kill.
     pub flat: bool,
+    /// What was to be flattened is closed and proven.
+    #[serde(default)]
+    pub flattened: bool,
     /// What the engine did, step by step.
     pub receipt: Vec<String>,
     /// What the guardian did.
@@ -270,6 +276,11 @@ fn done(ask: &Ask, options: &ControlOptions) -> Answer {
                 return refused(DEAF.to_owned());
             }
         }
+        Verb::Flatten => {
+            if let Err(why) = flatten(ask.symbol.as_deref(), options) {
+                return refused(why);
+            }
+        }
         verb => match command(verb, ask, options).and_then(|command| say(command, ask, options)) {
             Ok(text) => said = Some(text),
             Err(why) => return refused(why),
@@ -284,9 +295,7 @@ const DEAF: &str = "the engine does not keep up and did not take it; `tickdeck k
 fn command(verb: &Verb, ask: &Ask, options: &ControlOptions) -> Result<Command, String> {
     let symbol = || {
         let name = ask.symbol.as_deref().ok_or("which instrument?")?;
-        let picture = options.board.newest().ok_or("the engine has not shown its instruments yet")?;
-        let row = picture.markets.iter().find(|row| row.name.eq_ignore_ascii_case(name));
-        row.map(|row| row.symbol).ok_or_else(|| format!("this run has no instrument {name}"))
+        options.pulse.symbol_of(name).ok_or_else(|| format!("this run has no instrument {name}"))
     };
     Ok(match verb {
         Verb::Disarm => Command::Disarm,
@@ -299,7 +308,7 @@ fn command(verb: &Verb, ask: &Ask, options: &ControlOptions) -> Result<Command, 
         }
         Verb::Release => Command::Release(symbol()?),
         Verb::Adopt => Command::Adopt(symbol()?),
-        Verb::Kill | Verb::KillClose | Verb::State | Verb::Stop | Verb::Attach { .. } => {
+        Verb::Kill | Verb::KillClose | Verb::Flatten | Verb::State | Verb::Stop | Verb::Attach { .. } => {
             return Err("that is no command of an engine".to_owned());
         }
     })
@@ -318,14 +327,32 @@ fn say(command: Command, ask: &Ask, options: &ControlOptions) -> Result<String, 
         return Err(DEAF.to_owned());
     }
     told.recv_timeout(ENGINE_TAKES).map_err(|_| {
-        format!("the engine has not answered within {} s: look at its state before you ask again", ENGINE_TAKES.as_secs())
+        format!(
+            "the engine has not answered within {} s: look at its state before you ask again",
+            ENGINE_TAKES.as_secs()
+        )
     })
+}
+
+fn flatten(name: Option<&str>, options: &ControlOptions) -> Result<(), String> {
+    let killed = |snapshot: &Arc<Snapshot>| snapshot.state.latch.as_ref().is_some_and(Latch::is_kill);
+    if options.board.newest().as_ref().is_some_and(killed) {
+        return Err("killed: `tickdeck kill --flat` closes everything".to_owned());
+    }
+    let symbol = match name {
+        Some(name) => Some(options.pulse.symbol_of(name).ok_or_else(|| format!("this run has no instrument {name}"))?),
+        None => None,
+    };
+    options.cockpit.flatten(symbol);
+    Ok(())
 }
 
 fn state(options: &ControlOptions) -> State {
     let (pulse, gate, done) = (&options.pulse, &options.gate, options.report.get());
     let (kills, closes) = (gate.kills(), gate.closes());
+    let flattens = options.board.flattens().count();
     let alive = pulse.life() == Life::Running;
+    let loop_over = || pulse.closing().is_some_and(|scope| scope.is_empty()) && pulse.is_proven();
     let engine_heard = alive && pulse.kills_heard() >= kills;
     let picture = options.board.newest();
     let shown = |lines: fn(&crate::engine::snapshot::StateView) -> &Vec<String>| {
@@ -336,6 +363,8 @@ fn state(options: &ControlOptions) -> State {
         latched: pulse.is_latched() || picture.as_ref().is_some_and(|snapshot| snapshot.state.latch.is_some()),
         no_openings: if done.has_venue { done.kills >= kills } else { engine_heard && pulse.openings() == 0 },
         flat: closes > 0 && (done.closes >= closes || (alive && pulse.closes_heard() >= closes && pulse.is_proven())),
+        flattened: flattens > 0
+            && (done.flattens >= flattens || (alive && pulse.flattens_heard() >= flattens && loop_over())),
         receipt: shown(|state| &state.receipt),
         guardian: done.receipt,
         left_alone: picture.as_ref().map_or_else(Vec::new, |snapshot| theirs(snapshot)),
@@ -350,8 +379,8 @@ fn theirs(snapshot: &Snapshot) -> Vec<String> {
 
 /// Asks the engine behind a socket how things stand, or for what needs no answer of the engine's.
 #[cfg(unix)]
-pub fn ask(path: &Path, verb: Verb, within: Duration) -> Result<State, ControlError> {
-    say_to(path, &Ask::plain(verb), within).map(|(_, state)| state)
+pub fn ask(path: &Path, ask: &Ask, within: Duration) -> Result<State, ControlError> {
+    say_to(path, ask, within).map(|(_, state)| state)
 }
 
 /// Asks the engine behind a socket; what it said, where it was asked for something, and how things stand after it.
@@ -408,7 +437,7 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         let within = Duration::from_secs(20);
-        let state = ask(&path, Verb::Kill, within).unwrap();
+        let state = ask(&path, &Ask::plain(Verb::Kill), within).unwrap();
         assert_eq!((state.latched, state.no_openings, state.flat), (false, false, false), "no engine has answered yet");
         assert!(end.take_kill() && gate.kills() == 1);
         let raw = |text: &str| {

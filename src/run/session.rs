@@ -13,7 +13,7 @@ use super::feed::Feed;
 use super::guardian::Report;
 use super::lease::Lease;
 use super::live::Prepared;
-use super::pulse::Pulse;
+use super::pulse::{Heard, Pulse};
 use super::signals::Signal;
 use super::stage::{Left, Stage};
 use super::switch::{Switch, Wanted};
@@ -250,7 +250,7 @@ impl Session {
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
         self.fence_itself();
-        if state.stuck && self.driver.steps() > PROVOKE_AFTER && self.driver.engine().at_risk() {
+        if state.stuck && self.driver.engine().at_risk() {
             stand_still();
         }
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
@@ -263,7 +263,7 @@ impl Session {
             return Some(outcome);
         }
         let gate = self.driver.gate();
-        let heard = (gate.kills(), gate.closes());
+        let heard = Heard { kills: gate.kills(), closes: gate.closes(), flattens: self.stage.end.flattens() };
         if let Some(outcome) = self.serve_waiting(state) {
             return Some(outcome);
         }
@@ -327,16 +327,21 @@ impl Session {
         if busy { None } else { self.nap(target, state) }
     }
 
-    /// Kill first, then requests in order. What was asked before a kill and would loosen something is void after it.
+    /// Kill first, then flatten, then requests in order. What was asked before one of the two and would loosen something
+    /// is void after it.
     fn serve_waiting(&mut self, state: &mut State) -> Option<Outcome> {
-        let mut killed = false;
+        let mut shut = false;
         loop {
             if self.stage.end.take_kill() {
-                killed = true;
-                self.kill();
+                shut = true;
+                self.shut(Command::Kill);
+            }
+            for symbol in self.stage.end.take_flattens() {
+                shut = true;
+                self.shut(Command::Flatten(symbol));
             }
             let request = self.stage.end.requests.try_recv().ok()?;
-            if killed && self.loosens(&request) {
+            if shut && self.loosens(&request) {
                 continue;
             }
             if let Some(outcome) = self.serve(request, state) {
@@ -350,9 +355,10 @@ impl Session {
         matches!(request, Request::Command(command) | Request::Asked(command, _) if command.loosens(|key| limits.get(key)))
     }
 
-    fn kill(&mut self) {
+    /// A command whose gate is closed already. An audit replay only plays what was recorded.
+    fn shut(&mut self, command: Command) {
         if self.replay != Some("audit") {
-            self.driver.shut(Command::Kill);
+            self.driver.shut(command);
         }
     }
 
@@ -439,7 +445,7 @@ impl Session {
         let name = signal.name();
         match signal {
             signal if signal.kills(self.screen) => {
-                self.kill();
+                self.shut(Command::Kill);
                 None
             }
             Signal::HangUp => self.hang_up(name, Outcome::Signal(name), state),

@@ -1,12 +1,13 @@
 //! The thin line between a cockpit and an engine: newest snapshot one way, requests the other way, and a kill flag that
 //! never waits behind a full queue. A slow or blocked cockpit costs the engine nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::command::Command;
-use crate::engine::ids::Account;
+use crate::engine::ids::{Account, Symbol};
 use crate::engine::snapshot::{Snapshot, View};
 use crate::gate::Gate;
 
@@ -101,12 +102,37 @@ pub struct EngineEnd {
     pub requests: Receiver<Request>,
 }
 
+/// Flattens that were asked for past the queue: how many so far, and when each kind was asked for last.
+#[derive(Clone, Default, Debug)]
+pub struct Flattens {
+    count: u64,
+    last: BTreeMap<Option<Symbol>, u64>,
+}
+
+impl Flattens {
+    fn ask(&mut self, symbol: Option<Symbol>) {
+        self.count += 1;
+        self.last.insert(symbol, self.count);
+    }
+    /// How many were asked for so far.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+    /// What was asked for after the first `known`; `None` is every position of ours.
+    pub fn since(&self, known: u64) -> Vec<Option<Symbol>> {
+        self.last.iter().filter(|(_, number)| **number > known).map(|(symbol, _)| *symbol).collect()
+    }
+}
+
 struct Shared {
     newest: Mutex<Option<Arc<Snapshot>>>,
     gate: Gate,
     kill: AtomicBool,
     /// The last second step did not get into the queue of requests.
     untaken: AtomicBool,
+    flattens: Mutex<Flattens>,
+    /// Flattens that the engine has taken.
+    flattens_taken: AtomicU64,
     /// What the guardian did, newest last.
     guardian: Mutex<Vec<String>>,
     ended: AtomicBool,
@@ -123,6 +149,8 @@ pub fn link() -> (CockpitEnd, EngineEnd) {
         gate: Gate::default(),
         kill: AtomicBool::new(false),
         untaken: AtomicBool::new(false),
+        flattens: Mutex::default(),
+        flattens_taken: AtomicU64::new(0),
         guardian: Mutex::new(Vec::new()),
         ended: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
@@ -139,7 +167,11 @@ impl CockpitEnd {
     }
     /// Asks. `false` when the engine is gone or does not keep up: the cockpit says so.
     pub fn ask(&self, request: Request) -> bool {
-        !self.shared.deaf.load(Ordering::SeqCst) && self.requests.try_send(request).is_ok()
+        !self.is_deaf() && self.requests.try_send(request).is_ok()
+    }
+    /// Is there no way to the engine now?
+    pub fn is_deaf(&self) -> bool {
+        self.shared.deaf.load(Ordering::SeqCst)
     }
     /// Kill, first step: closes the gate, wakes the guardian, then sets the flag and wakes the engine. Never blocks, never
     /// fails.
@@ -158,6 +190,15 @@ impl CockpitEnd {
         self.shared.gate.close();
         taken
     }
+    /// Closes one position of ours, or all: past the queue like a kill, because an engine that is stuck or gone must not keep
+    /// a position open. The gate closes first; the guardian sees to it where the engine does not.
+    pub fn flatten(&self, symbol: Option<Symbol>) {
+        self.shared.gate.shut();
+        self.shared.flattens().ask(symbol);
+        self.shared.gate.ring();
+        // As with a kill: an engine whose queue is full does not sleep.
+        self.ask(Request::Wake);
+    }
     /// Wakes the engine if it sleeps: something it waits for has come. A busy engine looks by itself, so that a stream of
     /// market data never fills the queue of requests.
     pub fn wake(&self) {
@@ -168,6 +209,12 @@ impl CockpitEnd {
     /// The run is over or wants the cockpit to leave.
     pub fn ended(&self) -> bool {
         self.shared.ended.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    fn flattens(&self) -> std::sync::MutexGuard<'_, Flattens> {
+        self.flattens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -197,6 +244,10 @@ impl Board {
     /// Did the engine's queue refuse the last second step? Then the engine never hears of it.
     pub fn close_is_untaken(&self) -> bool {
         self.shared.untaken.load(Ordering::SeqCst)
+    }
+    /// The flattens that were asked for so far.
+    pub fn flattens(&self) -> Flattens {
+        self.shared.flattens().clone()
     }
     /// Changes the newest snapshot, if there is one: for the last word about an engine that is gone.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
@@ -236,8 +287,18 @@ impl EngineEnd {
     pub fn take_kill(&self) -> bool {
         self.shared.kill.swap(false, Ordering::SeqCst)
     }
+    /// How many flattens have been asked for.
+    pub fn flattens(&self) -> u64 {
+        self.shared.flattens().count()
+    }
+    /// What is to be flattened since the last look; `None` is every position of ours.
+    pub fn take_flattens(&self) -> Vec<Option<Symbol>> {
+        let flattens = self.shared.flattens();
+        flattens.since(self.shared.flattens_taken.swap(flattens.count(), Ordering::SeqCst))
+    }
     /// Takes what was asked of the run before and gives back what is still to be done: that the cockpit leaves.
     pub fn forget_requests(&self) -> Vec<Request> {
+        self.take_flattens();
         let leaves = |request: &Request| matches!(request, Request::Quit(_) | Request::ScreenLost);
         self.requests.try_iter().filter(leaves).collect()
     }

@@ -99,6 +99,7 @@ fn hear(
                 // What the engine does not take the guardian does.
                 let _taken = cockpit.close_after_kill();
             }
+            Up::Flatten(symbol) => cockpit.flatten(symbol),
             Up::Alive => taken(cockpit.ask(Request::Alive))?,
             Up::Command(command) => taken(cockpit.ask(Request::Command(command)))?,
             Up::Weather(word) => taken(cockpit.ask(Request::Weather(word)))?,
