@@ -222,6 +222,7 @@ impl Engine {
                     desk.danger = Some((*liquidation, *adl));
                 }
             }
+            AccountUpdate::Strangers(listed) => self.list_strangers(listed, out),
             AccountUpdate::TiedOut(tally) => self.take_tally(tally.as_ref(), out),
             AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
             AccountUpdate::Protected { symbol, side, fill, purpose } => {

@@ -29,7 +29,10 @@ impl Pane for Orders {
         PaneId::Orders
     }
     fn title(&self, scene: &Scene<'_>) -> String {
-        format!("orders {} working", scene.snapshot.orders.iter().filter(|o| o.working).count())
+        let rows = &scene.snapshot.orders;
+        let theirs = rows.iter().filter(|o| o.foreign.is_some()).count();
+        let theirs = if theirs > 0 { format!(" · {theirs} of others") } else { String::new() };
+        format!("orders {} working{theirs}", rows.iter().filter(|o| o.ours_works()).count())
     }
     fn min(&self) -> (u16, u16) {
         (34, 2)
@@ -56,10 +59,12 @@ fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {
         0 => figures::UNKNOWN.to_owned(),
         whole => format!("{}%", i128::from(row.filled.raw()) * 100 / i128::from(whole)),
     };
+    // An order of somebody else may have no price at all.
+    let priced = Some(row.price).filter(|price| row.foreign.is_none() || price.raw() != 0);
     let (state, style) = match row.state.as_str() {
         "unknown" => ("unknown?".to_owned(), theme.alarm),
         "rejected" => (row.state.clone(), theme.warn),
-        "intent" | "sent" | "cancelling" => (format!("{}?", row.state), theme.believed),
+        "intent" | "sent" | "acked" | "cancelling" => (format!("{}?", row.state), theme.believed),
         _ => (row.state.clone(), theme.text),
     };
     let tail = if row.reason.is_empty() { row.link_id.clone() } else { row.reason.clone() };
@@ -72,7 +77,7 @@ fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {
                 theme.signed(row.side.sign() as f64),
             ),
             Cell::Number(figures::qty(row.qty, qty_decimals), theme.text),
-            Cell::Number(figures::price(row.price, price_decimals), theme.text),
+            Cell::Number(figures::or_unknown(priced, |price| figures::price(price, price_decimals)), theme.text),
             Cell::Number(done, theme.dim),
             Cell::Text(state, style),
             Cell::Text(row.purpose.clone(), theme.dim),
