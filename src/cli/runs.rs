@@ -22,7 +22,7 @@ use crate::run::driver::Finished;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::run::start::{Setup, StartError};
-use crate::run::{cockpit, demo as demo_run, replay as tape_run};
+use crate::run::{cockpit, demo as demo_run, replay as tape_run, service};
 use crate::tape::Quota;
 use crate::tui::{UiError, UiOptions};
 
@@ -192,6 +192,7 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     };
     // Set once, right here: what prints finds it when the session runs.
     drop(cockpit_end.set(session.stage.cockpit.clone()));
+    service::start(session.pulse.clone()).map_err(Failure::error)?;
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
     let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
     finish_lines();

@@ -23,6 +23,7 @@ mod lease;
 pub mod live;
 pub mod pulse;
 pub mod replay;
+pub mod service;
 pub mod session;
 mod shadow;
 pub mod signals;
