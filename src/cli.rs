@@ -100,8 +100,9 @@ enum Command {
     Limits(control::Asked),
     /// End a running engine and leave its positions. In this build: a key of its cockpit
     Stop(control::Asked),
-    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so
-    Watchdog,
+    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so; with --engine
+    /// it is a service of its own
+    Watchdog(watchdog::Watchdog),
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -294,7 +295,7 @@ impl Cli {
             Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
             Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
             Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
-            Command::Watchdog => watchdog::run(global),
+            Command::Watchdog(asked) => watchdog::run(global, &asked),
             Command::Config(command) => configuration::run(global, &command),
             Command::Doctor(asked) => doctor::run(global, &asked),
             Command::Keys(command) => keys::run(global, &command),

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::guardian::Report;
 use super::pulse::{Life, Pulse};
+use super::watchdog::Word;
+use super::watchdog::link::Watched;
 use crate::engine::ids::Pair;
 use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::Snapshot;
@@ -34,6 +36,8 @@ pub enum Verb {
     KillClose,
     /// Closes one position of ours, or all, and proves it. Disarms, latches nothing.
     Flatten,
+    /// From now on this connection is the line of a watchdog (`run/watchdog`).
+    Watch,
     /// Nothing but the state.
     State,
 }
@@ -103,6 +107,8 @@ pub struct ControlOptions {
     pub report: Report,
     /// The newest picture.
     pub board: Board,
+    /// The watchdog, which may come by this socket.
+    pub watched: Option<Watched>,
 }
 
 /// Where the socket of a pair lies.
@@ -146,7 +152,7 @@ pub fn listen(path: &Path, options: ControlOptions) -> std::io::Result<()> {
                 return;
             }
             // One at a time, each for some seconds at most; whoever breaks off is gone.
-            drop(answer(&stream, &options));
+            drop(answer(stream, &options));
         }
     };
     std::thread::Builder::new().name("control".into()).spawn(serve)?;
@@ -162,12 +168,13 @@ pub fn close(path: &Path) {
 }
 
 #[cfg(unix)]
-fn answer(mut stream: &std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
+fn answer(mut stream: std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
     stream.set_read_timeout(Some(LINE_TAKES))?;
     stream.set_write_timeout(Some(LINE_TAKES))?;
     let mut line = String::new();
-    BufReader::new(stream.take(LINE_MAX)).read_line(&mut line)?;
+    BufReader::new((&stream).take(LINE_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Ask>(&line) {
+        Ok(ask) if ask.v == VERSION && ask.verb == Verb::Watch => return watch(stream, options.watched.as_ref()),
         Ok(ask) if ask.v == VERSION => done(&ask, options),
         Ok(ask) => refused(format!("version {} is not known here, {VERSION} is", ask.v)),
         Err(error) => refused(error.to_string()),
@@ -177,6 +184,19 @@ fn answer(mut stream: &std::os::unix::net::UnixStream, options: &ControlOptions)
     stream.write_all(text.as_bytes())
 }
 
+/// A watchdog has come: the connection is its line.
+#[cfg(unix)]
+fn watch(mut stream: std::os::unix::net::UnixStream, watched: Option<&Watched>) -> std::io::Result<()> {
+    match watched.filter(|watched| watched.is_service()) {
+        Some(watched) => watched.attach(stream),
+        None => {
+            let why = "`[watchdog] enabled` of its configuration is not \"service\"".to_owned();
+            let word = serde_json::to_string(&Word::No(why))?;
+            stream.write_all(format!("{word}\n").as_bytes())
+        }
+    }
+}
+
 fn refused(why: String) -> Answer {
     Answer { v: VERSION, error: Some(why), state: None }
 }
@@ -184,7 +204,8 @@ fn refused(why: String) -> Answer {
 fn done(ask: &Ask, options: &ControlOptions) -> Answer {
     let (cockpit, gate) = (&options.cockpit, &options.gate);
     match ask.verb {
-        Verb::State => {}
+        // To watch is more than a line: the connection was taken over before this.
+        Verb::State | Verb::Watch => {}
         Verb::Kill => cockpit.kill(),
         Verb::KillClose => {
             if gate.kills() == 0 || !options.pulse.is_latched() {
@@ -280,7 +301,8 @@ mod tests {
         let (cockpit, end) = link();
         let gate = end.gate();
         let (pulse, board) = (Pulse::default(), end.board());
-        let options = ControlOptions { cockpit, gate: gate.clone(), pulse, report: Report::default(), board };
+        let options =
+            ControlOptions { cockpit, gate: gate.clone(), pulse, report: Report::default(), board, watched: None };
         listen(&path, options).unwrap();
         #[cfg(unix)]
         {
