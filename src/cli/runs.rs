@@ -131,12 +131,14 @@ impl Place {
             keymap: ui.keymap.clone(),
             mouse: ui.mouse,
             data_dir: self.files.data_dir().to_owned(),
+            attached: None,
         }
     }
 
     /// A run with a screen.
     pub fn on_screen(&self) -> Shown {
-        Shown { fps: Some(self.fps()), outputs: None, stop_after: None }
+        let stays = self.loaded.config.arming.on_hangup == "stay";
+        Shown { fps: Some(self.fps()), outputs: None, stop_after: None, stays }
     }
 
     fn fps(&self) -> u16 {
@@ -179,7 +181,7 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let lines =
         Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), global.confirm.as_ref());
     let (armed, cockpit_end) = (lines.armed(), lines.end());
-    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after, stays: false };
     let (session, pair) = if options.demo {
         let session =
             demo_run::session(place.setup(Account::Paper)?, &market(&options.market), shown).map_err(start_failure)?;

@@ -304,6 +304,12 @@ pub const KEYS: &[Key] = &[
         "arming lapses when no key was pressed for this long, or \"off\"",
     ),
     key(
+        "arming.on_hangup",
+        Slot::Word(|c| &mut c.arming.on_hangup, &["stay", "leave"]),
+        "when the terminal goes while something is open: \"stay\" disarms and goes on until nothing is (`tickdeck attach` \
+         reaches it), \"leave\" ends as SIGTERM does",
+    ),
+    key(
         "protect.stop_bps",
         Slot::Bps(|c| &mut c.protect.stop, 5000),
         "stop that every entry carries to the venue and that works there without tickdeck: distance from entry in basis \

@@ -221,6 +221,8 @@ pub struct ArmingConfig {
     pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
+    /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
+    pub on_hangup: String,
 }
 
 /// The paper account.
@@ -326,7 +328,7 @@ impl Default for Config {
                 day_starts_at: DayStart::default(),
                 on_loss_trip: "flatten".to_owned(),
             },
-            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
+            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman, on_hangup: "stay".to_owned() },
             protect: engine.protect,
             paper: PaperConfig {
                 balance: Money::from_units(10_000),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use super::attach::Seats;
 use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::disk::DiskLight;
@@ -53,6 +54,8 @@ pub struct Shown {
     pub outputs: Option<Outputs>,
     /// Stop by itself after this long.
     pub stop_after: Option<Span>,
+    /// Does the engine go on without its terminal while anything is open?
+    pub stays: bool,
 }
 
 /// What a session is put together from.
@@ -137,6 +140,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
     let run = &parts.restored.run;
     let watched = plan.watchdog.map(|watchdog| Watched::start(watchdog, run, pulse.clone())).transpose()?;
+    let seats = Seats::default();
     let socket = if plan.ledger_in_memory {
         None
     } else {
@@ -147,6 +151,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
             report: report.clone(),
             board: stage.end.board(),
             watched: watched.clone(),
+            seats: seats.clone(),
         };
         listen(control::socket_path(plan.data_dir, pair), options).map_err(|why| troubles.push(why)).ok()
     };
@@ -166,6 +171,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         pulse,
         guardian: report,
         socket,
+        seats,
         watched,
         fence_after: Some(fence_after),
         screen: shown.fps.is_some(),

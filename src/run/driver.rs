@@ -87,6 +87,8 @@ pub struct Driver {
     ledger: LedgerPort,
     tape: Option<TapeThread>,
     tape_lost: bool,
+    /// What the engine said to the last command.
+    said: Option<String>,
     decisions: DecisionLog,
     latch_beside: Option<(PathBuf, Pair)>,
     gate: Gate,
@@ -127,6 +129,7 @@ impl Driver {
             ledger: parts.ledger,
             tape: parts.tape,
             tape_lost: false,
+            said: None,
             decisions: parts.decisions,
             latch_beside: parts.latch_beside,
             known: parts.gate.epoch(),
@@ -279,8 +282,11 @@ impl Driver {
     }
 
     /// A request of a person, stepped at the run's own time: it never waits behind market data.
-    pub fn command(&mut self, command: Command) {
+    /// What the engine says to it comes back.
+    pub fn command(&mut self, command: Command) -> Option<String> {
+        self.said = None;
         self.dispatch(self.now, Event::Command(command));
+        self.said.take()
     }
 
     /// A request that closes the gate, of which the gate already knows: from here on the engine does too.
@@ -419,7 +425,12 @@ impl Driver {
                         venue.retry(at);
                     }
                 }
-                Effect::Record(record) => records.push(Job::Record { at, record }),
+                Effect::Record(record) => {
+                    if let Record::Operator { outcome, .. } = &record {
+                        self.said.get_or_insert_with(|| outcome.clone());
+                    }
+                    records.push(Job::Record { at, record });
+                }
                 Effect::Note(notice) => {
                     if self.keep_notices {
                         self.notices.push(notice);

@@ -199,7 +199,7 @@ pub fn session(
     shown: Shown,
     switch: Option<Switch>,
 ) -> Result<Session, StartError> {
-    let stage = Stage::set(shown.fps.is_some())?;
+    let stage = Stage::set(shown.fps.is_some(), shown.stays)?;
     let prepared = Prepared::new(setup, options, None, stage.clock.now())?;
     begin(prepared, stage, None, shown, switch)
 }

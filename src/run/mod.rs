@@ -4,6 +4,7 @@
 //! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
 pub mod assemble;
+pub mod attach;
 mod carry;
 pub mod clock;
 pub mod cockpit;

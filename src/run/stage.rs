@@ -20,11 +20,13 @@ pub struct Stage {
     pub end: EngineEnd,
     /// Signals.
     pub signals: Receiver<Signal>,
+    /// Does the engine go on without its terminal while anything is open?
+    pub stays: bool,
 }
 
 impl Stage {
     /// Nobody has looked or asked yet. A signal that kills does so on the thread that hears it.
-    pub fn set(screen: bool) -> std::io::Result<Self> {
+    pub fn set(screen: bool, stays: bool) -> std::io::Result<Self> {
         let (cockpit, end) = link();
         let (killer, wake) = (cockpit.clone(), cockpit.clone());
         let past = move |signal: Signal| {
@@ -34,7 +36,7 @@ impl Stage {
             }
             kills
         };
-        Ok(Self { clock: Clock::start(), signals: signals::listen(past, move || wake.wake())?, cockpit, end })
+        Ok(Self { clock: Clock::start(), signals: signals::listen(past, move || wake.wake())?, cockpit, end, stays })
     }
 }
 

@@ -19,6 +19,8 @@ pub const REQUESTS_MAX: usize = 64;
 pub enum Request {
     /// For the engine, taped.
     Command(Command),
+    /// The same from somebody who waits for what the engine says to it.
+    Asked(Command, Reply),
     /// Any key was pressed (feeds the dead-man); sent at most once a second.
     Alive,
     /// Show this in detail from now on.
@@ -40,6 +42,28 @@ pub enum Request {
     ScreenLost,
     /// Nothing but a wake-up.
     Wake,
+}
+
+/// Where the engine's answer to a command is left. Two of them are never the same.
+#[derive(Clone, Debug)]
+pub struct Reply(SyncSender<String>);
+
+impl Reply {
+    /// A reply and the end at which it is waited for.
+    pub fn expected() -> (Self, Receiver<String>) {
+        let (sender, receiver) = sync_channel(1);
+        (Self(sender), receiver)
+    }
+    /// Answers; whoever waited may have gone.
+    pub fn say(&self, text: String) {
+        let _gone = self.0.try_send(text);
+    }
+}
+
+impl PartialEq for Reply {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
 }
 
 /// Replay control.
@@ -114,6 +138,8 @@ struct Shared {
     ended: AtomicBool,
     /// The engine sleeps until a request comes or time passes.
     asleep: AtomicBool,
+    /// There is no way to the engine now: requests are refused.
+    deaf: AtomicBool,
 }
 
 /// A connected pair of ends.
@@ -128,6 +154,7 @@ pub fn link() -> (CockpitEnd, EngineEnd) {
         guardian: Mutex::new(Vec::new()),
         ended: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
+        deaf: AtomicBool::new(false),
     });
     let (sender, receiver) = sync_channel(REQUESTS_MAX);
     (CockpitEnd { shared: shared.clone(), requests: sender }, EngineEnd { shared, requests: receiver })
@@ -140,7 +167,7 @@ impl CockpitEnd {
     }
     /// Asks. `false` when the engine is gone or does not keep up: the cockpit says so.
     pub fn ask(&self, request: Request) -> bool {
-        self.requests.try_send(request).is_ok()
+        !self.shared.deaf.load(Ordering::SeqCst) && self.requests.try_send(request).is_ok()
     }
     /// Kill, first step: closes the gate, wakes the guardian, then sets the flag and wakes the engine. Never blocks, never
     /// fails.
@@ -201,6 +228,10 @@ impl Board {
     pub fn newest(&self) -> Option<Arc<Snapshot>> {
         self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// Hangs up a picture that was made elsewhere, as it is.
+    pub fn hang(&self, picture: Snapshot) {
+        *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(picture));
+    }
     /// What the guardian did so far, for every picture from now on.
     pub fn report(&self, lines: Vec<String>) {
         self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&lines);
@@ -243,6 +274,10 @@ impl EngineEnd {
     pub fn publish(&self, mut snapshot: Snapshot) {
         snapshot.state.guardian.clone_from(&self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner));
         *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+    }
+    /// From now on requests are refused, or taken again. A kill is always taken.
+    pub fn goes_deaf(&self, deaf: bool) {
+        self.shared.deaf.store(deaf, Ordering::SeqCst);
     }
     /// Has a kill been asked for since the last look?
     pub fn take_kill(&self) -> bool {

@@ -11,6 +11,7 @@ use super::input::Input;
 use super::keymap::{Keymap, KeymapError};
 use super::link::{CockpitEnd, Request};
 use super::screen::{Painter, compose, compose_waiting};
+use super::state::Attached;
 use super::term::{self, Reader, TermGuard};
 use super::theme::Theme;
 use super::{crash, term::restore_now};
@@ -39,11 +40,13 @@ pub struct UiOptions {
     pub mouse: bool,
     /// Where crash reports go.
     pub data_dir: PathBuf,
+    /// Is this the cockpit of an engine in another process?
+    pub attached: Option<Attached>,
 }
 
 impl Default for UiOptions {
     fn default() -> Self {
-        Self { fps: 20, theme: Theme::default(), keymap: Vec::new(), mouse: false, data_dir: PathBuf::from(".") }
+        Self { fps: 20, theme: Theme::default(), keymap: Vec::new(), mouse: false, data_dir: PathBuf::from("."), attached: None }
     }
 }
 
@@ -56,6 +59,8 @@ pub enum UiExit {
     EngineGone,
     /// The terminal hung up; the run applies its hang-up policy.
     TerminalGone,
+    /// The person left an engine of another process.
+    Detached,
 }
 
 /// Why there is no cockpit.
@@ -113,10 +118,12 @@ struct Shell {
 
 impl Shell {
     fn new(end: CockpitEnd, options: UiOptions, keymap: Keymap) -> Self {
+        let mut cockpit = Cockpit::new(keymap);
+        cockpit.ui.attached = options.attached;
         Self {
             end,
             options,
-            cockpit: Cockpit::new(keymap),
+            cockpit,
             painter: Painter::new(),
             started: Instant::now(),
             snapshot: None,
@@ -206,15 +213,18 @@ impl Shell {
                 Request::Command(Command::Kill) => self.end.kill(),
                 Request::Command(Command::KillClose) => {
                     if !self.end.close_after_kill() {
-                        self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
+                        let guardian = self.options.attached.is_none();
+                        let next = if guardian { "the guardian closes" } else { "Enter again, or `tickdeck kill --flat`" };
+                        self.cockpit.ui.hint = Some(format!("the engine does not answer: {next}"));
                     }
                 }
-                Request::Command(Command::Flatten(symbol)) => {
+                Request::Command(Command::Flatten(symbol)) if self.options.attached.is_none() => {
                     self.end.flatten(symbol);
                     if self.cockpit.ui.engine_silent_ms.is_some() {
                         self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
                     }
                 }
+                Request::Quit(_) if self.options.attached.is_some() => self.exit = Some(UiExit::Detached),
                 Request::Quit(_) => {
                     let waited = self.quit_ms.is_some_and(|at| now_ms - at >= QUIT_PATIENCE_MS);
                     let silent = self.cockpit.ui.engine_silent_ms.is_some() || self.snapshot.is_none();
