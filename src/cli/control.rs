@@ -174,7 +174,9 @@ fn running(global: &Global, files: &Files) -> Vec<Pair> {
 
 fn unheard(error: ControlError) -> Failure {
     match error {
-        ControlError::Unreachable { .. } => Failure::new(Exit::Timeout, format!("{error}; `tickdeck kill` works all the same")),
+        ControlError::Unreachable { .. } => {
+            Failure::new(Exit::Timeout, format!("{error}; `tickdeck kill` works all the same"))
+        }
         other => Failure::error(other),
     }
 }
@@ -216,7 +218,8 @@ pub(super) fn reset(global: &Global, loosen: &Loosen) -> Result<(), Failure> {
 
 pub(super) fn release(global: &Global, about: &About) -> Result<(), Failure> {
     let engine = Engine::find(global, "release")?;
-    engine.agree(about.yes, &format!("{}: yours from now on, no exit of tickdeck's closes it any more", about.symbol))?;
+    engine
+        .agree(about.yes, &format!("{}: yours from now on, no exit of tickdeck's closes it any more", about.symbol))?;
     tell(&about.answered, "release", &engine.ask(Verb::Release, Some(about.symbol.clone()))?)
 }
 

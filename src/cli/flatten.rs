@@ -8,7 +8,7 @@ use super::control::Engine;
 use super::global::Global;
 use super::output::print;
 use crate::engine::time::Span;
-use crate::run::control::{Ask, ControlError, State, Verb, say_to};
+use crate::run::control::{Ask, ControlError, State, Verb, ask};
 use crate::run::exit::{Exit, Failure};
 
 /// A running engine answers a line within this.
@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, why));
     }
     let socket = Engine::find(global, "flatten")?.socket();
-    let asks = |line: &Ask| say_to(&socket, line, ANSWER_WITHIN).map(|(_, state)| state).map_err(unheard);
+    let asks = |line: &Ask| ask(&socket, line, ANSWER_WITHIN).map_err(unheard);
     let began = Instant::now();
     let within = Duration::from_nanos(u64::try_from(flatten.within.0).unwrap_or(0));
     let mut state = asks(&Ask { symbol: flatten.symbol.clone(), ..Ask::plain(Verb::Flatten) })?;

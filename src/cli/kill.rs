@@ -17,7 +17,7 @@ use crate::engine::time::Span;
 use crate::keys;
 use crate::ledger::{Latching, Reader, holder};
 use crate::run::clock::{Clock, entropy, wall};
-use crate::run::control::{ControlError, State, Verb, ask, socket_path};
+use crate::run::control::{Ask, ControlError, State, Verb, ask, socket_path};
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::run::live::{RescueAccess, rescue_options};
@@ -98,7 +98,7 @@ enum Unheard {
 fn by_engine(files: &Files, pair: Pair, kill: &Kill) -> Result<(), Unheard> {
     let socket = socket_path(files.data_dir(), pair);
     let asks = |verb| {
-        ask(&socket, verb, ANSWER_WITHIN).map_err(|error| match error {
+        ask(&socket, &Ask::plain(verb), ANSWER_WITHIN).map_err(|error| match error {
             ControlError::Unreachable { .. } => Unheard::Silent(error.to_string()),
             other => Unheard::Failure(Failure::error(other)),
         })

@@ -328,7 +328,11 @@ impl Default for Config {
                 day_starts_at: DayStart::default(),
                 on_loss_trip: "flatten".to_owned(),
             },
-            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman, on_hangup: "stay".to_owned() },
+            arming: ArmingConfig {
+                arm_for: Span::from_secs(900),
+                deadman: engine.deadman,
+                on_hangup: "stay".to_owned(),
+            },
             protect: engine.protect,
             paper: PaperConfig {
                 balance: Money::from_units(10_000),

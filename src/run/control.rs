@@ -292,14 +292,14 @@ fn done(ask: &Ask, options: &ControlOptions) -> Answer {
             // An engine that does not take it is the guardian's case.
             let _taken = cockpit.close_after_kill();
         }
-        Verb::Flatten => {
-            if let Err(why) = flatten(ask.symbol.as_deref(), options) {
-                return refused(why);
-            }
-        }
         Verb::Stop => {
             if !cockpit.ask(Request::Quit(QuitChoice::Leave)) {
                 return refused(DEAF.to_owned());
+            }
+        }
+        Verb::Flatten => {
+            if let Err(why) = flatten(ask.symbol.as_deref(), options) {
+                return refused(why);
             }
         }
         verb => match command(verb, ask, options).and_then(|command| say(command, ask, options)) {
@@ -316,9 +316,7 @@ const DEAF: &str = "the engine does not keep up and did not take it; `tickdeck k
 fn command(verb: &Verb, ask: &Ask, options: &ControlOptions) -> Result<Command, String> {
     let symbol = || {
         let name = ask.symbol.as_deref().ok_or("which instrument?")?;
-        let picture = options.board.newest().ok_or("the engine has not shown its instruments yet")?;
-        let row = picture.markets.iter().find(|row| row.name.eq_ignore_ascii_case(name));
-        row.map(|row| row.symbol).ok_or_else(|| format!("this run has no instrument {name}"))
+        options.pulse.symbol_of(name).ok_or_else(|| format!("this run has no instrument {name}"))
     };
     Ok(match verb {
         Verb::Disarm => Command::Disarm,
@@ -350,7 +348,10 @@ fn say(command: Command, ask: &Ask, options: &ControlOptions) -> Result<String, 
         return Err(DEAF.to_owned());
     }
     told.recv_timeout(ENGINE_TAKES).map_err(|_| {
-        format!("the engine has not answered within {} s: look at its state before you ask again", ENGINE_TAKES.as_secs())
+        format!(
+            "the engine has not answered within {} s: look at its state before you ask again",
+            ENGINE_TAKES.as_secs()
+        )
     })
 }
 
@@ -399,8 +400,8 @@ fn theirs(snapshot: &Snapshot) -> Vec<String> {
 
 /// Asks the engine behind a socket how things stand, or for what needs no answer of the engine's.
 #[cfg(unix)]
-pub fn ask(path: &Path, verb: Verb, within: Duration) -> Result<State, ControlError> {
-    say_to(path, &Ask::plain(verb), within).map(|(_, state)| state)
+pub fn ask(path: &Path, ask: &Ask, within: Duration) -> Result<State, ControlError> {
+    say_to(path, ask, within).map(|(_, state)| state)
 }
 
 /// Asks the engine behind a socket; what it said, where it was asked for something, and how things stand after it.

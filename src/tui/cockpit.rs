@@ -186,9 +186,8 @@ impl Cockpit {
     /// Nothing is commanded here, and whoever tries is told.
     fn refuse_commands(&mut self, why: &str, out: &mut Vec<Request>) {
         let asked = out.len();
-        let commands = |request: &Request| {
-            matches!(request, Request::Command(_) | Request::Switch { .. } | Request::Weather(_))
-        };
+        let commands =
+            |request: &Request| matches!(request, Request::Command(_) | Request::Switch { .. } | Request::Weather(_));
         out.retain(|request| !commands(request));
         if out.len() < asked {
             self.layers.clear();
@@ -368,7 +367,9 @@ impl Cockpit {
             Id::TieOut => out.push(Request::Command(Command::TieOut)),
             Id::RetryVenue => out.push(Request::Command(Command::RetryVenue)),
             Id::CancelOrder => self.cancel_order(key, live, now_ms, out),
-            Id::Quit if validity::risk_is_on(live) && self.ui.attached.is_none() => self.open(quit::Quit::new(live, self.ui.attached.is_some()), key, now_ms),
+            Id::Quit if validity::risk_is_on(live) && self.ui.attached.is_none() => {
+                self.open(quit::Quit::new(live, self.ui.attached.is_some()), key, now_ms)
+            }
             Id::Quit => {
                 self.quit_ms = Some(now_ms);
                 out.push(Request::Quit(QuitChoice::Leave));

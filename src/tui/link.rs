@@ -167,7 +167,11 @@ impl CockpitEnd {
     }
     /// Asks. `false` when the engine is gone or does not keep up: the cockpit says so.
     pub fn ask(&self, request: Request) -> bool {
-        !self.shared.deaf.load(Ordering::SeqCst) && self.requests.try_send(request).is_ok()
+        !self.is_deaf() && self.requests.try_send(request).is_ok()
+    }
+    /// Is there no way to the engine now?
+    pub fn is_deaf(&self) -> bool {
+        self.shared.deaf.load(Ordering::SeqCst)
     }
     /// Kill, first step: closes the gate, wakes the guardian, then sets the flag and wakes the engine. Never blocks, never
     /// fails.

@@ -46,7 +46,14 @@ pub struct UiOptions {
 
 impl Default for UiOptions {
     fn default() -> Self {
-        Self { fps: 20, theme: Theme::default(), keymap: Vec::new(), mouse: false, data_dir: PathBuf::from("."), attached: None }
+        Self {
+            fps: 20,
+            theme: Theme::default(),
+            keymap: Vec::new(),
+            mouse: false,
+            data_dir: PathBuf::from("."),
+            attached: None,
+        }
     }
 }
 
@@ -214,17 +221,21 @@ impl Shell {
                 Request::Command(Command::KillClose) => {
                     if !self.end.close_after_kill() {
                         let guardian = self.options.attached.is_none();
-                        let next = if guardian { "the guardian closes" } else { "Enter again, or `tickdeck kill --flat`" };
+                        let next =
+                            if guardian { "the guardian closes" } else { "Enter again, or `tickdeck kill --flat`" };
                         self.cockpit.ui.hint = Some(format!("the engine does not answer: {next}"));
                     }
                 }
-                Request::Command(Command::Flatten(symbol)) if self.options.attached.is_none() => {
+                Request::Quit(_) if self.options.attached.is_some() => self.exit = Some(UiExit::Detached),
+                Request::Command(Command::Flatten(_)) if self.end.is_deaf() => {
+                    self.cockpit.ui.hint = Some("NOT DELIVERED: no way to the engine now".to_owned());
+                }
+                Request::Command(Command::Flatten(symbol)) => {
                     self.end.flatten(symbol);
                     if self.cockpit.ui.engine_silent_ms.is_some() {
                         self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
                     }
                 }
-                Request::Quit(_) if self.options.attached.is_some() => self.exit = Some(UiExit::Detached),
                 Request::Quit(_) => {
                     let waited = self.quit_ms.is_some_and(|at| now_ms - at >= QUIT_PATIENCE_MS);
                     let silent = self.cockpit.ui.engine_silent_ms.is_some() || self.snapshot.is_none();

@@ -5,15 +5,15 @@ use std::io::{BufReader, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::wire::{Up, read_picture};
 use crate::engine::command::Command;
-use crate::run::control::{self, Ask, ControlError, Verb};
 use crate::engine::snapshot::Snapshot;
+use crate::run::control::{self, Ask, ControlError, Verb};
 use crate::tui::link::{Board, EngineEnd, Request, link};
 use crate::tui::{Attached, UiError, UiExit, UiOptions};
 
@@ -144,6 +144,11 @@ impl Carrier {
                 }
                 self.killing = false;
             }
+            for symbol in self.end.take_flattens() {
+                if write(stream, writing, &Up::Flatten(symbol)).is_err() {
+                    return;
+                }
+            }
             let asked = match self.end.requests.recv_timeout(LOOK_EVERY) {
                 Ok(request) => line(request),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -165,11 +170,7 @@ fn line(request: Request) -> Option<Up> {
         Request::View(view) => Some(Up::View(view)),
         Request::Weather(word) => Some(Up::Weather(word)),
         Request::Switch { account, typed } => Some(Up::Switch { account, typed }),
-        Request::Asked(..)
-        | Request::Playback(_)
-        | Request::Quit(_)
-        | Request::ScreenLost
-        | Request::Wake => None,
+        Request::Asked(..) | Request::Playback(_) | Request::Quit(_) | Request::ScreenLost | Request::Wake => None,
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::seat::Seat;
 use super::wire::{LINE_MAX, Up, write_picture};
-use crate::engine::command::Command;
 use crate::tui::link::{Board, CockpitEnd, Request};
 
 /// The run's end is noticed at least this often.
@@ -100,8 +99,7 @@ fn hear(
                 // What the engine does not take the guardian does.
                 let _taken = cockpit.close_after_kill();
             }
-            // Past the queue, as from the cockpit beside the engine.
-            Up::Command(Command::Flatten(symbol)) => cockpit.flatten(symbol),
+            Up::Flatten(symbol) => cockpit.flatten(symbol),
             Up::Alive => taken(cockpit.ask(Request::Alive))?,
             Up::Command(command) => taken(cockpit.ask(Request::Command(command)))?,
             Up::Weather(word) => taken(cockpit.ask(Request::Weather(word)))?,

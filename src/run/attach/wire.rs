@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::command::Command;
-use crate::engine::ids::Account;
+use crate::engine::ids::{Account, Symbol};
 use crate::engine::snapshot::{Snapshot, View};
 
 /// Longest line up.
@@ -27,6 +27,8 @@ pub(super) enum Up {
     Kill,
     /// Kill, second step.
     KillClose,
+    /// Closes one position, or all.
+    Flatten(Option<Symbol>),
     /// For the engine. Its ceremony was held in the cockpit; the engine looks at it again.
     Command(Command),
     /// A key was pressed.

@@ -27,7 +27,11 @@ impl Quit {
     const fn choices(&self) -> &'static [Choice] {
         if self.attached {
             &DETACH
-        } else if self.risk { &WITH_RISK } else { &WITHOUT_RISK }
+        } else if self.risk {
+            &WITH_RISK
+        } else {
+            &WITHOUT_RISK
+        }
     }
 }
 
