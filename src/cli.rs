@@ -107,8 +107,9 @@ enum Command {
     Adopt(control::About),
     /// End a running engine and leave its positions
     Stop(control::Answered),
-    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so
-    Watchdog,
+    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so; with --engine
+    /// it is a service of its own
+    Watchdog(watchdog::Watchdog),
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -304,7 +305,7 @@ impl Cli {
             Command::Release(asked) => control::release(global, &asked),
             Command::Adopt(asked) => control::adopt(global, &asked),
             Command::Stop(asked) => control::stop(global, &asked),
-            Command::Watchdog => watchdog::run(global),
+            Command::Watchdog(asked) => watchdog::run(global, &asked),
             Command::Config(command) => configuration::run(global, &command),
             Command::Doctor(asked) => doctor::run(global, &asked),
             Command::Keys(command) => keys::run(global, &command),

@@ -100,7 +100,7 @@ pub(super) struct Attach {
 }
 
 /// A running engine.
-struct Engine {
+pub(super) struct Engine {
     pair: Pair,
     files: Files,
     confirm: Option<String>,
@@ -108,7 +108,7 @@ struct Engine {
 
 impl Engine {
     /// The only one, or the one of `--mode`.
-    fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
+    pub(super) fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
         let files = global.files()?;
         let running = running(global, &files);
         let [pair] = running[..] else {
@@ -127,7 +127,8 @@ impl Engine {
         Ok(Self { pair, files, confirm: global.confirm.clone() })
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Its control socket.
+    pub(super) fn socket(&self) -> PathBuf {
         socket_path(self.files.data_dir(), self.pair)
     }
 

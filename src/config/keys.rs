@@ -357,8 +357,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "watchdog.enabled",
-        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "off"]),
-        "start a watchdog beside the engine: for the live account, for every account at the exchange, or never",
+        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "service", "off"]),
+        "start a watchdog beside the engine for the live account or for every account at the exchange; \"service\" waits for \
+         `tickdeck watchdog --engine` instead, and nothing opens without it",
     ),
     key(
         "watchdog.deadline_ms",

@@ -256,7 +256,7 @@ pub struct TapeConfig {
 /// The watchdog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WatchdogConfig {
-    /// `live`, `on` (every account at the exchange) or `off`.
+    /// `live`, `on` (every account at the exchange), `service` (it comes by itself) or `off`.
     pub enabled: String,
     /// Silence for longer than this is a death.
     pub deadline: Span,
