@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use super::global::Global;
 use super::live;
-use super::output::note;
 use super::runs::Place;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
 use crate::keys;
-use crate::run::clock::Clock;
+use crate::run::clock::{Clock, wall};
 use crate::run::exit::{Exit, Failure};
 use crate::run::live::rescue_options;
 use crate::run::watchdog::link::WatchdogPlan;
@@ -41,19 +40,24 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let proxy = config.bybit.proxy();
     let way = move |run| rescue_options(&access, run, proxy, now, Closer::Watchdog);
     match watchdog::run(options, way).map_err(Failure::error)? {
-        End::Goodbye(leaves) if leaves.is_empty() => note("watchdog: the run ended in order and leaves nothing open"),
-        End::Goodbye(leaves) => note(&format!("watchdog: the run ended in order and leaves: {}", leaves.join(", "))),
-        End::Nobody => return Err(Failure::new(Exit::NotRunning, "watchdog: no engine spoke; nothing was done")),
+        End::Goodbye(leaves) if leaves.is_empty() => watchdog::say("the run ended in order and leaves nothing open"),
+        End::Goodbye(leaves) => watchdog::say(&format!("the run ended in order and leaves: {}", leaves.join(", "))),
+        End::Nobody => return Err(failure(Exit::NotRunning, "no engine spoke; nothing was done")),
         End::Acted { not_flat: true, .. } => {
-            return Err(Failure::new(Exit::NotFlat, "watchdog: FLAT IS NOT PROVEN: look at the exchange now"));
+            return Err(failure(Exit::NotFlat, "FLAT IS NOT PROVEN: look at the exchange now"));
         }
         End::Acted { no_openings, .. } => {
             let left =
                 if no_openings { "no order is left that could open" } else { "orders that can open MAY BE LEFT" };
-            return Err(Failure::new(Exit::Latched, format!("watchdog: the account is fenced; {left}")));
+            return Err(failure(Exit::Latched, &format!("the account is fenced; {left}")));
         }
     }
     Ok(())
+}
+
+/// The last line of its log, which has a date as the others have.
+fn failure(exit: Exit, what: &str) -> Failure {
+    Failure::new(exit, format!("watchdog, {}: {what}", wall()))
 }
 
 /// How the watchdog of this invocation's account is started; `None` where none is wanted.
