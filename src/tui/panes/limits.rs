@@ -75,6 +75,7 @@ const fn label(key: LimitKey) -> &'static str {
         // As the orders pane counts them: protective orders are not among them.
         LimitKey::MaxOpenOrders => "working orders",
         LimitKey::MaxOrdersPer10s => "orders/10s",
+        LimitKey::MaxOrders24h => "orders/24h",
         LimitKey::MaxDailyLoss => "daily loss",
         LimitKey::MaxLoss24h => "loss 24h",
         LimitKey::MaxDrawdownPct => "drawdown",
