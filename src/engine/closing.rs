@@ -36,6 +36,7 @@ impl Engine {
         self.control.close =
             Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
         let text = format!("{}: closing {open} position(s)", why.word());
+        self.pending.settle(|about| *about == About::Closing);
         self.warn(Kind::State, None, text, About::Closing, out);
         self.run_close(out);
         self.ask(out);
@@ -164,7 +165,7 @@ impl Engine {
             let outcome = format!("{} ended flat, proven by {PROOFS} statements of the venue", why.word());
             out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
         }
-        self.pending.settle(|about| *about == About::Closing);
+        self.pending.settle(|about| *about == About::Closing || (account_flat && *about == About::Kill));
         if self.is_venue_account() {
             out.push(Effect::TieOut);
         }
