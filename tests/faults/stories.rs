@@ -269,6 +269,23 @@ fn a_market_close_that_a_crash_left_open_is_read_again() {
     assert!(left_open > 0, "a crash came while a close at market was open");
 }
 
+/// Found by a seed: a resting entry filled right before the account was read again, and its execution was listed a second
+/// later than its position. Opened too early, the position was the person's and the fill was in no ledger.
+#[test]
+fn a_fill_that_is_listed_later_than_its_position_is_booked_as_ours() {
+    let mut filled_meanwhile = 0;
+    for moment in 0..40 {
+        // It fills at 11.5 s; the next start is around then.
+        let away = ms(820 + moment * 4);
+        let weather = Weather { list_lag_ms: 3_000, ..Weather::default() };
+        let log = told(1_764, vec![(ms(10_600), Act::Crash(away))], weather);
+        filled_meanwhile += lines(&log, "        traded ").filter(|line| (11.4..11.6).contains(&time(line))).count();
+        assert_eq!(lines(&log, "it is yours now").count(), 0, "what we traded is ours");
+        assert_eq!(lines(&log, "was listed late").count(), 0);
+    }
+    assert!(filled_meanwhile > 10, "it filled around the start: {filled_meanwhile} times");
+}
+
 /// A world without troubles trades, and what it says at its end is flat.
 #[test]
 fn a_calm_world_trades_and_ends_flat() {
