@@ -19,6 +19,7 @@ mod tapes;
 mod train;
 mod unlock;
 mod watchdog;
+mod watching;
 
 use std::path::PathBuf;
 

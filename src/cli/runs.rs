@@ -8,6 +8,7 @@ use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
 use super::unlock::allowed;
+use super::watching::Watching;
 use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, left, live};
 use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
@@ -155,7 +156,8 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     let place = Place::find(global)?;
     let setup = place.setup(Account::Paper)?;
     let ledger = place.files.ledger(Pair::SIMULATED);
-    let session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    let mut session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    let _watching = Watching::start(&place, &mut session);
     conclude(cockpit::run(session, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
@@ -182,7 +184,7 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
         Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), global.confirm.as_ref());
     let (armed, cockpit_end) = (lines.armed(), lines.end());
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after, stays: false };
-    let (session, pair) = if options.demo {
+    let (mut session, pair) = if options.demo {
         let session =
             demo_run::session(place.setup(Account::Paper)?, &market(&options.market), shown).map_err(start_failure)?;
         (session, Pair::SIMULATED)
@@ -193,8 +195,10 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     // Set once, right here: what prints finds it when the session runs.
     drop(cockpit_end.set(session.stage.cockpit.clone()));
     service::start(session.pulse.clone()).map_err(Failure::error)?;
+    let watching = Watching::start(&place, &mut session);
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
     let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
+    drop(watching);
     finish_lines();
     let unreached = match &ended {
         Ended::Orderly(_, finished) => finished.engine.never_reached(),

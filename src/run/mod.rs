@@ -30,4 +30,5 @@ pub mod signals;
 pub mod stage;
 pub mod start;
 pub mod switch;
+pub mod watch;
 pub mod watchdog;
