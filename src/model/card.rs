@@ -10,6 +10,12 @@ use super::ModelError;
 /// Horizons of one card, at most: what a prediction's consumers are sized for.
 const HORIZONS_MAX: usize = 16;
 
+/// Milliseconds between two rows of a network with memory.
+pub(super) const STEP_MS: std::ops::RangeInclusive<u32> = 50..=60_000;
+
+/// Networks of one model.
+pub(super) const MEMBERS: std::ops::RangeInclusive<usize> = 1..=16;
+
 /// What `models/NAME.toml` holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +32,12 @@ pub struct Card {
     pub features_hash: String,
     /// Number of features.
     pub inputs: usize,
+    /// Event time between two rows of a network with memory in milliseconds; 0 without memory.
+    pub step_ms: u32,
     /// Random seed of the training.
     pub seed: u64,
+    /// Networks whose logits are averaged, each from a seed of its own.
+    pub members: usize,
     /// Command that makes this model again.
     pub recipe: String,
     /// Training span, for the screen.
@@ -128,6 +138,12 @@ impl Card {
         }
         if let Some(at) = self.std.iter().position(|v| *v <= 0.0) {
             return Err(format!("`std` of {} is not above zero", FEATURES.get(at).map_or("?", |f| f.name)));
+        }
+        if !MEMBERS.contains(&self.members) {
+            return Err(format!("`members` is {}: use {} to {}", self.members, MEMBERS.start(), MEMBERS.end()));
+        }
+        if self.step_ms != 0 && !STEP_MS.contains(&self.step_ms) {
+            return Err(format!("`step_ms` is {}: use 0, or {} to {}", self.step_ms, STEP_MS.start(), STEP_MS.end()));
         }
         if !(self.clip.is_finite() && self.clip > 0.0) {
             return Err("`clip` must be above zero".to_owned());

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{TrainError, TrainProgress};
+use super::{TrainError, TrainProgress, leaks};
 use crate::engine::event::MarketData;
 use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureState, usual_move_bps};
 use crate::engine::ids::Symbol;
 use crate::engine::market::book::Book;
 use crate::engine::time::{Span, Ts};
+use crate::model::WINDOW;
 
 /// Horizons in seconds.
 pub const HORIZONS_S: [u32; 4] = [1, 5, 10, 60];
@@ -48,6 +49,8 @@ pub(super) struct Row {
     pub(super) stream: usize,
     pub(super) at: Ts,
     pub(super) values: [f32; FEATURE_COUNT],
+    /// Places in [`Dataset::frames`] of the rows a network with memory sees, oldest first; the last is this row.
+    pub(super) window: [u32; WINDOW],
     /// Move of the mid in basis points by horizon; `NaN` where the data ends before.
     pub(super) moves: [f32; HORIZONS],
     /// The same counted from [`LATE`] after the row.
@@ -69,21 +72,23 @@ pub(super) struct Dataset {
     pub(super) streams: Vec<Stream>,
     /// By stream, then time.
     pub(super) rows: Vec<Row>,
+    /// Feature values of all windows, each once.
+    frames: Vec<[f32; FEATURE_COUNT]>,
 }
 
 impl Dataset {
-    /// Reads every source once.
+    /// Reads every source once: a row every `sample`, seen with the rows before it at distances of `step`.
     pub(super) fn read<'a>(
         sources: impl IntoIterator<Item = Result<MarketEvents<'a>, TrainError>>,
-        sample: Span,
+        (sample, step): (Span, Span),
         progress: &mut dyn FnMut(TrainProgress),
     ) -> Result<Self, TrainError> {
-        let mut data = Self { streams: Vec::new(), rows: Vec::new() };
+        let mut data = Self { streams: Vec::new(), rows: Vec::new(), frames: Vec::new() };
         let mut seen = Seen::default();
         for source in sources {
             let source = source?;
             progress(TrainProgress::Reading(source.name.clone()));
-            data.take(source, sample, &mut seen)?;
+            data.take(source, (sample, step), &mut seen)?;
         }
         if data.rows.is_empty() {
             return Err(TrainError::NoRows { events: seen.events, why: seen.why() });
@@ -92,10 +97,22 @@ impl Dataset {
             return Err(TrainError::TooFew { rows: data.rows.len(), needed: ROWS_MIN });
         }
         data.check()?;
+        leaks::check(&data)?;
         Ok(data)
     }
 
-    fn take(&mut self, source: MarketEvents<'_>, sample: Span, seen: &mut Seen) -> Result<(), TrainError> {
+    /// Feature values that a network with this window sees at a row, oldest first.
+    pub(super) fn window<'a>(&'a self, row: &'a Row, window: usize) -> impl Iterator<Item = &'a [f32]> {
+        let places = row.window.get(WINDOW.saturating_sub(window)..).unwrap_or_default();
+        places.iter().filter_map(|place| self.frames.get(*place as usize)).map(<[f32; FEATURE_COUNT]>::as_slice)
+    }
+
+    fn take(
+        &mut self,
+        source: MarketEvents<'_>,
+        (sample, step): (Span, Span),
+        seen: &mut Seen,
+    ) -> Result<(), TrainError> {
         let mut recorders: Vec<(String, Recorder)> = Vec::new();
         for event in source.events {
             let (at, instrument, event) = event.map_err(|why| TrainError::Read { file: source.name.clone(), why })?;
@@ -113,21 +130,31 @@ impl Dataset {
             }
         }
         for (instrument, recorder) in recorders {
-            self.add(&source.name, instrument, recorder.finish());
+            self.add(&source.name, instrument, &recorder.finish(), step);
         }
         Ok(())
     }
 
-    fn add(&mut self, source: &str, instrument: String, rows: Vec<Row>) {
-        let Some(first) = rows.first() else { return };
+    /// Keeps the rows that have a whole window behind them, evenly thinned, and the frames of their windows.
+    fn add(&mut self, source: &str, instrument: String, rows: &[Row], step: Span) {
+        let whole: Vec<(usize, [usize; WINDOW])> =
+            (0..rows.len()).filter_map(|n| Some((n, window(rows, n, step)?))).collect();
+        let Some(first) = whole.first().and_then(|(n, _)| rows.get(*n)) else { return };
         let (year, month, day, ..) = first.at.civil();
         let mut date = String::new();
         // Writing to a String cannot fail.
         let _ = write!(date, "{year:04}-{month:02}-{day:02}");
-        let stride = rows.len().div_ceil(STREAM_ROWS_MAX);
-        let stream = self.streams.len();
-        let before = self.rows.len();
-        self.rows.extend(rows.into_iter().step_by(stride).map(|row| Row { stream, ..row }));
+        let (stream, before) = (self.streams.len(), self.rows.len());
+        let mut places: Vec<Option<u32>> = vec![None; rows.len()];
+        for (n, window) in whole.iter().step_by(whole.len().div_ceil(STREAM_ROWS_MAX)) {
+            let window = window.map(|place| {
+                *places[place].get_or_insert_with(|| {
+                    self.frames.push(rows[place].values);
+                    (self.frames.len() - 1) as u32
+                })
+            });
+            self.rows.push(Row { stream, window, ..rows[*n].clone() });
+        }
         let rows = self.rows.len() - before;
         self.streams.push(Stream { source: source.to_owned(), instrument, date, rows });
     }
@@ -160,6 +187,16 @@ impl Dataset {
         }
         Ok(())
     }
+}
+
+/// Places of the rows at distances of `step` up to row `n`, oldest first; `None` where one is missing.
+fn window(rows: &[Row], n: usize, step: Span) -> Option<[usize; WINDOW]> {
+    let mut places = [n; WINDOW];
+    for (back, place) in places.iter_mut().rev().enumerate() {
+        let at = rows.get(n)?.at - Span(step.0 * back as i64);
+        *place = rows.get(..=n)?.binary_search_by_key(&at, |row| row.at).ok()?;
+    }
+    Some(places)
 }
 
 /// What was read, to explain why nothing came of it.
@@ -260,7 +297,8 @@ impl Recorder {
                     && let Ok(values) = frame.values.try_into()
                 {
                     let unknown = [f32::NAN; HORIZONS];
-                    self.open.push(Row { stream: 0, at: next, values, moves: unknown, late: unknown });
+                    let window = [0; WINDOW];
+                    self.open.push(Row { stream: 0, at: next, values, window, moves: unknown, late: unknown });
                 }
             }
             next = next + self.sample;
@@ -291,5 +329,36 @@ impl Recorder {
     fn finish(mut self) -> Vec<Row> {
         self.close(self.last);
         self.done
+    }
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    //! Rows made up for tests: a row a second, features and moves without meaning.
+
+    use super::*;
+
+    /// So many streams of so many rows at the same times; `change` sets what a test is about.
+    pub fn data(streams: usize, rows: usize, change: impl Fn(usize, &mut Row)) -> Dataset {
+        let mut dice = crate::model::train::random::Random::new(5);
+        let stream = |n: usize| Stream {
+            source: format!("source {n}"),
+            instrument: "TESTUSDT".to_owned(),
+            date: "2024-01-01".to_owned(),
+            rows,
+        };
+        let mut data = Dataset { streams: (0..streams).map(stream).collect(), rows: Vec::new(), frames: Vec::new() };
+        for stream in 0..streams {
+            for n in 0..rows {
+                let mut draw = || dice.symmetric() as f32;
+                let (values, moves) = (std::array::from_fn(|_| draw()), std::array::from_fn(|_| draw()));
+                let at = Ts::from_ms(1_704_067_200_000 + n as i64 * 1_000);
+                let mut row = Row { stream, at, values, window: [n as u32; WINDOW], moves, late: moves };
+                change(n, &mut row);
+                data.frames.push(row.values);
+                data.rows.push(row);
+            }
+        }
+        data
     }
 }

@@ -8,15 +8,14 @@ use super::report::{heading, line};
 use super::score::score;
 use super::{TrainError, TrainOptions, TrainProgress, sources};
 use crate::engine::event::HorizonForecast;
-use crate::engine::features::FeatureFrame;
+use crate::engine::features::{FEATURE_COUNT, FeatureFrame};
 use crate::engine::ids::Symbol;
+use crate::engine::time::Span;
 use crate::model::card::Score;
 use crate::model::{Model, ModelError};
 
 /// Costs of a round trip in basis points: maker and maker, maker and taker, taker and taker.
 const COSTS_BPS: [f64; 3] = [4.0, 7.5, 11.0];
-/// Rows forecast in one call.
-const BATCH: usize = 1_024;
 
 /// What an evaluation found. Rows the model was trained on are not out of sample: its card names the files.
 #[derive(Clone, PartialEq, Debug)]
@@ -58,7 +57,7 @@ pub fn evaluate(
     }
     let files = sources::files(data)?;
     let options = TrainOptions::default();
-    let data = Dataset::read(files.iter().map(|file| sources::open(file)), options.sample, progress)?;
+    let data = Dataset::read(files.iter().map(|file| sources::open(file)), (options.sample, step(model)), progress)?;
     progress(TrainProgress::Rows { rows: data.rows.len(), streams: data.streams.len() });
     let forecasts = forecasts(model, &data)?;
     let mut scores = Vec::new();
@@ -70,19 +69,29 @@ pub fn evaluate(
     Ok(EvalReport { model: name, rows: data.rows.len(), scores, net: net(&data, &forecasts) })
 }
 
-fn forecasts(model: &mut dyn Model, data: &Dataset) -> Result<Vec<(usize, Vec<HorizonForecast>)>, ModelError> {
-    let mut out = Vec::with_capacity(data.rows.len());
-    for chunk in data.rows.chunks(BATCH) {
-        let frame = |row: &super::dataset::Row| FeatureFrame {
-            symbol: Symbol(0),
-            at: row.at,
-            values: row.values.to_vec(),
-            warm: row.values.len() as u16,
-        };
-        let frames: Vec<FeatureFrame> = chunk.iter().map(frame).collect();
-        let first = out.len();
-        out.extend(model.predict(&frames)?.into_iter().enumerate().map(|(n, forecast)| (first + n, forecast)));
+/// Distance between the rows of a sequence.
+fn step(model: &dyn Model) -> Span {
+    match model.card().step_ms {
+        0 => TrainOptions::default().step,
+        ms => Span::from_ms(i64::from(ms)),
     }
+}
+
+/// Every row forecast after the window it was recorded with.
+fn forecasts(model: &mut dyn Model, data: &Dataset) -> Result<Vec<(usize, Vec<HorizonForecast>)>, ModelError> {
+    let (window, step) = (model.window(), step(model));
+    let mut out = Vec::with_capacity(data.rows.len());
+    for (n, row) in data.rows.iter().enumerate() {
+        let mut last = Vec::new();
+        model.forget();
+        for (back, values) in data.window(row, window).enumerate() {
+            let at = row.at - Span(step.0 * (window - 1 - back) as i64);
+            let frame = FeatureFrame { symbol: Symbol(0), at, values: values.to_vec(), warm: FEATURE_COUNT as u16 };
+            last = model.predict(std::slice::from_ref(&frame))?.pop().unwrap_or_default();
+        }
+        out.push((n, last));
+    }
+    model.forget();
     Ok(out)
 }
 

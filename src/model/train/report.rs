@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Curve;
 use crate::model::card::{Card, Score};
 
 /// An architecture and how it did out of sample.
@@ -22,6 +23,8 @@ pub struct TrainReport {
     pub rows: usize,
     /// Every architecture tried.
     pub archs: Vec<ArchReport>,
+    /// How every fit learned.
+    pub curves: Vec<Curve>,
 }
 
 /// A more complex architecture must be better by this much mean AUC to be shipped.

@@ -165,7 +165,8 @@ fn ranks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     ranks
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
+/// Pearson's correlation; 0 where one side does not vary.
+pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let count = a.len().max(1) as f64;
     let (mean_a, mean_b) = (a.iter().sum::<f64>() / count, b.iter().sum::<f64>() / count);
     let (mut cross, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
