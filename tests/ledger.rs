@@ -308,6 +308,8 @@ fn an_order_is_never_created_twice_and_a_batch_is_all_or_nothing() {
     commit(&mut ledger, &[state("live"), state("cancelled")]);
     let open: Vec<u64> = ledger.restore(&[]).unwrap().unresolved.iter().map(|i| i.seq).collect();
     assert_eq!(open, [1, 3]);
+    let opened = ledger.restore(&[]).unwrap().opened;
+    assert_eq!(opened.len(), 2, "entries count towards the limit of a day over restarts, closes never");
 }
 
 #[test]

@@ -4,9 +4,9 @@
 mod rig;
 
 use proptest::prelude::*;
-use rig::{BTC, ETH, Rig, eager};
+use rig::{BTC, ETH, Rig, eager, restored};
 use tickdeck::engine::command::Command;
-use tickdeck::engine::event::{Event, Fault, Link};
+use tickdeck::engine::event::{Event, Fault, Link, Restored};
 use tickdeck::engine::num::{Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::Settings;
@@ -79,6 +79,33 @@ fn order_rate() {
     rig.run(9000);
     assert!(rig.denied("LIMIT_ORDER_RATE"), "{}", rig.told());
     assert_eq!(rig.openings().len(), 2);
+}
+
+#[test]
+fn orders_in_24_hours() {
+    let mut rig =
+        Rig::armed(Settings { max_hold: Span::from_secs(1), ..eager() }, limits(&[(LimitKey::MaxOrders24h, 2)]));
+    rig.want(BTC, Side::Buy);
+    rig.want(ETH, Side::Buy);
+    rig.run(40_000);
+    assert!(rig.denied("LIMIT_ORDERS_24H"), "{}", rig.told());
+    assert_eq!(rig.openings().len(), 2, "the ten seconds of the order rate are long over");
+}
+
+/// A restart forgets none of them, and a day later they are forgotten.
+#[test]
+fn orders_in_24_hours_count_over_restarts() {
+    let almost_a_day = Span::from_secs(24 * 3600 - 20);
+    let start = Rig::armed(eager(), RiskLimits::default()).now;
+    let before =
+        Restored { opened: vec![start - almost_a_day], ..restored(eager(), limits(&[(LimitKey::MaxOrders24h, 1)])) };
+    let mut rig = Rig::from(before);
+    rig.arm();
+    rig.want(BTC, Side::Buy);
+    rig.run(3000);
+    assert!(rig.denied("LIMIT_ORDERS_24H") && rig.openings().is_empty(), "{}", rig.told());
+    rig.run(40_000);
+    assert_eq!(rig.openings().len(), 1, "{}", rig.told());
 }
 
 #[test]

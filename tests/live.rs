@@ -233,6 +233,7 @@ fn live_options() -> String {
         ("max_net_notional", "2000"),
         ("max_open_orders", "10"),
         ("max_orders_per_10s", "10"),
+        ("max_orders_24h", "500"),
         ("max_daily_loss", "200"),
         ("max_loss_24h", "300"),
         ("max_drawdown_pct", "3"),

@@ -74,6 +74,8 @@ pub struct Restored {
     pub baselines: Option<Baselines>,
     /// Symbols whose positions were released to the person.
     pub released: Vec<Symbol>,
+    /// When earlier runs decided on opening orders in the 24 hours before this one, oldest first.
+    pub opened: Vec<Ts>,
     /// Orders of earlier runs whose end is not known, numbered before this run's own.
     pub earlier: Vec<EarlierOrder>,
     /// Is the account's truth known at start (paper: from our ledger)? A venue's account is unknown until it is heard.

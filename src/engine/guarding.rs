@@ -26,7 +26,7 @@ impl Engine {
         self.watch_reach(out);
         self.watch_losses(out);
         self.watch_limits(out);
-        let window = Span::from_secs(10);
+        let window = Span::from_secs(24 * 3600);
         while self.sent.front().is_some_and(|then| self.now.since(*then) >= window) {
             self.sent.pop_front();
         }

@@ -136,7 +136,7 @@ impl Engine {
             equity: EquityTracker::new(restored.settings.day_starts_at, restored.baselines.clone()),
             orders: Orders::restored(&restored.earlier),
             control,
-            sent: VecDeque::new(),
+            sent: restored.opened.iter().copied().collect(),
             feed: None,
             now: Ts(0),
             notices: VecDeque::new(),

@@ -415,6 +415,7 @@ impl Engine {
                     LimitKey::MaxNetNotional => money(totals.net),
                     LimitKey::MaxOpenOrders => Some(self.orders.count() as f64),
                     LimitKey::MaxOrdersPer10s => Some(self.sent_lately() as f64),
+                    LimitKey::MaxOrders24h => Some(self.sent.len() as f64),
                     LimitKey::MaxDailyLoss => account.equity.and(self.equity.day_loss()).and_then(money),
                     LimitKey::MaxLoss24h => account.equity.and(self.equity.loss_24h()).and_then(money),
                     LimitKey::MaxDrawdownPct => account.drawdown_pct,
@@ -445,7 +446,7 @@ impl Engine {
     }
 
     fn sent_lately(&self) -> usize {
-        self.sent.iter().filter(|then| self.now.since(**then) < Span::from_secs(10)).count()
+        self.sent.iter().rev().take_while(|then| self.now.since(**then) < Span::from_secs(10)).count()
     }
 
     fn health_view(&self) -> HealthView {

@@ -47,6 +47,8 @@ pub struct Stored {
     pub booked: Vec<(String, String)>,
     /// Intents of earlier runs whose order has not ended as far as the ledger knows.
     pub unresolved: Vec<UnresolvedIntent>,
+    /// When opening orders were decided on in the 24 hours before the last one, oldest first.
+    pub opened: Vec<Ts>,
     /// Those of them in this run's instruments, as the run takes them up: numbered from 1 in the order they were made.
     pub earlier: Vec<EarlierOrder>,
 }
@@ -76,6 +78,7 @@ impl Ledger {
             limits: limits(&self.connection)?,
             unresolved: unresolved(&self.connection)?,
             booked: booked(&self.connection)?,
+            opened: opened(&self.connection)?,
             last_run: last_run(&self.connection)?,
             flat_proven: flat_proven(&self.connection)?,
             latch: self.latch()?,
@@ -132,6 +135,14 @@ fn last_run(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
                    UNION ALL SELECT max(at) FROM balances)";
     let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
     Ok(at.map(Ts))
+}
+
+fn opened(connection: &Connection) -> Result<Vec<Ts>, LedgerError> {
+    let sql = "SELECT decided FROM intents WHERE NOT reduce_only
+                   AND decided > (SELECT max(decided) FROM intents) - 86400000000000 ORDER BY decided";
+    let mut statement = connection.prepare(sql)?;
+    let times = statement.query_map([], |row| row.get(0).map(Ts))?;
+    Ok(times.collect::<Result<_, _>>()?)
 }
 
 fn flat_proven(connection: &Connection) -> Result<Option<Ts>, LedgerError> {

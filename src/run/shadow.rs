@@ -187,6 +187,7 @@ mod tests {
             released: Vec::new(),
             account_known: true,
             flat_proven: None,
+            opened: Vec::new(),
             earlier: Vec::new(),
         }
     }

@@ -188,6 +188,7 @@ pub fn open_with(
         holdings: stored.holdings,
         baselines: stored.baselines,
         released: stored.released,
+        opened: stored.opened,
         earlier: stored.earlier,
         account_known: pair.account() == Account::Paper,
     };

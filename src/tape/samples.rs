@@ -106,7 +106,7 @@ fn restored() -> Restored {
             trained: "2024-08-08".to_owned(),
         }],
         settings: settings(),
-        limits: RiskLimits::try_new([5, 6, 9, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).unwrap(),
+        limits: RiskLimits::try_new([5, 6, 9, 7, 1, 2, 11, 3, 4, 5, 6, 7, 8, 9, 10]).unwrap(),
         latch: Some(Latch { cause: LatchCause::Killed("key".to_owned()), at: Ts(5) }),
         flat_proven: Some(Ts(6)),
         balance: Money::from_units(10_000),
@@ -119,6 +119,7 @@ fn restored() -> Restored {
             day_loss_spent: false,
         }),
         released: vec![Symbol(0)],
+        opened: vec![Ts(7), Ts(8)],
         earlier: vec![EarlierOrder {
             order: NewOrder {
                 seq: OrderSeq(1),

@@ -309,6 +309,7 @@ mod tests {
             holdings: Vec::new(),
             baselines: None,
             released: Vec::new(),
+            opened: Vec::new(),
             earlier: Vec::new(),
             account_known: true,
         };

@@ -363,6 +363,7 @@ fn limits() -> Vec<LimitRow> {
         LimitKey::MaxNetNotional => Some(194.03),
         LimitKey::MaxOpenOrders => Some(3.0),
         LimitKey::MaxOrdersPer10s => Some(7.0),
+        LimitKey::MaxOrders24h => Some(86.0),
         LimitKey::MaxDailyLoss => Some(0.0),
         LimitKey::MaxLoss24h => Some(41.2),
         LimitKey::MaxDrawdownPct => Some(1.2),

@@ -35,12 +35,13 @@ pub fn usd(units: i64) -> Money {
 }
 
 /// Limits whose use the engine counts at its worst.
-const COUNTED: [LimitKey; 6] = [
+const COUNTED: [LimitKey; 7] = [
     LimitKey::MaxPositionNotional,
     LimitKey::MaxGrossNotional,
     LimitKey::MaxNetNotional,
     LimitKey::MaxOpenOrders,
     LimitKey::MaxOrdersPer10s,
+    LimitKey::MaxOrders24h,
     LimitKey::MaxLeverage,
 ];
 
@@ -115,6 +116,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         holdings: Vec::new(),
         baselines: None,
         released: Vec::new(),
+        opened: Vec::new(),
         earlier: Vec::new(),
         account_known: true,
     }

@@ -58,7 +58,7 @@ pub struct GateView<'a> {
     pub account: &'a Account,
     /// Working orders.
     pub orders: &'a Orders,
-    /// When opening orders were sent in the last ten seconds.
+    /// When opening orders were sent in the last 24 hours, oldest first.
     pub sent: &'a VecDeque<Ts>,
     /// Equity, when every position can be valued.
     pub equity: Option<Money>,

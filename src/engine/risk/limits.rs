@@ -16,6 +16,7 @@ pub enum LimitKey {
     MaxNetNotional,
     MaxOpenOrders,
     MaxOrdersPer10s,
+    MaxOrders24h,
     MaxDailyLoss,
     MaxLoss24h,
     MaxDrawdownPct,
@@ -98,6 +99,7 @@ const SPECS: [LimitSpec; LimitKey::COUNT] = [
         10,
         "opening orders sent in any ten seconds",
     ),
+    spec(LimitKey::MaxOrders24h, "max_orders_24h", LimitUnit::Count, 500, "opening orders sent in the last 24 hours"),
     spec(LimitKey::MaxDailyLoss, "max_daily_loss", LimitUnit::Quote, 200, "loss since the trading day began; trips"),
     spec(
         LimitKey::MaxLoss24h,
@@ -146,7 +148,7 @@ const SPECS: [LimitSpec; LimitKey::COUNT] = [
 
 impl LimitKey {
     /// How many limits there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 
     /// Every limit, in the order shown.
     pub fn all() -> impl Iterator<Item = Self> {

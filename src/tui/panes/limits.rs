@@ -72,6 +72,7 @@ const fn label(key: LimitKey) -> &'static str {
         LimitKey::MaxNetNotional => "net expos.",
         LimitKey::MaxOpenOrders => "open orders",
         LimitKey::MaxOrdersPer10s => "orders/10s",
+        LimitKey::MaxOrders24h => "orders/24h",
         LimitKey::MaxDailyLoss => "daily loss",
         LimitKey::MaxLoss24h => "loss 24h",
         LimitKey::MaxDrawdownPct => "drawdown",

@@ -45,10 +45,20 @@ pub fn open_orders(_: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
 
 /// `max_orders_per_10s`, this one included.
 pub fn order_rate(_: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
-    let window = Span::from_secs(10);
-    let sent = view.sent.iter().filter(|then| view.at.since(**then) < window).count() as i64 + 1;
+    let sent = sent_within(view, Span::from_secs(10)) + 1;
     let limit = view.limits.count(LimitKey::MaxOrdersPer10s);
     (sent > limit).then(|| Denial::with(DenialCode::LimitOrderRate, format!("orders={sent} limit={limit} per=10s")))
+}
+
+/// `max_orders_24h`, this one included.
+pub fn orders_24h(_: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
+    let sent = sent_within(view, Span::from_secs(24 * 3600)) + 1;
+    let limit = view.limits.count(LimitKey::MaxOrders24h);
+    (sent > limit).then(|| Denial::with(DenialCode::LimitOrders24h, format!("orders={sent} limit={limit} per=24h")))
+}
+
+fn sent_within(view: &GateView<'_>, window: Span) -> i64 {
+    view.sent.iter().rev().take_while(|then| view.at.since(**then) < window).count() as i64
 }
 
 /// `max_daily_loss`: refuses from the limit on, also where the trip waits for its second reading.

@@ -29,6 +29,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("net notional", exposure::net_notional),
     ("open orders", exposure::open_orders),
     ("order rate", exposure::order_rate),
+    ("orders in 24 hours", exposure::orders_24h),
     ("daily loss", exposure::daily_loss),
     ("leverage", exposure::leverage),
     ("margin", exposure::margin),
