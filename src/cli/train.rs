@@ -1,6 +1,8 @@
 //! `tickdeck train` fits models on tapes and recordings, judges them out of sample and writes the one worth shipping;
 //! `tickdeck eval` judges an installed model on other files.
 
+#[cfg(feature = "models")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use super::global::Global;
@@ -50,6 +52,9 @@ pub(super) struct Train {
     /// Go on where an interrupted training of the same data and options stopped
     #[arg(long)]
     resume: bool,
+    /// Also write a page with the curves of every fit
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Which model, on which files.
@@ -61,6 +66,22 @@ pub(super) struct Eval {
     /// Name of an installed model
     #[arg(long)]
     model: String,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: EvalFormat,
+    /// Also write a page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// How an evaluation is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum EvalFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// Everything, for programs.
+    Json,
 }
 
 /// Tells how far it is, and how long it will take at this pace.
@@ -121,9 +142,17 @@ pub(super) fn run(asked: &Train) -> Result<(), Failure> {
     let report = train(&options, &mut |progress| teller.tell(progress));
     teller.bar.end();
     let report = report.map_err(Failure::error)?;
+    write_page(asked.html.as_deref(), || report.html())?;
     print(&format!("{report}\n"))?;
     note(&format!("wrote {}", options.out.join(&options.name).with_extension("safetensors").display()));
     Ok(())
+}
+
+#[cfg(feature = "models")]
+fn write_page(path: Option<&Path>, page: impl FnOnce() -> String) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, page())
+        .map_err(|error| Failure::error(format!("{} cannot be written: {error}", path.display())))
 }
 
 #[cfg(feature = "models")]
@@ -134,7 +163,19 @@ pub(super) fn eval(global: &Global, asked: &Eval) -> Result<(), Failure> {
     let mut model = crate::model::load(&dir, &asked.model).map_err(Failure::error)?;
     let mut teller = Teller::new("judging");
     let report = crate::model::train::evaluate(model.as_mut(), &asked.data, &mut |progress| teller.tell(progress));
-    print(&format!("{}\n", report.map_err(Failure::error)?))
+    let report = report.map_err(Failure::error)?;
+    write_page(asked.html.as_deref(), || report.html())?;
+    match asked.format {
+        EvalFormat::Table => print(&format!("{report}\n"))?,
+        EvalFormat::Json => print(&format!("{}\n", report.json()))?,
+    }
+    if report.looks_ahead() {
+        return Err(Failure::error(format!(
+            "forecasts of {} change when the future is cut off: none of its figures means anything",
+            asked.model
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(not(feature = "models"))]
@@ -147,5 +188,5 @@ pub(super) fn run(asked: &Train) -> Result<(), Failure> {
 
 #[cfg(not(feature = "models"))]
 pub(super) fn eval(_: &Global, asked: &Eval) -> Result<(), Failure> {
-    Err(Failure::error(format!("{NO_MODELS}. {} was not judged on {} file(s)", asked.model, asked.data.len())))
+    Err(Failure::error(format!("{NO_MODELS}. Nothing was judged ({asked:?})")))
 }

@@ -44,6 +44,14 @@ pub struct Card {
     pub trained: String,
     /// Files it was trained on, with rows taken.
     pub sources: Vec<String>,
+    /// How sure the expected moves are: a mean move is at least as large as the one expected this often.
+    pub confidence: f32,
+    /// Share of decisions that the edge gate let through when the calibrating forecasts were shuffled within each day.
+    pub shuffled_passes: f64,
+    /// Variants that were tried before this one was chosen, on the same data.
+    pub tried: usize,
+    /// How it was chosen: each comparison with its interval.
+    pub compared: Vec<String>,
     /// Costs to hold the forecasts against, in words.
     pub costs: String,
     /// Normalised inputs are cut at plus and minus this.
@@ -72,7 +80,7 @@ pub struct HorizonCard {
     pub temperature: f32,
     /// Mean move of the classes up, flat, down in usual moves.
     pub class_move: [f32; 3],
-    /// The expected move is multiplied by this: below 1 where forecasts were too bold out of sample.
+    /// The expected move is multiplied by this: the share of it that realised moves stood behind with the card's confidence.
     pub move_gain: f32,
 }
 

@@ -9,7 +9,7 @@ use tickdeck::engine::ids::Symbol;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::model::load;
 use tickdeck::model::train::{
-    MarketEvents, TrainError, TrainOptions, TrainProgress, TrainReport, evaluate, train, train_on,
+    MarketEvents, TrainError, TrainOptions, TrainProgress, TrainReport, evaluate, evaluate_on, train, train_on,
 };
 
 use crate::cards::{SHIPPED, frame};
@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_planted_signal_is_learned_the_same_way_twice", a_planted_signal_is_learned),
         trial("without_a_signal_none_is_claimed", without_a_signal_none_is_claimed),
         trial("data_that_cannot_be_learned_from_is_named", bad_data),
+        trial("an_evaluation_says_what_is_there_and_looks_at_no_future", an_evaluation_says_what_is_there),
         trial("options_out_of_range_are_refused", bad_options),
         trial("an_interrupted_training_ends_as_if_it_had_not_been", an_interrupted_training_goes_on),
         trial("networks_with_memory_learn_and_serve_as_a_stream", networks_with_memory),
@@ -168,6 +169,43 @@ fn networks_with_memory() {
     }
 }
 
+/// The generated market, some hours later.
+fn later(hours: i64, seconds: i64) -> MarketEvents<'static> {
+    let moved = move |item: Item| item.map(|(at, name, data)| (at + Span::from_secs(hours * 3_600), name, data));
+    let items: Vec<Item> = market(seconds, Flaw::None).into_iter().skip(1_000 * usize::from(hours > 9)).collect();
+    MarketEvents { name: format!("{hours} hours later"), events: Box::new(items.into_iter().map(moved)) }
+}
+
+fn an_evaluation_says_what_is_there() {
+    let dir = TempDir::new().unwrap();
+    run(market(1_500, Flaw::None), dir.path()).unwrap();
+    let mut model = load(dir.path(), "test").unwrap();
+    let report = evaluate_on(model.as_mut(), &|| vec![Ok(later(9, 900)), Ok(later(20, 900))], &mut |_| {}).unwrap();
+
+    assert_eq!((report.sessions, report.tried, report.in_sample.len()), (2, 1, 0));
+    let near = |delay| report.lines.iter().find(|l| l.part == "all" && l.seconds == 1 && l.delay_ms == delay).unwrap();
+    let auc = |name: &str| near(0).contenders.iter().find(|c| c.name == name).unwrap().auc;
+    assert!(auc("model") > 0.7 && auc("queue imbalance") > 0.7 && auc("last tick") < 0.65, "{:?}", near(0));
+    assert!(near(200).contenders[0].auc < auc("model"), "late is worse");
+    assert!(near(0).log_loss[0] < near(0).log_loss[1] && near(0).brier[0] < near(0).brier[1]);
+    let slope = near(0).calibration.unwrap().slope;
+    assert!(slope.interval[0] < slope.value && slope.value > 0.5 && slope.value < 2.0, "{slope:?}");
+    let queue = report.differences.iter().find(|d| d.seconds == 1 && d.what.contains("queue")).unwrap();
+    assert!(queue.sessions == 2 && queue.gain.is_some() && !queue.is_better(), "the queue is all there is: {queue:?}");
+    assert!(report.economies.iter().any(|e| e.policy == "edge gate") && report.reliability.len() == 4);
+
+    assert!(!report.looks_ahead() && report.checks.len() == 2);
+    let check = &report.checks[0];
+    assert!(check.look_ahead_rows > 100 && check.recursion_rows > 100, "{check:?}");
+    assert!(check.forecast_drift < 0.1, "a minute of warm-up settles forecasts: {check:?}");
+
+    let parsed: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(parsed["sessions"], 2);
+    let page = report.html();
+    assert!(page.contains("<svg") && !page.contains("http") && !page.contains("<script"), "nothing from elsewhere");
+    assert!(report.to_string().contains("not better"));
+}
+
 fn bad_options() {
     let dir = TempDir::new().unwrap();
     let refused = |change: fn(&mut TrainOptions)| {
@@ -188,8 +226,11 @@ fn on_recorded_books(data: &Path) {
     let mut model = load(&shipped(), SHIPPED).unwrap();
     let file = data.join("tape_bybitfmt/btcusdt_from_binance_usdm_20230404.jsonl.gz");
     let report = evaluate(model.as_mut(), &[file], &mut |_| {}).unwrap();
-    let near = report.scores.iter().find(|score| score.seconds == 1).unwrap();
+    let near = report.lines.iter().find(|line| line.seconds == 1).unwrap();
+    let auc = |name: &str| near.contenders.iter().find(|c| c.name == name).unwrap().auc;
     // In sample: this file is in the training data. That the whole path from file to forecast works is the point.
-    assert!(near.auc > 0.85 && (near.auc - near.auc_imbalance).abs() < 0.05, "{near:?}");
-    assert!(report.net.iter().any(|net| net.chances == 0), "ten minutes of a calm market beat no taker's costs");
+    assert!(auc("model") > 0.85 && (auc("model") - auc("queue imbalance")).abs() < 0.05, "{near:?}");
+    assert!(!report.in_sample.is_empty() && !report.looks_ahead());
+    let gate = report.economies.iter().filter(|e| e.policy == "edge gate" && e.scheme == "taker, taker");
+    assert_eq!(gate.map(|e| e.trades).sum::<usize>(), 0, "ten minutes of a calm market beat no taker's costs");
 }

@@ -6,7 +6,7 @@ use super::{TrainError, TrainProgress, leaks};
 use crate::engine::event::MarketData;
 use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureState, usual_move_bps};
 use crate::engine::ids::Symbol;
-use crate::engine::market::book::Book;
+use crate::engine::market::book::{Book, Level};
 use crate::engine::time::{Span, Ts};
 use crate::model::WINDOW;
 
@@ -55,12 +55,23 @@ pub(super) struct Row {
     pub(super) moves: [f32; HORIZONS],
     /// The same counted from [`LATE`] after the row.
     pub(super) late: [f32; HORIZONS],
+    /// What waits at the thinner of the two best prices: price times quantity, as recorded.
+    pub(super) depth: f32,
+}
+
+/// Place of the feature with this name; the first where there is none.
+pub(super) fn place_of(name: &str) -> usize {
+    FEATURES.iter().position(|feature| feature.name == name).unwrap_or(0)
 }
 
 impl Row {
     /// The move over a horizon in usual moves, `None` where unknown.
     pub(super) fn scaled(&self, horizon: usize) -> Option<f64> {
-        let moved = f64::from(*self.moves.get(horizon)?);
+        self.in_usual_moves(f64::from(*self.moves.get(horizon)?), horizon)
+    }
+
+    /// A move in basis points in usual moves of a horizon.
+    pub(super) fn in_usual_moves(&self, moved: f64, horizon: usize) -> Option<f64> {
         let usual = usual_move_bps(&self.values, f64::from(*HORIZONS_S.get(horizon)?))?;
         (moved.is_finite() && usual > 0.0).then(|| moved / usual)
     }
@@ -236,7 +247,8 @@ impl Seen {
 }
 
 /// Follows one instrument of one source.
-struct Recorder {
+pub(super) struct Recorder {
+    from: Ts,
     features: FeatureState,
     book: Book,
     sample: Span,
@@ -252,7 +264,13 @@ struct Recorder {
 
 impl Recorder {
     fn new(sample: Span) -> Self {
+        Self::from(sample, Ts(0))
+    }
+
+    /// One that looks at features from a moment on only; the book is followed before.
+    pub(super) fn from(sample: Span, from: Ts) -> Self {
         Self {
+            from,
             features: FeatureState::new(),
             book: Book::new(),
             sample,
@@ -264,7 +282,7 @@ impl Recorder {
         }
     }
 
-    fn on_market(&mut self, at: Ts, event: &MarketData) {
+    pub(super) fn on_market(&mut self, at: Ts, event: &MarketData) {
         let at = at.max(self.last);
         self.sample_to(at);
         self.last = at;
@@ -273,7 +291,9 @@ impl Recorder {
             MarketData::Gap => self.book.gap(),
             _ => {}
         }
-        self.features.on_market(at, event, &self.book);
+        if at >= self.from {
+            self.features.on_market(at, event, &self.book);
+        }
         match self.book.best() {
             Some((bid, ask)) => {
                 let mid = f64::midpoint(bid.price.raw() as f64, ask.price.raw() as f64);
@@ -291,14 +311,16 @@ impl Recorder {
         let mut next = self.next.unwrap_or_else(|| after(at));
         let until = at.min(self.last + SILENCE_MAX);
         while next <= until {
-            if self.book.best().is_some() {
+            if let Some((bid, ask)) = self.book.best() {
+                let worth = |level: Level| level.price.raw() as f64 * 1e-9 * (level.qty.raw() as f64 * 1e-9);
+                let depth = worth(bid).min(worth(ask)) as f32;
                 let frame = self.features.frame(next, Symbol(0));
                 if usize::from(frame.warm) == FEATURE_COUNT
                     && let Ok(values) = frame.values.try_into()
                 {
                     let unknown = [f32::NAN; HORIZONS];
                     let window = [0; WINDOW];
-                    self.open.push(Row { stream: 0, at: next, values, window, moves: unknown, late: unknown });
+                    self.open.push(Row { stream: 0, at: next, values, window, moves: unknown, late: unknown, depth });
                 }
             }
             next = next + self.sample;
@@ -319,14 +341,18 @@ impl Recorder {
             };
             row.moves = HORIZONS_S.map(|seconds| moved(row.at, seconds).unwrap_or(f32::NAN));
             row.late = HORIZONS_S.map(|seconds| moved(row.at + LATE, seconds).unwrap_or(f32::NAN));
-            if row.moves.iter().any(|m| m.is_finite()) {
-                self.done.push(row);
-            }
+            self.done.push(row);
         }
         self.mids.clear();
     }
 
-    fn finish(mut self) -> Vec<Row> {
+    /// The rows that have a label.
+    fn finish(self) -> Vec<Row> {
+        self.watched().into_iter().filter(|row| row.moves.iter().any(|moved| moved.is_finite())).collect()
+    }
+
+    /// All rows.
+    pub(super) fn watched(mut self) -> Vec<Row> {
         self.close(self.last);
         self.done
     }
@@ -353,7 +379,7 @@ pub(super) mod samples {
                 let mut draw = || dice.symmetric() as f32;
                 let (values, moves) = (std::array::from_fn(|_| draw()), std::array::from_fn(|_| draw()));
                 let at = Ts::from_ms(1_704_067_200_000 + n as i64 * 1_000);
-                let mut row = Row { stream, at, values, window: [n as u32; WINDOW], moves, late: moves };
+                let mut row = Row { stream, at, values, window: [n as u32; WINDOW], moves, late: moves, depth: 1.0 };
                 change(n, &mut row);
                 data.frames.push(row.values);
                 data.rows.push(row);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::dataset::{Dataset, HORIZONS, HORIZONS_S, Row};
-use super::score::correlation;
+use super::figures::correlation;
 use crate::engine::features::{FEATURE_COUNT, FEATURES};
 
 /// Values this close are the same.

@@ -10,14 +10,18 @@ mod calibrate;
 mod checkpoint;
 mod dataset;
 mod error;
-mod evaluate;
+mod figures;
 mod fit;
 mod folds;
+mod judge;
 mod leaks;
+mod plot;
 mod random;
 mod recipe;
 mod report;
+mod ridge;
 mod score;
+mod sessions;
 mod sources;
 mod tune;
 
@@ -25,8 +29,10 @@ use std::path::PathBuf;
 
 pub use dataset::{HORIZONS_S, MarketEvents};
 pub use error::TrainError;
-pub use evaluate::{EvalReport, Net, evaluate};
+pub use figures::{Bin, Estimate, Recalibration};
+pub use judge::{Checks, Contender, Economy, EvalReport, Line, evaluate, evaluate_on};
 pub use report::{ArchReport, TrainReport};
+pub use sessions::Difference;
 pub use tune::Curve;
 
 use self::checkpoint::Checkpoints;
@@ -143,18 +149,20 @@ pub fn train_on<'a>(
     progress(TrainProgress::Rows { rows: data.rows.len(), streams: data.streams.len() });
     let checkpoints = Checkpoints::open(&data, options)?;
     let mut tell = Tell { progress, done: 0.0, all: recipe::work(&archs, &data, options) };
-    let (mut reports, mut curves) = (Vec::new(), Vec::new());
+    let (mut reports, mut told, mut curves) = (Vec::new(), Vec::new(), Vec::new());
     for &arch in &archs {
         let job = Job { arch, data: &data, options, checkpoints: &checkpoints };
-        let scores = recipe::out_of_sample(&job, &mut curves, &mut tell)?;
+        let (scores, forecasts) = recipe::out_of_sample(&job, &mut curves, &mut tell)?;
         reports.push(ArchReport { arch: arch.name, scores });
+        told.push(forecasts);
     }
-    let best = report::choose(&reports);
-    let arch = archs.get(best).copied().ok_or_else(|| TrainError::Arch { asked: String::new(), known: known() })?;
+    let (best, compared) = recipe::choose(&data, &archs, &told);
+    let (arch, scores) = (archs.get(best).copied(), reports.get(best).map(|report| report.scores.clone()));
+    let arch = arch.ok_or_else(|| TrainError::Arch { asked: String::new(), known: known() })?;
     (tell.progress)(TrainProgress::Final { arch: arch.name });
-    let scores = reports.get(best).map(|report| report.scores.clone()).unwrap_or_default();
     let job = Job { arch, data: &data, options, checkpoints: &checkpoints };
-    let card = recipe::ship(&job, scores, &mut curves, &mut tell)?;
+    let judged = recipe::Judgement { scores: scores.unwrap_or_default(), compared, tried: archs.len() };
+    let card = recipe::ship(&job, judged, &mut curves, &mut tell)?;
     checkpoints.close()?;
     Ok(TrainReport { card, rows: data.rows.len(), archs: reports, curves })
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use super::calibrate::{self, Unseen};
+use super::calibrate::{self, CONFIDENCE, Unseen, shuffled};
 use super::dataset::Dataset;
 use super::fit::{CLIP, OUTPUTS, Scaler};
 use super::folds::{BLOCKS, Fold, to_calibrate, to_judge};
-use super::score::score;
+use super::score::{Told, score};
+use super::sessions::compare;
 use super::tune::{Curve, Job, Tell, Tuned, learn, stops, tune};
 use super::{TrainError, TrainOptions, TrainProgress};
 use crate::engine::features::{FEATURE_COUNT, registry_hash};
@@ -15,6 +16,9 @@ use crate::model::card::{Card, Score};
 use crate::model::serve::{Memory, Served};
 use crate::model::weights::{self, Tensors};
 use crate::model::{Arch, load};
+
+/// Shuffles of the calibrating forecasts that a card's gate is tried on.
+const SHUFFLES: usize = 1_000;
 
 /// A calibrated fit.
 struct Ready {
@@ -36,26 +40,55 @@ pub(super) fn out_of_sample(
     job: &Job<'_>,
     curves: &mut Vec<Curve>,
     tell: &mut Tell<'_>,
-) -> Result<Vec<Score>, TrainError> {
+) -> Result<(Vec<Score>, Vec<Vec<Told>>), TrainError> {
     let Job { arch, data, options, .. } = *job;
     let all: Vec<usize> = (0..data.rows.len()).collect();
     let folds = to_judge(data, &all);
     if folds.is_empty() {
         return Err(TrainError::NoFolds);
     }
-    let (mut scores, mut memory) = (Vec::new(), Memory::default());
+    let (mut scores, mut told, mut memory) = (Vec::new(), Vec::new(), Memory::default());
     for fold in &folds {
         (tell.progress)(TrainProgress::HoldingOut { arch: arch.name, part: fold.name.clone() });
         let Ready { card, tensors } = prepare(job, &fold.train, &fold.name, curves, tell)?;
         let served = Served::unchecked(card, arch, &tensors)?;
+        let mut of_fold = Vec::new();
         for (part, rows) in parts(data, fold) {
             let forecast =
                 |row: &usize| (*row, served.forecast(data.window(&data.rows[*row], arch.window), &mut memory));
             let forecasts: Vec<_> = rows.iter().map(forecast).collect();
             scores.extend(score(data, &part, &forecasts, options.seed));
+            of_fold.extend(forecasts);
+        }
+        told.push(of_fold);
+    }
+    Ok((scores, told))
+}
+
+/// What was found about an architecture before it was chosen.
+pub(super) struct Judgement {
+    pub(super) scores: Vec<Score>,
+    pub(super) compared: Vec<String>,
+    pub(super) tried: usize,
+}
+
+/// The simplest architecture that no other beats beyond doubt, and what decided. `told` are forecasts of the same rows by
+/// architecture and fold.
+pub(super) fn choose(data: &Dataset, archs: &[&'static Arch], told: &[Vec<Vec<Told>>]) -> (usize, Vec<String>) {
+    let (mut best, mut decided) = (0, Vec::new());
+    for (place, arch) in archs.iter().enumerate().skip(1) {
+        let what = format!("{} against {}", arch.name, archs[best].name);
+        let found = compare(data, what, &told[place], &told[best]);
+        let gain = found.gain.map_or("one session only, no interval".to_owned(), |gain| {
+            format!("mean AUC {:+.4} [{:+.4}, {:+.4}]", gain.value, gain.interval[0], gain.interval[1])
+        });
+        let verdict = if found.is_better() { "better" } else { "not better, the simpler one stays" };
+        decided.push(format!("{}: {gain} over {} sessions: {verdict}", found.what, found.sessions));
+        if found.is_better() {
+            best = place;
         }
     }
-    Ok(scores)
+    (best, decided)
 }
 
 /// The held-out rows by instrument.
@@ -97,6 +130,7 @@ fn prepare(
         curves.push(tuned.curve);
     }
     let horizon = calibrate::calibrate(data, &unseen);
+    let shuffled_passes = if part.is_empty() { shuffled(data, &unseen, &horizon, SHUFFLES, options.seed) } else { 0.0 };
     let scaler = Scaler::of(data, rows);
     let card = Card {
         name: options.name.clone(),
@@ -118,6 +152,10 @@ fn prepare(
         mean: scaler.mean,
         std: scaler.std,
         horizon,
+        confidence: CONFIDENCE,
+        shuffled_passes,
+        tried: 0,
+        compared: Vec::new(),
         golden: Vec::new(),
         out_of_sample: Vec::new(),
     };
@@ -140,14 +178,15 @@ fn add_mean(unseen: &mut Vec<Unseen>, tuned: &Tuned, members: usize) {
 /// Fits on everything, writes both files, and loads them back.
 pub(super) fn ship(
     job: &Job<'_>,
-    scores: Vec<Score>,
+    judged: Judgement,
     curves: &mut Vec<Curve>,
     tell: &mut Tell<'_>,
 ) -> Result<Card, TrainError> {
     let Job { arch, data, options, .. } = *job;
     let all: Vec<usize> = (0..data.rows.len()).collect();
     let Ready { mut card, tensors } = prepare(job, &all, "", curves, tell)?;
-    card.out_of_sample = scores;
+    let Judgement { scores, compared, tried } = judged;
+    (card.out_of_sample, card.compared, card.tried) = (scores, compared, tried);
     card.sources =
         data.streams.iter().map(|s| format!("{} {} {}: {} rows", s.date, s.instrument, s.source, s.rows)).collect();
     card.trained = span(data);
