@@ -14,6 +14,7 @@ use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::StateWord;
+use crate::engine::time::Span;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::model::{Model, scan};
 use crate::run::assemble::Shown;
@@ -28,6 +29,11 @@ use crate::tape::Quota;
 use crate::tui::{UiError, UiOptions};
 
 const GIB: u64 = 1 << 30;
+
+/// Does a decision come at the distance of the rows that the model remembers? Without memory it takes them as they come.
+fn on_beat(model: &dyn Model, interval: Span) -> bool {
+    model.card().step_ms == 0 || i64::from(model.card().step_ms) == interval.as_ms()
+}
 
 /// What every run of an invocation shares.
 #[derive(Clone)]
@@ -99,9 +105,18 @@ impl Place {
     fn models(&self) -> Result<Vec<Box<dyn Model>>, Failure> {
         let config = &self.loaded.config.model;
         let dir = self.files.models(config.dir.as_deref());
+        let interval = self.loaded.config.decision_interval;
         let mut sound = Vec::new();
         for model in scan(&dir) {
             match model {
+                Ok(model) if !on_beat(model.as_ref(), interval) => note(&format!(
+                    "model {} is not used: it was trained on a row every {} ms, `decision_interval_ms` is {}; set that, or \
+                     train it with `--step-ms {}`",
+                    model.info().name,
+                    model.card().step_ms,
+                    interval.as_ms(),
+                    interval.as_ms()
+                )),
                 Ok(model) => sound.push(model),
                 Err(error) => note(&format!("a model is not used: {error}")),
             }
