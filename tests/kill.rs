@@ -157,7 +157,7 @@ fn a_flatten_of_an_engine_that_stands_still_is_done_by_its_guardian() {
     let theirs = json!({ "symbol": "ETHUSDT", "side": "Buy", "qty": "0.3", "positionIdx": 0 });
     sim.act(&json!({ "order": theirs })).unwrap();
     let mut command = tickdeck(&sim, folder.path(), &["--mode", "testnet", "run"]);
-    let mut engine = Engine::of(command.env("TICKDECK_PROVOKE", "engine-stuck"));
+    let mut engine = Engine::of(command.env("TICKDECK_PROVOKE", "engine-stuck").stderr(std::process::Stdio::null()));
     let stuck = || done(&sim, folder.path(), &["--mode", "testnet", "flatten", "--yes", "--within", "3s"]);
     // It stands still as soon as it has seen and said that the position is not its own.
     engine.says("ETHUSDT");

@@ -100,7 +100,7 @@ pub(super) struct Attach {
 }
 
 /// A running engine.
-struct Engine {
+pub(super) struct Engine {
     pair: Pair,
     files: Files,
     confirm: Option<String>,
@@ -108,7 +108,7 @@ struct Engine {
 
 impl Engine {
     /// The only one, or the one of `--mode`.
-    fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
+    pub(super) fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
         let files = global.files()?;
         let running = running(global, &files);
         let [pair] = running[..] else {
@@ -127,7 +127,8 @@ impl Engine {
         Ok(Self { pair, files, confirm: global.confirm.clone() })
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Its control socket.
+    pub(super) fn socket(&self) -> PathBuf {
         socket_path(self.files.data_dir(), self.pair)
     }
 
@@ -200,7 +201,9 @@ pub(super) fn arm(global: &Global, arm: &Arm) -> Result<(), Failure> {
     let what = format!("arm {} for {lasts}: it opens positions by itself until then", engine.pair.stamp());
     engine.agree(arm.yes, &what)?;
     let seconds = u32::try_from(lasts.0 / 1_000_000_000).map_err(|_| Failure::new(Exit::Usage, "too long"))?;
-    tell(&arm.answered, "arm", &engine.ask(Verb::Arm { seconds }, None)?)
+    let said = engine.ask(Verb::Arm { seconds }, None)?;
+    // The checks that follow are the ledger's.
+    tell(&arm.answered, "arm", said.split_once("; ").map_or(said.as_str(), |(armed, _)| armed))
 }
 
 pub(super) fn disarm(global: &Global, answered: &Answered) -> Result<(), Failure> {

@@ -4,14 +4,12 @@
 use std::time::{Duration, Instant};
 
 use super::LineFormat;
+use super::control::Engine;
 use super::global::Global;
 use super::output::print;
-use crate::engine::ids::Pair;
 use crate::engine::time::Span;
-use crate::ledger::holder;
-use crate::run::control::{Ask, ControlError, State, Verb, ask, socket_path};
+use crate::run::control::{Ask, ControlError, State, Verb, ask};
 use crate::run::exit::{Exit, Failure};
-use crate::run::files::Files;
 
 /// A running engine answers a line within this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
@@ -40,8 +38,7 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
         let why = "flatten: nothing was done. It closes positions at market prices: add --yes";
         return Err(Failure::new(Exit::Usage, why));
     }
-    let files = global.files()?;
-    let socket = socket_path(files.data_dir(), running(global, &files)?);
+    let socket = Engine::find(global, "flatten")?.socket();
     let asks = |line: &Ask| ask(&socket, line, ANSWER_WITHIN).map_err(unheard);
     let began = Instant::now();
     let within = Duration::from_nanos(u64::try_from(flatten.within.0).unwrap_or(0));
@@ -56,24 +53,6 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
     }
     let why = "FLAT IS NOT PROVEN: look at the exchange now and close there what is open";
     Err(Failure::new(Exit::NotFlat, why))
-}
-
-/// The engine that is meant: the one of `--mode`, else the only one that runs.
-fn running(global: &Global, files: &Files) -> Result<Pair, Failure> {
-    let meant = |pair: &Pair| global.mode.is_none() || *pair == Pair::bybit(global.account());
-    let runs = |pair: &Pair| holder(&files.ledger(*pair)).is_some();
-    let running: Vec<Pair> = Pair::KEPT.into_iter().filter(|pair| meant(pair) && runs(pair)).collect();
-    match running.as_slice() {
-        [pair] => Ok(*pair),
-        [] => {
-            let place = files.data_dir().display();
-            let why = format!("flatten: nothing was done, no engine is running in {place}");
-            Err(Failure::new(Exit::NotRunning, why))
-        }
-        _ => {
-            Err(Failure::new(Exit::Usage, "flatten: nothing was done, several engines run: say --mode which is meant"))
-        }
-    }
 }
 
 fn unheard(error: ControlError) -> Failure {

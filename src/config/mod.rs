@@ -8,6 +8,7 @@ mod load;
 mod text;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use error::{ConfigError, Origin, Problem};
@@ -55,6 +56,8 @@ pub struct Config {
     pub tape: TapeConfig,
     /// `[watchdog]`.
     pub watchdog: WatchdogConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
     /// `[ui]`.
     pub ui: UiConfig,
 }
@@ -256,12 +259,19 @@ pub struct TapeConfig {
 /// The watchdog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WatchdogConfig {
-    /// `live`, `on` (every account at the exchange) or `off`.
+    /// `live`, `on` (every account at the exchange), `service` (it comes by itself) or `off`.
     pub enabled: String,
     /// Silence for longer than this is a death.
     pub deadline: Span,
     /// Close positions too.
     pub close: bool,
+}
+
+/// What Prometheus reads.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct MetricsConfig {
+    /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// The cockpit.
@@ -348,6 +358,7 @@ impl Default for Config {
                 min_free_gib: 2,
             },
             watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
+            metrics: MetricsConfig::default(),
             ui: UiConfig {
                 fps: 20,
                 theme: "default".to_owned(),
@@ -420,6 +431,11 @@ impl Config {
         notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
         if self.live {
             notes.push("`live = true`: --mode live and the account key `m` can reach real money".to_owned());
+        }
+        if let Some(listen) = self.metrics.listen.filter(|listen| !listen.ip().is_loopback()) {
+            notes.push(format!(
+                "`metrics.listen` {listen}: whoever reaches it reads positions and money, without a password"
+            ));
         }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop at the venue".to_owned());

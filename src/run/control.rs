@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::attach::Seats;
 use super::guardian::Report;
 use super::pulse::{Life, Pulse};
+use super::watchdog::Word;
+use super::watchdog::link::Watched;
 use crate::engine::ceremony::Ceremony;
 use crate::engine::command::Command;
 use crate::engine::ids::Pair;
@@ -48,6 +50,8 @@ pub enum Verb {
     KillClose,
     /// Closes one position of ours, or all, and proves it. Disarms, latches nothing.
     Flatten,
+    /// From now on this connection is the line of a watchdog (`run/watchdog`).
+    Watch,
     /// Nothing but the state.
     State,
     /// Stop opening, cancel resting opening orders; exits go on.
@@ -152,6 +156,8 @@ pub struct ControlOptions {
     pub report: Report,
     /// The newest picture.
     pub board: Board,
+    /// The watchdog, which may come by this socket.
+    pub watched: Option<Watched>,
     /// Places for cockpits of other processes.
     pub seats: Seats,
 }
@@ -227,6 +233,7 @@ fn answer(stream: &std::os::unix::net::UnixStream, options: &ControlOptions) -> 
     BufReader::new(stream.take(LINE_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Ask>(&line) {
         Ok(Ask { v, .. }) if v != VERSION => refused(format!("version {v} is not known here, {VERSION} is")),
+        Ok(Ask { verb: Verb::Watch, .. }) => return watch(stream, options.watched.as_ref()),
         Ok(Ask { verb: Verb::Attach { build, read_only }, .. }) => match seat(&build, options) {
             Ok(seat) => {
                 write_line(stream, &Answer { v: VERSION, error: None, said: None, state: Some(state(options)) })?;
@@ -247,6 +254,19 @@ fn write_line(mut stream: &std::os::unix::net::UnixStream, answer: &Answer) -> s
     stream.write_all(text.as_bytes())
 }
 
+/// A watchdog has come: the connection is its line.
+#[cfg(unix)]
+fn watch(mut stream: &std::os::unix::net::UnixStream, watched: Option<&Watched>) -> std::io::Result<()> {
+    match watched.filter(|watched| watched.is_service()) {
+        Some(watched) => watched.attach(stream.try_clone()?),
+        None => {
+            let why = "`[watchdog] enabled` of its configuration is not \"service\"".to_owned();
+            let word = serde_json::to_string(&Word::No(why))?;
+            stream.write_all(format!("{word}\n").as_bytes())
+        }
+    }
+}
+
 fn refused(why: String) -> Answer {
     Answer { v: VERSION, error: Some(why), said: None, state: None }
 }
@@ -262,7 +282,8 @@ fn done(ask: &Ask, options: &ControlOptions) -> Answer {
     let (cockpit, gate) = (&options.cockpit, &options.gate);
     let mut said = None;
     match &ask.verb {
-        Verb::State | Verb::Attach { .. } => {}
+        // To watch and to attach is more than a line: the connection was taken over before this.
+        Verb::State | Verb::Watch | Verb::Attach { .. } => {}
         Verb::Kill => cockpit.kill(),
         Verb::KillClose => {
             if gate.kills() == 0 || !options.pulse.is_latched() {
@@ -308,7 +329,7 @@ fn command(verb: &Verb, ask: &Ask, options: &ControlOptions) -> Result<Command, 
         }
         Verb::Release => Command::Release(symbol()?),
         Verb::Adopt => Command::Adopt(symbol()?),
-        Verb::Kill | Verb::KillClose | Verb::Flatten | Verb::State | Verb::Stop | Verb::Attach { .. } => {
+        Verb::Kill | Verb::KillClose | Verb::Flatten | Verb::Watch | Verb::State | Verb::Stop | Verb::Attach { .. } => {
             return Err("that is no command of an engine".to_owned());
         }
     })
@@ -429,7 +450,7 @@ mod tests {
         let gate = end.gate();
         let (pulse, board) = (Pulse::default(), end.board());
         let (report, seats) = (Report::default(), Seats::default());
-        let options = ControlOptions { cockpit, gate: gate.clone(), pulse, report, board, seats };
+        let options = ControlOptions { cockpit, gate: gate.clone(), pulse, report, board, watched: None, seats };
         listen(&path, options).unwrap();
         #[cfg(unix)]
         {

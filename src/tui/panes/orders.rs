@@ -30,9 +30,20 @@ impl Pane for Orders {
     }
     fn title(&self, scene: &Scene<'_>) -> String {
         let rows = &scene.snapshot.orders;
-        let theirs = rows.iter().filter(|o| o.foreign.is_some()).count();
-        let theirs = if theirs > 0 { format!(" · {theirs} of others") } else { String::new() };
-        format!("orders {} working{theirs}", rows.iter().filter(|o| o.ours_works()).count())
+        let works = |protective| rows.iter().filter(|o| o.ours_works() && o.protective == protective).count();
+        // The limit counts what works; what protects a position at the venue is no order that could use it up.
+        let protective = match works(true) {
+            0 => String::new(),
+            protective => format!(" + {protective} protective"),
+        };
+        let theirs = match rows.iter().filter(|o| o.foreign.is_some()).count() {
+            0 => String::new(),
+            theirs => format!(" · {theirs} of others"),
+        };
+        format!("orders {} working{protective}{theirs}", works(false))
+    }
+    fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
+        table::range(scene.snapshot.orders.len(), selected(scene), room.height)
     }
     fn min(&self) -> (u16, u16) {
         (34, 2)
@@ -44,11 +55,15 @@ impl Pane for Orders {
             return;
         }
         let lines: Vec<Row> = rows.iter().map(|row| line(row, scene)).collect();
-        let chosen = scene.ui.selected_order.and_then(|order| rows.iter().position(|row| row.order == order));
-        let selected =
-            chosen.filter(|_| scene.ui.focus == PaneId::Orders).or(scene.selected(PaneId::Orders, rows.len()));
-        table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
+        table::draw(&COLUMNS, &lines, selected(scene), area, scene.theme, buffer);
     }
+}
+
+/// The order that was chosen, wherever it stands now.
+fn selected(scene: &Scene<'_>) -> Option<usize> {
+    let rows = &scene.snapshot.orders;
+    let chosen = scene.ui.selected_order.and_then(|order| rows.iter().position(|row| row.order == order));
+    chosen.filter(|_| scene.ui.focus == PaneId::Orders).or(scene.selected(PaneId::Orders, rows.len()))
 }
 
 fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {
