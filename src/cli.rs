@@ -3,6 +3,7 @@
 mod configuration;
 mod control;
 mod doctor;
+mod flatten;
 mod global;
 mod keys;
 mod kill;
@@ -18,6 +19,7 @@ mod tapes;
 mod train;
 mod unlock;
 mod watchdog;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -84,23 +86,31 @@ enum Command {
     Audit(money::AuditCommand),
     /// What the ledger says, and whether an engine runs
     Status(money::Ask),
-    /// Arm a running engine. In this build: a key of its cockpit
-    Arm(control::Asked),
-    /// Disarm a running engine. In this build: a key of its cockpit
-    Disarm(control::Asked),
-    /// Close positions of a running engine. In this build: a key of its cockpit
-    Flatten(control::Asked),
+    /// The cockpit of a running engine, from another terminal or over ssh. Leaving it leaves the engine running
+    Attach(control::Attach),
+    /// Arm a running engine for a time; asks, or takes --yes, for real money --confirm
+    Arm(control::Arm),
+    /// Disarm a running engine: nothing opens any more, exits go on
+    Disarm(control::Answered),
+    /// Close one position of a running engine, or all of ours, and prove it. Disarms; exit code 8 when it is not proven
+    Flatten(flatten::Flatten),
     /// Kill: nothing opens, opening orders are cancelled, the account is latched; with --flat positions are closed and it is
     /// proven. Asks the running engine; without one, --mode says whose account is killed from here
     Kill(kill::Kill),
-    /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
-    Reset(control::Asked),
-    /// Limits of a running engine. In this build: a key of its cockpit
-    Limits(control::Asked),
-    /// End a running engine and leave its positions. In this build: a key of its cockpit
-    Stop(control::Asked),
-    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so
-    Watchdog,
+    /// Lift a kill or trip of a running engine; shows the cause and asks
+    Reset(control::Loosen),
+    /// Limits of a running engine
+    #[command(subcommand)]
+    Limits(control::Limits),
+    /// A position becomes yours: shown, never touched again
+    Release(control::About),
+    /// Take a released position back
+    Adopt(control::About),
+    /// End a running engine and leave its positions
+    Stop(control::Answered),
+    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so; with --engine
+    /// it is a service of its own
+    Watchdog(watchdog::Watchdog),
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -315,14 +325,17 @@ impl Cli {
             Command::Export(export) => money::export(global, &export),
             Command::Audit(command) => money::audit(global, &command),
             Command::Status(ask) => money::status(global, &ask),
-            Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
-            Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),
-            Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
+            Command::Attach(asked) => control::attach(global, &asked),
+            Command::Arm(asked) => control::arm(global, &asked),
+            Command::Disarm(asked) => control::disarm(global, &asked),
+            Command::Flatten(asked) => flatten::run(global, &asked),
             Command::Kill(asked) => kill::run(global, &asked),
-            Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
-            Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
-            Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
-            Command::Watchdog => watchdog::run(global),
+            Command::Reset(asked) => control::reset(global, &asked),
+            Command::Limits(asked) => control::limits(global, &asked),
+            Command::Release(asked) => control::release(global, &asked),
+            Command::Adopt(asked) => control::adopt(global, &asked),
+            Command::Stop(asked) => control::stop(global, &asked),
+            Command::Watchdog(asked) => watchdog::run(global, &asked),
             Command::Config(command) => configuration::run(global, &command),
             Command::Doctor(asked) => doctor::run(global, &asked),
             Command::Keys(command) => keys::run(global, &command),

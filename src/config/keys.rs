@@ -1,5 +1,6 @@
 //! The table of keys: one row per key feeds the parser, the checks, the example file, `config show` and `config schema`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Config;
@@ -84,6 +85,8 @@ pub(super) enum Slot {
     LiveLimit(LimitKey),
     /// Start of the trading day.
     DayStart(At<DayStart>),
+    /// An address of this machine with its port; empty means none.
+    Listen(At<Option<SocketAddr>>),
     /// Commands and keys.
     Keymap(At<Vec<(String, Vec<String>)>>),
 }
@@ -304,6 +307,12 @@ pub const KEYS: &[Key] = &[
         "arming lapses when no key was pressed for this long, or \"off\"",
     ),
     key(
+        "arming.on_hangup",
+        Slot::Word(|c| &mut c.arming.on_hangup, &["stay", "leave"]),
+        "when the terminal goes while something is open: \"stay\" disarms and goes on until nothing is (`tickdeck attach` \
+         reaches it), \"leave\" ends as SIGTERM does",
+    ),
+    key(
         "protect.stop_bps",
         Slot::Bps(|c| &mut c.protect.stop, 5000),
         "stop that every entry carries to the venue and that works there without tickdeck: distance from entry in basis \
@@ -351,8 +360,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "watchdog.enabled",
-        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "off"]),
-        "start a watchdog beside the engine: for the live account, for every account at the exchange, or never",
+        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "service", "off"]),
+        "start a watchdog beside the engine for the live account or for every account at the exchange; \"service\" waits for \
+         `tickdeck watchdog --engine` instead, and nothing opens without it",
     ),
     key(
         "watchdog.deadline_ms",
@@ -363,6 +373,12 @@ pub const KEYS: &[Key] = &[
         "watchdog.close",
         Slot::Flag(|c| &mut c.watchdog.close),
         "the watchdog closes positions too; false keeps them with what protects them at the exchange",
+    ),
+    key(
+        "metrics.listen",
+        Slot::Listen(|c| &mut c.metrics.listen),
+        "address for Prometheus (/metrics, /livez, /readyz), such as \"127.0.0.1:9464\"; empty serves nothing. No password \
+         protects it: keep it on loopback, or where only Prometheus gets through",
     ),
     key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),
     key("ui.theme", Slot::Word(|c| &mut c.ui.theme, &Theme::NAMES), "colours"),
@@ -433,6 +449,7 @@ impl Key {
                 None => Literal::Text(String::new()),
             },
             Slot::DayStart(at) => Literal::Text(at(config).to_string()),
+            Slot::Listen(at) => Literal::Text(at(config).map(|listen| listen.to_string()).unwrap_or_default()),
             Slot::Keymap(at) => Literal::Names(at(config).clone()),
         }
     }
@@ -467,6 +484,7 @@ impl Key {
                 _ => "a number, 0 or more; 0 means zero, there is no \"unlimited\"".to_owned(),
             },
             Slot::DayStart(_) => "\"HH:MMZ\" or \"HH:MM Area/City\"".to_owned(),
+            Slot::Listen(_) => "an address with its port such as \"127.0.0.1:9464\"".to_owned(),
             Slot::Keymap(_) => "a table of commands and keys; not in the environment".to_owned(),
         }
     }
@@ -564,6 +582,10 @@ impl Key {
                 config.live_risk.values[which as usize] = value;
             }
             Slot::DayStart(at) => *at(config) = DayStart::parse(literal.text().ok_or_else(no)?)?,
+            Slot::Listen(at) => {
+                let text = literal.text().ok_or_else(no)?;
+                *at(config) = if text.is_empty() { None } else { Some(text.parse().map_err(|_| no())?) };
+            }
             Slot::Keymap(at) => match literal {
                 Literal::Names(names) => names.clone_into(at(config)),
                 _ => return Err(no()),

@@ -8,6 +8,7 @@ mod load;
 mod text;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use error::{ConfigError, Origin, Problem};
@@ -55,6 +56,8 @@ pub struct Config {
     pub tape: TapeConfig,
     /// `[watchdog]`.
     pub watchdog: WatchdogConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
     /// `[ui]`.
     pub ui: UiConfig,
 }
@@ -221,6 +224,8 @@ pub struct ArmingConfig {
     pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
+    /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
+    pub on_hangup: String,
 }
 
 /// The paper account.
@@ -254,12 +259,19 @@ pub struct TapeConfig {
 /// The watchdog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WatchdogConfig {
-    /// `live`, `on` (every account at the exchange) or `off`.
+    /// `live`, `on` (every account at the exchange), `service` (it comes by itself) or `off`.
     pub enabled: String,
     /// Silence for longer than this is a death.
     pub deadline: Span,
     /// Close positions too.
     pub close: bool,
+}
+
+/// What Prometheus reads.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct MetricsConfig {
+    /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// The cockpit.
@@ -326,7 +338,11 @@ impl Default for Config {
                 day_starts_at: DayStart::default(),
                 on_loss_trip: "flatten".to_owned(),
             },
-            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
+            arming: ArmingConfig {
+                arm_for: Span::from_secs(900),
+                deadman: engine.deadman,
+                on_hangup: "stay".to_owned(),
+            },
             protect: engine.protect,
             paper: PaperConfig {
                 balance: Money::from_units(10_000),
@@ -342,6 +358,7 @@ impl Default for Config {
                 min_free_gib: 2,
             },
             watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
+            metrics: MetricsConfig::default(),
             ui: UiConfig {
                 fps: 20,
                 theme: "default".to_owned(),
@@ -414,6 +431,11 @@ impl Config {
         notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
         if self.live {
             notes.push("`live = true`: --mode live and the account key `m` can reach real money".to_owned());
+        }
+        if let Some(listen) = self.metrics.listen.filter(|listen| !listen.ip().is_loopback()) {
+            notes.push(format!(
+                "`metrics.listen` {listen}: whoever reaches it reads positions and money, without a password"
+            ));
         }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop at the venue".to_owned());

@@ -24,6 +24,8 @@ pub const LEVERAGE: &str = "leverage";
 pub const DISK: &str = "disk";
 /// The process that covers the death of this one.
 pub const WATCHDOG: &str = "watchdog";
+/// Whether our books and the venue's agree.
+pub const RECONCILED: &str = "reconciled";
 /// Channels that reach a person who does not look.
 pub const ALERTS: &str = "alerts";
 
@@ -138,9 +140,9 @@ impl Engine {
         };
         let difference = self.control.reducing.iter().find(differs);
         match difference {
-            _ if !self.control.reconciled => light("reconciled", false, "waiting for the venue's statement"),
-            Some(cause) => light("reconciled", false, cause.to_string()),
-            None => light("reconciled", true, "books agree"),
+            _ if !self.control.reconciled => light(RECONCILED, false, "waiting for the venue's statement"),
+            Some(cause) => light(RECONCILED, false, cause.to_string()),
+            None => light(RECONCILED, true, "books agree"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What outlives a run: accounts follow each other while the screen, its line, the signals and the clock stay.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::clock::Clock;
@@ -8,6 +9,7 @@ use super::live::Prepared;
 use super::session::Outcome;
 use super::signals::{self, Signal};
 use super::switch::Switch;
+use super::watch::Watch;
 use crate::tui::link::{CockpitEnd, EngineEnd, link};
 
 /// What a run is shown and asked through.
@@ -20,11 +22,15 @@ pub struct Stage {
     pub end: EngineEnd,
     /// Signals.
     pub signals: Receiver<Signal>,
+    /// Does the engine go on without its terminal while anything is open?
+    pub stays: bool,
+    /// What those who watch from outside are shown.
+    pub watch: Watch,
 }
 
 impl Stage {
     /// Nobody has looked or asked yet. A signal that kills does so on the thread that hears it.
-    pub fn set(screen: bool) -> std::io::Result<Self> {
+    pub fn set(screen: bool, stays: bool) -> std::io::Result<Self> {
         let (cockpit, end) = link();
         let (killer, wake) = (cockpit.clone(), cockpit.clone());
         let past = move |signal: Signal| {
@@ -34,7 +40,10 @@ impl Stage {
             }
             kills
         };
-        Ok(Self { clock: Clock::start(), signals: signals::listen(past, move || wake.wake())?, cockpit, end })
+        let signals = signals::listen(past, move || wake.wake())?;
+        let clock = Clock::start();
+        let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
+        Ok(Self { clock, signals, cockpit, end, stays, watch })
     }
 }
 
