@@ -554,8 +554,8 @@ pub struct OrderRow {
     pub working: bool,
     /// Protective: cancelling it asks.
     pub protective: bool,
-    /// Age.
-    pub age: Span,
+    /// Age; `None` of a protective order at the venue, which does not say since when it waits.
+    pub age: Option<Span>,
     /// Reason of a rejection or cancel.
     pub reason: String,
 }

@@ -373,7 +373,7 @@ impl Engine {
             state: "@venue".into(),
             working: true,
             protective: true,
-            age: Span(0),
+            age: None,
             reason: String::new(),
         }
     }
@@ -398,7 +398,7 @@ impl Engine {
             },
             working,
             protective: intent.purpose == super::effect::Purpose::Stop,
-            age: order.ended.unwrap_or(self.now).since(intent.decided),
+            age: Some(order.ended.unwrap_or(self.now).since(intent.decided)),
             reason: order.reason.clone(),
         }
     }
