@@ -345,6 +345,7 @@ fn orders() -> Vec<OrderRow> {
             state: state.to_owned(),
             working: !matches!(state, "filled" | "cancelled" | "rejected"),
             protective: purpose == "stop",
+            foreign: None,
             age: Some(Span::from_secs(224 - order as i64 / 2)),
             reason: String::new(),
         };

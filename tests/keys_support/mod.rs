@@ -84,6 +84,7 @@ pub fn order(number: u64, purpose: &str, protective: bool) -> OrderRow {
         state: "live".to_owned(),
         working: true,
         protective,
+        foreign: None,
         age: Some(Span::from_secs(3)),
         reason: String::new(),
     }
