@@ -85,7 +85,9 @@ impl Service {
         let named = |name: &String| CHANNELS.into_iter().find(|known| known == name);
         let used: Vec<&'static str> = plan.channels.iter().filter_map(named).collect();
         let counts = Arc::new(used.iter().map(|name| (*name, Count::default())).collect::<Vec<_>>());
-        used.iter().for_each(|name| plan.light.configured(name));
+        for name in &used {
+            plan.light.configured(name);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::new(Stop::default());
         let (says, ended) = sync_channel(1);
@@ -175,10 +177,10 @@ async fn run(plan: Plan, ways: Vec<Way>, counts: &Arc<Vec<(&'static str, Count)>
         drop(timeout(LOOK_EVERY, stop.bell.notified()).await);
     }
     let within = *lock(&stop.within);
-    ways.iter().for_each(|way| {
+    for way in &ways {
         lock(&way.outbox).hurry();
         way.bell.notify_one();
-    });
+    }
     drop(timeout(within, async { while tasks.join_next().await.is_some() {} }).await);
 }
 

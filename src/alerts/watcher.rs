@@ -218,7 +218,7 @@ impl Watcher {
         let frozen = heartbeat > self.silence;
         match self.no_heartbeat.look(at, frozen, Span(0)) {
             Some(Turn::Began) => {
-                tell(Event::Silence, format!("NO HEARTBEAT: the engine stands still since {heartbeat}"))
+                tell(Event::Silence, format!("NO HEARTBEAT: the engine stands still since {heartbeat}"));
             }
             Some(Turn::Ended) => tell(Event::Silence, "the engine turns again".to_owned()),
             None => {}

@@ -67,7 +67,7 @@ pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Fai
     setup.tape = Some(place.quota());
     setup.models.clear();
     let lines = Lines::new(LineFormat::Text, None, None);
-    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after, stays: false };
     let wanted = LiveOptions { recording: true, ..wanted(&place, Account::Paper, &Typed::Text(""), false)? };
     let session = live_session(setup, wanted, shown, None).map_err(start_failure)?;
     let tape = place.files.tape(session.driver.run_id());

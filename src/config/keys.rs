@@ -312,6 +312,12 @@ pub const KEYS: &[Key] = &[
         "arming lapses when no key was pressed for this long, or \"off\"",
     ),
     key(
+        "arming.on_hangup",
+        Slot::Word(|c| &mut c.arming.on_hangup, &["stay", "leave"]),
+        "when the terminal goes while something is open: \"stay\" disarms and goes on until nothing is (`tickdeck attach` \
+         reaches it), \"leave\" ends as SIGTERM does",
+    ),
+    key(
         "protect.stop_bps",
         Slot::Bps(|c| &mut c.protect.stop, 5000),
         "stop that every entry carries to the venue and that works there without tickdeck: distance from entry in basis \
@@ -359,8 +365,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "watchdog.enabled",
-        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "off"]),
-        "start a watchdog beside the engine: for the live account, for every account at the exchange, or never",
+        Slot::Word(|c| &mut c.watchdog.enabled, &["live", "on", "service", "off"]),
+        "start a watchdog beside the engine for the live account or for every account at the exchange; \"service\" waits for \
+         `tickdeck watchdog --engine` instead, and nothing opens without it",
     ),
     key(
         "watchdog.deadline_ms",

@@ -228,6 +228,8 @@ pub struct ArmingConfig {
     pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
+    /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
+    pub on_hangup: String,
 }
 
 /// The paper account.
@@ -261,7 +263,7 @@ pub struct TapeConfig {
 /// The watchdog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WatchdogConfig {
-    /// `live`, `on` (every account at the exchange) or `off`.
+    /// `live`, `on` (every account at the exchange), `service` (it comes by itself) or `off`.
     pub enabled: String,
     /// Silence for longer than this is a death.
     pub deadline: Span,
@@ -340,7 +342,11 @@ impl Default for Config {
                 day_starts_at: DayStart::default(),
                 on_loss_trip: "flatten".to_owned(),
             },
-            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
+            arming: ArmingConfig {
+                arm_for: Span::from_secs(900),
+                deadman: engine.deadman,
+                on_hangup: "stay".to_owned(),
+            },
             protect: engine.protect,
             paper: PaperConfig {
                 balance: Money::from_units(10_000),

@@ -180,7 +180,7 @@ impl Engine {
             Event::Fault(fault) => self.on_fault(fault, out),
             Event::Hold(hold) => self.on_hold(hold, out),
             Event::Checked(check) => self.on_checked(check, out),
-            Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
+            Event::Told(text) => self.warn(Kind::Account, None, text.clone(), About::Remark, out),
             Event::Tick => self.on_tick(out),
             Event::Ended => self.write_baselines(out),
         }

@@ -33,7 +33,7 @@ pub const ALERTS: &str = "alerts";
 const EDGES: [(&str, &str); 5] = [
     (KEY, "no key: nothing leaves this machine"),
     (LEVERAGE, "none is set for an account of our own"),
-    (WATCHDOG, "none runs: nothing acts when this process dies, except protection at the venue"),
+    (WATCHDOG, "none runs: when this process dies, only stops at the venue are left"),
     (DISK, "not looked at"),
     (ALERTS, "no channel is configured"),
 ];
@@ -86,6 +86,9 @@ impl Engine {
         match self.edges.get(name) {
             Some(said) => said.clone(),
             None if self.at_venue && matches!(name, KEY | LEVERAGE) => warn(name, false, "not read yet"),
+            None if !self.at_venue && name == WATCHDOG => {
+                skip(name, "the account is our own: no order of it outlives this process")
+            }
             None => skip(name, dark),
         }
     }

@@ -23,7 +23,7 @@ use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::{Check, ShadowView};
 use crate::engine::time::{Span, Ts};
 use crate::gate::{Epoch, Gate, Pass};
-use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
+use crate::ledger::{Job, Latching, Ledger, LedgerReply, LedgerThread};
 use crate::metrics::Tally;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
@@ -88,6 +88,8 @@ pub struct Driver {
     ledger: LedgerPort,
     tape: Option<TapeThread>,
     tape_lost: bool,
+    /// What the engine said to the last command.
+    said: Option<String>,
     decisions: DecisionLog,
     latch_beside: Option<(PathBuf, Pair)>,
     gate: Gate,
@@ -129,6 +131,7 @@ impl Driver {
             ledger: parts.ledger,
             tape: parts.tape,
             tape_lost: false,
+            said: None,
             decisions: parts.decisions,
             latch_beside: parts.latch_beside,
             known: parts.gate.epoch(),
@@ -293,8 +296,11 @@ impl Driver {
     }
 
     /// A request of a person, stepped at the run's own time: it never waits behind market data.
-    pub fn command(&mut self, command: Command) {
+    /// What the engine says to it comes back.
+    pub fn command(&mut self, command: Command) -> Option<String> {
+        self.said = None;
         self.dispatch(self.now, Event::Command(command));
+        self.said.take()
     }
 
     /// A request that closes the gate, of which the gate already knows: from here on the engine does too.
@@ -434,7 +440,12 @@ impl Driver {
                         venue.retry(at);
                     }
                 }
-                Effect::Record(record) => records.push(Job::Record { at, record }),
+                Effect::Record(record) => {
+                    if let Record::Operator { outcome, .. } = &record {
+                        self.said.get_or_insert_with(|| outcome.clone());
+                    }
+                    records.push(Job::Record { at, record });
+                }
                 Effect::Note(notice) => {
                     if self.keep_notices {
                         self.notices.push(notice);
@@ -553,18 +564,10 @@ impl Driver {
         }
     }
 
-    /// The ledger did not take a latch: its marker must, on a thread of its own, because disks may hang. The answer says
-    /// whether it is there.
-    fn mark_latched(&self, latch: Latch) -> std::sync::mpsc::Receiver<bool> {
-        let (says, marked) = std::sync::mpsc::channel();
-        if let Some((path, pair)) = self.latch_beside.clone() {
-            let write = move || {
-                // Nobody may wait for the answer.
-                says.send(crate::ledger::mark_latched(&path, pair, &latch).is_ok()).ok();
-            };
-            drop(std::thread::Builder::new().name("latch".into()).spawn(write));
-        }
-        marked
+    /// The ledger did not take a latch: its marker must. `None` where nothing is kept.
+    fn mark_latched(&self, latch: Latch) -> Option<Latching> {
+        let (path, pair) = self.latch_beside.clone()?;
+        Some(Latching::start(path, pair, latch))
     }
 
     fn withhold(&mut self, order: OrderSeq, why: &str) {
@@ -597,9 +600,10 @@ impl Driver {
     /// What it means that the ledger did not take the rest of the run. The latch gets a last chance.
     fn not_stored(&self) -> String {
         let latch = self.engine.latch().cloned();
-        let latch = match latch.map(|latch| self.mark_latched(latch).recv_timeout(MARKER_TAKES)) {
+        let written = latch.map(|latch| self.mark_latched(latch).map(|latching| latching.ends(MARKER_TAKES)));
+        let latch = match written {
             None => "",
-            Some(Ok(true)) => " The latch is kept beside the ledger: the next run begins latched.",
+            Some(Some(Ok(()))) => " The latch is kept beside the ledger: the next run begins latched.",
             Some(_) => " THE LATCH IS NOT ON THE DISK EITHER: the next run may begin without it; look before you arm.",
         };
         let seconds = LEDGER_TAKES.as_secs();

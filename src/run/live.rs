@@ -199,7 +199,7 @@ pub fn session(
     shown: Shown,
     switch: Option<Switch>,
 ) -> Result<Session, StartError> {
-    let stage = Stage::set(shown.fps.is_some())?;
+    let stage = Stage::set(shown.fps.is_some(), shown.stays)?;
     let prepared = Prepared::new(setup, options, None, stage.clock.now())?;
     begin(prepared, stage, None, shown, switch)
 }
@@ -319,7 +319,7 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Open
         credentials: access.credentials,
         account: access.account,
         run: restored.run.clone(),
-        before: Before { orders: restored.earlier.clone(), booked, heard },
+        before: Before::of(restored, heard, booked),
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,

@@ -4,6 +4,7 @@
 //! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
 pub mod assemble;
+pub mod attach;
 mod carry;
 pub mod clock;
 pub mod cockpit;
@@ -22,6 +23,7 @@ mod lease;
 pub mod live;
 pub mod pulse;
 pub mod replay;
+pub mod service;
 pub mod session;
 mod shadow;
 pub mod signals;

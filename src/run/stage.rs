@@ -23,6 +23,8 @@ pub struct Stage {
     pub end: EngineEnd,
     /// Signals.
     pub signals: Receiver<Signal>,
+    /// Does the engine go on without its terminal while anything is open?
+    pub stays: bool,
     /// What those who watch from outside are shown.
     pub watch: Watch,
     /// How the alert channels stand.
@@ -31,7 +33,7 @@ pub struct Stage {
 
 impl Stage {
     /// Nobody has looked or asked yet. A signal that kills does so on the thread that hears it.
-    pub fn set(screen: bool) -> std::io::Result<Self> {
+    pub fn set(screen: bool, stays: bool) -> std::io::Result<Self> {
         let (cockpit, end) = link();
         let (killer, wake) = (cockpit.clone(), cockpit.clone());
         let past = move |signal: Signal| {
@@ -44,7 +46,7 @@ impl Stage {
         let signals = signals::listen(past, move || wake.wake())?;
         let clock = Clock::start();
         let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
-        Ok(Self { clock, signals, cockpit, end, watch, alerts: Light::default() })
+        Ok(Self { clock, signals, cockpit, end, stays, watch, alerts: Light::default() })
     }
 }
 

@@ -112,6 +112,7 @@ pub fn run(asked: &Asked) {
             on_snapshot: Box::new(move |snapshot| on_snapshot(snapshot, &printed, &armed, &said)),
         }),
         stop_after: None,
+        stays: false,
     };
     let session = session(setup, options(asked), shown, None).unwrap();
     drop(end.set(session.stage.cockpit.clone()));

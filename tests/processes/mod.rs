@@ -72,7 +72,10 @@ pub struct Engine {
 
 impl Engine {
     pub fn start(sim: &Sim, folder: &Path, words: &[&str]) -> Self {
-        let mut process = tickdeck(sim, folder, words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(tickdeck(sim, folder, words).stderr(Stdio::null()))
+    }
+    pub fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let (says, lines) = sync_channel(10_000);
         let out = BufReader::new(process.stdout.take().unwrap());
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| says.send(line)));
