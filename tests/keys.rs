@@ -294,10 +294,10 @@ fn a_limit_below_what_is_used_says_what_follows_first() {
     let mut picture = busy();
     used(&mut picture, LimitKey::MaxDailyLoss, 60.0, None);
     let mut desk = Desk::new(picture);
-    assert_eq!(desk.types("r<200>jjjjjj60<Enter>"), []);
+    assert_eq!(desk.types("r<200>jjjjjjj60<Enter>"), []);
     assert!(desk.dialog().contains("TRIPS at once"), "{}", desk.dialog());
     assert_eq!(desk.types("1<Enter>"), [], "another number is another question");
-    assert_eq!(desk.types("<Esc>r<200>jjjjjj61<Enter>"), set(LimitKey::MaxDailyLoss, 61));
+    assert_eq!(desk.types("<Esc>r<200>jjjjjjj61<Enter>"), set(LimitKey::MaxDailyLoss, 61));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn a_looser_limit_needs_safe_and_is_typed_twice() {
     desk.picture.state.word = StateWord::Armed;
     assert_eq!(desk.types("<Enter>"), [], "armed meanwhile");
     let mut desk = Desk::new(calm());
-    assert_eq!(desk.types("r<200>jjjjjjjjjjjj30<Enter>"), set(LimitKey::CooldownAfterLoss, 30), "longer is tighter");
+    assert_eq!(desk.types("r<200>jjjjjjjjjjjjj30<Enter>"), set(LimitKey::CooldownAfterLoss, 30), "longer is tighter");
 }
 
 #[test]
