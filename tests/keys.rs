@@ -652,3 +652,33 @@ fn the_reset_names_the_exits_that_run_again() {
     let text = desk.dialog();
     assert!(text.contains("exits resume at once") && text.contains("CLOSED AT ONCE"), "{text}");
 }
+
+/// What Enter closes and what stays is said in numbers, and Enter does nothing where everything open is the person's.
+#[test]
+fn the_kill_layer_tells_ours_from_yours() {
+    let mut picture = busy();
+    picture.positions[0].released = true;
+    let (name, count) = (picture.positions[0].name.clone(), picture.positions.len());
+    let mut desk = Desk::new(picture);
+    desk.types("<^K><500>");
+    let text = desk.dialog();
+    assert!(text.contains(&format!("Enter close {} of {count}, 1 of yours kept", count - 1)), "{text}");
+    let (closed, kept) = text.split_once("it is yours:").unwrap();
+    assert!(!closed.contains(&format!("{name} ")) && kept.contains(&format!("{name} ")), "{text}");
+    assert_eq!(desk.types("<1500><Enter>"), [Request::Command(Command::KillClose)]);
+
+    let mut picture = busy();
+    picture.positions.iter_mut().for_each(|row| row.released = true);
+    let mut desk = Desk::new(picture);
+    desk.types("<^K><500>");
+    assert!(!desk.dialog().contains("Enter close"), "{}", desk.dialog());
+    assert_eq!(desk.types("<1500><Enter>"), []);
+    assert!(desk.hint().contains("what is open is yours"), "{}", desk.hint());
+}
+
+#[test]
+fn pasted_text_is_no_command() {
+    let mut desk = Desk::new(busy());
+    desk.cockpit.paste("dAF");
+    assert!(desk.hint().contains("no command"), "{}", desk.hint());
+}
