@@ -19,6 +19,7 @@ mod tapes;
 mod train;
 mod unlock;
 mod watchdog;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -247,10 +248,39 @@ pub struct BacktestOptions {
 impl Cli {
     /// What this process was asked; ends it with clap's own words where that is not understood.
     pub fn from_line() -> Self {
-        let matches = Self::line().get_matches();
-        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Self::line()).exit());
+        let words: Vec<_> = std::env::args_os().collect();
+        Self::parsed(&words).unwrap_or_else(|error| error.exit())
+    }
+
+    fn parsed(words: &[std::ffi::OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::line().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::line()))?;
         cli.global.overrides = sets(&matches);
-        cli
+        match Self::given_twice(words) {
+            Some(option) => {
+                let why = format!(
+                    "--{option} is given twice: before and after the command it means the same, so give it once"
+                );
+                Err(Self::line().error(clap::error::ErrorKind::ArgumentConflict, why))
+            }
+            None => Ok(cli),
+        }
+    }
+
+    /// An option of every command that is given before the subcommand and after it again. Of these clap would take the inner
+    /// one without a word; twice in the same place it refuses itself. `--set` is a list and counts everywhere.
+    fn given_twice(words: &[std::ffi::OsString]) -> Option<String> {
+        let line = Self::line();
+        let everywhere_at: Vec<Arg> = line.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+        let apart = |arg: Arg| arg.global(false);
+        let line = everywhere_at.iter().cloned().fold(line, |line, arg| {
+            let id = arg.get_id().clone();
+            let arg = apart(arg);
+            everywhere(line.mut_arg(id, |arg| arg.global(false)), &arg)
+        });
+        let matches = line.try_get_matches_from(words).ok()?;
+        let twice = everywhere_at.iter().find(|arg| places(&matches, arg.get_id().as_str()) > 1);
+        twice.and_then(|arg| arg.get_long()).map(str::to_owned)
     }
 
     /// The command line, with `--set` at every level. Of a global list clap keeps the innermost one alone: a limit that was
@@ -331,6 +361,12 @@ fn sets(matches: &ArgMatches) -> Vec<String> {
     here.chain(matches.subcommand().map(|(_, inner)| sets(inner)).unwrap_or_default()).collect()
 }
 
+/// At how many levels an option is given.
+fn places(matches: &ArgMatches, id: &str) -> usize {
+    let here = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+    usize::from(here) + matches.subcommand().map_or(0, |(_, inner)| places(inner, id))
+}
+
 fn span(text: &str) -> Result<Span, String> {
     let positive = parse_span(text).filter(|span| span.0 > 0);
     positive.ok_or_else(|| "write a time such as 60s, 15m, 8h or 7d".to_owned())
@@ -348,5 +384,28 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::line().debug_assert();
+    }
+
+    #[test]
+    fn an_option_of_every_command_is_given_once() {
+        let parsed = |line: &str| {
+            let words: Vec<std::ffi::OsString> = line.split(' ').map(Into::into).collect();
+            Cli::parsed(&words).map_err(|error| error.to_string())
+        };
+        for twice in [
+            "tickdeck --mode testnet status --mode paper",
+            "tickdeck --mode testnet status --mode testnet",
+            "tickdeck --config a.toml config --config b.toml show",
+            "tickdeck --config a.toml --config b.toml status",
+            "tickdeck audit --data-dir a head --data-dir b",
+            "tickdeck --color never demo --color auto",
+        ] {
+            assert!(parsed(twice).is_err(), "{twice}");
+        }
+        assert!(parsed("tickdeck --mode testnet status --mode paper").unwrap_err().contains("--mode is given twice"));
+        assert_eq!(parsed("tickdeck status --mode testnet").unwrap().global.mode, Some(Mode::Testnet));
+        assert_eq!(parsed("tickdeck --mode testnet status").unwrap().global.mode, Some(Mode::Testnet));
+        let sets = parsed("tickdeck --set a=1 config --set a=2 show --set a=3").unwrap().global.overrides;
+        assert_eq!(sets, ["a=1", "a=2", "a=3"], "a list counts everywhere, the last of a key wins");
     }
 }

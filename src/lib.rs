@@ -10,6 +10,7 @@ pub mod engine;
 pub mod gate;
 pub mod keys;
 pub mod ledger;
+pub mod metrics;
 pub mod model;
 pub mod run;
 pub mod tape;

@@ -600,3 +600,39 @@ fn orders_of_earlier_runs_are_taken_up_and_settled_under_their_own_numbers() {
         .unwrap();
     assert_eq!(states, ["r11filled", "r12cancelled", "r13rejected", "r24intent"]);
 }
+
+/// The next kind, so that no kind of order is written that the next run cannot read.
+const fn after(tif: TimeInForce) -> Option<TimeInForce> {
+    match tif {
+        TimeInForce::ImmediateOrCancel => Some(TimeInForce::PostOnly),
+        TimeInForce::PostOnly => Some(TimeInForce::GoodTillCancel),
+        TimeInForce::GoodTillCancel => Some(TimeInForce::CloseAtMarket),
+        TimeInForce::CloseAtMarket => None,
+    }
+}
+
+#[test]
+fn an_order_of_every_kind_is_read_back_as_it_was_written() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let tifs = std::iter::successors(Some(TimeInForce::ImmediateOrCancel), |tif| after(*tif));
+    let kinds = tifs.flat_map(|tif| Purpose::ALL.map(|purpose| (tif, purpose)));
+    let written: Vec<Job> = (1..)
+        .zip(kinds)
+        .map(|(seq, (tif, purpose))| match intent(seq, purpose) {
+            Job::Intent { at, order, link_id } => Job::Intent { at, order: NewOrder { tif, ..order }, link_id },
+            other => panic!("not an intent: {other:?}"),
+        })
+        .collect();
+    commit(&mut ledger, &written);
+    let stored = ledger.restore(&instruments(&["BTCUSDT"])).unwrap();
+    let read: Vec<NewOrder> = stored.earlier.iter().map(|earlier| earlier.order).collect();
+    let orders: Vec<NewOrder> = written
+        .iter()
+        .filter_map(|job| match job {
+            Job::Intent { order, .. } => Some(*order),
+            Job::Record { .. } => None,
+        })
+        .collect();
+    assert_eq!(read, orders);
+}

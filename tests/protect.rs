@@ -287,3 +287,30 @@ fn who_leaves_does_not_wait_for_unprotected_max_ms() {
     assert_eq!(rig.protects.len(), 1, "at the next boundary: {}", rig.told());
     assert_eq!(rig.engine.unprotected(), 0);
 }
+
+/// The alarm is about what is so now: it ends with the position, with its stop, and where the stop is the person's affair.
+#[test]
+fn the_alarm_of_a_bare_position_ends_with_what_it_is_about() {
+    let pending = |rig: &mut Rig| rig.snapshot().pending_notice.map(|notice| notice.text).unwrap_or_default();
+    let bare = || {
+        let mut rig = long_btc();
+        rig.refuses_protection = true;
+        take_away(&mut rig);
+        rig.run(6_000);
+        assert!(pending(&mut rig).contains("NO STOP"), "{}", rig.told());
+        rig
+    };
+    let mut closed = bare();
+    closed.command(Command::Flatten(None));
+    closed.run(6_000);
+    assert_eq!((closed.position(BTC), pending(&mut closed).contains("NO STOP")), (0, false));
+    let mut released = bare();
+    released.command(Command::Release(BTC));
+    released.run(1_000);
+    assert!(!pending(&mut released).contains("NO STOP"), "{}", pending(&mut released));
+    let mut covered = bare();
+    covered.refuses_protection = false;
+    covered.run(5_000);
+    assert!(matches!(protected(&mut covered), Protected::Stop(_)), "{}", covered.told());
+    assert!(!pending(&mut covered).contains("NO STOP"), "{}", pending(&mut covered));
+}

@@ -322,6 +322,21 @@ fn a_released_position_is_never_touched_until_adopted() {
     assert_eq!(rig.position(BTC), 0, "its stop runs again: {}", rig.told());
 }
 
+/// A close loop whose only position becomes the person's ends all the same, and does not call it flat.
+#[test]
+fn a_close_loop_that_is_left_with_nothing_says_so_and_ends() {
+    let mut rig = long_btc();
+    // Almost nothing to sell into.
+    rig.quote_size(BTC, "49999.9", "50000.0", "0.0001");
+    rig.command(Command::Flatten(Some(BTC)));
+    rig.command(Command::Release(BTC));
+    rig.run(3000);
+    assert!(rig.position(BTC) > 0, "{}", rig.told());
+    assert!(!rig.engine.closing() && rig.engine.close_proven(), "{}", rig.told());
+    assert!(rig.engine.flat_proven().is_none() && !rig.told().contains("FLAT"), "{}", rig.told());
+    assert!(rig.told().contains("flatten: nothing is left to close: what is open is yours"), "{}", rig.told());
+}
+
 #[test]
 fn leaving_disarms_and_cancels() {
     let mut rig = resting_btc();

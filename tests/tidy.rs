@@ -15,13 +15,17 @@ const RINGS: &[(&str, &[&str])] = &[
     ("model", &["engine", "tape"]),
     ("tape", &["engine"]),
     ("gate.rs", &[]),
+    ("metrics", &["engine"]),
     ("tui", &["engine", "gate"]),
     ("venue", &["engine", "gate"]),
-    ("run", &["config", "engine", "gate", "keys", "ledger", "model", "tape", "tui", "venue"]),
+    ("run", &["config", "engine", "gate", "keys", "ledger", "metrics", "model", "tape", "tui", "venue"]),
     ("cli.rs", &["config", "engine", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
-    ("cli", &["config", "engine", "gate", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
+    ("cli", &["config", "engine", "gate", "keys", "ledger", "metrics", "model", "run", "tape", "tui", "venue"]),
     ("main.rs", &["cli", "config", "run"]),
-    ("lib.rs", &["cli", "config", "engine", "gate", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
+    (
+        "lib.rs",
+        &["cli", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "run", "tape", "tui", "venue"],
+    ),
 ];
 
 /// Words that have no place in the engine, and where each is allowed all the same.

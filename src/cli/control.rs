@@ -201,7 +201,9 @@ pub(super) fn arm(global: &Global, arm: &Arm) -> Result<(), Failure> {
     let what = format!("arm {} for {lasts}: it opens positions by itself until then", engine.pair.stamp());
     engine.agree(arm.yes, &what)?;
     let seconds = u32::try_from(lasts.0 / 1_000_000_000).map_err(|_| Failure::new(Exit::Usage, "too long"))?;
-    tell(&arm.answered, "arm", &engine.ask(Verb::Arm { seconds }, None)?)
+    let said = engine.ask(Verb::Arm { seconds }, None)?;
+    // The checks that follow are the ledger's.
+    tell(&arm.answered, "arm", said.split_once("; ").map_or(said.as_str(), |(armed, _)| armed))
 }
 
 pub(super) fn disarm(global: &Global, answered: &Answered) -> Result<(), Failure> {

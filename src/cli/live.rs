@@ -7,6 +7,7 @@ use super::lines::{Lines, finish_lines};
 use super::output::note;
 use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
 use super::unlock::{Typed, locked, unlock};
+use super::watching::Watching;
 use super::{HeadlessOptions, LineFormat, RecordOptions};
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
@@ -40,7 +41,8 @@ pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
     needs_terminal("tickdeck run")?;
     place.files.make_data_dir().map_err(Failure::error)?;
     let account = global.account();
-    let session = session(global, &place, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
+    let mut session = session(global, &place, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
+    let _watching = Watching::start(&place, &mut session);
     let pair = Pair::bybit(account);
     conclude(screen::run(session, place.ui(global), Some((place.files.ledger(pair), pair))))
 }

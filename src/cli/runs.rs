@@ -8,11 +8,13 @@ use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
 use super::unlock::allowed;
+use super::watching::Watching;
 use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, left, live};
 use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::StateWord;
+use crate::engine::time::Span;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::model::{Model, scan};
 use crate::run::assemble::Shown;
@@ -23,11 +25,16 @@ use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::run::stage::Departure;
 use crate::run::start::{Setup, StartError};
-use crate::run::{cockpit, demo as demo_run, replay as tape_run};
+use crate::run::{cockpit, demo as demo_run, replay as tape_run, service};
 use crate::tape::Quota;
 use crate::tui::{UiError, UiOptions};
 
 const GIB: u64 = 1 << 30;
+
+/// Does a decision come at the distance of the rows that the model remembers? Without memory it takes them as they come.
+fn on_beat(model: &dyn Model, interval: Span) -> bool {
+    model.card().step_ms == 0 || i64::from(model.card().step_ms) == interval.as_ms()
+}
 
 /// What every run of an invocation shares.
 #[derive(Clone)]
@@ -99,9 +106,18 @@ impl Place {
     fn models(&self) -> Result<Vec<Box<dyn Model>>, Failure> {
         let config = &self.loaded.config.model;
         let dir = self.files.models(config.dir.as_deref());
+        let interval = self.loaded.config.decision_interval;
         let mut sound = Vec::new();
         for model in scan(&dir) {
             match model {
+                Ok(model) if !on_beat(model.as_ref(), interval) => note(&format!(
+                    "model {} is not used: it was trained on a row every {} ms, `decision_interval_ms` is {}; set that, or \
+                     train it with `--step-ms {}`",
+                    model.info().name,
+                    model.card().step_ms,
+                    interval.as_ms(),
+                    interval.as_ms()
+                )),
                 Ok(model) => sound.push(model),
                 Err(error) => note(&format!("a model is not used: {error}")),
             }
@@ -161,7 +177,8 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     let place = Place::find(global)?;
     let setup = place.setup(Account::Paper)?;
     let ledger = place.files.ledger(Pair::SIMULATED);
-    let session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    let mut session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    let _watching = Watching::start(&place, &mut session);
     conclude(cockpit::run(session, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
@@ -189,7 +206,7 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let (armed, cockpit_end) = (lines.armed(), lines.end());
     let (stop_after, departure) = (options.stop_after, place.departure());
     let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after, departure };
-    let (session, pair) = if options.demo {
+    let (mut session, pair) = if options.demo {
         let session =
             demo_run::session(place.setup(Account::Paper)?, &market(&options.market), shown).map_err(start_failure)?;
         (session, Pair::SIMULATED)
@@ -199,8 +216,11 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     };
     // Set once, right here: what prints finds it when the session runs.
     drop(cockpit_end.set(session.stage.cockpit.clone()));
+    service::start(session.pulse.clone()).map_err(Failure::error)?;
+    let watching = Watching::start(&place, &mut session);
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
     let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
+    drop(watching);
     finish_lines();
     let unreached = match &ended {
         Ended::Orderly(_, finished) => finished.engine.never_reached(),

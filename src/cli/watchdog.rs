@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use super::global::Global;
 use super::live;
-use super::output::note;
 use super::runs::Place;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
 use crate::keys;
-use crate::run::clock::Clock;
+use crate::run::clock::{Clock, wall};
 use crate::run::control::socket_path;
 use crate::run::exit::{Exit, Failure};
 use crate::run::live::rescue_options;
@@ -69,22 +68,27 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
 /// What came of watching one engine.
 fn ended(end: End) -> Result<(), Failure> {
     match end {
-        End::Goodbye(leaves) if leaves.is_empty() => note("watchdog: the run ended in order and leaves nothing open"),
-        End::Goodbye(leaves) => note(&format!("watchdog: the run ended in order and leaves: {}", leaves.join(", "))),
+        End::Goodbye(leaves) if leaves.is_empty() => watchdog::say("the run ended in order and leaves nothing open"),
+        End::Goodbye(leaves) => watchdog::say(&format!("the run ended in order and leaves: {}", leaves.join(", "))),
         End::Nobody | End::Refused(_) => {
-            return Err(Failure::new(Exit::NotRunning, "watchdog: no engine spoke; nothing was done"));
+            return Err(failure(Exit::NotRunning, "no engine spoke; nothing was done"));
         }
         End::Acted { not_flat: true, .. } => {
-            return Err(Failure::new(Exit::NotFlat, "watchdog: FLAT IS NOT PROVEN: look at the exchange now"));
+            return Err(failure(Exit::NotFlat, "FLAT IS NOT PROVEN: look at the exchange now"));
         }
         End::Acted { no_openings, latched, .. } => {
             let left =
                 if no_openings { "no order is left that could open" } else { "orders that can open MAY BE LEFT" };
             let fenced = if latched { "is fenced" } else { "is NOT LATCHED" };
-            return Err(Failure::new(Exit::Latched, format!("watchdog: the account {fenced}; {left}")));
+            return Err(failure(Exit::Latched, &format!("the account {fenced}; {left}")));
         }
     }
     Ok(())
+}
+
+/// The last line of its log, which has a date as the others have.
+fn failure(exit: Exit, what: &str) -> Failure {
+    Failure::new(exit, format!("watchdog, {}: {what}", wall()))
 }
 
 /// Which watchdog this invocation's account has; `None` where none is wanted.

@@ -1,5 +1,6 @@
 //! The table of keys: one row per key feeds the parser, the checks, the example file, `config show` and `config schema`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Config;
@@ -84,6 +85,8 @@ pub(super) enum Slot {
     LiveLimit(LimitKey),
     /// Start of the trading day.
     DayStart(At<DayStart>),
+    /// An address of this machine with its port; empty means none.
+    Listen(At<Option<SocketAddr>>),
     /// Commands and keys.
     Keymap(At<Vec<(String, Vec<String>)>>),
 }
@@ -377,6 +380,12 @@ pub const KEYS: &[Key] = &[
         Slot::Flag(|c| &mut c.watchdog.close),
         "the watchdog closes positions too; false keeps them with what protects them at the exchange",
     ),
+    key(
+        "metrics.listen",
+        Slot::Listen(|c| &mut c.metrics.listen),
+        "address for Prometheus (/metrics, /livez, /readyz), such as \"127.0.0.1:9464\"; empty serves nothing. No password \
+         protects it: keep it on loopback, or where only Prometheus gets through",
+    ),
     key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),
     key("ui.theme", Slot::Word(|c| &mut c.ui.theme, &Theme::NAMES), "colours"),
     key("ui.glyphs", Slot::Word(|c| &mut c.ui.glyphs, &["unicode", "ascii"]), "characters the cockpit draws with"),
@@ -446,6 +455,7 @@ impl Key {
                 None => Literal::Text(String::new()),
             },
             Slot::DayStart(at) => Literal::Text(at(config).to_string()),
+            Slot::Listen(at) => Literal::Text(at(config).map(|listen| listen.to_string()).unwrap_or_default()),
             Slot::Keymap(at) => Literal::Names(at(config).clone()),
         }
     }
@@ -480,6 +490,7 @@ impl Key {
                 _ => "a number, 0 or more; 0 means zero, there is no \"unlimited\"".to_owned(),
             },
             Slot::DayStart(_) => "\"HH:MMZ\" or \"HH:MM Area/City\"".to_owned(),
+            Slot::Listen(_) => "an address with its port such as \"127.0.0.1:9464\"".to_owned(),
             Slot::Keymap(_) => "a table of commands and keys; not in the environment".to_owned(),
         }
     }
@@ -577,6 +588,10 @@ impl Key {
                 config.live_risk.values[which as usize] = value;
             }
             Slot::DayStart(at) => *at(config) = DayStart::parse(literal.text().ok_or_else(no)?)?,
+            Slot::Listen(at) => {
+                let text = literal.text().ok_or_else(no)?;
+                *at(config) = if text.is_empty() { None } else { Some(text.parse().map_err(|_| no())?) };
+            }
             Slot::Keymap(at) => match literal {
                 Literal::Names(names) => names.clone_into(at(config)),
                 _ => return Err(no()),

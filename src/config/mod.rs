@@ -8,6 +8,7 @@ mod load;
 mod text;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use error::{ConfigError, Origin, Problem};
@@ -55,6 +56,8 @@ pub struct Config {
     pub tape: TapeConfig,
     /// `[watchdog]`.
     pub watchdog: WatchdogConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
     /// `[ui]`.
     pub ui: UiConfig,
 }
@@ -266,6 +269,13 @@ pub struct WatchdogConfig {
     pub close: bool,
 }
 
+/// What Prometheus reads.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct MetricsConfig {
+    /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
 /// The cockpit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UiConfig {
@@ -351,6 +361,7 @@ impl Default for Config {
                 min_free_gib: 2,
             },
             watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
+            metrics: MetricsConfig::default(),
             ui: UiConfig {
                 fps: 20,
                 theme: "default".to_owned(),
@@ -423,6 +434,11 @@ impl Config {
         notes.extend(self.risk.day_starts_at.after_midnight_utc(now).1);
         if self.live {
             notes.push("`live = true`: --mode live and the account key `m` can reach real money".to_owned());
+        }
+        if let Some(listen) = self.metrics.listen.filter(|listen| !listen.ip().is_loopback()) {
+            notes.push(format!(
+                "`metrics.listen` {listen}: whoever reaches it reads positions and money, without a password"
+            ));
         }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop at the venue".to_owned());

@@ -92,7 +92,7 @@ fn kind(slot: &Slot) -> serde_json::Value {
         }
         Slot::Names(_) | Slot::Program(_) => serde_json::json!({ "type": "array", "items": { "type": "string" } }),
         Slot::Choice(_, numbers) => serde_json::json!({ "enum": numbers }),
-        Slot::Folder(_) | Slot::File(_) | Slot::Address(..) | Slot::DayStart(_) | Slot::Span(..) => {
+        Slot::Folder(_) | Slot::File(_) | Slot::Address(..) | Slot::Listen(_) | Slot::DayStart(_) | Slot::Span(..) => {
             serde_json::json!({ "type": "string" })
         }
         Slot::Float(_, min, max) => serde_json::json!({ "type": "number", "minimum": min, "maximum": max }),

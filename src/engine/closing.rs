@@ -11,6 +11,7 @@ use super::notice::{Kind, Level};
 use super::num::{Price, Rate, Side};
 use super::orders::{Order, OrderState};
 use super::pending::About;
+use super::time::Ts;
 
 /// Price bands of successive tries, in 1e-9 of price: 10, 30, 100 basis points.
 const BANDS: [i64; 3] = [1_000_000, 3_000_000, 10_000_000];
@@ -36,6 +37,7 @@ impl Engine {
         self.control.close =
             Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
         let text = format!("{}: closing {open} position(s)", why.word());
+        self.pending.settle(|about| *about == About::Closing);
         self.warn(Kind::State, None, text, About::Closing, out);
         self.run_close(out);
         self.ask(out);
@@ -147,13 +149,23 @@ impl Engine {
         if let Some(close) = &mut self.control.close {
             close.proofs = proofs;
         }
-        self.control.note(self.now, &format!("venue says flat ({proofs} of {PROOFS})"));
+        let flat = if scope.is_empty() { "nothing of ours to close" } else { "flat" };
+        self.control.note(self.now, &format!("venue says {flat} ({proofs} of {PROOFS})"));
         if proofs < PROOFS {
             self.ask(out);
-            return;
+        } else {
+            self.end_close(statement, &scope, (why, started), out);
         }
-        let names: Vec<String> = scope.iter().map(|symbol| self.name(*symbol).to_owned()).collect();
-        let whose = if scope.len() == self.desks.len() { String::new() } else { format!("{} ", names.join(", ")) };
+    }
+
+    /// The close loop has its proof.
+    fn end_close(
+        &mut self,
+        statement: &Statement,
+        scope: &BTreeSet<Symbol>,
+        (why, started): (CloseWhy, Ts),
+        out: &mut Effects,
+    ) {
         // The whole account is flat only when the venue lists no position and no order at all, also outside this run.
         let outside = usize::from(statement.unlisted) + usize::from(statement.foreign_orders);
         let account_flat = statement.positions.iter().all(|(_, qty)| *qty == 0) && outside == 0;
@@ -164,23 +176,28 @@ impl Engine {
             let outcome = format!("{} ended flat, proven by {PROOFS} statements of the venue", why.word());
             out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
         }
-        self.pending.settle(|about| *about == About::Closing);
+        self.pending.settle(|about| *about == About::Closing || (account_flat && *about == About::Kill));
         if self.is_venue_account() {
             out.push(Effect::TieOut);
         }
-        let took = self.now.since(started);
-        self.control.note(self.now, &format!("{whose}flat proven, {took} after {}", why.word()));
-        let text = if outside == 0 {
-            format!("{whose}FLAT (proven {})", self.now.clock())
+        let (took, clock) = (self.now.since(started), self.now.clock());
+        let names: Vec<&str> = scope.iter().map(|symbol| self.name(*symbol)).collect();
+        let whose = if scope.len() == self.desks.len() { String::new() } else { format!("{} ", names.join(", ")) };
+        let mut done = format!("{whose}flat proven");
+        let text = if scope.is_empty() && !account_flat {
+            "nothing is left to close: what is open is yours".clone_into(&mut done);
+            format!("{}: {done} (proven {clock})", why.word())
+        } else if outside == 0 {
+            format!("{whose}FLAT (proven {clock})")
         } else {
             format!(
-                "{} flat (proven {}); outside this run the account has {} position(s) and {} order(s)",
+                "{} flat (proven {clock}); outside this run the account has {} position(s) and {} order(s)",
                 names.join(", "),
-                self.now.clock(),
                 statement.unlisted,
                 statement.foreign_orders
             )
         };
+        self.control.note(self.now, &format!("{done}, {took} after {}", why.word()));
         self.tell(Level::Info, Kind::State, None, text, out);
     }
 }

@@ -136,13 +136,11 @@ impl Control {
         }
     }
 
-    /// From now on the position is the person's: no close loop touches it either. `false` where it was already.
+    /// From now on the position is the person's: no close loop touches it either. One that has nothing else to close still
+    /// ends with its proof, or nobody would hear of its end. `false` where it was the person's already.
     pub fn leave_alone(&mut self, symbol: Symbol) -> bool {
         if let Some(close) = &mut self.close {
             close.scope.remove(&symbol);
-            if close.scope.is_empty() {
-                self.close = None;
-            }
         }
         self.released.insert(symbol)
     }

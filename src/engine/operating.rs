@@ -117,6 +117,7 @@ impl Engine {
         // A close loop of a flatten goes on only as the kill's second step, which a person asks for.
         if self.control.close.as_ref().is_some_and(|close| close.why != CloseWhy::Kill) {
             self.control.close = None;
+            self.pending.settle(|about| *about == About::Closing);
         }
         if self.latch().is_some_and(Latch::is_kill) {
             return;
@@ -129,7 +130,9 @@ impl Engine {
         self.control.note(self.now, "gate closed, opening orders cancelled, latched");
         out.push(Effect::Record(Record::Latch(Some(latch))));
         let open = self.account.open().count();
-        self.tell(Level::Alarm, Kind::State, None, format!("KILLED ({how}) · {open} open"), out);
+        // The count is of this moment; the banner counts on.
+        let text = format!("KILLED ({how}) with {open} open");
+        self.tell_about(Level::Alarm, Kind::State, None, text, About::Kill, out);
     }
 
     fn kill_close(&mut self, out: &mut Effects) -> Result<String, String> {
@@ -231,6 +234,9 @@ impl Engine {
         let changed = if released { self.control.leave_alone(symbol) } else { self.control.released.remove(&symbol) };
         if !changed {
             return Err(if released { "already released".into() } else { "was not released".into() });
+        }
+        if self.control.close.is_none() {
+            self.pending.settle(|about| *about == About::Closing);
         }
         if released {
             let working: Vec<OrderSeq> = self.orders.working_of(symbol).map(|o| o.intent.seq).collect();

@@ -24,6 +24,8 @@ pub const LEVERAGE: &str = "leverage";
 pub const DISK: &str = "disk";
 /// The process that covers the death of this one.
 pub const WATCHDOG: &str = "watchdog";
+/// Whether our books and the venue's agree.
+pub const RECONCILED: &str = "reconciled";
 /// Channels that reach a person who does not look.
 pub const ALERTS: &str = "alerts";
 
@@ -31,7 +33,7 @@ pub const ALERTS: &str = "alerts";
 const EDGES: [(&str, &str); 5] = [
     (KEY, "no key: nothing leaves this machine"),
     (LEVERAGE, "none is set for an account of our own"),
-    (WATCHDOG, "none runs: nothing acts when this process dies, except protection at the venue"),
+    (WATCHDOG, "none runs: when this process dies, only stops at the venue are left"),
     (DISK, "not looked at"),
     (ALERTS, "no channel is configured"),
 ];
@@ -98,6 +100,9 @@ impl Engine {
         match self.edges.get(name) {
             Some(said) => said.clone(),
             None if self.at_venue && matches!(name, KEY | LEVERAGE) => warn(name, false, "not read yet"),
+            None if !self.at_venue && name == WATCHDOG => {
+                skip(name, "the account is our own: no order of it outlives this process")
+            }
             None => skip(name, dark),
         }
     }
@@ -149,9 +154,9 @@ impl Engine {
         };
         let difference = self.control.reducing.iter().find(differs);
         match difference {
-            _ if !self.control.reconciled => light("reconciled", false, "waiting for the venue's statement"),
-            Some(cause) => light("reconciled", false, cause.to_string()),
-            None => light("reconciled", true, "books agree"),
+            _ if !self.control.reconciled => light(RECONCILED, false, "waiting for the venue's statement"),
+            Some(cause) => light(RECONCILED, false, cause.to_string()),
+            None => light(RECONCILED, true, "books agree"),
         }
     }
 

@@ -128,8 +128,10 @@ pub struct Snapshot {
     pub limits: Vec<LimitRow>,
     /// Recent events, oldest first, at most [`NOTICES_MAX`].
     pub notices: Vec<Notice>,
-    /// Newest warning or alarm not yet acknowledged.
+    /// The newest of the loudest and weightiest warnings and alarms that are not acknowledged.
     pub pending_notice: Option<Notice>,
+    /// How many more wait behind it.
+    pub more_pending: usize,
     /// Engine, feed, model and disk health.
     pub health: HealthView,
     /// The paper venue beside a real account; filled in by the run.

@@ -55,6 +55,7 @@ impl Engine {
             account,
             notices: self.notices.iter().cloned().collect(),
             pending_notice: self.pending.first().cloned(),
+            more_pending: self.pending.count().saturating_sub(1),
             health: self.health_view(),
             shadow: None,
         }

@@ -31,6 +31,7 @@ use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
 use crate::venue::Venue;
 use crate::venue::bybit::rescue::RescueOptions;
+use crate::venue::bybit::rest::SharedLimits;
 
 /// Answers of the ledger that may wait: one per group commit.
 const REPLIES_MAX: usize = 1024;
@@ -129,6 +130,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         restored,
     };
     let pulse = Pulse::default();
+    stage.watch.begin(&pulse, budgets_of(&parts.feed));
     let report = guardian::start(GuardianOptions {
         gate: stage.end.gate(),
         pulse: pulse.clone(),
@@ -185,6 +187,14 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         on_notice,
         on_snapshot,
     })
+}
+
+/// The budgets of a run's exchange, where it has one.
+fn budgets_of(feed: &Feed) -> Option<SharedLimits> {
+    match feed {
+        Feed::Live(live) => Some(live.options().limits.clone()),
+        Feed::Simulated(_) | Feed::Tape(_) => None,
+    }
 }
 
 /// The control socket of a run; why there is none, in words.

@@ -24,6 +24,7 @@ use crate::engine::snapshot::{Check, ShadowView};
 use crate::engine::time::{Span, Ts};
 use crate::gate::{Epoch, Gate, Pass};
 use crate::ledger::{Job, Latching, Ledger, LedgerReply, LedgerThread};
+use crate::metrics::Tally;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
 
@@ -111,6 +112,7 @@ pub struct Driver {
     notices: Vec<Notice>,
     keep_notices: bool,
     feed_ended: Option<Ts>,
+    tally: Tally,
 }
 
 impl Driver {
@@ -147,6 +149,7 @@ impl Driver {
             notices: Vec::new(),
             keep_notices,
             feed_ended: None,
+            tally: Tally::new(&restored),
         };
         driver.dispatch(at, Event::Restored(Box::new(restored)));
         driver
@@ -211,6 +214,17 @@ impl Driver {
             _ => 0,
         };
         (ledger, self.tape.as_ref().map_or(0, TapeThread::depth))
+    }
+
+    /// What was counted in this run so far.
+    pub fn tally(&self) -> Tally {
+        let (ledger, tape) = self.depths();
+        let mut tally = self.tally.clone();
+        tally.unresolved = self.engine.unresolved_orders();
+        tally.refused = self.engine.refused();
+        tally.denials = self.engine.denials().clone();
+        tally.queues = vec![("ledger", ledger), ("tape", tape)];
+        tally
     }
 
     /// When the next thing is due; `None` when nothing will ever happen again.
@@ -367,6 +381,7 @@ impl Driver {
         if let (Some(shadow), Event::Order(update)) = (&mut self.shadow, &event) {
             shadow.on_news(at, update);
         }
+        self.tally.hear(at.max(self.wall), &event);
         let was_open = self.engine.may_open();
         self.engine.step(at, &event, &mut self.effects);
         if was_open && !self.engine.may_open() {
@@ -449,6 +464,7 @@ impl Driver {
             return;
         }
         let intent = *order.get();
+        self.tally.decided(&intent);
         let ttl = std::time::Duration::from_nanos(u64::try_from(self.engine.settings().intent_ttl.0).unwrap_or(0));
         let pass = self.gate.pass(self.known, ttl, intent.reduce_only);
         self.pending.insert(intent.seq, (order, pass));

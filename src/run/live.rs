@@ -322,7 +322,7 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Open
         credentials: access.credentials,
         account: access.account,
         run: restored.run.clone(),
-        before: Before { orders: restored.earlier.clone(), booked, heard },
+        before: Before::of(restored, heard, booked),
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,

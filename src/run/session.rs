@@ -668,16 +668,18 @@ impl Session {
     fn publish(&mut self, state: &mut State) {
         let now = self.stage.clock.now();
         state.published = now;
-        let report_due = self.on_snapshot.is_some() && now.since(state.reported) >= Span::from_secs(1);
+        let second_over = now.since(state.reported) >= Span::from_secs(1);
+        if second_over {
+            state.reported = now;
+            self.stage.watch.tell(self.driver.tally());
+        }
+        let report_due = second_over && self.on_snapshot.is_some();
         if !self.screen && !report_due {
             return;
         }
         let snapshot = self.picture(state.view, state, now);
-        if report_due {
-            state.reported = now;
-            if let Some(on_snapshot) = &mut self.on_snapshot {
-                on_snapshot(&snapshot);
-            }
+        if let Some(on_snapshot) = self.on_snapshot.as_mut().filter(|_| report_due) {
+            on_snapshot(&snapshot);
         }
         self.stage.end.publish(snapshot);
     }

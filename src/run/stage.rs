@@ -1,5 +1,6 @@
 //! What outlives a run: accounts follow each other while the screen, its line, the signals and the clock stay.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::clock::Clock;
@@ -8,6 +9,7 @@ use super::live::Prepared;
 use super::session::Outcome;
 use super::signals::{self, Signal};
 use super::switch::Switch;
+use super::watch::Watch;
 use crate::tui::link::{CockpitEnd, EngineEnd, link};
 
 /// What a run is shown and asked through.
@@ -22,6 +24,8 @@ pub struct Stage {
     pub signals: Receiver<Signal>,
     /// What becomes of what is open when it is told to go.
     pub departure: Departure,
+    /// What those who watch from outside are shown.
+    pub watch: Watch,
 }
 
 /// What becomes of what is open when a run is told to go from outside, by configuration.
@@ -46,7 +50,9 @@ impl Stage {
             kills
         };
         let signals = signals::listen(past, move || wake.wake())?;
-        Ok(Self { clock: Clock::start(), signals, cockpit, end, departure })
+        let clock = Clock::start();
+        let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
+        Ok(Self { clock, signals, cockpit, end, departure, watch })
     }
 }
 

@@ -12,7 +12,7 @@ use super::keymap::{Keymap, KeymapError};
 use super::link::{CockpitEnd, Request};
 use super::screen::{Painter, compose, compose_waiting};
 use super::state::Attached;
-use super::term::{self, Reader, TermGuard};
+use super::term::{self, Held, Reader, TermGuard};
 use super::theme::Theme;
 use super::{crash, term::restore_now};
 use crate::engine::command::Command;
@@ -155,6 +155,15 @@ impl Shell {
         let mut inputs = Vec::new();
         while !self.end.ended() {
             inputs.clear();
+            match guard.look()? {
+                Held::Ours => {}
+                Held::Again => self.painter.forget(),
+                Held::Away => {
+                    std::thread::sleep(Duration::from_millis(LOOK_MS.unsigned_abs()));
+                    self.look();
+                    continue;
+                }
+            }
             if !reader.take(self.patience(), || self.now_ms(), &mut inputs)? {
                 return Ok(UiExit::TerminalGone);
             }

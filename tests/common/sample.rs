@@ -70,6 +70,7 @@ pub fn sample() -> Snapshot {
         limits: limits(),
         notices: notices(),
         pending_notice: None,
+        more_pending: 0,
         shadow: None,
         health: health(),
     }
@@ -361,7 +362,7 @@ fn limits() -> Vec<LimitRow> {
         LimitKey::MaxPositionNotional => Some(964.22),
         LimitKey::MaxGrossNotional => Some(1734.41),
         LimitKey::MaxNetNotional => Some(194.03),
-        LimitKey::MaxOpenOrders => Some(3.0),
+        LimitKey::MaxOpenOrders => Some(2.0),
         LimitKey::MaxOrdersPer10s => Some(7.0),
         LimitKey::MaxOrders24h => Some(86.0),
         LimitKey::MaxDailyLoss => Some(0.0),

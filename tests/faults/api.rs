@@ -244,8 +244,8 @@ impl Reads {
     pub fn start(&mut self, ask: Ask) {
         let api = self.api.clone();
         let work: Work = match ask {
-            Ask::Open(scope, earlier) => {
-                Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, &scope, &earlier).await))) })
+            Ask::Open(scope, before) => {
+                Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, &scope, &before).await))) })
             }
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
             Ask::Standing => Box::pin(async move { Some(Done::Standing(opening::standing(&api).await)) }),

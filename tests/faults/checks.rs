@@ -9,6 +9,7 @@ use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::rest::Placement;
+use tickdeck::venue::sim::exchange::Exchange;
 use tickdeck::venue::sim::exchange::model::{ExecKind, Execution, Slot};
 
 use super::process::Process;
@@ -43,7 +44,11 @@ pub struct Truth {
     pub foreign: Option<Ts>,
     /// A kill whose latch is durable, or was in a process that lives.
     killed: bool,
-    /// The kill was acted upon by the process that lives now.
+    /// What the close loop was about at the last look.
+    closing: BTreeSet<Symbol>,
+    /// When the whole account was proven flat, as of the last look.
+    proven: Option<Ts>,
+    /// Creates that reached the exchange.
     pub creates: u64,
 }
 
@@ -52,6 +57,7 @@ impl Truth {
     pub fn started(&mut self, process: &Process) {
         let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
         assert!(killed || !self.killed, "a kill did not survive the restart");
+        (self.closing, self.proven) = (BTreeSet::new(), process.driver.engine().flat_proven());
     }
 
     /// A person asked for something.
@@ -64,11 +70,22 @@ impl Truth {
         }
     }
 
-    /// After every step: a kill becomes durable with the ledger's latch or the marker.
-    pub fn look(&mut self, _: Ts, process: Option<&Process>) {
+    /// After every step: a kill becomes durable with the ledger's latch or the marker, and what is said to be flat is.
+    pub fn look(&mut self, now: Ts, process: Option<&Process>, exchange: &Exchange) {
         let Some(process) = process else { return };
-        let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
+        let engine = process.driver.engine();
+        let killed = engine.latch().is_some_and(Latch::is_kill);
         self.killed = killed && (self.killed || process.kill_is_durable());
+        let scope = std::mem::replace(&mut self.closing, engine.close_scope().collect());
+        let proven = std::mem::replace(&mut self.proven, engine.flat_proven());
+        let unheard = self.foreign.is_some_and(|at| now.since(at) < HEARD_WITHIN);
+        let held = |symbol: &Symbol| exchange.held().any(|position| position.slot.symbol == *symbol);
+        if !unheard && !scope.is_empty() && !engine.closing() && engine.close_proven() {
+            assert!(!scope.iter().any(held), "flat was proven of what is not");
+        }
+        if !unheard && self.proven.is_some() && self.proven != proven {
+            assert!(exchange.held().next().is_none(), "the whole account was proven flat and is not");
+        }
     }
 
     pub fn lost(&mut self, link: &str) {
@@ -193,29 +210,36 @@ impl World {
         resting.chain(working).collect()
     }
 
-    /// Everything is ours to close, and is closed with proof.
+    /// Everything is closed with proof: a person takes over what is shown as theirs and closes, until nothing is left. What
+    /// others did while nobody looked is shown only when it is heard of.
     fn close_everything(&mut self) {
-        for index in 0..self.symbols() {
-            self.request(&Command::Adopt(Symbol(index as u16)));
-        }
-        let killed = self.process.as_ref().is_some_and(|p| p.driver.engine().latch().is_some_and(Latch::is_kill));
-        self.request(if killed { &Command::KillClose } else { &Command::Flatten(None) });
-        let give_up = self.now + Span::from_secs(60);
-        while !self.is_flat() {
-            assert!(self.now < give_up, "a flatten finds no end");
-            self.run_until(self.now + Span::from_ms(500));
+        let give_up = self.now + Span::from_secs(90);
+        loop {
+            for index in 0..self.symbols() {
+                self.request(&Command::Adopt(Symbol(index as u16)));
+            }
+            let killed = self.process.as_ref().is_some_and(|p| p.driver.engine().latch().is_some_and(Latch::is_kill));
+            self.request(if killed { &Command::KillClose } else { &Command::Flatten(None) });
+            while !self.is_proven() {
+                assert!(self.now < give_up, "a flatten finds no end");
+                self.run_until(self.now + Span::from_ms(500));
+            }
+            let proven = self.process.as_ref().is_some_and(|p| p.driver.engine().flat_proven().is_some());
+            if proven {
+                break;
+            }
+            assert!(self.exchange.held().next().is_some(), "it is flat and is not said to be");
         }
         // What the ledger still has to write.
         self.run_until(self.now + Span::from_secs(6));
     }
 
-    fn is_flat(&self) -> bool {
+    fn is_proven(&self) -> bool {
         self.process.as_ref().is_some_and(|p| !p.driver.engine().closing() && p.driver.engine().close_proven())
     }
 
     /// The ledger says what the exchange says.
     fn check_books(&mut self) {
-        assert!(self.exchange.held().next().is_none(), "flat was proven and is not true");
         let Some(process) = &mut self.process else { return };
         let disk = process.writer.store_mut();
         let booked: BTreeSet<&String> = disk.fills.keys().collect();

@@ -144,7 +144,8 @@ impl World {
             self.say(|| {
                 let (side, qty, price) = (placement.side.word(), placement.qty, placement.price);
                 let link = &placement.link_id;
-                format!("create {link} {} {side} {qty} @ {price} reduce={}", placement.symbol, placement.reduce_only)
+                let (symbol, reduce, how) = (&placement.symbol, placement.reduce_only, placement.tif.word());
+                format!("create {link} {symbol} {side} {qty} @ {price} {how} reduce={reduce}")
             });
         }
         let gives_up = self.now + ANSWER_MAX;
@@ -359,6 +360,11 @@ impl World {
     /// The private stream tells what happened.
     pub fn publish(&mut self) {
         let told = self.exchange.take_news();
+        for news in &told {
+            if let Told::Execution(row) = news {
+                self.say(|| format!("        traded {} {} {} @ {}", row.link, row.side.word(), row.qty, row.price));
+            }
+        }
         if !self.process.as_ref().is_some_and(|process| process.stream_up) {
             return;
         }

@@ -198,7 +198,7 @@ impl Process {
         let opening = open_with((ledger, Vec::new()), PAIR, unknown, &setup, "", (local, run.clone())).unwrap();
         disk.ledger = Some(opening.ledger);
         let (heard, booked) = opening.booked;
-        let before = Before { orders: opening.restored.earlier.clone(), booked, heard };
+        let before = Before::of(&opening.restored, heard, booked);
         let mut restored: Restored = opening.restored;
         restored.models.push(ModelInfo {
             name: "chance".into(),

@@ -339,7 +339,7 @@ impl World {
             }
         }
         self.serve_task();
-        self.truth.look(self.now, self.process.as_ref());
+        self.truth.look(self.now, self.process.as_ref(), &self.exchange);
         let waits = self.process.as_ref().is_some_and(|process| !process.committing && process.driver.depths().0 > 0);
         if waits {
             let slow = self.chance.permille(self.weather.disk_slow);

@@ -165,6 +165,7 @@ pub fn calm() -> Snapshot {
         notices: vec![notice(1, Level::Info, "started")],
         danger: vec![],
         pending_notice: None,
+        more_pending: 0,
         shadow: None,
         health: HealthView::default(),
     }

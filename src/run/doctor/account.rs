@@ -58,7 +58,7 @@ pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<Found>) {
         keys::find(whose, Part::ApiKey, places).and_then(|key| Ok((key, keys::find(whose, Part::Secret, places)?)));
     match found {
         Ok(((api_key, source), (secret, secret_from))) => {
-            let detail = format!("{} from {source}; secret from {secret_from}", api_key.tail());
+            let detail = format!("{}, from {source}; secret from {secret_from}", api_key.tail());
             let credentials = keys::Credentials { api_key, secret };
             (vec![Finding::ok("API key", detail)], Some(Found { credentials, source }))
         }

@@ -22,6 +22,7 @@ use crate::engine::ids::{Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::gate::Boot;
 use crate::ledger::{Latching, Reader};
+use crate::run::clock::wall;
 use crate::venue::bybit::rescue::{Receipt, Rescue, RescueOptions, Whose};
 use crate::venue::line::Now;
 
@@ -307,8 +308,8 @@ impl Watchdog {
     }
 }
 
-/// For the person, on stderr: the service's log, or the file that the cockpit gave it.
-fn say(text: &str) {
+/// For the person, on stderr: the service's log, or the file that the cockpit gave it, where lines of many days stand.
+pub fn say(text: &str) {
     // Without a stderr there is nobody to tell.
-    drop(writeln!(std::io::stderr().lock(), "tickdeck watchdog: {text}"));
+    drop(writeln!(std::io::stderr().lock(), "{} tickdeck watchdog: {text}", wall()));
 }

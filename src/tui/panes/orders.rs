@@ -29,7 +29,16 @@ impl Pane for Orders {
         PaneId::Orders
     }
     fn title(&self, scene: &Scene<'_>) -> String {
-        format!("orders {} working", scene.snapshot.orders.iter().filter(|o| o.working).count())
+        let works =
+            |protective| scene.snapshot.orders.iter().filter(|o| o.working && o.protective == protective).count();
+        // The limit counts what works; what protects a position at the venue is no order that could use it up.
+        match works(true) {
+            0 => format!("orders {} working", works(false)),
+            protective => format!("orders {} working + {protective} protective", works(false)),
+        }
+    }
+    fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
+        table::range(scene.snapshot.orders.len(), selected(scene), room.height)
     }
     fn min(&self) -> (u16, u16) {
         (34, 2)
@@ -41,11 +50,15 @@ impl Pane for Orders {
             return;
         }
         let lines: Vec<Row> = rows.iter().map(|row| line(row, scene)).collect();
-        let chosen = scene.ui.selected_order.and_then(|order| rows.iter().position(|row| row.order == order));
-        let selected =
-            chosen.filter(|_| scene.ui.focus == PaneId::Orders).or(scene.selected(PaneId::Orders, rows.len()));
-        table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
+        table::draw(&COLUMNS, &lines, selected(scene), area, scene.theme, buffer);
     }
+}
+
+/// The order that was chosen, wherever it stands now.
+fn selected(scene: &Scene<'_>) -> Option<usize> {
+    let rows = &scene.snapshot.orders;
+    let chosen = scene.ui.selected_order.and_then(|order| rows.iter().position(|row| row.order == order));
+    chosen.filter(|_| scene.ui.focus == PaneId::Orders).or(scene.selected(PaneId::Orders, rows.len()))
 }
 
 fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {

@@ -2,6 +2,7 @@
 //! ([`desk`]); sockets and requests run beside it and report to it.
 
 pub mod desk;
+mod explain;
 mod lights;
 pub mod opening;
 pub mod requests;

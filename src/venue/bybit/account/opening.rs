@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::desk::{Reading, Settled};
+use super::explain::is_explained;
 use super::requests::{Api, look_up};
 use super::runner::Moment;
-use crate::engine::event::EarlierOrder;
-use crate::engine::ids::{Account, RunId};
+use crate::engine::event::{EarlierOrder, Restored};
+use crate::engine::ids::{Account, RunId, Symbol};
 use crate::engine::num::Money;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode};
@@ -20,7 +21,7 @@ const BEFORE: Span = Span::from_secs(600);
 const OVERLAP: Span = Span::from_secs(60);
 /// One reading covers at most seven days of executions (contract 8.7), less some room.
 const LISTED_FOR: Span = Span::from_secs(7 * 86_400 - 600);
-/// Rounds of cancelling what earlier runs left, and of reading until nothing moves.
+/// Rounds of cancelling what earlier runs left, of reading until nothing moves, and of waiting for what lists do not show yet.
 const ROUNDS: usize = 10;
 const ROUND_PAUSE: Span = Span::from_ms(400);
 
@@ -57,8 +58,18 @@ pub struct Before {
     pub orders: Vec<EarlierOrder>,
     /// Executions that were booked lately, by instrument and id.
     pub booked: Vec<(String, String)>,
+    /// Positions, signed, in raw units of quantity.
+    pub held: Vec<(Symbol, i64)>,
     /// When an earlier run was last heard of, local time.
     pub heard: Option<Ts>,
+}
+
+impl Before {
+    /// What a run starts from, when an earlier one was last heard of, and what was booked around then.
+    pub fn of(restored: &Restored, heard: Option<Ts>, booked: Vec<(String, String)>) -> Self {
+        let held = restored.holdings.iter().map(|held| (held.symbol, held.signed)).collect();
+        Self { orders: restored.earlier.clone(), booked, held, heard }
+    }
 }
 
 /// How ids of our orders begin ([`crate::engine::ids::order_link_id`]).
@@ -108,14 +119,22 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &impl Api, scope: &Scope, earlier: &[EarlierOrder]) -> Result<Opened, RestError> {
+pub async fn open(rest: &impl Api, scope: &Scope, before: &Before) -> Result<Opened, RestError> {
     let symbols = &scope.watched;
     rest.sync_clock().await?;
     let mut standing = standing(rest).await?;
     cancel_earlier(rest, &scope.names, &mut standing.notes).await?;
     // After the cancels, so that what can end has ended; before the reading, which then holds nothing that was not asked for.
-    let earlier = settle(rest, symbols, earlier).await;
-    let reading = read_still(rest, scope).await?;
+    let mut earlier = settle(rest, symbols, &before.orders).await;
+    let mut reading = read_still(rest, scope).await?;
+    for _ in 1..ROUNDS {
+        if is_explained(before, symbols, &earlier, &reading) {
+            break;
+        }
+        rest.pause(ROUND_PAUSE).await;
+        earlier = settle(rest, symbols, &before.orders).await;
+        reading = read_still(rest, scope).await?;
+    }
     note_positions(&reading, symbols, &mut standing.notes);
     Ok(Opened { reading, earlier, standing })
 }

@@ -10,7 +10,7 @@ use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
 use super::tying::Tying;
 use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{EarlierOrder, Event, Fault};
+use crate::engine::event::{Event, Fault};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
@@ -78,7 +78,7 @@ pub enum Heard {
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// Read the account for the first time ([`opening::open`]).
-    Open(Scope, Vec<EarlierOrder>),
+    Open(Scope, Box<Before>),
     /// Read the account ([`opening::read`]).
     Read(Scope),
     /// Read what key and account allow ([`opening::standing`]).
@@ -161,10 +161,8 @@ pub struct Runner {
     pub(super) tying: Tying,
     /// When an instrument's rules were read after a refusal.
     rules_read: BTreeMap<Symbol, Ts>,
-    /// Orders of earlier runs, to be asked about with the opening.
-    open_with: Vec<EarlierOrder>,
-    /// When an earlier run was last heard of, local time.
-    heard: Option<Ts>,
+    /// What the opening has to explain.
+    before: Box<Before>,
     /// Holds that end by themselves.
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
     requests: Vec<Request>,
@@ -184,13 +182,12 @@ impl Runner {
     pub fn new(names: Names, symbols: Vec<String>, window: Span, before: Before, now: Ts) -> Self {
         let mut desk = Desk::new(symbols.clone(), window);
         desk.restore(&before.orders);
-        desk.know(names.clone(), before.booked);
+        desk.know(names.clone(), before.booked.clone());
         let mut runner = Self {
             desk,
             symbols,
             names,
-            open_with: before.orders,
-            heard: before.heard,
+            before: Box::new(before),
             earlier: BTreeSet::new(),
             opened_at: None,
             another: false,
@@ -374,12 +371,12 @@ impl Runner {
         if !self.desk.is_open() {
             let scope = Scope {
                 version: 0,
-                since_ms: opening::first_ms(at, self.heard),
+                since_ms: opening::first_ms(at, self.before.heard),
                 unchanged: None,
                 watched: self.symbols.clone(),
                 names: self.names.clone(),
             };
-            self.asks.push(Ask::Open(scope, self.open_with.clone()));
+            self.asks.push(Ask::Open(scope, self.before.clone()));
             return;
         }
         // A first answer to a question may be short while the balance is as it was told; one after another answer that

@@ -295,10 +295,10 @@ impl Task {
     fn start(&self, ask: Ask) {
         let (rest, done) = (self.rest.clone(), self.done.clone());
         match ask {
-            Ask::Open(scope, earlier) => {
+            Ask::Open(scope, before) => {
                 let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
                 tokio::spawn(async move {
-                    let opened = opening::open(&rest, &scope, &earlier).await;
+                    let opened = opening::open(&rest, &scope, &before).await;
                     owed.pay(Done::Opened(Box::new(opened)));
                 });
             }

@@ -2,6 +2,7 @@
 
 mod account;
 mod any_order;
+mod explain;
 mod orders;
 mod protection;
 
