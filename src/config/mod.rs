@@ -6,6 +6,7 @@ mod alerts;
 mod error;
 mod keys;
 mod load;
+mod slot;
 mod text;
 mod value;
 
@@ -14,8 +15,9 @@ use std::path::PathBuf;
 
 pub use alerts::AlertsConfig;
 pub use error::{ConfigError, Origin, Problem};
-pub use keys::{KEYS, Key};
+pub use keys::KEYS;
 pub use load::{Loaded, PREFIX, Sources};
+pub use slot::Key;
 pub use text::{example, schema};
 pub use value::{DayStart, Literal, parse_span, show_span};
 
@@ -230,6 +232,8 @@ pub struct ArmingConfig {
     pub deadman: Span,
     /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
     pub on_hangup: String,
+    /// `leave` or `flatten`.
+    pub on_sigterm: String,
 }
 
 /// The paper account.
@@ -346,6 +350,7 @@ impl Default for Config {
                 arm_for: Span::from_secs(900),
                 deadman: engine.deadman,
                 on_hangup: "stay".to_owned(),
+                on_sigterm: "leave".to_owned(),
             },
             protect: engine.protect,
             paper: PaperConfig {
