@@ -1,8 +1,10 @@
 //! The command line: what can be asked, and which module answers. stdout is data, stderr is for the person.
 
+mod alerts;
 mod configuration;
 mod control;
 mod doctor;
+mod flatten;
 mod global;
 mod keys;
 mod kill;
@@ -18,6 +20,7 @@ mod tapes;
 mod train;
 mod unlock;
 mod watchdog;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -84,29 +87,40 @@ enum Command {
     Audit(money::AuditCommand),
     /// What the ledger says, and whether an engine runs
     Status(money::Ask),
-    /// Arm a running engine. In this build: a key of its cockpit
-    Arm(control::Asked),
-    /// Disarm a running engine. In this build: a key of its cockpit
-    Disarm(control::Asked),
-    /// Close positions of a running engine. In this build: a key of its cockpit
-    Flatten(control::Asked),
+    /// The cockpit of a running engine, from another terminal or over ssh. Leaving it leaves the engine running
+    Attach(control::Attach),
+    /// Arm a running engine for a time; asks, or takes --yes, for real money --confirm
+    Arm(control::Arm),
+    /// Disarm a running engine: nothing opens any more, exits go on
+    Disarm(control::Answered),
+    /// Close one position of a running engine, or all of ours, and prove it. Disarms; exit code 8 when it is not proven
+    Flatten(flatten::Flatten),
     /// Kill: nothing opens, opening orders are cancelled, the account is latched; with --flat positions are closed and it is
     /// proven. Asks the running engine; without one, --mode says whose account is killed from here
     Kill(kill::Kill),
-    /// Lift a kill or trip of a running engine. In this build: a key of its cockpit
-    Reset(control::Asked),
-    /// Limits of a running engine. In this build: a key of its cockpit
-    Limits(control::Asked),
-    /// End a running engine and leave its positions. In this build: a key of its cockpit
-    Stop(control::Asked),
-    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so
-    Watchdog,
+    /// Lift a kill or trip of a running engine; shows the cause and asks
+    Reset(control::Loosen),
+    /// Limits of a running engine
+    #[command(subcommand)]
+    Limits(control::Limits),
+    /// A position becomes yours: shown, never touched again
+    Release(control::About),
+    /// Take a released position back
+    Adopt(control::About),
+    /// End a running engine and leave its positions
+    Stop(control::Answered),
+    /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so; with --engine
+    /// it is a service of its own
+    Watchdog(watchdog::Watchdog),
     /// Make, show or check the configuration
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
     /// Is everything right? Configuration, data directory, ledgers, terminal, models, network, clock, and with --mode the
     /// account and its key. Exit code 1 when a check fails
     Doctor(doctor::Doctor),
+    /// The channels that call a person who does not look
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// API keys and secrets in the system's keyring
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -238,10 +252,39 @@ pub struct BacktestOptions {
 impl Cli {
     /// What this process was asked; ends it with clap's own words where that is not understood.
     pub fn from_line() -> Self {
-        let matches = Self::line().get_matches();
-        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Self::line()).exit());
+        let words: Vec<_> = std::env::args_os().collect();
+        Self::parsed(&words).unwrap_or_else(|error| error.exit())
+    }
+
+    fn parsed(words: &[std::ffi::OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::line().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::line()))?;
         cli.global.overrides = sets(&matches);
-        cli
+        match Self::given_twice(words) {
+            Some(option) => {
+                let why = format!(
+                    "--{option} is given twice: before and after the command it means the same, so give it once"
+                );
+                Err(Self::line().error(clap::error::ErrorKind::ArgumentConflict, why))
+            }
+            None => Ok(cli),
+        }
+    }
+
+    /// An option of every command that is given before the subcommand and after it again. Of these clap would take the inner
+    /// one without a word; twice in the same place it refuses itself. `--set` is a list and counts everywhere.
+    fn given_twice(words: &[std::ffi::OsString]) -> Option<String> {
+        let line = Self::line();
+        let everywhere_at: Vec<Arg> = line.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+        let apart = |arg: Arg| arg.global(false);
+        let line = everywhere_at.iter().cloned().fold(line, |line, arg| {
+            let id = arg.get_id().clone();
+            let arg = apart(arg);
+            everywhere(line.mut_arg(id, |arg| arg.global(false)), &arg)
+        });
+        let matches = line.try_get_matches_from(words).ok()?;
+        let twice = everywhere_at.iter().find(|arg| places(&matches, arg.get_id().as_str()) > 1);
+        twice.and_then(|arg| arg.get_long()).map(str::to_owned)
     }
 
     /// The command line, with `--set` at every level. Of a global list clap keeps the innermost one alone: a limit that was
@@ -286,16 +329,20 @@ impl Cli {
             Command::Export(export) => money::export(global, &export),
             Command::Audit(command) => money::audit(global, &command),
             Command::Status(ask) => money::status(global, &ask),
-            Command::Arm(asked) => control::answer(global, &asked, "arm", "A"),
-            Command::Disarm(asked) => control::answer(global, &asked, "disarm", "d"),
-            Command::Flatten(asked) => control::answer(global, &asked, "flatten", "f or F"),
+            Command::Attach(asked) => control::attach(global, &asked),
+            Command::Arm(asked) => control::arm(global, &asked),
+            Command::Disarm(asked) => control::disarm(global, &asked),
+            Command::Flatten(asked) => flatten::run(global, &asked),
             Command::Kill(asked) => kill::run(global, &asked),
-            Command::Reset(asked) => control::answer(global, &asked, "reset", "R"),
-            Command::Limits(asked) => control::answer(global, &asked, "limits", "r"),
-            Command::Stop(asked) => control::answer(global, &asked, "stop", "q"),
-            Command::Watchdog => watchdog::run(global),
+            Command::Reset(asked) => control::reset(global, &asked),
+            Command::Limits(asked) => control::limits(global, &asked),
+            Command::Release(asked) => control::release(global, &asked),
+            Command::Adopt(asked) => control::adopt(global, &asked),
+            Command::Stop(asked) => control::stop(global, &asked),
+            Command::Watchdog(asked) => watchdog::run(global, &asked),
             Command::Config(command) => configuration::run(global, &command),
             Command::Doctor(asked) => doctor::run(global, &asked),
+            Command::Alerts(command) => alerts::run(global, &command),
             Command::Keys(command) => keys::run(global, &command),
             Command::Completion { shell } => {
                 let mut script = Vec::new();
@@ -319,6 +366,12 @@ fn sets(matches: &ArgMatches) -> Vec<String> {
     here.chain(matches.subcommand().map(|(_, inner)| sets(inner)).unwrap_or_default()).collect()
 }
 
+/// At how many levels an option is given.
+fn places(matches: &ArgMatches, id: &str) -> usize {
+    let here = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+    usize::from(here) + matches.subcommand().map_or(0, |(_, inner)| places(inner, id))
+}
+
 fn span(text: &str) -> Result<Span, String> {
     let positive = parse_span(text).filter(|span| span.0 > 0);
     positive.ok_or_else(|| "write a time such as 60s, 15m, 8h or 7d".to_owned())
@@ -336,5 +389,28 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::line().debug_assert();
+    }
+
+    #[test]
+    fn an_option_of_every_command_is_given_once() {
+        let parsed = |line: &str| {
+            let words: Vec<std::ffi::OsString> = line.split(' ').map(Into::into).collect();
+            Cli::parsed(&words).map_err(|error| error.to_string())
+        };
+        for twice in [
+            "tickdeck --mode testnet status --mode paper",
+            "tickdeck --mode testnet status --mode testnet",
+            "tickdeck --config a.toml config --config b.toml show",
+            "tickdeck --config a.toml --config b.toml status",
+            "tickdeck audit --data-dir a head --data-dir b",
+            "tickdeck --color never demo --color auto",
+        ] {
+            assert!(parsed(twice).is_err(), "{twice}");
+        }
+        assert!(parsed("tickdeck --mode testnet status --mode paper").unwrap_err().contains("--mode is given twice"));
+        assert_eq!(parsed("tickdeck status --mode testnet").unwrap().global.mode, Some(Mode::Testnet));
+        assert_eq!(parsed("tickdeck --mode testnet status").unwrap().global.mode, Some(Mode::Testnet));
+        let sets = parsed("tickdeck --set a=1 config --set a=2 show --set a=3").unwrap().global.overrides;
+        assert_eq!(sets, ["a=1", "a=2", "a=3"], "a list counts everywhere, the last of a key wins");
     }
 }

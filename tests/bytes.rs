@@ -128,7 +128,7 @@ fn the_ceremony_can_be_read_at_80x24() {
     shows(&desk, &["ARM THE AUTOTRADER", "SIMULATED MARKET", "Enter arm", "Esc stay disarmed"]);
     let mut desk = Desk::new(killed());
     desk.types("<^K>");
-    shows(&desk, &["KILLED - 2 OPEN", "BTCUSDT LONG 0.012", "ETHUSDT", "Enter close every position"]);
+    shows(&desk, &["KILLED - 2 OPEN", "BTCUSDT LONG 0.012", "ETHUSDT", "Enter close 2 of 2"]);
     desk.types("<Esc>R<400>RES");
     shows(&desk, &["type RESET to go on: RES_", "killed: key"]);
     let mut desk = Desk::new(busy());

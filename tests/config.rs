@@ -152,7 +152,7 @@ fn mistakes_are_named_with_place_key_and_help() {
         ),
         ("max_daily_loss = 5\n", "did you mean `risk.max_daily_loss`?"),
         ("[riks]\nx = 1\n", "config.toml:1: `riks`: no such section; did you mean [risk]?"),
-        ("[metrics]\nlisten = \"x\"\n", "this build does not have the metrics listener"),
+        ("[metrics]\nlisten = \"x\"\n", "an address with its port such as \"127.0.0.1:9464\""),
         ("[bybit]\nregion = \"mars\"\n", "\"mars\" is not one of \"global\""),
         ("[bybit]\nbook_depth = 25\n", "25 is not one of 1, 50, 200, 1000"),
         ("[bybit]\nrest_url = \"http://api.bybit.com\"\n", "http only on loopback"),

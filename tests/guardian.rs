@@ -7,6 +7,7 @@ mod rig;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use at_sim::{client, credentials, exchange, now};
@@ -15,7 +16,7 @@ use tickdeck::engine::Engine;
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{Effects, Protection, TimeInForce};
 use tickdeck::engine::event::Event;
-use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId};
+use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::num::{Price, Qty, Side};
 use tickdeck::engine::risk::limits::RiskLimits;
 use tickdeck::engine::settings::Settings;
@@ -23,11 +24,12 @@ use tickdeck::engine::snapshot::{StateWord, View};
 use tickdeck::engine::time::Ts;
 use tickdeck::gate::Gate;
 use tickdeck::run::guardian::{self, GuardianOptions, Report};
-use tickdeck::run::pulse::Pulse;
+use tickdeck::run::pulse::{Heard, Pulse};
 use tickdeck::tui::link::{Board, CockpitEnd, EngineEnd, link};
 use tickdeck::venue::bybit::leave::{Leave, Withdrawn};
 use tickdeck::venue::bybit::rescue::{Closer, RescueOptions};
 use tickdeck::venue::bybit::rest::{Placement, Rest, RestOptions, SharedLimits, VenueClock};
+use tickdeck::venue::line::Now;
 use tickdeck::venue::sim::Sim;
 use tokio::runtime::Runtime;
 
@@ -48,6 +50,8 @@ struct Run {
     report: Report,
     engine: Engine,
     folder: tempfile::TempDir,
+    /// Nanoseconds by which the guardian's clock is moved.
+    moved: Arc<AtomicI64>,
 }
 
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -76,8 +80,11 @@ impl Run {
         engine.step(Ts(1), &Event::Tick, &mut effects);
         end.publish(engine.snapshot(View::default()));
         pulse.beat();
-        pulse.tell(&engine, 0, (0, 0));
+        pulse.tell(&engine, 0, Heard::default());
         let folder = tempfile::tempdir().unwrap();
+        let moved = Arc::new(AtomicI64::new(0));
+        let (true_time, by) = (now(), moved.clone());
+        let moving: Now = Arc::new(move || Ts(true_time().0 + by.load(Ordering::SeqCst)));
         let rest = RestOptions {
             base: sim.rest_url(),
             credentials: Some(credentials.clone()),
@@ -86,7 +93,7 @@ impl Run {
             proxy: None,
             limits: SharedLimits::default(),
             clock: Arc::new(VenueClock::default()),
-            now: now(),
+            now: moving,
         };
         let run = RunId::new(1_763_800_000_000, 3);
         let report = guardian::start(GuardianOptions {
@@ -100,7 +107,7 @@ impl Run {
         .unwrap();
         let rest = client(sim.rest_url(), credentials, 5_000, None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { sim, runtime, rest, cockpit, end, gate, board, pulse, report, engine, folder }
+        Self { sim, runtime, rest, cockpit, end, gate, board, pulse, report, engine, folder, moved }
     }
 
     fn marker(&self) -> PathBuf {
@@ -149,7 +156,8 @@ impl Run {
     /// The engine's thread is there and knows of everything.
     fn beats(&self) {
         self.pulse.beat();
-        self.pulse.tell(&self.engine, 0, (self.gate.kills(), self.gate.closes()));
+        let (kills, closes, flattens) = (self.gate.kills(), self.gate.closes(), self.end.flattens());
+        self.pulse.tell(&self.engine, 0, Heard { kills, closes, flattens });
     }
 
     fn engine_hears(&mut self, command: Command) {
@@ -229,6 +237,77 @@ fn a_close_that_the_queue_refused_is_done_here() {
     assert!(run.report.get().receipt.join(" ").contains("queue did not take it"));
 }
 
+/// `F` while the engine's thread stands still, for longer than it takes to be called silent: closed here, nothing latched.
+#[test]
+fn a_flatten_of_a_silent_engine_is_done_here() {
+    let mut run = Run::new();
+    run.holds();
+    run.rests(1);
+    let decided = run.gate.pass(run.gate.epoch(), PATIENCE, false);
+    run.cockpit.flatten(None);
+    assert!(decided.refusal().is_some(), "it disarms at once");
+    wait("flat", || (run.report.get().flattens == 1).then_some(()));
+    assert_eq!((run.open_orders(), run.truth("positions").len()), (0, 0));
+    let shown = run.cockpit.newest().unwrap().state.guardian.join("\n");
+    assert!(shown.contains("takes over: the engine is silent") && shown.contains("FLAT, proven"), "{shown}");
+    assert!(!run.marker().exists(), "a flatten is no latch");
+    assert_eq!(run.report.await_closing(Duration::ZERO), None);
+    // It comes back, finds what was asked, and has nothing left to close.
+    assert_eq!((run.end.take_flattens(), run.end.take_flattens()), (vec![None], Vec::new()));
+    run.engine_hears(Command::Flatten(None));
+    run.beats();
+}
+
+/// `f` after the engine's thread has fallen over: that position and no other, and the next one when it is asked for.
+#[test]
+fn a_flatten_of_one_after_the_engines_death_leaves_the_others() {
+    let run = Run::new();
+    run.holds();
+    run.sim.act(&json!({ "order": { "symbol": "ETHUSDT", "side": "Sell", "qty": "0.3", "positionIdx": 0 } })).unwrap();
+    run.pulse.died();
+    wait("the answer to the death", || run.report.get().death.then_some(()));
+    run.cockpit.flatten(Some(Symbol(1)));
+    wait("flat", || (run.report.get().flattens == 1).then_some(()));
+    let held = run.truth("positions");
+    assert_eq!((held.len(), &held[0]["symbol"]), (1, &json!("BTCUSDT")), "{held:?}");
+    let shown: Vec<_> = run.cockpit.newest().unwrap().positions.iter().map(|row| row.name.clone()).collect();
+    assert!(!shown.contains(&"ETHUSDT".to_owned()), "{shown:?}");
+    run.cockpit.flatten(Some(Symbol(0)));
+    wait("flat", || (run.report.get().flattens == 2).then_some(()));
+    assert_eq!(run.truth("positions").len(), 0);
+}
+
+/// The engine has taken the flatten up: its own loop closes, and only when it falls silent the guardian goes on with that.
+#[test]
+fn a_flatten_that_the_engine_heard_is_left_to_it() {
+    let mut run = Run::new();
+    run.holds();
+    run.beats();
+    run.cockpit.flatten(Some(Symbol(0)));
+    assert_eq!(run.end.take_flattens(), [Some(Symbol(0))]);
+    run.engine_hears(Command::Flatten(Some(Symbol(0))));
+    let since = Instant::now();
+    wait("some time", || {
+        run.beats();
+        (since.elapsed() > Duration::from_secs(4)).then_some(())
+    });
+    assert_eq!((run.closings(), run.truth("positions").len()), (0, 1), "it beats: its own loop closes");
+    wait("flat", || run.truth("positions").is_empty().then_some(()));
+}
+
+/// What cannot be proven is named for as long as somebody waits for it: that is exit code 8.
+#[test]
+fn a_flatten_that_is_not_proven_says_what_is_left() {
+    let run = Run::new();
+    run.holds();
+    run.sim.set_faults(&json!({ "banned": true })).unwrap();
+    run.pulse.died();
+    run.cockpit.flatten(None);
+    wait("the taking over", || run.report.get().closing.then_some(()));
+    assert!(run.report.await_closing(Duration::from_millis(50)).is_some());
+    assert_eq!((run.report.get().flattens, run.truth("positions").len()), (0, 1));
+}
+
 /// A latch that was lifted ends what was asked under it: a later silence closes nothing.
 #[test]
 fn a_close_of_a_kill_that_was_lifted_is_not_armed_any_more() {
@@ -257,6 +336,28 @@ fn a_guardian_that_cannot_read_keeps_no_closing_order_back() {
     });
     assert!(!run.gate.is_guarded());
     assert!(!run.report.get().death, "nothing was reached, so nothing was answered");
+}
+
+/// The exchange refuses this address for ten minutes, and for as long as it is asked. Nothing is asked until they are over by
+/// our clock (which jumps here, as it does after a sleep); then the kill and the closing are done without anybody asking again.
+#[test]
+fn a_guardian_goes_on_when_a_ban_is_over() {
+    let run = Run::new();
+    run.holds();
+    run.rests(1);
+    run.sim.set_faults(&json!({ "banned": true })).unwrap();
+    run.cockpit.kill();
+    run.cockpit.flatten(None);
+    wait("the refusal", || run.report.get().receipt.join(" ").contains("close from the phone").then_some(()));
+    run.sim.set_faults(&json!({ "banned": false })).unwrap();
+    let asked = run.truth("requests").len();
+    let since = Instant::now();
+    wait("two seconds", || (since.elapsed() > Duration::from_secs(2)).then_some(()));
+    assert_eq!(run.truth("requests").len(), asked, "it does not knock while it is refused");
+    run.moved.store(601 * 1_000_000_000, Ordering::SeqCst);
+    wait("the cancels", || (run.open_orders() == 0).then_some(()));
+    wait("flat", || (run.report.get().flattens == 1).then_some(()));
+    assert_eq!(run.truth("positions").len(), 0);
 }
 
 /// The run ends right after the kill, before anybody saw to its latch.
@@ -317,9 +418,8 @@ fn nothing_that_is_broken_keeps_a_kill_from_its_cancels() {
 #[test]
 fn a_disk_that_hangs_delays_the_latch_and_not_the_cancels() {
     let run = Run::new();
-    // A pipe that nobody reads where the marker is made: opening it to write never returns.
-    let pipe = run.folder.path().join("latched.new");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    // A pipe that nobody writes where the marker is: opening it never returns.
+    let made = std::process::Command::new("mkfifo").arg(run.marker()).status().unwrap();
     assert!(made.success());
     run.rests(1);
     run.cockpit.kill();
@@ -329,7 +429,7 @@ fn a_disk_that_hangs_delays_the_latch_and_not_the_cancels() {
     run.cockpit.kill();
     wait("the cancels of another kill", || (run.open_orders() == 0).then_some(()));
     wait("the picture", || run.cockpit.newest().filter(|s| s.state.word == StateWord::Killed));
-    assert!(!run.marker().exists());
+    assert!(!std::fs::metadata(run.marker()).unwrap().is_file(), "no marker was made");
 }
 
 /// Complaint 54: the gate is closed when the cancels leave, and complaint 57: only what is ours is cancelled.

@@ -25,7 +25,7 @@ fn without_an_engine_the_account_is_killed_from_here_and_stays_killed() {
     let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill", "--flat"]);
     assert!(code == Some(0) && text.contains("position of others: BTCUSDT long 0.02"), "{code:?} {text}");
     let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill", "--flat", "--whole-account"]);
-    assert!(code == Some(0) && text.contains("FLAT, proven"), "{code:?} {text}");
+    assert!(code == Some(0) && text.matches("FLAT, proven").count() == 1, "every line once: {code:?} {text}");
     assert_eq!(truth(&sim, "positions").len(), 0);
     let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
     engine.says("KILLED");
@@ -50,24 +50,14 @@ fn the_live_account_is_killed_without_its_ceremony() {
 #[test]
 fn a_kill_whose_latch_cannot_be_written_says_so() {
     let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
-    // A pipe that nobody reads where the marker is made: opening it to write never returns.
+    // A pipe that nobody writes where the marker is: opening it never returns.
     std::fs::create_dir(folder.path().join("data")).unwrap();
-    let pipe = folder.path().join("data/latched.new");
+    let pipe = folder.path().join("data/latched.testnet");
     assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
     rests(&sim, 1);
     let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "kill", "--format", "json"]);
     assert_eq!((code, open_orders(&sim)), (Some(5), 0), "{text}");
     assert!(text.contains("\"latched\":false") && text.contains("NOT LATCHED"), "{text}");
-}
-
-#[test]
-fn verbs_that_the_socket_does_not_know_name_the_engine_and_the_kill() {
-    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
-    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
-    engine.says("balance 10000.00");
-    let (code, text) = done(&sim, folder.path(), &["flatten"]);
-    let named = format!("bybit/testnet (process {})", engine.pid());
-    assert!(code == Some(1) && text.contains(&named) && text.contains("`tickdeck --mode testnet kill`"), "{text}");
 }
 
 #[test]
@@ -124,4 +114,51 @@ fn a_stopped_engine_is_served_from_here_and_comes_back_fenced_and_killed() {
     engine.signal(Signal::CONT);
     engine.says("stood still");
     engine.says("KILLED");
+}
+
+fn flatten(sim: &tickdeck::venue::sim::Sim, folder: &std::path::Path, words: &[&str]) -> (Option<i32>, Value, String) {
+    let words: Vec<&str> = ["flatten", "--format", "json"].iter().chain(words).copied().collect();
+    let (code, text) = done(sim, folder, &words);
+    (code, text.lines().next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default(), text)
+}
+
+#[test]
+fn a_running_engine_flattens_and_proves_it() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let (code, _, text) = flatten(&sim, folder.path(), &["--yes"]);
+    assert_eq!(code, Some(3), "nothing runs: {text}");
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("SAFE  equity");
+    assert_eq!(flatten(&sim, folder.path(), &[]).0, Some(2), "without --yes nothing is closed");
+    let (code, _, text) = flatten(&sim, folder.path(), &["DOGEUSDT", "--yes"]);
+    assert!(code == Some(6) && text.contains("no instrument DOGEUSDT"), "{code:?} {text}");
+    let (code, state, text) = flatten(&sim, folder.path(), &["--yes"]);
+    assert_eq!((code, &state["flattened"], &state["latched"]), (Some(0), &json!(true), &json!(false)), "{text}");
+    engine.says("FLAT (proven");
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(0));
+}
+
+/// The engine's thread stands still for good: the guardian closes what is ours, leaves what was there before, and says 8 when
+/// it cannot prove it.
+#[test]
+fn a_flatten_of_an_engine_that_stands_still_is_done_by_its_guardian() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let theirs = json!({ "symbol": "ETHUSDT", "side": "Buy", "qty": "0.3", "positionIdx": 0 });
+    sim.act(&json!({ "order": theirs })).unwrap();
+    let mut command = tickdeck(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    let mut engine = Engine::of(command.env("TICKDECK_PROVOKE", "engine-stuck").stderr(std::process::Stdio::null()));
+    let stuck = || done(&sim, folder.path(), &["--mode", "testnet", "flatten", "--yes", "--within", "3s"]);
+    // It stands still as soon as it has seen and said that the position is not its own.
+    engine.says("ETHUSDT");
+    holds(&sim);
+    sim.set_faults(&json!({ "fail_before": 1_000_000, "path": "/v5/position/list" })).unwrap();
+    let (code, text) = stuck();
+    assert!(code == Some(8) && text.contains("NOT PROVEN"), "{code:?} {text}");
+    sim.set_faults(&json!({ "fail_before": 0 })).unwrap();
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "flatten", "BTCUSDT", "--yes"]);
+    assert!(code == Some(0) && text.contains("takes over: the engine is silent"), "{code:?} {text}");
+    let held = truth(&sim, "positions");
+    assert_eq!((held.len(), &held[0]["symbol"]), (1, &json!("ETHUSDT")), "{held:?} {text}");
+    assert!(!folder.path().join("data/latched.testnet").exists(), "a flatten is no latch");
 }

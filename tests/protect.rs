@@ -44,7 +44,7 @@ fn protected(rig: &mut Rig) -> Protected {
 
 /// The person takes the stop away on the phone.
 fn take_away(rig: &mut Rig) {
-    rig.venue.cancel_protective(rig.now, BTC, "stop");
+    rig.venue.cancel_by_id(rig.now, BTC, "stop");
     rig.run(500);
     assert_eq!(protected(rig), Protected::None);
 }
@@ -206,7 +206,7 @@ fn a_released_position_is_never_touched() {
 }
 
 fn take_away_of_theirs(rig: &mut Rig) {
-    rig.venue.cancel_protective(rig.now, BTC, "stop");
+    rig.venue.cancel_by_id(rig.now, BTC, "stop");
     rig.run(500);
 }
 
@@ -286,4 +286,31 @@ fn who_leaves_does_not_wait_for_unprotected_max_ms() {
     rig.run(1_600);
     assert_eq!(rig.protects.len(), 1, "at the next boundary: {}", rig.told());
     assert_eq!(rig.engine.unprotected(), 0);
+}
+
+/// The alarm is about what is so now: it ends with the position, with its stop, and where the stop is the person's affair.
+#[test]
+fn the_alarm_of_a_bare_position_ends_with_what_it_is_about() {
+    let pending = |rig: &mut Rig| rig.snapshot().pending_notice.map(|notice| notice.text).unwrap_or_default();
+    let bare = || {
+        let mut rig = long_btc();
+        rig.refuses_protection = true;
+        take_away(&mut rig);
+        rig.run(6_000);
+        assert!(pending(&mut rig).contains("NO STOP"), "{}", rig.told());
+        rig
+    };
+    let mut closed = bare();
+    closed.command(Command::Flatten(None));
+    closed.run(6_000);
+    assert_eq!((closed.position(BTC), pending(&mut closed).contains("NO STOP")), (0, false));
+    let mut released = bare();
+    released.command(Command::Release(BTC));
+    released.run(1_000);
+    assert!(!pending(&mut released).contains("NO STOP"), "{}", pending(&mut released));
+    let mut covered = bare();
+    covered.refuses_protection = false;
+    covered.run(5_000);
+    assert!(matches!(protected(&mut covered), Protected::Stop(_)), "{}", covered.told());
+    assert!(!pending(&mut covered).contains("NO STOP"), "{}", pending(&mut covered));
 }

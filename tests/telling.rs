@@ -97,3 +97,46 @@ fn a_reduction_names_its_instrument_and_leaves_arming_in_sight() {
     rig.command(Command::SetLimit { key: LimitKey::MaxPositionNotional, value: 500 * UNIT });
     assert_eq!(pending(&mut rig), None, "its cause ended");
 }
+
+#[test]
+fn a_kill_is_no_longer_told_once_flat_is_proven() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.want(BTC, Side::Buy);
+    rig.run(3_000);
+    rig.want_nothing();
+    rig.command(Command::Kill);
+    assert!(pending(&mut rig).unwrap().contains("KILLED (by hand) with 1 open"));
+    rig.command(Command::KillClose);
+    rig.run(5_000);
+    let state = rig.snapshot().state;
+    assert!(state.flat_proven.is_some() && state.word == StateWord::Killed, "{}", rig.told());
+    assert_eq!(pending(&mut rig), None, "what it said is over; the banner still says KILLED");
+}
+
+#[test]
+fn a_flatten_that_a_kill_ends_is_no_longer_told() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.want(BTC, Side::Buy);
+    rig.run(3_000);
+    rig.want_nothing();
+    rig.command(Command::Flatten(None));
+    rig.command(Command::Kill);
+    let id = rig.snapshot().pending_notice.unwrap().id;
+    rig.command(Command::Acknowledge(id));
+    assert_eq!(pending(&mut rig), None, "no close loop runs");
+}
+
+/// The remark on the account's settings, told at each start, stands behind what happens, and is still there afterwards.
+#[test]
+fn a_remark_hides_nothing_and_is_seen_in_its_turn() {
+    let mut rig = Rig::new(eager(), RiskLimits::default());
+    rig.event(Event::Link(Link::MarketDown("the socket closed".into())));
+    rig.event(Event::Told("the exchange moves prices outside its band to the edge".into()));
+    let snapshot = rig.snapshot();
+    let shown = snapshot.pending_notice.unwrap();
+    assert!(shown.text.contains("market stream down"), "{}", shown.text);
+    assert_eq!(snapshot.more_pending, 1);
+    rig.command(Command::Acknowledge(shown.id));
+    assert!(pending(&mut rig).unwrap().contains("outside its band"));
+    assert_eq!(rig.snapshot().more_pending, 0);
+}

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         trial("start_resize_kill_and_quit_give_the_terminal_back", start_resize_kill_quit),
         trial("a_panic_of_the_cockpit_gives_the_terminal_back_and_leaves_a_report", panic_of_the_cockpit),
         trial("a_panic_elsewhere_leaves_the_screen_and_the_kill_key_alone", panic_elsewhere),
+        trial("a_job_that_was_stopped_from_outside_takes_the_terminal_again", stopped_from_outside),
         trial("a_terminal_that_hangs_up_ends_the_cockpit_not_the_process", hang_up),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -142,4 +143,39 @@ fn hang_up(tmux: &Tmux) -> Result<(), String> {
     tmux.tmux(&["kill-server"])?;
     let exit = tmux.file("exit.txt")?;
     if exit.starts_with("Ok(TerminalGone)") || exit.starts_with("Err(Terminal(") { Ok(()) } else { Err(exit) }
+}
+
+/// Stopped by somebody else, continued in the background, where it must neither read nor draw, and brought to the front.
+fn stopped_from_outside(tmux: &Tmux) -> Result<(), String> {
+    play_in(tmux, "cockpit")?;
+    tmux.shows(&["SIMULATED MARKET", "BTCUSDT"])?;
+    let shell = tmux.tmux(&["display-message", "-p", "#{pane_pid}"])?;
+    let shell = shell.trim();
+    let children =
+        std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).map_err(|e| e.to_string())?;
+    let pid = children.split_whitespace().next().ok_or("the shell has no child")?;
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, pid]).status().map_err(|e| e.to_string())?;
+        if sent.success() { Ok(()) } else { Err(format!("kill {name} {pid}")) }
+    };
+    signal("-STOP")?;
+    tmux.until("the shell did not get the terminal", |text| text.lines().any(|line| line.trim() == "$"))?;
+    // The terminal is still raw: a line ends with a line feed.
+    tmux.keys(&["stty sane; clear; bg; echo in front", "C-j"])?;
+    tmux.until("nothing came", |text| text.lines().any(|line| line.trim() == "in front"))?;
+    // What the shell reads is not read by the job behind it.
+    tmux.line("echo one two three")?;
+    let screen = tmux.until("the shell does not read", |text| text.lines().any(|line| line == "one two three"))?;
+    if screen.contains("BTCUSDT") {
+        return Err(format!("it drew from the background:\n{screen}"));
+    }
+    tmux.line("clear; fg")?;
+    tmux.shows(&["SIMULATED MARKET", "BTCUSDT"])?;
+    tmux.keys(&["?"])?;
+    tmux.shows(&["type to search"])?;
+    tmux.keys(&["Escape"])?;
+    tmux.is_gone("type to search")?;
+    tmux.keys(&["q"])?;
+    tmux.shows(&["exit Ok(Ended)"])?;
+    tmux.is_given_back()
 }

@@ -6,10 +6,12 @@
 mod at_sim;
 mod processes;
 
+use std::fs::File;
 use std::path::Path;
+use std::process::Stdio;
 
 use at_sim::exchange;
-use processes::{Engine, KEY, SECRET, holds, open_orders, rests, signal, truth, wait};
+use processes::{Engine, KEY, SECRET, holds, open_orders, rests, signal, tickdeck, truth, wait};
 use rustix::process::Signal;
 use tickdeck::venue::sim::Sim;
 
@@ -101,7 +103,7 @@ fn a_watchdog_that_is_stopped_is_missed_and_nothing_opens() {
     signal(watchdog, Signal::STOP);
     engine.says("the watchdog has not answered");
     signal(watchdog, Signal::CONT);
-    engine.says("no longer REDUCING");
+    engine.says("no longer REDUCING: WATCHDOG_SILENT");
     assert!(!log(folder.path()).contains("fenced"), "it was away itself: {}", log(folder.path()));
 }
 
@@ -112,5 +114,104 @@ fn an_orderly_end_leaves_nothing_latched() {
     engine.signal(Signal::TERM);
     assert_eq!(engine.ends(), Some(0));
     logs(folder.path(), "the run ended in order and leaves nothing open");
+    assert!(!folder.path().join("data/latched.testnet").exists());
+}
+
+const SERVED: [&str; 7] =
+    ["--mode", "testnet", "--set", "watchdog.enabled=service", "--set", "watchdog.deadline_ms=2000", "run"];
+const SERVICE: [&str; 6] = ["--mode", "testnet", "--set", "watchdog.deadline_ms=2000", "watchdog", "--engine"];
+
+/// The watchdog as systemd would run it.
+fn service(sim: &Sim, folder: &Path, words: &[&str]) -> Engine {
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    let log = File::options().create(true).append(true).open(folder.join("data/watchdog.log")).unwrap();
+    Engine::of(tickdeck(sim, folder, words).stdin(Stdio::null()).stderr(log))
+}
+
+fn served(sim: &Sim, folder: &Path) -> Engine {
+    let mut engine = Engine::start(sim, folder, &SERVED);
+    engine.says("balance 10000.00");
+    engine.says("equity 10000");
+    engine
+}
+
+/// One service and three engines: it waits, is waited for, outlives a goodbye, and acts on a death.
+#[test]
+fn a_service_outlives_its_engines_and_acts_for_the_one_that_dies() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = Engine::start(&sim, folder.path(), &SERVED);
+    engine.says("no watchdog has come");
+    let service = service(&sim, folder.path(), &SERVICE);
+    engine.says("no longer REDUCING: WATCHDOG_SILENT");
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(0));
+    logs(folder.path(), "the run ended in order and leaves nothing open");
+    logs(folder.path(), "no engine runs, waiting");
+    assert!(!folder.path().join("data/latched.testnet").exists());
+    let mut engine = served(&sim, folder.path());
+    wait("the second run", || (log(folder.path()).matches("watching run").count() == 2).then_some(()));
+    engine.signal(Signal::STOP);
+    rests(&sim, 1);
+    holds(&sim);
+    engine.signal(Signal::KILL);
+    wait("the cancel", || (open_orders(&sim) == 0).then_some(()));
+    logs(folder.path(), "the engine's process has ended");
+    logs(folder.path(), "the account is fenced, no order is left that could open");
+    engine.ends();
+    assert_eq!(truth(&sim, "positions").len(), 1, "kept");
+    // The third finds the latch, and is watched again.
+    let mut engine = Engine::start(&sim, folder.path(), &SERVED);
+    engine.says("fenced by the watchdog");
+    wait("the third run", || (log(folder.path()).matches("watching run").count() == 3).then_some(()));
+    engine.says("no longer REDUCING: WATCHDOG_SILENT");
+    drop(service);
+    engine.says("the watchdog has not answered");
+}
+
+#[test]
+fn a_service_acts_for_an_engine_that_died_while_nobody_watched() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = served(&sim, folder.path());
+    rests(&sim, 1);
+    engine.signal(Signal::KILL);
+    engine.ends();
+    let _service = service(&sim, folder.path(), &SERVICE);
+    wait("the cancel", || (open_orders(&sim) == 0).then_some(()));
+    logs(folder.path(), "ended without a goodbye while nobody watched");
+    logs(folder.path(), "the account is fenced, no order is left that could open");
+    logs(folder.path(), "no engine runs, waiting");
+    let mut again = Engine::start(&sim, folder.path(), &SERVED);
+    again.says("fenced by the watchdog");
+}
+
+#[test]
+fn a_service_fences_an_engine_that_is_stopped_and_is_missed_when_it_is_stopped_itself() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let socket = folder.path().join("data/engine-testnet.sock");
+    let named: Vec<&str> = SERVICE.iter().copied().chain([socket.to_str().unwrap()]).collect();
+    let service = service(&sim, folder.path(), &named);
+    let mut engine = served(&sim, folder.path());
+    logs(folder.path(), "watching run");
+    service.signal(Signal::STOP);
+    engine.says("the watchdog has not answered");
+    service.signal(Signal::CONT);
+    engine.says("no longer REDUCING: WATCHDOG_SILENT");
+    assert!(!log(folder.path()).contains("fenced"), "it was away itself: {}", log(folder.path()));
+    engine.signal(Signal::STOP);
+    rests(&sim, 1);
+    wait("the cancel", || (open_orders(&sim) == 0).then_some(()));
+    logs(folder.path(), "the engine has been silent");
+    logs(folder.path(), "positions are kept");
+    engine.signal(Signal::CONT);
+    engine.says("fenced by the watchdog");
+    logs(folder.path(), "the engine is back");
+}
+
+#[test]
+fn an_engine_with_a_watchdog_of_its_own_takes_none_from_outside() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let _engine = guarded(&sim, folder.path(), &[]);
+    let _service = service(&sim, folder.path(), &SERVICE);
+    logs(folder.path(), "takes no watchdog from outside");
     assert!(!folder.path().join("data/latched.testnet").exists());
 }

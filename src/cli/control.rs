@@ -1,54 +1,304 @@
-//! Verbs for a running engine that its control socket does not know yet: the answer says what to do instead, and never
-//! looks like success.
+//! Verbs for a running engine, through its control socket: one-shot control for scripts and for a second terminal. What
+//! loosens asks first, or is told yes on the line; what tightens is done at once.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::global::Global;
-use crate::engine::ids::{Account, Market, Pair};
-use crate::ledger::holder;
+use super::output::{note, print};
+use super::runs::{Place, needs_terminal};
+use crate::engine::ids::{Account, Pair};
+use crate::engine::risk::limits::{LimitKey, show};
+use crate::engine::snapshot::{Health, Snapshot};
+use crate::engine::time::Span;
+use crate::ledger::{Cell, Format, Sheet, holder};
+use crate::run::attach::{self, AttachError, Attachment};
+use crate::run::control::{Ask, ControlError, Verb, say_to, socket_path};
 use crate::run::exit::{Exit, Failure};
+use crate::run::files::Files;
+use crate::tui::UiExit;
 
-/// Arguments of a verb, taken so that a script's line is understood before it is refused.
+/// A running engine answers a line within this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(6);
+/// An engine that is told to stop first sets stops where there are none, which takes up to half a minute.
+const STOP_WITHIN: Duration = Duration::from_secs(45);
+/// Between two looks whether it has stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How an answer is printed.
 #[derive(clap::Args, Debug)]
-pub(super) struct Asked {
-    /// Arguments of the verb
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    _words: Vec<String>,
+pub(super) struct Answered {
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
-/// Says that nothing was done, and how to do it.
-pub(super) fn answer(global: &Global, _asked: &Asked, verb: &str, key: &str) -> Result<(), Failure> {
-    let files = global.files()?;
-    let engines = Pair::KEPT.into_iter().filter_map(|pair| Some((pair, holder(&files.ledger(pair))?)));
-    let running: Vec<String> = engines.map(|(pair, pid)| way(pair, &pid, verb, key)).collect();
-    if running.is_empty() {
-        return Err(Failure::new(
-            Exit::NotRunning,
-            format!(
-                "{verb}: nothing was done, no engine is running in {}. Start `tickdeck demo` and use the key {key} there; \
-                 `tickdeck status` shows what the ledger says",
-                files.data_dir().display()
-            ),
-        ));
+/// `arm`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Arm {
+    /// How long: 15m, 8h. The default is the configuration's of the running engine
+    #[arg(long = "for", value_name = "TIME", value_parser = super::span)]
+    lasts: Option<Span>,
+    /// Yes, arm; what the checklist warns of is accepted
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    answered: Answered,
+}
+
+/// A verb that loosens.
+#[derive(clap::Args, Debug)]
+pub(super) struct Loosen {
+    /// Yes, do it
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    answered: Answered,
+}
+
+/// A verb about one position.
+#[derive(clap::Args, Debug)]
+pub(super) struct About {
+    /// Instrument, such as BTCUSDT
+    symbol: String,
+    /// Yes, do it
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    answered: Answered,
+}
+
+/// `limits`.
+#[derive(clap::Subcommand, Debug)]
+pub(super) enum Limits {
+    /// Every limit and what is used of it
+    Get {
+        #[command(flatten)]
+        answered: Answered,
+    },
+    /// Change one. Lowering is done at once; raising asks
+    Set {
+        /// Such as max_daily_loss
+        limit: String,
+        /// In the limit's own unit
+        value: String,
+        /// Yes, raise it
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        answered: Answered,
+    },
+}
+
+/// `attach`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Attach {
+    /// Look and nothing else: no key does anything to the engine
+    #[arg(long)]
+    read_only: bool,
+}
+
+/// A running engine.
+pub(super) struct Engine {
+    pair: Pair,
+    files: Files,
+    confirm: Option<String>,
+}
+
+impl Engine {
+    /// The only one, or the one of `--mode`.
+    pub(super) fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
+        let files = global.files()?;
+        let running = running(global, &files);
+        let [pair] = running[..] else {
+            return Err(match running.len() {
+                0 => Failure::new(
+                    Exit::NotRunning,
+                    format!("{verb}: nothing was done, no engine is running in {}", files.data_dir().display()),
+                ),
+                _ => {
+                    let names: Vec<String> = running.iter().map(|pair| pair.stamp()).collect();
+                    let why = format!("{verb}: several engines are running ({}): --mode says which", names.join(", "));
+                    Failure::new(Exit::Usage, why)
+                }
+            });
+        };
+        Ok(Self { pair, files, confirm: global.confirm.clone() })
     }
-    Err(Failure::error(format!(
-        "{verb}: nothing was done. The control socket of an engine does not know this verb. {}",
-        running.join("; ")
-    )))
+
+    /// Its control socket.
+    pub(super) fn socket(&self) -> PathBuf {
+        socket_path(self.files.data_dir(), self.pair)
+    }
+
+    fn look(&self) -> Result<Snapshot, Failure> {
+        attach::look(&self.socket()).map_err(unheard)
+    }
+
+    /// Asks; what the engine said. Its refusal is a failure.
+    fn ask(&self, verb: Verb, symbol: Option<String>) -> Result<String, Failure> {
+        let ask = Ask { symbol, confirm: self.confirm.clone(), ..Ask::plain(verb) };
+        let (said, _) = say_to(&self.socket(), &ask, ANSWER_WITHIN).map_err(unheard)?;
+        match said.strip_prefix("refused: ") {
+            Some(why) => Err(Failure::new(Exit::Refused, format!("refused: {why}"))),
+            None => Ok(said),
+        }
+    }
+
+    /// Before something loosens: real money takes the typed tail, everything else `--yes` or a yes.
+    fn agree(&self, yes: bool, what: &str) -> Result<(), Failure> {
+        if self.pair.account() == Account::Live {
+            let missing = "real money: --confirm \"LIVE TAIL\" goes with it, the tail being the last four characters of the \
+                           account's key";
+            return self.confirm.as_ref().map(|_| ()).ok_or_else(|| Failure::new(Exit::Usage, missing));
+        }
+        if yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::new(Exit::Usage, format!("{what}: nothing was done, --yes says that it is meant")));
+        }
+        note(&format!("{what}. Type yes to go on:"));
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map_err(Failure::error)?;
+        if line.trim() == "yes" { Ok(()) } else { Err(Failure::new(Exit::Usage, "nothing was done")) }
+    }
 }
 
-/// The running engine, and what can be done there instead.
-fn way(pair: Pair, pid: &str, verb: &str, key: &str) -> String {
-    let account = pair.account().word();
-    let kill = match (pair.market(), pair.account()) {
-        (Market::Bybit, Account::DemoAccount | Account::Testnet | Account::Live) => {
-            format!("`tickdeck --mode {account} kill`")
+/// Accounts with an engine here.
+fn running(global: &Global, files: &Files) -> Vec<Pair> {
+    let wanted = |pair: &Pair| global.mode.is_none() || *pair == Pair::bybit(global.account());
+    Pair::KEPT.into_iter().filter(|pair| wanted(pair) && holder(&files.ledger(*pair)).is_some()).collect()
+}
+
+fn unheard(error: ControlError) -> Failure {
+    match error {
+        ControlError::Unreachable { .. } => {
+            Failure::new(Exit::Timeout, format!("{error}; `tickdeck kill` works all the same"))
         }
-        _ => "`tickdeck kill`".to_owned(),
+        other => Failure::error(other),
+    }
+}
+
+/// What was said, as text or as one row.
+fn tell(answered: &Answered, verb: &str, said: &str) -> Result<(), Failure> {
+    if answered.format == Format::Table {
+        return print(&format!("{said}\n"));
+    }
+    let mut sheet = Sheet::new(["verb", "said"]);
+    sheet.push(vec![Cell::text(verb), Cell::text(said)]);
+    print(&sheet.render(answered.format))
+}
+
+pub(super) fn arm(global: &Global, arm: &Arm) -> Result<(), Failure> {
+    let engine = Engine::find(global, "arm")?;
+    let picture = engine.look()?;
+    let lasts = arm.lasts.unwrap_or(picture.state.arm_for);
+    for check in picture.state.preflight.iter().filter(|check| check.health != Health::Ok) {
+        note(&format!("{:<4} {}: {}", format!("{:?}", check.health).to_lowercase(), check.name, check.detail));
+    }
+    let what = format!("arm {} for {lasts}: it opens positions by itself until then", engine.pair.stamp());
+    engine.agree(arm.yes, &what)?;
+    let seconds = u32::try_from(lasts.0 / 1_000_000_000).map_err(|_| Failure::new(Exit::Usage, "too long"))?;
+    let said = engine.ask(Verb::Arm { seconds }, None)?;
+    // The checks that follow are the ledger's.
+    tell(&arm.answered, "arm", said.split_once("; ").map_or(said.as_str(), |(armed, _)| armed))
+}
+
+pub(super) fn disarm(global: &Global, answered: &Answered) -> Result<(), Failure> {
+    tell(answered, "disarm", &Engine::find(global, "disarm")?.ask(Verb::Disarm, None)?)
+}
+
+pub(super) fn reset(global: &Global, loosen: &Loosen) -> Result<(), Failure> {
+    let engine = Engine::find(global, "reset")?;
+    let latch = engine.look()?.state.latch;
+    let Some(latch) = latch else { return Err(Failure::new(Exit::Refused, "refused: nothing is latched")) };
+    engine.agree(loosen.yes, &format!("lift \"{}\", which holds since {}", latch.cause, latch.at))?;
+    tell(&loosen.answered, "reset", &engine.ask(Verb::Reset, None)?)
+}
+
+pub(super) fn release(global: &Global, about: &About) -> Result<(), Failure> {
+    let engine = Engine::find(global, "release")?;
+    engine
+        .agree(about.yes, &format!("{}: yours from now on, no exit of tickdeck's closes it any more", about.symbol))?;
+    tell(&about.answered, "release", &engine.ask(Verb::Release, Some(about.symbol.clone()))?)
+}
+
+pub(super) fn adopt(global: &Global, about: &About) -> Result<(), Failure> {
+    let engine = Engine::find(global, "adopt")?;
+    engine.agree(about.yes, &format!("{}: tickdeck's from now on, its exits may close it at once", about.symbol))?;
+    tell(&about.answered, "adopt", &engine.ask(Verb::Adopt, Some(about.symbol.clone()))?)
+}
+
+pub(super) fn limits(global: &Global, limits: &Limits) -> Result<(), Failure> {
+    let engine = Engine::find(global, "limits")?;
+    match limits {
+        Limits::Get { answered } => print(&limit_sheet(&engine.look()?).render(answered.format)),
+        Limits::Set { limit, value, yes, answered } => {
+            let row = engine.look()?.limits.into_iter().find(|row| row.key.name() == limit);
+            let row = row.ok_or_else(|| Failure::new(Exit::Usage, unknown(limit)))?;
+            let wanted = crate::engine::num::Price::parse(value)
+                .map_err(|_| Failure::new(Exit::Usage, format!("{value} is not a decimal number, 0 or more")))?;
+            if !row.key.is_tighter(row.value, wanted.raw()) {
+                engine.agree(*yes, &format!("loosen {limit} from {} to {value}", show(row.value)))?;
+            }
+            let verb = Verb::SetLimit { limit: limit.clone(), value: value.clone() };
+            tell(answered, "limits set", &engine.ask(verb, None)?)
+        }
+    }
+}
+
+fn unknown(limit: &str) -> String {
+    let names: Vec<&str> = LimitKey::all().map(LimitKey::name).collect();
+    format!("there is no limit {limit}; there are {}", names.join(", "))
+}
+
+fn limit_sheet(picture: &Snapshot) -> Sheet {
+    let mut sheet = Sheet::new(["limit", "value", "unit", "used"]);
+    for row in &picture.limits {
+        sheet.push(vec![
+            Cell::text(row.key.name()),
+            Cell::decimal(show(row.value)),
+            Cell::text(row.key.unit().suffix().trim()),
+            row.used.map_or(Cell::Nothing, |used| Cell::decimal(format!("{used:.2}"))),
+        ]);
+    }
+    sheet
+}
+
+/// Ends the engine and waits until it has gone.
+pub(super) fn stop(global: &Global, answered: &Answered) -> Result<(), Failure> {
+    let engine = Engine::find(global, "stop")?;
+    engine.ask(Verb::Stop, None)?;
+    let (ledger, began) = (engine.files.ledger(engine.pair), Instant::now());
+    while holder(&ledger).is_some() {
+        if began.elapsed() > STOP_WITHIN {
+            return Err(Failure::new(Exit::Timeout, "the engine was told to stop and is still there"));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    tell(answered, "stop", "stopped; positions were left as they are")
+}
+
+/// The cockpit of a running engine.
+pub(super) fn attach(global: &Global, asked: &Attach) -> Result<(), Failure> {
+    let engine = Engine::find(global, "attach")?;
+    needs_terminal("tickdeck status")?;
+    let place = Place::load(global)?;
+    let (files, wanted) = (engine.files, global.clone());
+    let socket = move || match running(&wanted, &files)[..] {
+        [pair] => Some(socket_path(files.data_dir(), pair)),
+        _ => None,
     };
-    let instead = match verb {
-        "stop" => format!(", or `kill -TERM {pid}`, which is the stop policy"),
-        "disarm" | "flatten" => format!(", or {kill} (--flat closes positions too)"),
-        _ => String::new(),
-    };
-    let on = pair.stamp();
-    format!("An engine is running on {on} (process {pid}): use the key {key} in its cockpit{instead}")
+    let attachment = Attachment { socket: Box::new(socket), read_only: asked.read_only };
+    match attach::attach(attachment, place.ui(global)) {
+        Ok(UiExit::Detached) => {
+            note("detached; the engine goes on. `tickdeck attach` comes back, `tickdeck stop` ends it");
+            Ok(())
+        }
+        Ok(UiExit::Ended | UiExit::EngineGone | UiExit::TerminalGone) => Ok(()),
+        Err(AttachError::Control(error)) => Err(unheard(error)),
+        Err(other) => Err(Failure::error(other)),
+    }
 }

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::LineFormat;
@@ -16,13 +15,13 @@ use crate::engine::ids::{Account, Market, Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::time::Span;
 use crate::keys;
-use crate::ledger::{Reader, holder, mark_latched};
+use crate::ledger::{Latching, Reader, holder};
 use crate::run::clock::{Clock, entropy, wall};
-use crate::run::control::{ControlError, State, Verb, ask, socket_path};
+use crate::run::control::{Ask, ControlError, State, Verb, ask, socket_path};
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::run::live::{RescueAccess, rescue_options};
-use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, Whose};
+use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, Said, Whose};
 
 /// A running engine answers a line within this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
@@ -99,7 +98,7 @@ enum Unheard {
 fn by_engine(files: &Files, pair: Pair, kill: &Kill) -> Result<(), Unheard> {
     let socket = socket_path(files.data_dir(), pair);
     let asks = |verb| {
-        ask(&socket, verb, ANSWER_WITHIN).map_err(|error| match error {
+        ask(&socket, &Ask::plain(verb), ANSWER_WITHIN).map_err(|error| match error {
             ControlError::Unreachable { .. } => Unheard::Silent(error.to_string()),
             other => Unheard::Failure(Failure::error(other)),
         })
@@ -187,9 +186,11 @@ fn quit(pid: &str) -> Result<(), Failure> {
 /// The rescue from this process: no engine needed. The latch comes first and whatever happens: it takes no configuration, no
 /// key and no network.
 fn from_here(global: &Global, files: &Files, kill: &Kill) -> Result<(), Failure> {
-    let latching = Latching::start(files, Pair::bybit(global.account()));
+    let pair = Pair::bybit(global.account());
+    let latch = Latch { cause: LatchCause::Killed("tickdeck kill".into()), at: wall() };
+    let latching = Latching::start(files.ledger(pair), pair, latch);
     let rescued = rescue(global, kill);
-    let latched = latching.ends();
+    let latched = latching.ends(LATCH_TAKES);
     if let Err(why) = &latched {
         note(&format!("the latch is not on the disk: {why}"));
     }
@@ -202,14 +203,16 @@ fn from_here(global: &Global, files: &Files, kill: &Kill) -> Result<(), Failure>
         latched: latched.is_ok(),
         no_openings: ending.no_openings,
         flat: ending.flat.is_some(),
+        flattened: false,
         receipt: Vec::new(),
         guardian: receipt.lines().to_vec(),
         left_alone: ending.others,
     };
     match kill.format {
         LineFormat::Json => show(kill, &state)?,
+        // The steps were printed as they came.
         LineFormat::Text => {
-            for line in state.guardian.iter().chain(&state.left_alone).chain(&ending.left) {
+            for line in state.left_alone.iter().chain(&ending.left) {
                 print(&format!("{line}\n"))?;
             }
         }
@@ -227,7 +230,7 @@ fn rescue(global: &Global, kill: &Kill) -> Result<(Ending, Receipt), Failure> {
     let proxy = place.loaded.config.bybit.proxy();
     let options = rescue_options(&access, run, proxy, clock.clone(), Closer::Guardian);
     let rescue = Rescue::new(options).map_err(Failure::error)?;
-    let mut receipt = Receipt::new(clock, Box::new(|lines| lines.last().into_iter().for_each(|line| note(line))));
+    let mut receipt = Receipt::new(clock, steps(kill.format));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::error)?;
     let ending = runtime.block_on(async {
         // An unknown clock offset shows as a refusal, which measures it.
@@ -238,27 +241,23 @@ fn rescue(global: &Global, kill: &Kill) -> Result<(Ending, Receipt), Failure> {
     Ok((ending, receipt))
 }
 
-/// The latch on its way to the disk: the next start is killed. Written beside everything else, because a disk that hangs holds
-/// up no cancel.
-struct Latching(Receiver<Result<(), String>>);
-
-impl Latching {
-    fn start(files: &Files, pair: Pair) -> Self {
-        let path = files.ledger(pair);
-        let latch = Latch { cause: LatchCause::Killed("tickdeck kill".into()), at: wall() };
-        let (tells, told) = sync_channel(1);
-        // A thread that cannot be made drops its end, and that is told.
-        drop(std::thread::Builder::new().name("latch".into()).spawn(move || {
-            let _ = tells.send(mark_latched(&path, pair, &latch).map_err(|error| error.to_string()));
-        }));
-        Self(told)
-    }
-
-    /// Waits for it, but not for ever.
-    fn ends(&self) -> Result<(), String> {
-        let late = |_| Err(format!("it was not written within {} s", LATCH_TAKES.as_secs()));
-        self.0.recv_timeout(LATCH_TAKES).unwrap_or_else(late)
-    }
+/// Every step as it comes, once: data on stdout, beside JSON words for the person. Waiting is one line.
+fn steps(format: LineFormat) -> Said {
+    let last = Mutex::new(String::new());
+    Box::new(move |lines| {
+        let Some(line) = lines.last() else { return };
+        let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == text {
+            return;
+        }
+        text.clone_into(&mut last);
+        match format {
+            // Nobody reads any more: what is done goes on.
+            LineFormat::Text => drop(print(&format!("{line}\n"))),
+            LineFormat::Json => note(line),
+        }
+    })
 }
 
 /// What the ledger says is ours: positions that it holds or may hold, without those that were released to the person.

@@ -7,6 +7,7 @@ use super::lines::{Lines, finish_lines};
 use super::output::note;
 use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
 use super::unlock::{Typed, locked, unlock};
+use super::watching::Watching;
 use super::{HeadlessOptions, LineFormat, RecordOptions};
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
@@ -16,6 +17,7 @@ use crate::run::cockpit as screen;
 use crate::run::exit::{Exit, Failure};
 use crate::run::live::{LiveOptions, Prepared, PrivateAccess, RescueAccess, session as live_session};
 use crate::run::session::Session;
+use crate::run::stage::Departure;
 use crate::run::switch::{Switch, Wanted};
 use crate::venue::bybit::account::Transport;
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
@@ -39,7 +41,8 @@ pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
     needs_terminal("tickdeck run")?;
     place.files.make_data_dir().map_err(Failure::error)?;
     let account = global.account();
-    let session = session(global, &place, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
+    let mut session = session(global, &place, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
+    let _watching = Watching::start(&place, &mut session);
     let pair = Pair::bybit(account);
     conclude(screen::run(session, place.ui(global), Some((place.files.ledger(pair), pair))))
 }
@@ -65,7 +68,8 @@ pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Fai
     setup.tape = Some(place.quota());
     setup.models.clear();
     let lines = Lines::new(LineFormat::Text, None, None);
-    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
+    let (stop_after, departure) = (options.stop_after, Departure::default());
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after, departure };
     let wanted = LiveOptions { recording: true, ..wanted(&place, Account::Paper, &Typed::Text(""), false)? };
     let session = live_session(setup, wanted, shown, None).map_err(start_failure)?;
     let tape = place.files.tape(session.driver.run_id());

@@ -14,7 +14,8 @@ use crate::run::files::make;
 /// Which ledger, and how to print.
 #[derive(clap::Args, Debug)]
 pub(super) struct Ask {
-    /// simulated, paper, demo-account, testnet, live, or a ledger file; needed when there are several and no --mode
+    /// simulated, paper, demo-account, testnet, live, or a ledger file. --mode names the ledger of an account too; where
+    /// there is one ledger only, neither is needed
     #[arg(long, value_name = "NAME")]
     ledger: Option<String>,
     /// How it is printed
@@ -239,25 +240,32 @@ fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
     if let Some(named) = &ask.ledger {
         let pair = Pair::KEPT.iter().find(|pair| name(pair) == named);
         let path = pair.map_or_else(|| PathBuf::from(named), |pair| files.ledger(*pair));
-        return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
+        return if path.exists() { Ok(path) } else { Err(missing(&path, "tickdeck")) };
     }
     if global.mode.is_some() {
         let path = files.ledger(Pair::bybit(global.account()));
-        return if path.exists() { Ok(path) } else { Err(missing(&format!("there is no ledger {}", path.display()))) };
+        let command = format!("tickdeck --mode {}", global.account().word());
+        return if path.exists() { Ok(path) } else { Err(missing(&path, &command)) };
     }
     let there: Vec<&Pair> = Pair::KEPT.iter().filter(|pair| files.ledger(**pair).exists()).collect();
     match there.as_slice() {
         [only] => Ok(files.ledger(**only)),
-        [] => Err(missing(&format!("there is no ledger in {}", files.data_dir().display()))),
+        [] => Err(missing(files.data_dir(), "tickdeck demo")),
         several => {
             let names = several.iter().map(|pair| name(pair)).collect::<Vec<_>>().join(", ");
-            Err(Failure::new(Exit::Usage, format!("there are several ledgers; name one with --ledger: {names}")))
+            Err(Failure::new(
+                Exit::Usage,
+                format!("there are several ledgers; name one with --ledger, or its account with --mode: {names}"),
+            ))
         }
     }
 }
 
-fn missing(what: &str) -> Failure {
-    Failure::error(format!("{what}; `tickdeck demo` makes the first one"))
+fn missing(place: &Path, command: &str) -> Failure {
+    Failure::error(format!(
+        "there is no ledger at {}: nothing has run there yet; `{command}` makes one",
+        place.display()
+    ))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {

@@ -40,9 +40,21 @@ impl Progress {
             drop(write!(std::io::stderr().lock(), "\r{} {percent:>3} %", self.what));
         }
     }
+    /// Shows the part that is done as a bar, and words beside it.
+    pub(super) fn show(&mut self, part: f64, words: &str) {
+        const WIDTH: usize = 24;
+        if self.visible {
+            let part = part.clamp(0.0, 1.0);
+            let full = (part * WIDTH as f64) as usize;
+            let (bar, percent) = (format!("{}{}", "#".repeat(full), ".".repeat(WIDTH - full)), part * 100.0);
+            self.shown = Some(percent as u32);
+            // What is left of a longer line is wiped.
+            drop(write!(std::io::stderr().lock(), "\r{} [{bar}] {percent:>3.0} %  {words}\x1b[K", self.what));
+        }
+    }
     /// Leaves the line.
     pub(super) fn end(&mut self) {
-        if self.visible && self.shown.is_some() {
+        if self.visible && self.shown.take().is_some() {
             drop(writeln!(std::io::stderr().lock()));
         }
     }

@@ -8,11 +8,13 @@ use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::{note, print};
 use super::unlock::allowed;
+use super::watching::Watching;
 use super::{BacktestOptions, DemoOptions, HeadlessOptions, ReplayOptions, left, live};
 use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::StateWord;
+use crate::engine::time::Span;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::model::{Model, scan};
 use crate::run::assemble::Shown;
@@ -21,12 +23,18 @@ use crate::run::cockpit::Ended;
 use crate::run::driver::Finished;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
+use crate::run::stage::Departure;
 use crate::run::start::{Setup, StartError};
-use crate::run::{cockpit, demo as demo_run, replay as tape_run};
+use crate::run::{cockpit, demo as demo_run, replay as tape_run, service};
 use crate::tape::Quota;
 use crate::tui::{UiError, UiOptions};
 
 const GIB: u64 = 1 << 30;
+
+/// Does a decision come at the distance of the rows that the model remembers? Without memory it takes them as they come.
+fn on_beat(model: &dyn Model, interval: Span) -> bool {
+    model.card().step_ms == 0 || i64::from(model.card().step_ms) == interval.as_ms()
+}
 
 /// What every run of an invocation shares.
 #[derive(Clone)]
@@ -98,9 +106,18 @@ impl Place {
     fn models(&self) -> Result<Vec<Box<dyn Model>>, Failure> {
         let config = &self.loaded.config.model;
         let dir = self.files.models(config.dir.as_deref());
+        let interval = self.loaded.config.decision_interval;
         let mut sound = Vec::new();
         for model in scan(&dir) {
             match model {
+                Ok(model) if !on_beat(model.as_ref(), interval) => note(&format!(
+                    "model {} is not used: it was trained on a row every {} ms, `decision_interval_ms` is {}; set that, or \
+                     train it with `--step-ms {}`",
+                    model.info().name,
+                    model.card().step_ms,
+                    interval.as_ms(),
+                    interval.as_ms()
+                )),
                 Ok(model) => sound.push(model),
                 Err(error) => note(&format!("a model is not used: {error}")),
             }
@@ -131,12 +148,19 @@ impl Place {
             keymap: ui.keymap.clone(),
             mouse: ui.mouse,
             data_dir: self.files.data_dir().to_owned(),
+            attached: None,
         }
     }
 
     /// A run with a screen.
     pub fn on_screen(&self) -> Shown {
-        Shown { fps: Some(self.fps()), outputs: None, stop_after: None }
+        let departure = Departure { stays: self.loaded.config.arming.on_hangup == "stay", ..self.departure() };
+        Shown { fps: Some(self.fps()), outputs: None, stop_after: None, departure }
+    }
+
+    /// How a run without a terminal of its own goes.
+    fn departure(&self) -> Departure {
+        Departure { stays: false, flattens: self.loaded.config.arming.on_sigterm == "flatten" }
     }
 
     fn fps(&self) -> u16 {
@@ -153,7 +177,8 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     let place = Place::find(global)?;
     let setup = place.setup(Account::Paper)?;
     let ledger = place.files.ledger(Pair::SIMULATED);
-    let session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    let mut session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
+    let _watching = Watching::start(&place, &mut session);
     conclude(cockpit::run(session, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
@@ -179,8 +204,9 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let lines =
         Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), global.confirm.as_ref());
     let (armed, cockpit_end) = (lines.armed(), lines.end());
-    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after };
-    let (session, pair) = if options.demo {
+    let (stop_after, departure) = (options.stop_after, place.departure());
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after, departure };
+    let (mut session, pair) = if options.demo {
         let session =
             demo_run::session(place.setup(Account::Paper)?, &market(&options.market), shown).map_err(start_failure)?;
         (session, Pair::SIMULATED)
@@ -190,12 +216,15 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     };
     // Set once, right here: what prints finds it when the session runs.
     drop(cockpit_end.set(session.stage.cockpit.clone()));
+    service::start(session.pulse.clone()).map_err(Failure::error)?;
+    let watching = Watching::start(&place, &mut session);
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
     let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
+    drop(watching);
     finish_lines();
     let unreached = match &ended {
         Ended::Orderly(_, finished) => finished.engine.never_reached(),
-        Ended::EnginePanicked => None,
+        Ended::EnginePanicked(_) | Ended::EngineStuck(_) => None,
     };
     conclude(Ok(ended))?;
     if let Some(why) = unreached {
@@ -296,12 +325,22 @@ pub(super) fn conclude(ended: Result<Ended, StartError>) -> Result<(), Failure> 
             left::say(&mut finished);
             check(&finished)
         }
-        Ended::EnginePanicked => Err(Failure::new(
+        Ended::EnginePanicked(Some(open)) | Ended::EngineStuck(Some(open)) => Err(not_flat(&open)),
+        Ended::EngineStuck(None) => Err(Failure::error(
+            "the engine stood still and was left so: what it had not written yet is lost. Look at the exchange; the next \
+             start compares its books with it",
+        )),
+        Ended::EnginePanicked(None) => Err(Failure::new(
             Exit::Latched,
             "the engine stopped on a fault of its own: the account is latched, nothing more was sent. The next start is \
              TRIPPED until a reset; a crash report lies in the data directory",
         )),
     }
+}
+
+fn not_flat(open: &str) -> Failure {
+    let why = format!("FLAT IS NOT PROVEN, open: {open}. Look at the exchange now and close there what is open");
+    Failure::new(Exit::NotFlat, why)
 }
 
 /// A run that never heard from its account did nothing that it was started for.
@@ -324,8 +363,7 @@ fn check(finished: &Finished) -> Result<(), Failure> {
     if finished.engine.closing() {
         let open: Vec<&str> = finished.engine.open_names().collect();
         let what = if open.is_empty() { "nothing known, but not proven".to_owned() } else { open.join(", ") };
-        let why = format!("FLAT IS NOT PROVEN, open: {what}. Look at the exchange now and close there what is open");
-        return Err(Failure::new(Exit::NotFlat, why));
+        return Err(not_flat(&what));
     }
     let word = match finished.engine.state_word() {
         StateWord::Killed => "KILLED",

@@ -1,9 +1,19 @@
 //! `tickdeck train` fits models on tapes and recordings, judges them out of sample and writes the one worth shipping;
 //! `tickdeck eval` judges an installed model on other files.
 
+#[cfg(feature = "models")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use super::global::Global;
+#[cfg(feature = "models")]
+use super::output::{Progress, note, print};
+#[cfg(feature = "models")]
+use crate::engine::time::Span;
+#[cfg(feature = "models")]
+use crate::model::train::TrainProgress;
+#[cfg(feature = "models")]
+use crate::run::clock::Stopwatch;
 use crate::run::exit::Failure;
 
 /// What to train on, and as what.
@@ -18,12 +28,33 @@ pub(super) struct Train {
     /// Name of the model; files of this name are replaced
     #[arg(long, default_value = "own-v1")]
     name: String,
-    /// Architecture: logistic or mlp; without it all are tried and the simplest that none beats is written
+    /// Architecture: logistic, mlp, tcn or gru; without it all are tried and the simplest that none beats is written
     #[arg(long)]
     arch: Option<String>,
     /// Seed: the same data and seed give the same model
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// Networks with seeds of their own whose mean is the model
+    #[arg(long, default_value_t = 1)]
+    seeds: usize,
+    /// Passes over the data at most; it stops earlier where held-out data gets no better
+    #[arg(long, default_value_t = 30)]
+    epochs: usize,
+    /// What squared weights cost
+    #[arg(long, default_value_t = 0.2)]
+    l2: f64,
+    /// Rare moves count as much as frequent ones while learning
+    #[arg(long)]
+    balanced: bool,
+    /// Milliseconds between the rows that tcn and gru remember: the `decision_interval_ms` they will be asked at
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    step_ms: u32,
+    /// Go on where an interrupted training of the same data and options stopped
+    #[arg(long)]
+    resume: bool,
+    /// Also write a page with the curves of every fit
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Which model, on which files.
@@ -35,22 +66,62 @@ pub(super) struct Eval {
     /// Name of an installed model
     #[arg(long)]
     model: String,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: EvalFormat,
+    /// Also write a page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// How an evaluation is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum EvalFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// Everything, for programs.
+    Json,
+}
+
+/// Tells how far it is, and how long it will take at this pace.
+#[cfg(feature = "models")]
+struct Teller {
+    since: Stopwatch,
+    bar: Progress,
+    /// Share that was done when the clock started: what a resumed training need not repeat.
+    first: Option<f64>,
 }
 
 #[cfg(feature = "models")]
-fn tell(progress: crate::model::train::TrainProgress) {
-    use crate::model::train::TrainProgress;
-    super::output::note(&match progress {
-        TrainProgress::Reading(file) => format!("reading {file}"),
-        TrainProgress::Rows { rows, streams } => format!("{rows} rows of {streams} streams"),
-        TrainProgress::HoldingOut { arch, part } => format!("{arch}: judged on {part}"),
-        TrainProgress::Final { arch } => format!("{arch}: fitted on everything"),
-    });
+impl Teller {
+    fn new(what: &'static str) -> Self {
+        Self { since: Stopwatch::start(), bar: Progress::new(what), first: None }
+    }
+
+    fn tell(&mut self, progress: TrainProgress) {
+        if let TrainProgress::Epoch { arch, epoch, loss, held_out, share, .. } = progress {
+            let held_out = held_out.map(|loss| format!(", held out {loss:.4}")).unwrap_or_default();
+            let first = *self.first.get_or_insert(share);
+            let seconds = self.since.elapsed().as_ms() as f64 / 1e3;
+            let pace = (share - first) / seconds.max(1e-3);
+            let left = if pace > 0.0 { format!("{:.0} s left", (1.0 - share) / pace) } else { "? left".to_owned() };
+            self.bar.show(share, &format!("{left}  {arch} epoch {epoch}, loss {loss:.4}{held_out}"));
+            return;
+        }
+        self.bar.end();
+        note(&match progress {
+            TrainProgress::Reading(file) => format!("reading {file}"),
+            TrainProgress::Rows { rows, streams } => format!("{rows} rows of {streams} streams"),
+            TrainProgress::HoldingOut { arch, part } => format!("{arch}: judged on {part}"),
+            TrainProgress::Final { arch } => format!("{arch}: fitted on everything"),
+            TrainProgress::Epoch { .. } => return,
+        });
+    }
 }
 
 #[cfg(feature = "models")]
 pub(super) fn run(asked: &Train) -> Result<(), Failure> {
-    use super::output::{note, print};
     use crate::model::train::{TrainOptions, train};
 
     let options = TrainOptions {
@@ -59,12 +130,29 @@ pub(super) fn run(asked: &Train) -> Result<(), Failure> {
         name: asked.name.clone(),
         arch: asked.arch.clone(),
         seed: asked.seed,
+        seeds: asked.seeds,
+        epochs_max: asked.epochs,
+        l2: asked.l2,
+        balanced: asked.balanced,
+        step: Span::from_ms(i64::from(asked.step_ms)),
+        resume: asked.resume,
         ..TrainOptions::default()
     };
-    let report = train(&options, &mut tell).map_err(Failure::error)?;
+    let mut teller = Teller::new("training");
+    let report = train(&options, &mut |progress| teller.tell(progress));
+    teller.bar.end();
+    let report = report.map_err(Failure::error)?;
+    write_page(asked.html.as_deref(), || report.html())?;
     print(&format!("{report}\n"))?;
     note(&format!("wrote {}", options.out.join(&options.name).with_extension("safetensors").display()));
     Ok(())
+}
+
+#[cfg(feature = "models")]
+fn write_page(path: Option<&Path>, page: impl FnOnce() -> String) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, page())
+        .map_err(|error| Failure::error(format!("{} cannot be written: {error}", path.display())))
 }
 
 #[cfg(feature = "models")]
@@ -73,8 +161,21 @@ pub(super) fn eval(global: &Global, asked: &Eval) -> Result<(), Failure> {
     let loaded = global.load(&files)?;
     let dir = files.models(loaded.config.model.dir.as_deref());
     let mut model = crate::model::load(&dir, &asked.model).map_err(Failure::error)?;
-    let report = crate::model::train::evaluate(model.as_mut(), &asked.data, &mut tell).map_err(Failure::error)?;
-    super::output::print(&format!("{report}\n"))
+    let mut teller = Teller::new("judging");
+    let report = crate::model::train::evaluate(model.as_mut(), &asked.data, &mut |progress| teller.tell(progress));
+    let report = report.map_err(Failure::error)?;
+    write_page(asked.html.as_deref(), || report.html())?;
+    match asked.format {
+        EvalFormat::Table => print(&format!("{report}\n"))?,
+        EvalFormat::Json => print(&format!("{}\n", report.json()))?,
+    }
+    if report.looks_ahead() {
+        return Err(Failure::error(format!(
+            "forecasts of {} change when the future is cut off: none of its figures means anything",
+            asked.model
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(not(feature = "models"))]
@@ -82,12 +183,10 @@ const NO_MODELS: &str = "this build has no models; build it with the feature `mo
 
 #[cfg(not(feature = "models"))]
 pub(super) fn run(asked: &Train) -> Result<(), Failure> {
-    let Train { data, out, name, arch, seed } = asked;
-    let asked = format!("{} file(s), {}, {name}, {arch:?}, seed {seed}", data.len(), out.display());
-    Err(Failure::error(format!("{NO_MODELS}. Nothing was trained ({asked})")))
+    Err(Failure::error(format!("{NO_MODELS}. Nothing was trained ({asked:?})")))
 }
 
 #[cfg(not(feature = "models"))]
 pub(super) fn eval(_: &Global, asked: &Eval) -> Result<(), Failure> {
-    Err(Failure::error(format!("{NO_MODELS}. {} was not judged on {} file(s)", asked.model, asked.data.len())))
+    Err(Failure::error(format!("{NO_MODELS}. Nothing was judged ({asked:?})")))
 }

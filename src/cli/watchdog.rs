@@ -1,29 +1,39 @@
-//! `tickdeck watchdog`: the process that acts when an engine dies. A run with an account at the exchange starts it; it hears
-//! its engine on stdin.
+//! `tickdeck watchdog`: the process that acts when an engine dies. A run with an account at the exchange starts it and is heard
+//! on stdin; with `--engine` it is a service of its own that finds the engine by its control socket.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::global::Global;
 use super::live;
-use super::output::note;
 use super::runs::Place;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Span;
 use crate::keys;
-use crate::run::clock::Clock;
+use crate::run::clock::{Clock, wall};
+use crate::run::control::socket_path;
 use crate::run::exit::{Exit, Failure};
 use crate::run::live::rescue_options;
-use crate::run::watchdog::link::WatchdogPlan;
-use crate::run::watchdog::{self, End, WatchdogOptions};
+use crate::run::watchdog::link::{Start, WatchdogPlan};
+use crate::run::watchdog::{self, End, WatchdogOptions, service};
 use crate::venue::bybit::rescue::Closer;
 
+/// Whom to watch.
+#[derive(clap::Args, Debug)]
+pub(super) struct Watchdog {
+    /// A service of its own: watch the engine of this account through its control socket, that of the data directory unless it
+    /// is named, outlive it and wait for the next one. Its engine has `[watchdog] enabled = "service"`
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1)]
+    engine: Option<Option<PathBuf>>,
+}
+
 /// `tickdeck watchdog`.
-pub(super) fn run(global: &Global) -> Result<(), Failure> {
-    if std::io::stdin().is_terminal() {
+pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
+    if asked.engine.is_none() && std::io::stdin().is_terminal() {
         let why = "watchdog: it is started by a run with an account at the exchange and hears its engine on stdin; \
-                   `[watchdog] enabled` says for which accounts";
+                   `[watchdog] enabled` says for which accounts. --engine makes it a service of its own";
         return Err(Failure::new(Exit::Usage, why));
     }
     watchdog::detach();
@@ -31,51 +41,75 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let access = live::to_tighten(&place, global.account(), keys::watchdog_credentials)?;
     let pair = Pair::bybit(access.account);
     let config = &place.loaded.config;
+    let socket =
+        asked.engine.as_ref().map(|named| named.clone().unwrap_or_else(|| socket_path(place.files.data_dir(), pair)));
+    // The latch lies where the engine looks for it.
+    let ledger = match &socket {
+        Some(socket) => socket.with_file_name(pair.ledger_name()),
+        None => place.files.ledger(pair),
+    };
     let now = Arc::new(Clock::start().reader());
     let options = WatchdogOptions {
         deadline: duration(config.watchdog.deadline),
         close: config.watchdog.close,
-        latch_beside: (place.files.ledger(pair), pair),
+        latch_beside: (ledger.clone(), pair),
         now: now.clone(),
     };
     let proxy = config.bybit.proxy();
-    let way = move |run| rescue_options(&access, run, proxy, now, Closer::Watchdog);
-    match watchdog::run(options, way).map_err(Failure::error)? {
-        End::Goodbye(leaves) if leaves.is_empty() => note("watchdog: the run ended in order and leaves nothing open"),
-        End::Goodbye(leaves) => note(&format!("watchdog: the run ended in order and leaves: {}", leaves.join(", "))),
-        End::Nobody => return Err(Failure::new(Exit::NotRunning, "watchdog: no engine spoke; nothing was done")),
-        End::Acted { not_flat: true, .. } => {
-            return Err(Failure::new(Exit::NotFlat, "watchdog: FLAT IS NOT PROVEN: look at the exchange now"));
+    let way = move |run| rescue_options(&access, run, proxy.clone(), now.clone(), Closer::Watchdog);
+    match socket {
+        Some(socket) => match service::serve(options, service::Place { socket, ledger }, way) {
+            Err(error) => Err(Failure::error(error)),
+        },
+        None => ended(watchdog::run(options, way).map_err(Failure::error)?),
+    }
+}
+
+/// What came of watching one engine.
+fn ended(end: End) -> Result<(), Failure> {
+    match end {
+        End::Goodbye(leaves) if leaves.is_empty() => watchdog::say("the run ended in order and leaves nothing open"),
+        End::Goodbye(leaves) => watchdog::say(&format!("the run ended in order and leaves: {}", leaves.join(", "))),
+        End::Nobody | End::Refused(_) => {
+            return Err(failure(Exit::NotRunning, "no engine spoke; nothing was done"));
         }
-        End::Acted { no_openings, .. } => {
+        End::Acted { not_flat: true, .. } => {
+            return Err(failure(Exit::NotFlat, "FLAT IS NOT PROVEN: look at the exchange now"));
+        }
+        End::Acted { no_openings, latched, .. } => {
             let left =
                 if no_openings { "no order is left that could open" } else { "orders that can open MAY BE LEFT" };
-            return Err(Failure::new(Exit::Latched, format!("watchdog: the account is fenced; {left}")));
+            let fenced = if latched { "is fenced" } else { "is NOT LATCHED" };
+            return Err(failure(Exit::Latched, &format!("the account {fenced}; {left}")));
         }
     }
     Ok(())
 }
 
-/// How the watchdog of this invocation's account is started; `None` where none is wanted.
+/// The last line of its log, which has a date as the others have.
+fn failure(exit: Exit, what: &str) -> Failure {
+    Failure::new(exit, format!("watchdog, {}: {what}", wall()))
+}
+
+/// Which watchdog this invocation's account has; `None` where none is wanted.
 pub(super) fn plan(place: &Place, account: Account) -> Result<Option<WatchdogPlan>, Failure> {
     let config = &place.loaded.config.watchdog;
     let wanted = match (account, config.enabled.as_str()) {
         (Account::Paper, _) | (_, "off") => false,
         (Account::Live, _) => true,
-        (_, enabled) => enabled == "on",
+        (_, enabled) => matches!(enabled, "on" | "service"),
     };
     if !wanted {
         return Ok(None);
     }
-    let program = std::env::current_exe().map_err(Failure::error)?;
-    let data_dir = place.files.data_dir();
-    Ok(Some(WatchdogPlan {
-        program,
-        arguments: arguments(place, account),
-        log: data_dir.join("watchdog.log"),
-        deadline: duration(config.deadline),
-        close: config.close,
-    }))
+    let start = if config.enabled == "service" {
+        None
+    } else {
+        let program = std::env::current_exe().map_err(Failure::error)?;
+        let log = place.files.data_dir().join("watchdog.log");
+        Some(Start { program, arguments: arguments(place, account), log })
+    };
+    Ok(Some(WatchdogPlan { start, deadline: duration(config.deadline), close: config.close }))
 }
 
 /// The same configuration and account. Nothing of it is secret: keys are never arguments.

@@ -2,14 +2,17 @@
 //! defaults. Keys of parts that this build does not have are refused, not ignored.
 
 mod address;
+mod alerts;
 mod error;
 mod keys;
 mod load;
 mod text;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use alerts::AlertsConfig;
 pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key};
 pub use load::{Loaded, PREFIX, Sources};
@@ -55,6 +58,10 @@ pub struct Config {
     pub tape: TapeConfig,
     /// `[watchdog]`.
     pub watchdog: WatchdogConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
+    /// `[alerts]`.
+    pub alerts: AlertsConfig,
     /// `[ui]`.
     pub ui: UiConfig,
 }
@@ -221,6 +228,10 @@ pub struct ArmingConfig {
     pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
+    /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
+    pub on_hangup: String,
+    /// `leave` or `flatten`.
+    pub on_sigterm: String,
 }
 
 /// The paper account.
@@ -254,12 +265,19 @@ pub struct TapeConfig {
 /// The watchdog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WatchdogConfig {
-    /// `live`, `on` (every account at the exchange) or `off`.
+    /// `live`, `on` (every account at the exchange), `service` (it comes by itself) or `off`.
     pub enabled: String,
     /// Silence for longer than this is a death.
     pub deadline: Span,
     /// Close positions too.
     pub close: bool,
+}
+
+/// What Prometheus reads.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct MetricsConfig {
+    /// Where `/metrics`, `/livez` and `/readyz` are served; `None` is nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// The cockpit.
@@ -326,7 +344,12 @@ impl Default for Config {
                 day_starts_at: DayStart::default(),
                 on_loss_trip: "flatten".to_owned(),
             },
-            arming: ArmingConfig { arm_for: Span::from_secs(900), deadman: engine.deadman },
+            arming: ArmingConfig {
+                arm_for: Span::from_secs(900),
+                deadman: engine.deadman,
+                on_hangup: "stay".to_owned(),
+                on_sigterm: "leave".to_owned(),
+            },
             protect: engine.protect,
             paper: PaperConfig {
                 balance: Money::from_units(10_000),
@@ -342,6 +365,8 @@ impl Default for Config {
                 min_free_gib: 2,
             },
             watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
+            metrics: MetricsConfig::default(),
+            alerts: AlertsConfig::default(),
             ui: UiConfig {
                 fps: 20,
                 theme: "default".to_owned(),
@@ -415,6 +440,11 @@ impl Config {
         if self.live {
             notes.push("`live = true`: --mode live and the account key `m` can reach real money".to_owned());
         }
+        if let Some(listen) = self.metrics.listen.filter(|listen| !listen.ip().is_loopback()) {
+            notes.push(format!(
+                "`metrics.listen` {listen}: whoever reaches it reads positions and money, without a password"
+            ));
+        }
         if self.protect.stop == Rate::ZERO {
             notes.push("`protect.stop_bps` is 0: positions have no stop at the venue".to_owned());
         }
@@ -458,11 +488,12 @@ impl Config {
             let what = format!("is longer than bybit.recv_window_ms ({})", self.bybit.recv_window.as_ms());
             found.push(("bybit.create_recv_window_ms", what));
         }
-        for (path, place) in self.keys.places() {
+        for (path, place) in self.keys.places().into_iter().chain(self.alerts.places()) {
             if place.file.is_some() && !place.command.is_empty() {
                 found.push((path, "has a file as well, which is read first: keep one of the two".to_owned()));
             }
         }
+        found.extend(self.alerts.contradictions());
         let mut names = self.symbols.clone();
         names.sort();
         names.dedup();

@@ -18,6 +18,9 @@ const BANDS: [i64; 3] = [1_000_000, 3_000_000, 10_000_000];
 /// After them the market, and in turns with it as far as an order may go: whichever the venue refuses, the other is tried.
 const FAR: i64 = 50_000_000;
 
+/// The first try that takes whatever the market gives.
+pub(super) const AT_MARKET: u8 = BANDS.len() as u8;
+
 /// How many statements in a row must show flat.
 const PROOFS: u8 = 2;
 
@@ -37,6 +40,7 @@ impl Engine {
         self.control.close =
             Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
         let text = format!("{}: closing {open} position(s)", why.word());
+        self.pending.settle(|about| *about == About::Closing);
         self.warn(Kind::State, None, text, About::Closing, out);
         self.run_close(out);
         self.ask(out);
@@ -175,7 +179,7 @@ impl Engine {
             let outcome = format!("{} ended flat, proven by {PROOFS} statements of the venue", why.word());
             out.push(Effect::Record(Record::Operator { command: FLAT_PROVEN.into(), outcome }));
         }
-        self.pending.settle(|about| *about == About::Closing);
+        self.pending.settle(|about| *about == About::Closing || (account_flat && *about == About::Kill));
         if self.is_venue_account() {
             out.push(Effect::TieOut);
         }

@@ -27,6 +27,7 @@ pub mod risk;
 pub mod settings;
 pub mod signal;
 pub mod snapshot;
+mod strangers;
 pub mod strategy;
 pub mod time;
 mod trading;
@@ -77,6 +78,8 @@ pub struct Engine {
     next_notice: u64,
     pending: Pending,
     denials: BTreeMap<DenialCode, u64>,
+    /// Of them, entries that were wanted on a side.
+    refused: u64,
     curve: VecDeque<(Ts, f64)>,
     events: u64,
     fills: u64,
@@ -104,6 +107,8 @@ pub struct Engine {
     edges: BTreeMap<String, Check>,
     /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
     protective: BTreeMap<OrderSeq, event::Protective>,
+    /// Orders of others, as last listed, numbered alike.
+    strangers: BTreeMap<OrderSeq, event::Stranger>,
 }
 
 impl Engine {
@@ -143,6 +148,7 @@ impl Engine {
             next_notice: 0,
             pending: Pending::default(),
             denials: BTreeMap::new(),
+            refused: 0,
             curve: VecDeque::new(),
             events: 0,
             fills: 0,
@@ -159,6 +165,7 @@ impl Engine {
             at_venue: !restored.account_known,
             edges: BTreeMap::new(),
             protective: BTreeMap::new(),
+            strangers: BTreeMap::new(),
         }
     }
 
@@ -177,7 +184,7 @@ impl Engine {
             Event::Fault(fault) => self.on_fault(fault, out),
             Event::Hold(hold) => self.on_hold(hold, out),
             Event::Checked(check) => self.on_checked(check, out),
-            Event::Told(text) => self.tell(Level::Warn, Kind::Account, None, text.clone(), out),
+            Event::Told(text) => self.warn(Kind::Account, None, text.clone(), About::Remark, out),
             Event::Tick => self.on_tick(out),
             Event::Ended => self.write_baselines(out),
         }
@@ -387,6 +394,10 @@ impl Engine {
     pub const fn denials(&self) -> &BTreeMap<DenialCode, u64> {
         &self.denials
     }
+    /// Entries that were wanted on a side, and refused.
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
     /// Why the venue's account was never known in this run, with the hold that says so; `None` when it was.
     pub fn never_reached(&self) -> Option<Option<(DenialCode, String)>> {
         let holds = self.control.reducing.iter().filter_map(|cause| match cause {
@@ -448,6 +459,10 @@ impl Engine {
     /// Working orders.
     pub fn working_orders(&self) -> usize {
         self.orders.count()
+    }
+    /// Orders of which nobody knows whether the venue has them.
+    pub fn unresolved_orders(&self) -> usize {
+        self.orders.working().filter(|order| order.state == orders::OrderState::Unknown).count()
     }
     /// Is anything open or working?
     pub fn at_risk(&self) -> bool {

@@ -45,6 +45,7 @@ impl Engine {
             Command::Cancel(order) => self.cancel_by_hand(*order, out),
             Command::Release(symbol) => self.release(*symbol, true, out),
             Command::Adopt(symbol) => self.release(*symbol, false, out),
+            Command::CloseReleased(symbol) => self.close_released(*symbol, out),
             Command::Acknowledge(id) => {
                 self.pending.acknowledge(*id);
                 return;
@@ -117,6 +118,7 @@ impl Engine {
         // A close loop of a flatten goes on only as the kill's second step, which a person asks for.
         if self.control.close.as_ref().is_some_and(|close| close.why != CloseWhy::Kill) {
             self.control.close = None;
+            self.pending.settle(|about| *about == About::Closing);
         }
         if self.latch().is_some_and(Latch::is_kill) {
             return;
@@ -129,7 +131,9 @@ impl Engine {
         self.control.note(self.now, "gate closed, opening orders cancelled, latched");
         out.push(Effect::Record(Record::Latch(Some(latch))));
         let open = self.account.open().count();
-        self.tell(Level::Alarm, Kind::State, None, format!("KILLED ({how}) · {open} open"), out);
+        // The count is of this moment; the banner counts on.
+        let text = format!("KILLED ({how}) with {open} open");
+        self.tell_about(Level::Alarm, Kind::State, None, text, About::Kill, out);
     }
 
     fn kill_close(&mut self, out: &mut Effects) -> Result<String, String> {
@@ -214,6 +218,8 @@ impl Engine {
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
         if let Some(protective) = self.protective.get(&order).cloned() {
             Ok(self.cancel_protective(protective, out))
+        } else if let Some(stranger) = self.strangers.get(&order).cloned() {
+            Ok(self.cancel_stranger(stranger, out))
         } else if self.cancel(order, out) {
             Ok(format!("cancel of order {}", order.0))
         } else {
@@ -231,6 +237,9 @@ impl Engine {
         let changed = if released { self.control.leave_alone(symbol) } else { self.control.released.remove(&symbol) };
         if !changed {
             return Err(if released { "already released".into() } else { "was not released".into() });
+        }
+        if self.control.close.is_none() {
+            self.pending.settle(|about| *about == About::Closing);
         }
         if released {
             let working: Vec<OrderSeq> = self.orders.working_of(symbol).map(|o| o.intent.seq).collect();

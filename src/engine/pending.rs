@@ -1,7 +1,7 @@
 //! Warnings and alarms that wait to be seen. What they are about may settle by itself: then nobody is asked to look any more.
 
 use super::ids::{OrderSeq, Symbol};
-use super::notice::Notice;
+use super::notice::{Level, Notice};
 use super::risk::state::ReduceCause;
 
 /// Kept at most; the oldest of the least level goes first.
@@ -10,8 +10,14 @@ const WAITING_MAX: usize = 32;
 /// What a notice is about, and thereby what ends it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum About {
+    /// How the account is set up: only a person's look ends it.
+    Remark,
     /// Something that happened: only a person's look ends it.
     Past,
+    /// A kill, until flat is proven.
+    Kill,
+    /// A position without a stop at the venue, until it has one, is closed, or is the person's.
+    Bare(Symbol),
     /// A command that was refused, until one succeeds.
     Command,
     /// Only reducing orders pass, until the cause ends.
@@ -28,6 +34,19 @@ pub(super) enum About {
     Order(OrderSeq),
 }
 
+impl About {
+    /// What weighs more stands before what is as loud: an answer to the hand and what goes on now before what has happened,
+    /// that before one instrument's trouble, and remarks last.
+    const fn weight(&self) -> u8 {
+        match self {
+            Self::Command | Self::Closing | Self::Stream | Self::Bare(_) | Self::Order(_) => 3,
+            Self::Kill | Self::Past | Self::Reducing(_) => 2,
+            Self::Book(_) | Self::WarmUp => 1,
+            Self::Remark => 0,
+        }
+    }
+}
+
 /// What waits, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -38,26 +57,28 @@ impl Pending {
     /// Takes in a warning or alarm.
     pub fn add(&mut self, notice: Notice, about: About) {
         if self.waiting.len() >= WAITING_MAX
-            && let Some(least) = self.waiting.iter().map(|(notice, _)| notice.level).min()
-            && let Some(at) = self.waiting.iter().position(|(notice, _)| notice.level == least)
+            && let Some(least) = self.waiting.iter().map(rank).min()
+            && let Some(at) = self.waiting.iter().position(|waiting| rank(waiting) == least)
         {
             self.waiting.remove(at);
         }
         self.waiting.push((notice, about));
     }
 
-    /// The newest of the loudest: an alarm is never covered by a warning.
+    /// The newest of the loudest and weightiest: an alarm is never covered by a warning, nor what weighs by a remark.
     pub fn first(&self) -> Option<&Notice> {
-        self.waiting.iter().map(|(notice, _)| notice).max_by_key(|notice| (notice.level, notice.id))
+        let first = self.waiting.iter().max_by_key(|waiting| (rank(waiting), waiting.0.id));
+        first.map(|(notice, _)| notice)
     }
 
-    /// A person has seen the notice with this number, and what came before it and was no louder.
+    /// How many wait.
+    pub const fn count(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// A person has seen the notice with this number. What stood behind it was not seen.
     pub fn acknowledge(&mut self, id: u64) {
-        let Some(level) = self.waiting.iter().find(|(notice, _)| notice.id == id).map(|(notice, _)| notice.level)
-        else {
-            return;
-        };
-        self.waiting.retain(|(notice, _)| notice.id > id || notice.level > level);
+        self.waiting.retain(|(notice, _)| notice.id != id);
     }
 
     /// What these were about is over.
@@ -71,10 +92,15 @@ impl Pending {
     }
 }
 
+/// Louder first, then weightier.
+const fn rank((notice, about): &(Notice, About)) -> (Level, u8) {
+    (notice.level, about.weight())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::notice::{Kind, Level};
+    use crate::engine::notice::Kind;
     use crate::engine::time::Ts;
 
     fn notice(id: u64, level: Level) -> Notice {
@@ -93,17 +119,32 @@ mod tests {
         pending.settle(|about| *about == About::Order(OrderSeq(7)));
         assert_eq!(pending.first().map(|n| n.id), Some(3));
         pending.acknowledge(3);
-        assert_eq!(pending.first(), None, "older ones of the same level were seen with it");
+        assert_eq!(pending.first().map(|n| n.id), Some(1), "what stood behind it was not seen");
     }
 
     #[test]
-    fn what_is_acknowledged_hides_nothing_newer_or_louder() {
+    fn a_remark_hides_nothing_that_weighs_more() {
+        let mut pending = Pending::default();
+        let order = [About::Past, About::Book(Symbol(0)), About::Command, About::Remark, About::WarmUp];
+        for (about, id) in order.into_iter().zip(1..) {
+            pending.add(notice(id, Level::Warn), about);
+        }
+        let mut seen = Vec::new();
+        while let Some(id) = pending.first().map(|notice| notice.id) {
+            seen.push(id);
+            pending.acknowledge(id);
+        }
+        assert_eq!(seen, [3, 1, 5, 2, 4], "each is shown once, the weightier and newer before the others");
+    }
+
+    #[test]
+    fn only_what_was_seen_is_acknowledged() {
         let mut pending = Pending::default();
         for (id, level) in [(1, Level::Alarm), (2, Level::Warn), (3, Level::Warn)] {
             pending.add(notice(id, level), About::Past);
         }
         pending.acknowledge(2);
-        assert_eq!(pending.first().map(|n| n.id), Some(1));
+        assert_eq!((pending.first().map(|n| n.id), pending.count()), (Some(1), 2));
         pending.acknowledge(1);
         assert_eq!(pending.first().map(|n| n.id), Some(3));
         pending.acknowledge(9);

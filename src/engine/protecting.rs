@@ -12,6 +12,7 @@ use super::ids::Symbol;
 use super::market::instrument::InstrumentStatus;
 use super::notice::{Kind, Level};
 use super::num::{Price, Rate, Side};
+use super::pending::About;
 use super::risk::limits::LimitKey;
 use super::snapshot::Protected;
 use super::time::{Span, Ts};
@@ -101,7 +102,7 @@ impl Engine {
                 );
                 self.tell(Level::Warn, Kind::Order, Some(left.symbol), text, out);
             }
-            out.push(Effect::CancelProtective { symbol: left.symbol, order: left.order });
+            out.push(Effect::CancelById { symbol: left.symbol, order: left.order });
         }
     }
 
@@ -130,6 +131,7 @@ impl Engine {
 
     /// Looks after every position: at each decision boundary.
     pub(super) fn watch_protection(&mut self, out: &mut Effects) {
+        self.settle_bare();
         let watched: Vec<Symbol> =
             self.account.open().map(|held| held.symbol).filter(|symbol| self.is_watched(*symbol)).collect();
         for symbol in watched {
@@ -191,14 +193,30 @@ impl Engine {
         let level = wanted.stop.map_or_else(String::new, |stop| stop.to_string());
         let text = format!("{}: NO STOP at the venue for {bare}: one is set at {level}{again}", self.name(symbol));
         out.push(Effect::Protect { symbol, protection: wanted });
-        self.tell(Level::Alarm, Kind::Account, Some(symbol), text, out);
+        self.tell_bare(symbol, text, out);
         self.ask(out);
+    }
+
+    /// One alarm for a position without a stop: the newest.
+    fn tell_bare(&mut self, symbol: Symbol, text: String, out: &mut Effects) {
+        self.pending.settle(|about| *about == About::Bare(symbol));
+        self.tell_about(Level::Alarm, Kind::Account, Some(symbol), text, About::Bare(symbol), out);
+    }
+
+    /// The alarm of a position ends with the position, with its stop, and where it is the person's choice.
+    fn settle_bare(&mut self) {
+        let over = |symbol: Symbol| {
+            let theirs = self.control.released.contains(&symbol);
+            let stop = |desk: &Desk| desk.cover.waived || desk.cover.said.is_some_and(|said| said.stop.is_some());
+            theirs || self.account.holding(symbol).is_flat() || self.desks.get(symbol.index()).is_none_or(stop)
+        };
+        self.pending.settle(|about| matches!(about, About::Bare(symbol) if over(*symbol)));
     }
 
     /// A position that cannot be protected is not kept.
     fn close_unprotected(&mut self, symbol: Symbol, why: &str, out: &mut Effects) {
         let text = format!("{}: NO STOP at the venue, {why}: the position is closed", self.name(symbol));
-        self.tell(Level::Alarm, Kind::Account, Some(symbol), text, out);
+        self.tell_bare(symbol, text, out);
         self.disarm("a position has no stop at the venue", out);
         let mut scope = BTreeSet::from([symbol]);
         let mut asked_for_by = CloseWhy::Unprotected;
@@ -212,7 +230,7 @@ impl Engine {
     /// A person cancels a protective order.
     pub(super) fn cancel_protective(&mut self, order: Protective, out: &mut Effects) -> String {
         let Protective { symbol, order, purpose, .. } = order;
-        out.push(Effect::CancelProtective { symbol, order });
+        out.push(Effect::CancelById { symbol, order });
         self.ask(out);
         let (name, word) = (self.name(symbol).to_owned(), purpose.word());
         if purpose != Purpose::Stop || self.account.holding(symbol).is_flat() {

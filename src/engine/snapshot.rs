@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::TieOut;
 use super::danger::DangerRow;
-use super::event::ModelInfo;
+use super::event::{ModelInfo, Reach};
 use super::ids::{OrderSeq, Pair, Symbol};
 use super::market::book::{BookState, Level};
 use super::notice::Notice;
@@ -128,8 +128,10 @@ pub struct Snapshot {
     pub limits: Vec<LimitRow>,
     /// Recent events, oldest first, at most [`NOTICES_MAX`].
     pub notices: Vec<Notice>,
-    /// Newest warning or alarm not yet acknowledged.
+    /// The newest of the loudest and weightiest warnings and alarms that are not acknowledged.
     pub pending_notice: Option<Notice>,
+    /// How many more wait behind it.
+    pub more_pending: usize,
     /// Engine, feed, model and disk health.
     pub health: HealthView,
     /// The paper venue beside a real account; filled in by the run.
@@ -546,16 +548,26 @@ pub struct OrderRow {
     /// Purpose word.
     pub purpose: String,
     /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`; `@venue` of a
-    /// protective order that waits there.
+    /// protective order that waits there, `theirs` of an order of somebody else.
     pub state: String,
     /// Still working?
     pub working: bool,
     /// Protective: cancelling it asks.
     pub protective: bool,
-    /// Age.
-    pub age: Span,
+    /// Of somebody else, with what it can do to a position: cancelling it asks. `None` for an order of ours.
+    #[serde(default)]
+    pub foreign: Option<Reach>,
+    /// Age; `None` of a protective order at the venue, which does not say since when it waits.
+    pub age: Option<Span>,
     /// Reason of a rejection or cancel.
     pub reason: String,
+}
+
+impl OrderRow {
+    /// Does it work, and for us?
+    pub const fn ours_works(&self) -> bool {
+        self.working && self.foreign.is_none()
+    }
 }
 
 /// One limit with its use.

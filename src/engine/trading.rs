@@ -155,6 +155,7 @@ impl Engine {
 
     fn deny(&mut self, symbol: Symbol, side: Side, denial: Denial, out: &mut Effects) -> Verdict {
         *self.denials.entry(denial.code).or_default() += 1;
+        self.refused += 1;
         let now = self.now;
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return Verdict::Denied(side, denial) };
         if desk.told != Some(denial.code) {

@@ -56,11 +56,15 @@ impl Secret {
     pub fn into_text(self) -> Zeroizing<String> {
         self.0
     }
-    /// The end of an API key, by which a person knows it: `…MnOp`. Not for API secrets.
+    /// The end of an API key, by which a person knows it: `…MnOp`; of one that is too short for that its length. Not for
+    /// API secrets.
     pub fn tail(&self) -> String {
-        let hidden = self.0.len().saturating_sub(TAIL);
-        let shown = if hidden < HIDDEN_MIN { "" } else { self.0.get(hidden..).unwrap_or("") };
-        format!("…{shown}")
+        let length = self.0.len();
+        let hidden = length.saturating_sub(TAIL);
+        match self.0.get(hidden..) {
+            Some(shown) if hidden >= HIDDEN_MIN => format!("…{shown}"),
+            _ => format!("{length} characters, too few to show its end"),
+        }
     }
 }
 
@@ -79,7 +83,9 @@ mod tests {
         let secret = Secret::new(" AbCdEfGhIjKlMnOpQr\r\n").unwrap();
         assert_eq!((secret.expose(), secret.tail().as_str()), ("AbCdEfGhIjKlMnOpQr", "…OpQr"));
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
-        assert_eq!(Secret::new("short-one").unwrap().tail(), "…");
+        assert_eq!(Secret::new("sim_key").unwrap().tail(), "7 characters, too few to show its end");
+        assert_eq!(Secret::new("elevenChars").unwrap().tail(), "11 characters, too few to show its end");
+        assert_eq!(Secret::new("twelve_chars").unwrap().tail(), "…hars");
         let wrong = [
             ("", Malformed::Empty),
             (" \n", Malformed::Empty),

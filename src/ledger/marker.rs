@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::LedgerError;
 use crate::engine::ids::Pair;
@@ -15,6 +17,8 @@ use crate::engine::time::Ts;
 
 /// Longest marker that is read: ours are a few hundred bytes.
 const MARKER_BYTES_MAX: u64 = 64 * 1024;
+/// Names that are tried for a marker in the making, each of which only one writer can have.
+const FRESH_NAMES: u32 = 64;
 
 /// `latched.simulated` beside `simulated.sqlite`.
 pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
@@ -32,6 +36,28 @@ pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), Ledg
         return Ok(());
     }
     write(&path, latch)
+}
+
+/// A latch on its way to the marker, on a thread of its own: a disk that hangs holds up nothing else.
+pub struct Latching(Receiver<Result<(), String>>);
+
+impl Latching {
+    /// Begins to write it, see [`mark_latched`].
+    pub fn start(ledger: PathBuf, pair: Pair, latch: Latch) -> Self {
+        let (tells, told) = sync_channel(1);
+        // A thread that cannot be made drops its end, and that is told.
+        drop(std::thread::Builder::new().name("latch".into()).spawn(move || {
+            // Nobody may wait for the answer.
+            tells.send(mark_latched(&ledger, pair, &latch).map_err(|error| error.to_string())).ok();
+        }));
+        Self(told)
+    }
+
+    /// Waits for it, but no longer than this.
+    pub fn ends(&self, within: Duration) -> Result<(), String> {
+        let late = |_| Err(format!("it was not written within {} s", within.as_secs()));
+        self.0.recv_timeout(within).unwrap_or_else(late)
+    }
 }
 
 /// The latch that others left beside a ledger, if there is one.
@@ -77,14 +103,15 @@ pub(super) fn read(path: &Path) -> Option<Latch> {
 pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
     let failed = |why: String| LedgerError::Marker { path: path.to_owned(), verb: "written", why };
     let text = serde_json::to_string_pretty(latch).map_err(|e| failed(e.to_string()))?;
-    let fresh = path.with_extension("new");
-    let written = (|| {
-        let mut file = private_file(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        sync_folder(path)
-    })();
+    let written = fresh_beside(path).and_then(|(fresh, mut file)| {
+        let moved =
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&fresh, path));
+        if moved.is_err() {
+            // What is left of it would only lie there.
+            fs::remove_file(&fresh).ok();
+        }
+        moved.and_then(|()| sync_folder(path))
+    });
     // A marker that exists latches whatever it says, so an imperfect one is better than none.
     written.or_else(|_| fs::write(path, text.as_bytes())).map_err(|e| failed(e.to_string()))
 }
@@ -103,15 +130,23 @@ pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
+/// A file beside a marker that nobody else writes: engine, watchdog and `tickdeck kill` may latch at the same moment.
+fn fresh_beside(path: &Path) -> std::io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut last = std::io::Error::from(ErrorKind::AlreadyExists);
+    for number in 0..FRESH_NAMES {
+        let fresh = path.with_file_name(format!("{name}.{number}.new"));
+        match options.open(&fresh) {
+            Ok(file) => return Ok((fresh, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => last = error,
+            Err(error) => return Err(error),
+        }
     }
-    options.open(path)
+    Err(last)
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {
@@ -140,6 +175,37 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert_eq!(read(&path), None);
+    }
+
+    #[test]
+    fn many_that_latch_at_once_leave_one_whole_marker_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("x.sqlite");
+        let (one, other) = (Pair::bybit(Account::Testnet), Pair::bybit(Account::DemoAccount));
+        // What a writer left that was killed in the middle is in nobody's way.
+        fs::write(folder.path().join("latched.testnet.0.new"), "half a ma").unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..16_i64 {
+                let (ledger, pair) = (&ledger, if number % 2 == 0 { one } else { other });
+                // Of unlike lengths: two in one file would not be readable.
+                let cause = LatchCause::Fault("x".repeat(usize::try_from(number * 500).unwrap()));
+                let latch = Latch { cause, at: Ts(number) };
+                scope.spawn(move || (0..20).for_each(|_| mark_latched(ledger, pair, &latch).unwrap()));
+            }
+        });
+        for pair in [one, other] {
+            assert!(matches!(marked(&ledger, pair).unwrap().cause, LatchCause::Fault(_)));
+        }
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn a_latch_that_cannot_be_written_says_so() {
+        let latch = Latch { cause: LatchCause::Killed("test".into()), at: Ts(5) };
+        let nowhere = PathBuf::from("/nowhere/at/all/x.sqlite");
+        let written = Latching::start(nowhere, Pair::bybit(Account::Paper), latch).ends(Duration::from_secs(60));
+        assert!(written.unwrap_err().contains("/nowhere/at/all/latched.paper"));
     }
 
     #[test]

@@ -10,6 +10,12 @@ use super::ModelError;
 /// Horizons of one card, at most: what a prediction's consumers are sized for.
 const HORIZONS_MAX: usize = 16;
 
+/// Milliseconds between two rows of a network with memory.
+pub(super) const STEP_MS: std::ops::RangeInclusive<u32> = 50..=60_000;
+
+/// Networks of one model.
+pub(super) const MEMBERS: std::ops::RangeInclusive<usize> = 1..=16;
+
 /// What `models/NAME.toml` holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,14 +32,26 @@ pub struct Card {
     pub features_hash: String,
     /// Number of features.
     pub inputs: usize,
+    /// Event time between two rows of a network with memory in milliseconds; 0 without memory.
+    pub step_ms: u32,
     /// Random seed of the training.
     pub seed: u64,
+    /// Networks whose logits are averaged, each from a seed of its own.
+    pub members: usize,
     /// Command that makes this model again.
     pub recipe: String,
     /// Training span, for the screen.
     pub trained: String,
     /// Files it was trained on, with rows taken.
     pub sources: Vec<String>,
+    /// How sure the expected moves are: a mean move is at least as large as the one expected this often.
+    pub confidence: f32,
+    /// Share of decisions that the edge gate let through when the calibrating forecasts were shuffled within each day.
+    pub shuffled_passes: f64,
+    /// Variants that were tried before this one was chosen, on the same data.
+    pub tried: usize,
+    /// How it was chosen: each comparison with its interval.
+    pub compared: Vec<String>,
     /// Costs to hold the forecasts against, in words.
     pub costs: String,
     /// Normalised inputs are cut at plus and minus this.
@@ -62,7 +80,7 @@ pub struct HorizonCard {
     pub temperature: f32,
     /// Mean move of the classes up, flat, down in usual moves.
     pub class_move: [f32; 3],
-    /// The expected move is multiplied by this: below 1 where forecasts were too bold out of sample.
+    /// The expected move is multiplied by this: the share of it that realised moves stood behind with the card's confidence.
     pub move_gain: f32,
 }
 
@@ -128,6 +146,12 @@ impl Card {
         }
         if let Some(at) = self.std.iter().position(|v| *v <= 0.0) {
             return Err(format!("`std` of {} is not above zero", FEATURES.get(at).map_or("?", |f| f.name)));
+        }
+        if !MEMBERS.contains(&self.members) {
+            return Err(format!("`members` is {}: use {} to {}", self.members, MEMBERS.start(), MEMBERS.end()));
+        }
+        if self.step_ms != 0 && !STEP_MS.contains(&self.step_ms) {
+            return Err(format!("`step_ms` is {}: use 0, or {} to {}", self.step_ms, STEP_MS.start(), STEP_MS.end()));
         }
         if !(self.clip.is_finite() && self.clip > 0.0) {
             return Err("`clip` must be above zero".to_owned());

@@ -9,11 +9,19 @@ mod card;
 mod dense;
 mod error;
 #[cfg(feature = "models")]
+mod gru;
+#[cfg(feature = "models")]
 mod logistic;
 #[cfg(feature = "models")]
 mod mlp;
 #[cfg(feature = "models")]
+mod net;
+#[cfg(all(test, feature = "models"))]
+mod sequences;
+#[cfg(feature = "models")]
 mod serve;
+#[cfg(feature = "models")]
+mod tcn;
 #[cfg(feature = "models")]
 pub mod train;
 #[cfg(feature = "models")]
@@ -33,14 +41,25 @@ const CARD_BYTES_MAX: u64 = 1 << 20;
 /// Models listed from one folder.
 const MODELS_MAX: usize = 256;
 
+/// Rows that a network with memory sees before its first forecast.
+#[cfg(feature = "models")]
+const WINDOW: usize = 16;
+
 /// Something that forecasts.
 pub trait Model: Send {
     /// Name, hash and horizons, as the engine and the screen know it.
     fn info(&self) -> &ModelInfo;
     /// Its card.
     fn card(&self) -> &Card;
+    /// Rows of an instrument that it needs before a forecast: 1 without memory.
+    fn window(&self) -> usize;
+    /// Drops what it remembers of every instrument: each next row begins a sequence.
+    fn forget(&mut self);
     /// One list of forecasts per frame, in the order of the frames and of the card's horizons, for all instruments in one
     /// call. The list is empty while a frame has features in warm-up: no forecast is better than a made-up one.
+    ///
+    /// A model with memory takes every frame as the next row of its instrument, [`Card::step_ms`] after the one before;
+    /// after any other interval it begins anew, and forecasts once it has seen [`Model::window`] rows.
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError>;
 }
 
@@ -51,12 +70,15 @@ pub struct Arch {
     pub name: &'static str,
     /// One sentence for `tickdeck model list`.
     pub about: &'static str,
+    /// Rows that a forecast needs: 1 without memory.
+    window: usize,
     /// Names and shapes of its tensors for this many inputs and outputs.
     shapes: fn(usize, usize) -> weights::Shapes,
-    /// Logits of a normalised batch, differentiable: what training uses.
+    /// Logits of a normalised batch `[rows, inputs]`, with memory `[rows, window, inputs]`; differentiable: what training
+    /// uses.
     forward: fn(&weights::Tensors, &candle_core::Tensor) -> candle_core::Result<candle_core::Tensor>,
-    /// The same fused into one operation without a graph: what serving uses.
-    fused: fn(&weights::Tensors) -> candle_core::Result<dense::Stack>,
+    /// The same fused into one pass without a graph: what serving uses.
+    fused: fn(&weights::Tensors) -> candle_core::Result<Box<dyn net::Net>>,
 }
 
 /// One row of the registry of architectures: none without the cargo feature `models`.
@@ -70,7 +92,7 @@ pub struct Arch {
 
 /// Every architecture, simplest first.
 #[cfg(feature = "models")]
-pub const ARCHS: &[Arch] = &[logistic::ENTRY, mlp::ENTRY];
+pub const ARCHS: &[Arch] = &[logistic::ENTRY, mlp::ENTRY, tcn::ENTRY, gru::ENTRY];
 /// Every architecture: none without the cargo feature `models`.
 #[cfg(not(feature = "models"))]
 pub const ARCHS: &[Arch] = &[];

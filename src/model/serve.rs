@@ -1,13 +1,15 @@
-//! A loaded model: normalise, one fused operation, calibrated probabilities and an expected move.
+//! A loaded model: normalise, one fused pass, calibrated probabilities and an expected move.
 
-use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
 
 use super::card::{Card, HorizonCard, short};
-use super::dense::Stack;
-use super::weights::{Tensors, outputs};
+use super::net::{Net, Work};
+use super::weights::{self, Tensors, outputs};
 use super::{Arch, Model, ModelError};
 use crate::engine::event::{HorizonForecast, ModelInfo};
 use crate::engine::features::{FEATURE_COUNT, FeatureFrame, usual_move_bps};
+use crate::engine::ids::Symbol;
+use crate::engine::time::{Span, Ts};
 
 /// Golden probes of a card.
 const PROBES: usize = 4;
@@ -18,14 +20,39 @@ const GOLDEN_TOLERANCE: f32 = 1e-6;
 pub(super) struct Served {
     card: Card,
     info: ModelInfo,
-    stack: Stack,
+    window: usize,
+    nets: Vec<Box<dyn Net>>,
+    memory: BTreeMap<Symbol, Memory>,
+}
+
+/// What is carried from one row of an instrument to its next, and the buffers of a pass.
+#[derive(Default)]
+pub(super) struct Memory {
+    at: Ts,
+    /// Rows since the sequence began.
+    rows: usize,
+    carried: Vec<f32>,
+    input: Vec<f32>,
+    work: Work,
+    of_net: Vec<f32>,
+    /// Mean over the networks.
+    logits: Vec<f32>,
+}
+
+impl Memory {
+    /// The next row begins a sequence.
+    fn begin(&mut self, nets: &[Box<dyn Net>]) {
+        self.rows = 0;
+        self.carried.clear();
+        self.carried.resize(nets.iter().map(|net| net.carried()).sum(), 0.0);
+    }
 }
 
 impl Served {
     /// Fuses the tensors and recomputes the card's golden forecasts.
     pub(super) fn new(card: Card, arch: &Arch, tensors: &Tensors) -> Result<Self, ModelError> {
         let served = Self::unchecked(card, arch, tensors)?;
-        let golden = served.golden()?;
+        let golden = served.golden();
         for (probe, (found, stated)) in golden.iter().zip(&served.card.golden).enumerate() {
             let pairs = found.iter().flatten().zip(stated.iter().flatten());
             let same = found.len() == stated.len()
@@ -45,46 +72,65 @@ impl Served {
 
     /// Without the golden check: for the trainer, which writes the golden forecasts.
     pub(super) fn unchecked(card: Card, arch: &Arch, tensors: &Tensors) -> Result<Self, ModelError> {
+        if (arch.window > 1) != (card.step_ms > 0) {
+            let why = format!("`step_ms` is {}, which does not fit the architecture `{}`", card.step_ms, arch.name);
+            return Err(ModelError::Card { path: card.name, why });
+        }
         let unsound =
             |error: candle_core::Error| ModelError::Weights { name: card.name.clone(), why: error.to_string() };
-        let stack = (arch.fused)(tensors).map_err(unsound)?;
+        let fuse = |member| (arch.fused)(&weights::member(tensors, &card, arch, member)?);
+        let nets = (0..card.members).map(fuse).collect::<candle_core::Result<Vec<_>>>().map_err(unsound)?;
         let info = ModelInfo {
             name: card.name.clone(),
             hash: short(&card.weights_sha256),
             horizons_s: card.horizon.iter().map(|horizon| horizon.seconds).collect(),
             trained: card.trained.clone(),
         };
-        Ok(Self { card, info, stack })
+        Ok(Self { card, info, window: arch.window, nets, memory: BTreeMap::new() })
     }
 
     /// Forecasts of the built-in probes as `[up, flat, down, move in bps]` by probe and horizon.
-    pub(super) fn golden(&self) -> Result<Vec<Vec<[f32; 4]>>, ModelError> {
-        let probes: Vec<Vec<f32>> = (0..PROBES).map(probe).collect();
-        let rows: Vec<&[f32]> = probes.iter().map(Vec::as_slice).collect();
-        let forecasts = self.forecast(&rows)?;
-        let row = |row: Vec<HorizonForecast>| row.iter().map(|f| [f.up, f.flat, f.down, f.move_bps]).collect();
-        Ok(forecasts.into_iter().map(row).collect())
+    pub(super) fn golden(&self) -> Vec<Vec<[f32; 4]>> {
+        let mut memory = Memory::default();
+        let mut of_probe = |number: usize| {
+            let rows: Vec<Vec<f32>> = (0..self.window).rev().map(|back| probe(number + back)).collect();
+            let forecast = self.forecast(rows.iter().map(Vec::as_slice), &mut memory);
+            forecast.iter().map(|f| [f.up, f.flat, f.down, f.move_bps]).collect()
+        };
+        (0..PROBES).map(&mut of_probe).collect()
     }
 
-    /// Forecasts for rows of feature values, each of [`FEATURE_COUNT`] finite numbers.
-    pub(super) fn forecast(&self, rows: &[&[f32]]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let logits = self
-            .logits(rows)
-            .map_err(|error| ModelError::Compute { name: self.card.name.clone(), why: error.to_string() })?;
-        let per_row = logits.chunks_exact(outputs(&self.card));
-        Ok(rows.iter().zip(per_row).map(|(values, logits)| self.read_out(values, logits)).collect())
-    }
-
-    fn logits(&self, rows: &[&[f32]]) -> candle_core::Result<Vec<f32>> {
-        let mut input = Vec::with_capacity(rows.len() * FEATURE_COUNT);
+    /// The forecast after a sequence of rows that begins here, each of [`FEATURE_COUNT`] finite numbers.
+    pub(super) fn forecast<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a [f32]>,
+        memory: &mut Memory,
+    ) -> Vec<HorizonForecast> {
+        memory.begin(&self.nets);
+        let mut newest: &[f32] = &[];
         for row in rows {
-            self.card.normalise(row, &mut input);
+            self.step(row, memory);
+            newest = row;
         }
-        let input = Tensor::from_vec(input, (rows.len(), FEATURE_COUNT), &Device::Cpu)?;
-        input.apply_op1_no_bwd(&self.stack)?.flatten_all()?.to_vec1()
+        self.read_out(newest, &memory.logits)
+    }
+
+    fn step(&self, row: &[f32], memory: &mut Memory) {
+        let Memory { carried, input, work, of_net, logits, rows, .. } = memory;
+        input.clear();
+        self.card.normalise(row, input);
+        logits.clear();
+        logits.resize(outputs(&self.card), 0.0);
+        let mut rest = carried.as_mut_slice();
+        for net in &self.nets {
+            let (own, others) = rest.split_at_mut(net.carried());
+            net.step(input, own, work, of_net);
+            for (sum, logit) in logits.iter_mut().zip(of_net.iter()) {
+                *sum += logit / self.nets.len() as f32;
+            }
+            rest = others;
+        }
+        *rows = rows.saturating_add(1);
     }
 
     fn read_out(&self, values: &[f32], logits: &[f32]) -> Vec<HorizonForecast> {
@@ -103,6 +149,22 @@ impl Served {
             })
             .collect()
     }
+
+    /// Takes a sound frame as the next row of its instrument. A frame in warm-up, or one that does not follow the last
+    /// one by a step, ends the sequence: what was carried belongs to another moment.
+    fn take(&self, frame: &FeatureFrame, memory: &mut Memory) -> Vec<HorizonForecast> {
+        let before = std::mem::replace(&mut memory.at, frame.at);
+        let follows = memory.rows > 0 && frame.at.since(before) == Span::from_ms(i64::from(self.card.step_ms));
+        let warm = usize::from(frame.warm) == FEATURE_COUNT;
+        if !(follows && warm) {
+            memory.begin(&self.nets);
+        }
+        if !warm {
+            return Vec::new();
+        }
+        self.step(&frame.values, memory);
+        if memory.rows < self.window { Vec::new() } else { self.read_out(&frame.values, &memory.logits) }
+    }
 }
 
 impl Model for Served {
@@ -114,9 +176,16 @@ impl Model for Served {
         &self.card
     }
 
+    fn window(&self) -> usize {
+        self.window
+    }
+
+    fn forget(&mut self) {
+        self.memory.clear();
+    }
+
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
         let refuse = |why: String| ModelError::Frame { name: self.card.name.clone(), why };
-        let mut rows = Vec::with_capacity(frames.len());
         for frame in frames {
             if frame.values.len() != FEATURE_COUNT {
                 return Err(refuse(format!("{} values, {FEATURE_COUNT} expected", frame.values.len())));
@@ -124,13 +193,11 @@ impl Model for Served {
             if let Some(place) = frame.values.iter().position(|value| !value.is_finite()) {
                 return Err(refuse(format!("value {place} is not finite")));
             }
-            if usize::from(frame.warm) == FEATURE_COUNT {
-                rows.push(frame.values.as_slice());
-            }
         }
-        let mut forecasts = self.forecast(&rows)?.into_iter();
-        let warm = |frame: &FeatureFrame| usize::from(frame.warm) == FEATURE_COUNT;
-        Ok(frames.iter().map(|frame| if warm(frame) { forecasts.next() } else { None }.unwrap_or_default()).collect())
+        let mut memory = std::mem::take(&mut self.memory);
+        let forecasts = frames.iter().map(|frame| self.take(frame, memory.entry(frame.symbol).or_default())).collect();
+        self.memory = memory;
+        Ok(forecasts)
     }
 }
 

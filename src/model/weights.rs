@@ -56,14 +56,32 @@ pub(super) fn read(path: &Path, card: &Card, arch: &Arch) -> Result<Tensors, Mod
     let unsound = |why: String| ModelError::Weights { name: card.name.clone(), why };
     let tensors = safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| unsound(error.to_string()))?;
     let tensors: Tensors = tensors.into_iter().collect();
-    check(&tensors, &(arch.shapes)(card.inputs, outputs(card))).map_err(unsound)?;
+    check(&tensors, &shapes(card, arch)).map_err(unsound)?;
     Ok(tensors)
 }
 
+/// Every tensor of the file: those of the architecture, once for every member.
+fn shapes(card: &Card, arch: &Arch) -> Vec<(String, Vec<usize>)> {
+    let shapes = (arch.shapes)(card.inputs, outputs(card));
+    let of_member = |member| shapes.iter().map(move |(name, shape)| (named(name, member, card.members), shape.clone()));
+    (0..card.members).flat_map(of_member).collect()
+}
+
+/// Name of a tensor in the file: its own where there is one member, `0.out.weight` where there are more.
+pub(super) fn named(name: &str, member: usize, members: usize) -> String {
+    if members == 1 { name.to_owned() } else { format!("{member}.{name}") }
+}
+
+/// The tensors of one member under their own names.
+pub(super) fn member(tensors: &Tensors, card: &Card, arch: &Arch, member: usize) -> CandleResult<Tensors> {
+    let own = (arch.shapes)(card.inputs, outputs(card)).into_iter();
+    own.map(|(name, _)| Ok((name.to_owned(), tensor(tensors, &named(name, member, card.members))?.clone()))).collect()
+}
+
 /// Exactly these tensors, in these shapes, 32-bit floats, all finite?
-fn check(tensors: &Tensors, shapes: &[(&str, Vec<usize>)]) -> Result<(), String> {
+fn check(tensors: &Tensors, shapes: &[(String, Vec<usize>)]) -> Result<(), String> {
     for (name, shape) in shapes {
-        let tensor = tensors.get(*name).ok_or_else(|| format!("tensor `{name}` is missing"))?;
+        let tensor = tensors.get(name).ok_or_else(|| format!("tensor `{name}` is missing"))?;
         if tensor.dims() != shape.as_slice() {
             return Err(format!("tensor `{name}` has the shape {:?}, expected {shape:?}", tensor.dims()));
         }
@@ -75,7 +93,7 @@ fn check(tensors: &Tensors, shapes: &[(&str, Vec<usize>)]) -> Result<(), String>
             return Err(format!("tensor `{name}` holds a value that is not finite"));
         }
     }
-    match tensors.keys().find(|name| shapes.iter().all(|(known, _)| known != name)) {
+    match tensors.keys().find(|name| shapes.iter().all(|(known, _)| known != *name)) {
         Some(name) => Err(format!("tensor `{name}` is not part of the architecture")),
         None => Ok(()),
     }

@@ -5,24 +5,24 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use super::attach::Seats;
 use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::disk::DiskLight;
 use super::driver::{Driver, LedgerPort, Parts};
 use super::feed::Feed;
 use super::files::ledger_path;
-use super::guardian::{self, GuardianOptions, Report};
+use super::guardian::{self, GuardianOptions};
 use super::inference::Inference;
 use super::lease::Lease;
 use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::shadow::Shadow;
-use super::stage::Stage;
+use super::stage::{Departure, Stage};
 use super::start::{Opening, StartError, private_folder};
 use super::switch::Switch;
 use super::watchdog::link::{WatchdogPlan, Watched};
 use crate::engine::event::Restored;
-use crate::engine::ids::Pair;
 use crate::engine::preflight::WATCHDOG;
 use crate::engine::snapshot::{Check, Health};
 use crate::engine::time::{Span, Ts};
@@ -31,6 +31,7 @@ use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
 use crate::venue::Venue;
 use crate::venue::bybit::rescue::RescueOptions;
+use crate::venue::bybit::rest::SharedLimits;
 
 /// Answers of the ledger that may wait: one per group commit.
 const REPLIES_MAX: usize = 1024;
@@ -54,6 +55,8 @@ pub struct Shown {
     pub outputs: Option<Outputs>,
     /// Stop by itself after this long.
     pub stop_after: Option<Span>,
+    /// What becomes of what is open when it is told to go.
+    pub departure: Departure,
 }
 
 /// What a session is put together from.
@@ -127,6 +130,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         restored,
     };
     let pulse = Pulse::default();
+    stage.watch.begin(&pulse, budgets_of(&parts.feed));
     let report = guardian::start(GuardianOptions {
         gate: stage.end.gate(),
         pulse: pulse.clone(),
@@ -135,14 +139,24 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         latch_beside: parts.latch_beside.clone(),
         now: Arc::new(stage.clock.reader()),
     })?;
+    let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
+    let run = &parts.restored.run;
+    let watched = plan.watchdog.map(|watchdog| Watched::start(watchdog, run, pulse.clone())).transpose()?;
+    let seats = Seats::default();
     let socket = if plan.ledger_in_memory {
         None
     } else {
-        listen(&stage, plan.data_dir, pair, &pulse, &report).map_err(|why| troubles.push(why)).ok()
+        let options = ControlOptions {
+            cockpit: stage.cockpit.clone(),
+            gate: stage.end.gate(),
+            pulse: pulse.clone(),
+            report: report.clone(),
+            board: stage.end.board(),
+            watched: watched.clone(),
+            seats: seats.clone(),
+        };
+        listen(control::socket_path(plan.data_dir, pair), options).map_err(|why| troubles.push(why)).ok()
     };
-    let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
-    let run = &parts.restored.run;
-    let watched = plan.watchdog.map(|watchdog| Watched::start(&watchdog, run, pulse.clone())).transpose()?;
     let mut driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
     if watched.is_some() {
         let detail = "acts when this process dies; its silence holds".to_owned();
@@ -159,6 +173,7 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         pulse,
         guardian: report,
         socket,
+        seats,
         watched,
         fence_after: Some(fence_after),
         screen: shown.fps.is_some(),
@@ -174,16 +189,16 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     })
 }
 
+/// The budgets of a run's exchange, where it has one.
+fn budgets_of(feed: &Feed) -> Option<SharedLimits> {
+    match feed {
+        Feed::Live(live) => Some(live.options().limits.clone()),
+        Feed::Simulated(_) | Feed::Tape(_) => None,
+    }
+}
+
 /// The control socket of a run; why there is none, in words.
-fn listen(stage: &Stage, data_dir: &Path, pair: Pair, pulse: &Pulse, report: &Report) -> Result<PathBuf, String> {
-    let path = control::socket_path(data_dir, pair);
-    let options = ControlOptions {
-        cockpit: stage.cockpit.clone(),
-        gate: stage.end.gate(),
-        pulse: pulse.clone(),
-        report: report.clone(),
-        board: stage.end.board(),
-    };
+fn listen(path: PathBuf, options: ControlOptions) -> Result<PathBuf, String> {
     let no_socket = |error| format!("no control socket ({error}): `tickdeck kill` reaches this run by signals only");
     control::listen(&path, options).map(|()| path).map_err(no_socket)
 }

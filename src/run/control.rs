@@ -1,19 +1,30 @@
 //! The control socket of a running engine: `engine-ACCOUNT.sock` in the data directory, for its owner alone. One line of JSON
 //! in, one line out, then the connection ends; `v` names the version of both. Every verb is answered at once: what takes
-//! time is asked for again with `state`. The verbs here only tighten, so they need no ceremony.
+//! time is asked for again with `state`. Verbs that loosen carry what was typed for real money; the engine looks at it again.
+//! `attach` turns the connection into a cockpit's ([`super::attach`]).
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attach::Seats;
 use super::guardian::Report;
 use super::pulse::{Life, Pulse};
+use super::watchdog::Word;
+use super::watchdog::link::Watched;
+use crate::engine::ceremony::Ceremony;
+use crate::engine::command::Command;
 use crate::engine::ids::Pair;
+use crate::engine::num::Price;
+use crate::engine::risk::limits::LimitKey;
+use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::time::Span;
 use crate::gate::Gate;
-use crate::tui::link::{Board, CockpitEnd};
+use crate::tui::link::{Board, CockpitEnd, QuitChoice, Reply, Request};
 
 /// The version of both lines.
 pub const VERSION: u32 = 1;
@@ -22,25 +33,78 @@ const LINE_MAX: u64 = 64 * 1024;
 /// Nobody who is there takes longer for a line.
 const LINE_TAKES: Duration = Duration::from_secs(2);
 
+/// The build of this program: a cockpit and its engine must be of one.
+pub const BUILD: &str = env!("CARGO_PKG_VERSION");
+/// Connections at once: a few cockpits and some scripts.
+const CONNECTIONS_MAX: usize = 24;
+/// An engine that keeps up says something to a command within this.
+const ENGINE_TAKES: Duration = Duration::from_secs(3);
+
 /// What can be asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
     /// Kill, first step: closes the gate, cancels opening orders, latches.
     Kill,
     /// Kill, second step: closes every position and proves it. Kills first where nobody did.
     KillClose,
+    /// Closes one position of ours, or all, and proves it. Disarms, latches nothing.
+    Flatten,
+    /// From now on this connection is the line of a watchdog (`run/watchdog`).
+    Watch,
     /// Nothing but the state.
     State,
+    /// Stop opening, cancel resting opening orders; exits go on.
+    Disarm,
+    /// Allow opening for so many seconds.
+    Arm {
+        /// How long.
+        seconds: u32,
+    },
+    /// Lift a kill or a trip.
+    Reset,
+    /// Change a limit.
+    SetLimit {
+        /// By configuration key, without its section.
+        limit: String,
+        /// Decimal number in the limit's unit.
+        value: String,
+    },
+    /// A position becomes the person's.
+    Release,
+    /// Take a released position back.
+    Adopt,
+    /// End the run and leave what is open.
+    Stop,
+    /// Show the cockpit over this connection.
+    Attach {
+        /// The asking program's [`BUILD`].
+        build: String,
+        /// Look and nothing else.
+        read_only: bool,
+    },
 }
 
 /// A line in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ask {
     /// Version.
     pub v: u32,
     /// What to do.
     pub verb: Verb,
+    /// The instrument, where the verb may be about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// What was typed for real money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+}
+
+impl Ask {
+    /// A verb about everything, with nothing typed.
+    pub const fn plain(verb: Verb) -> Self {
+        Self { v: VERSION, verb, symbol: None, confirm: None }
+    }
 }
 
 /// A line out.
@@ -50,6 +114,9 @@ pub struct Answer {
     pub v: u32,
     /// Why it was not done; `None` when it was.
     pub error: Option<String>,
+    /// What the engine said to it; begins with `refused:` where it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
     /// How things stand after it.
     pub state: Option<State>,
 }
@@ -63,8 +130,11 @@ pub struct State {
     pub latched: bool,
     /// No order is left that could open; of an account at a venue by the venue's own list.
     pub no_openings: bool,
-    /// Every position is closed and proven.
+    /// Every position is closed and proven, after a kill.
     pub flat: bool,
+    /// What was to be flattened is closed and proven.
+    #[serde(default)]
+    pub flattened: bool,
     /// What the engine did, step by step.
     pub receipt: Vec<String>,
     /// What the guardian did.
@@ -86,6 +156,10 @@ pub struct ControlOptions {
     pub report: Report,
     /// The newest picture.
     pub board: Board,
+    /// The watchdog, which may come by this socket.
+    pub watched: Option<Watched>,
+    /// Places for cockpits of other processes.
+    pub seats: Seats,
 }
 
 /// Where the socket of a pair lies.
@@ -123,13 +197,20 @@ pub fn listen(path: &Path, options: ControlOptions) -> std::io::Result<()> {
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let options = Arc::new(options);
     let serve = move || {
         for stream in listener.incoming().flatten() {
             if options.pulse.life() == Life::Leaving {
                 return;
             }
-            // One at a time, each for some seconds at most; whoever breaks off is gone.
-            drop(answer(&stream, &options));
+            // How many share the options says how many are there.
+            let (options, full) = (options.clone(), Arc::strong_count(&options) > CONNECTIONS_MAX);
+            if full {
+                drop(write_line(&stream, &refused("too many connections at once".to_owned())));
+                continue;
+            }
+            // Whoever breaks off is gone; whom no thread can serve hears the connection end.
+            drop(std::thread::Builder::new().name("asked".into()).spawn(move || drop(answer(&stream, &options))));
         }
     };
     std::thread::Builder::new().name("control".into()).spawn(serve)?;
@@ -145,29 +226,64 @@ pub fn close(path: &Path) {
 }
 
 #[cfg(unix)]
-fn answer(mut stream: &std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
+fn answer(stream: &std::os::unix::net::UnixStream, options: &ControlOptions) -> std::io::Result<()> {
     stream.set_read_timeout(Some(LINE_TAKES))?;
     stream.set_write_timeout(Some(LINE_TAKES))?;
     let mut line = String::new();
     BufReader::new(stream.take(LINE_MAX)).read_line(&mut line)?;
     let answer = match serde_json::from_str::<Ask>(&line) {
-        Ok(ask) if ask.v == VERSION => done(ask.verb, options),
-        Ok(ask) => refused(format!("version {} is not known here, {VERSION} is", ask.v)),
+        Ok(Ask { v, .. }) if v != VERSION => refused(format!("version {v} is not known here, {VERSION} is")),
+        Ok(Ask { verb: Verb::Watch, .. }) => return watch(stream, options.watched.as_ref()),
+        Ok(Ask { verb: Verb::Attach { build, read_only }, .. }) => match seat(&build, options) {
+            Ok(seat) => {
+                write_line(stream, &Answer { v: VERSION, error: None, said: None, state: Some(state(options)) })?;
+                return super::attach::serve(stream, &seat, &options.cockpit, &options.board, read_only);
+            }
+            Err(why) => refused(why),
+        },
+        Ok(ask) => done(&ask, options),
         Err(error) => refused(error.to_string()),
     };
-    let mut text = serde_json::to_string(&answer)?;
+    write_line(stream, &answer)
+}
+
+#[cfg(unix)]
+fn write_line(mut stream: &std::os::unix::net::UnixStream, answer: &Answer) -> std::io::Result<()> {
+    let mut text = serde_json::to_string(answer)?;
     text.push('\n');
     stream.write_all(text.as_bytes())
 }
 
-fn refused(why: String) -> Answer {
-    Answer { v: VERSION, error: Some(why), state: None }
+/// A watchdog has come: the connection is its line.
+#[cfg(unix)]
+fn watch(mut stream: &std::os::unix::net::UnixStream, watched: Option<&Watched>) -> std::io::Result<()> {
+    match watched.filter(|watched| watched.is_service()) {
+        Some(watched) => watched.attach(stream.try_clone()?),
+        None => {
+            let why = "`[watchdog] enabled` of its configuration is not \"service\"".to_owned();
+            let word = serde_json::to_string(&Word::No(why))?;
+            stream.write_all(format!("{word}\n").as_bytes())
+        }
+    }
 }
 
-fn done(verb: Verb, options: &ControlOptions) -> Answer {
+fn refused(why: String) -> Answer {
+    Answer { v: VERSION, error: Some(why), said: None, state: None }
+}
+
+fn seat(build: &str, options: &ControlOptions) -> Result<super::attach::Seat, String> {
+    if build != BUILD {
+        return Err(format!("this engine is tickdeck {BUILD}, the cockpit is {build}: use the engine's own program"));
+    }
+    options.seats.take().ok_or_else(|| "every seat is taken: as many cockpits as there may be look on".to_owned())
+}
+
+fn done(ask: &Ask, options: &ControlOptions) -> Answer {
     let (cockpit, gate) = (&options.cockpit, &options.gate);
-    match verb {
-        Verb::State => {}
+    let mut said = None;
+    match &ask.verb {
+        // To watch and to attach is more than a line: the connection was taken over before this.
+        Verb::State | Verb::Watch | Verb::Attach { .. } => {}
         Verb::Kill => cockpit.kill(),
         Verb::KillClose => {
             if gate.kills() == 0 || !options.pulse.is_latched() {
@@ -176,14 +292,88 @@ fn done(verb: Verb, options: &ControlOptions) -> Answer {
             // An engine that does not take it is the guardian's case.
             let _taken = cockpit.close_after_kill();
         }
+        Verb::Stop => {
+            if !cockpit.ask(Request::Quit(QuitChoice::Leave)) {
+                return refused(DEAF.to_owned());
+            }
+        }
+        Verb::Flatten => {
+            if let Err(why) = flatten(ask.symbol.as_deref(), options) {
+                return refused(why);
+            }
+        }
+        verb => match command(verb, ask, options).and_then(|command| say(command, ask, options)) {
+            Ok(text) => said = Some(text),
+            Err(why) => return refused(why),
+        },
     }
-    Answer { v: VERSION, error: None, state: Some(state(options)) }
+    Answer { v: VERSION, error: None, said, state: Some(state(options)) }
+}
+
+const DEAF: &str = "the engine does not keep up and did not take it; `tickdeck kill` works all the same";
+
+/// The engine's own word for a verb.
+fn command(verb: &Verb, ask: &Ask, options: &ControlOptions) -> Result<Command, String> {
+    let symbol = || {
+        let name = ask.symbol.as_deref().ok_or("which instrument?")?;
+        options.pulse.symbol_of(name).ok_or_else(|| format!("this run has no instrument {name}"))
+    };
+    Ok(match verb {
+        Verb::Disarm => Command::Disarm,
+        Verb::Arm { seconds } => Command::Arm { lasts: Span::from_secs(i64::from(*seconds)) },
+        Verb::Reset => Command::Reset,
+        Verb::SetLimit { limit, value } => {
+            let key = LimitKey::by_name(limit).ok_or_else(|| format!("there is no limit {limit}"))?;
+            let value = Price::parse(value).map_err(|_| format!("{value} is not a decimal number, 0 or more"))?;
+            Command::SetLimit { key, value: value.raw() }
+        }
+        Verb::Release => Command::Release(symbol()?),
+        Verb::Adopt => Command::Adopt(symbol()?),
+        Verb::Kill | Verb::KillClose | Verb::Flatten | Verb::Watch | Verb::State | Verb::Stop | Verb::Attach { .. } => {
+            return Err("that is no command of an engine".to_owned());
+        }
+    })
+}
+
+/// Asks the engine and waits for its answer, with the ceremony that was typed.
+fn say(command: Command, ask: &Ask, options: &ControlOptions) -> Result<String, String> {
+    let tail = options.board.newest().and_then(|picture| picture.session.tail.clone());
+    let typed = tail.zip(ask.confirm.as_deref()).and_then(|(tail, text)| Ceremony::typed(text, &tail));
+    let command = match typed {
+        Some(ceremony) => Command::Confirmed { ceremony, command: Box::new(command) },
+        None => command,
+    };
+    let (reply, told) = Reply::expected();
+    if !options.cockpit.ask(Request::Asked(command, reply)) {
+        return Err(DEAF.to_owned());
+    }
+    told.recv_timeout(ENGINE_TAKES).map_err(|_| {
+        format!(
+            "the engine has not answered within {} s: look at its state before you ask again",
+            ENGINE_TAKES.as_secs()
+        )
+    })
+}
+
+fn flatten(name: Option<&str>, options: &ControlOptions) -> Result<(), String> {
+    let killed = |snapshot: &Arc<Snapshot>| snapshot.state.latch.as_ref().is_some_and(Latch::is_kill);
+    if options.board.newest().as_ref().is_some_and(killed) {
+        return Err("killed: `tickdeck kill --flat` closes everything".to_owned());
+    }
+    let symbol = match name {
+        Some(name) => Some(options.pulse.symbol_of(name).ok_or_else(|| format!("this run has no instrument {name}"))?),
+        None => None,
+    };
+    options.cockpit.flatten(symbol);
+    Ok(())
 }
 
 fn state(options: &ControlOptions) -> State {
     let (pulse, gate, done) = (&options.pulse, &options.gate, options.report.get());
     let (kills, closes) = (gate.kills(), gate.closes());
+    let flattens = options.board.flattens().count();
     let alive = pulse.life() == Life::Running;
+    let loop_over = || pulse.closing().is_some_and(|scope| scope.is_empty()) && pulse.is_proven();
     let engine_heard = alive && pulse.kills_heard() >= kills;
     let picture = options.board.newest();
     let shown = |lines: fn(&crate::engine::snapshot::StateView) -> &Vec<String>| {
@@ -194,6 +384,8 @@ fn state(options: &ControlOptions) -> State {
         latched: pulse.is_latched() || picture.as_ref().is_some_and(|snapshot| snapshot.state.latch.is_some()),
         no_openings: if done.has_venue { done.kills >= kills } else { engine_heard && pulse.openings() == 0 },
         flat: closes > 0 && (done.closes >= closes || (alive && pulse.closes_heard() >= closes && pulse.is_proven())),
+        flattened: flattens > 0
+            && (done.flattens >= flattens || (alive && pulse.flattens_heard() >= flattens && loop_over())),
         receipt: shown(|state| &state.receipt),
         guardian: done.receipt,
         left_alone: picture.as_ref().map_or_else(Vec::new, |snapshot| theirs(snapshot)),
@@ -206,23 +398,38 @@ fn theirs(snapshot: &Snapshot) -> Vec<String> {
     released.map(|row| format!("{} {} {}: yours, left open", row.name, row.side.word(), row.qty)).collect()
 }
 
-/// Asks the engine behind a socket.
+/// Asks the engine behind a socket how things stand, or for what needs no answer of the engine's.
 #[cfg(unix)]
-pub fn ask(path: &Path, verb: Verb, within: Duration) -> Result<State, ControlError> {
+pub fn ask(path: &Path, ask: &Ask, within: Duration) -> Result<State, ControlError> {
+    say_to(path, ask, within).map(|(_, state)| state)
+}
+
+/// Asks the engine behind a socket; what it said, where it was asked for something, and how things stand after it.
+#[cfg(unix)]
+pub fn say_to(path: &Path, ask: &Ask, within: Duration) -> Result<(String, State), ControlError> {
+    begin(path, ask, within).map(|(_, said, state)| (said, state))
+}
+
+/// The same, with the connection, which goes on after `attach`.
+#[cfg(unix)]
+pub fn begin(
+    path: &Path,
+    ask: &Ask,
+    within: Duration,
+) -> Result<(std::os::unix::net::UnixStream, String, State), ControlError> {
     let unreachable =
         |error: std::io::Error| ControlError::Unreachable { path: path.to_owned(), why: error.to_string() };
     let stream = std::os::unix::net::UnixStream::connect(path).map_err(unreachable)?;
     stream.set_read_timeout(Some(within)).map_err(unreachable)?;
     stream.set_write_timeout(Some(within)).map_err(unreachable)?;
-    let line =
-        serde_json::to_string(&Ask { v: VERSION, verb }).map_err(|error| ControlError::Odd(error.to_string()))?;
+    let line = serde_json::to_string(ask).map_err(|error| ControlError::Odd(error.to_string()))?;
     (&stream).write_all(format!("{line}\n").as_bytes()).map_err(unreachable)?;
     let mut text = String::new();
     BufReader::new((&stream).take(1 << 20)).read_line(&mut text).map_err(unreachable)?;
     let answer: Answer = serde_json::from_str(&text).map_err(|error| ControlError::Odd(error.to_string()))?;
     match (answer.error, answer.state) {
         (Some(why), _) => Err(ControlError::Refused(why)),
-        (None, Some(state)) => Ok(state),
+        (None, Some(state)) => Ok((stream, answer.said.unwrap_or_default(), state)),
         (None, None) => Err(ControlError::Odd("it carries no state".into())),
     }
 }
@@ -242,7 +449,8 @@ mod tests {
         let (cockpit, end) = link();
         let gate = end.gate();
         let (pulse, board) = (Pulse::default(), end.board());
-        let options = ControlOptions { cockpit, gate: gate.clone(), pulse, report: Report::default(), board };
+        let (report, seats) = (Report::default(), Seats::default());
+        let options = ControlOptions { cockpit, gate: gate.clone(), pulse, report, board, watched: None, seats };
         listen(&path, options).unwrap();
         #[cfg(unix)]
         {
@@ -250,7 +458,7 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         let within = Duration::from_secs(20);
-        let state = ask(&path, Verb::Kill, within).unwrap();
+        let state = ask(&path, &Ask::plain(Verb::Kill), within).unwrap();
         assert_eq!((state.latched, state.no_openings, state.flat), (false, false, false), "no engine has answered yet");
         assert!(end.take_kill() && gate.kills() == 1);
         let raw = |text: &str| {
@@ -262,7 +470,7 @@ mod tests {
         };
         assert!(raw("{\"v\":7,\"verb\":\"kill\"}\n").contains("version 7"));
         assert!(raw("kill\n").contains("expected"));
-        assert!(raw("{\"v\":1,\"verb\":\"reset\"}\n").contains("reset"));
+        assert!(raw("{\"v\":1,\"verb\":\"open\"}\n").contains("open"));
         assert_eq!(gate.kills(), 1);
     }
 }

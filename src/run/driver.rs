@@ -23,7 +23,8 @@ use crate::engine::risk::state::Latch;
 use crate::engine::snapshot::{Check, ShadowView};
 use crate::engine::time::{Span, Ts};
 use crate::gate::{Epoch, Gate, Pass};
-use crate::ledger::{Job, Ledger, LedgerReply, LedgerThread};
+use crate::ledger::{Job, Latching, Ledger, LedgerReply, LedgerThread};
+use crate::metrics::Tally;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
 
@@ -87,6 +88,8 @@ pub struct Driver {
     ledger: LedgerPort,
     tape: Option<TapeThread>,
     tape_lost: bool,
+    /// What the engine said to the last command.
+    said: Option<String>,
     decisions: DecisionLog,
     latch_beside: Option<(PathBuf, Pair)>,
     gate: Gate,
@@ -109,6 +112,7 @@ pub struct Driver {
     notices: Vec<Notice>,
     keep_notices: bool,
     feed_ended: Option<Ts>,
+    tally: Tally,
 }
 
 impl Driver {
@@ -127,6 +131,7 @@ impl Driver {
             ledger: parts.ledger,
             tape: parts.tape,
             tape_lost: false,
+            said: None,
             decisions: parts.decisions,
             latch_beside: parts.latch_beside,
             known: parts.gate.epoch(),
@@ -144,6 +149,7 @@ impl Driver {
             notices: Vec::new(),
             keep_notices,
             feed_ended: None,
+            tally: Tally::new(&restored),
         };
         driver.dispatch(at, Event::Restored(Box::new(restored)));
         driver
@@ -208,6 +214,17 @@ impl Driver {
             _ => 0,
         };
         (ledger, self.tape.as_ref().map_or(0, TapeThread::depth))
+    }
+
+    /// What was counted in this run so far.
+    pub fn tally(&self) -> Tally {
+        let (ledger, tape) = self.depths();
+        let mut tally = self.tally.clone();
+        tally.unresolved = self.engine.unresolved_orders();
+        tally.refused = self.engine.refused();
+        tally.denials = self.engine.denials().clone();
+        tally.queues = vec![("ledger", ledger), ("tape", tape)];
+        tally
     }
 
     /// When the next thing is due; `None` when nothing will ever happen again.
@@ -279,8 +296,11 @@ impl Driver {
     }
 
     /// A request of a person, stepped at the run's own time: it never waits behind market data.
-    pub fn command(&mut self, command: Command) {
+    /// What the engine says to it comes back.
+    pub fn command(&mut self, command: Command) -> Option<String> {
+        self.said = None;
         self.dispatch(self.now, Event::Command(command));
+        self.said.take()
     }
 
     /// A request that closes the gate, of which the gate already knows: from here on the engine does too.
@@ -361,6 +381,7 @@ impl Driver {
         if let (Some(shadow), Event::Order(update)) = (&mut self.shadow, &event) {
             shadow.on_news(at, update);
         }
+        self.tally.hear(at.max(self.wall), &event);
         let was_open = self.engine.may_open();
         self.engine.step(at, &event, &mut self.effects);
         if was_open && !self.engine.may_open() {
@@ -409,9 +430,9 @@ impl Driver {
                         venue.protect(at, symbol, protection);
                     }
                 }
-                Effect::CancelProtective { symbol, order } => {
+                Effect::CancelById { symbol, order } => {
                     if let Some(venue) = &mut self.venue {
-                        venue.cancel_protective(at, symbol, &order);
+                        venue.cancel_by_id(at, symbol, &order);
                     }
                 }
                 Effect::Retry => {
@@ -419,7 +440,12 @@ impl Driver {
                         venue.retry(at);
                     }
                 }
-                Effect::Record(record) => records.push(Job::Record { at, record }),
+                Effect::Record(record) => {
+                    if let Record::Operator { outcome, .. } = &record {
+                        self.said.get_or_insert_with(|| outcome.clone());
+                    }
+                    records.push(Job::Record { at, record });
+                }
                 Effect::Note(notice) => {
                     if self.keep_notices {
                         self.notices.push(notice);
@@ -438,6 +464,7 @@ impl Driver {
             return;
         }
         let intent = *order.get();
+        self.tally.decided(&intent);
         let ttl = std::time::Duration::from_nanos(u64::try_from(self.engine.settings().intent_ttl.0).unwrap_or(0));
         let pass = self.gate.pass(self.known, ttl, intent.reduce_only);
         self.pending.insert(intent.seq, (order, pass));
@@ -537,18 +564,10 @@ impl Driver {
         }
     }
 
-    /// The ledger did not take a latch: its marker must, on a thread of its own, because disks may hang. The answer says
-    /// whether it is there.
-    fn mark_latched(&self, latch: Latch) -> std::sync::mpsc::Receiver<bool> {
-        let (says, marked) = std::sync::mpsc::channel();
-        if let Some((path, pair)) = self.latch_beside.clone() {
-            let write = move || {
-                // Nobody may wait for the answer.
-                says.send(crate::ledger::mark_latched(&path, pair, &latch).is_ok()).ok();
-            };
-            drop(std::thread::Builder::new().name("latch".into()).spawn(write));
-        }
-        marked
+    /// The ledger did not take a latch: its marker must. `None` where nothing is kept.
+    fn mark_latched(&self, latch: Latch) -> Option<Latching> {
+        let (path, pair) = self.latch_beside.clone()?;
+        Some(Latching::start(path, pair, latch))
     }
 
     fn withhold(&mut self, order: OrderSeq, why: &str) {
@@ -581,9 +600,10 @@ impl Driver {
     /// What it means that the ledger did not take the rest of the run. The latch gets a last chance.
     fn not_stored(&self) -> String {
         let latch = self.engine.latch().cloned();
-        let latch = match latch.map(|latch| self.mark_latched(latch).recv_timeout(MARKER_TAKES)) {
+        let written = latch.map(|latch| self.mark_latched(latch).map(|latching| latching.ends(MARKER_TAKES)));
+        let latch = match written {
             None => "",
-            Some(Ok(true)) => " The latch is kept beside the ledger: the next run begins latched.",
+            Some(Some(Ok(()))) => " The latch is kept beside the ledger: the next run begins latched.",
             Some(_) => " THE LATCH IS NOT ON THE DISK EITHER: the next run may begin without it; look before you arm.",
         };
         let seconds = LEDGER_TAKES.as_secs();

@@ -70,6 +70,10 @@ pub struct Done {
     pub death: bool,
     /// Second steps that were proven, here or by the engine, or that a lifted latch has put an end to.
     pub closes: u64,
+    /// Flattens that were proven here.
+    pub flattens: u64,
+    /// Something is to be closed here, and flat is not proven yet.
+    pub closing: bool,
     /// When it proved flat itself what the engine's close loop is about.
     pub flat: Option<Ts>,
     /// What is left, in words.
@@ -88,10 +92,24 @@ impl Report {
     }
     /// Waits until the death of the engine's thread was answered, for at most this long.
     pub fn await_death(&self, within: Duration) {
-        let began = Instant::now();
-        while self.get().has_venue && !self.get().death && began.elapsed() < within {
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        wait_while(within, || self.get().has_venue && !self.get().death);
+    }
+    /// Waits until nothing is to be closed here any more, for at most this long. What is left then, in words; `None` where
+    /// everything that was asked for is proven.
+    pub fn await_closing(&self, within: Duration) -> Option<String> {
+        // What was asked for a moment ago is taken up with the next look.
+        wait_while(LOOK_EVERY * 2, || self.get().has_venue && !self.get().closing);
+        wait_while(within, || self.get().closing);
+        let done = self.get();
+        let left = || if done.left.is_empty() { "nothing known".to_owned() } else { done.left.join("; ") };
+        done.closing.then(left)
+    }
+}
+
+fn wait_while(within: Duration, waits: impl Fn() -> bool) {
+    let began = Instant::now();
+    while waits() && began.elapsed() < within {
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
@@ -103,6 +121,18 @@ struct Guardian {
     /// same gate were of other accounts.
     stepped: AtomicU64,
     latched: AtomicU64,
+    /// Flattens that need nothing from here: the engine has taken them up, or they are proven, or were asked of a run
+    /// before this one.
+    flattened: AtomicU64,
+}
+
+/// What is to be closed here.
+struct Closing {
+    /// The second steps and flattens that it answers.
+    closes: u64,
+    flattens: u64,
+    why: &'static str,
+    scope: Arc<BTreeSet<String>>,
 }
 
 /// Starts the guardian. It ends when the run ends in order, or with the process.
@@ -111,15 +141,24 @@ pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
     let rescue = options.rescue.take().map(Rescue::new).transpose().map_err(std::io::Error::other)?;
     let rescue = rescue.map(|rescue| rescue.beside(options.gate.clone()));
     let (kills, closes) = (options.gate.kills(), options.gate.closes());
-    report.change(|done| (done.has_venue, done.kills, done.closes) = (rescue.is_some(), kills, closes));
+    let flattens = options.board.flattens().count();
+    report.change(|done| {
+        *done = Done { has_venue: rescue.is_some(), kills, closes, flattens, ..Done::default() };
+    });
     options.board.report(Vec::new());
     if let Some((path, _)) = options.latch_beside.as_ref().filter(|_| rescue.is_some())
         && let Ok(unsettled) = Reader::open(path).and_then(|ledger| ledger.unsettled())
     {
         options.pulse.restored(unsettled.into_iter().collect());
     }
-    let guardian =
-        Arc::new(Guardian { options, rescue, report: report.clone(), stepped: kills.into(), latched: kills.into() });
+    let guardian = Arc::new(Guardian {
+        options,
+        rescue,
+        report: report.clone(),
+        stepped: kills.into(),
+        latched: kills.into(),
+        flattened: flattens.into(),
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watch = move || runtime.block_on(guardian.watch());
     std::thread::Builder::new().name("guardian".into()).spawn(watch)?;
@@ -166,10 +205,10 @@ impl Guardian {
             if free(begun.latch.as_ref()) && kills > self.latched.load(Ordering::SeqCst) {
                 begun.latch = Some(tokio::spawn(self.clone().latch_soon()));
             }
-            if free(closing.as_ref())
-                && let Some((closes, why, scope)) = self.must_close(&mut begun)
-            {
-                closing = Some(tokio::spawn(self.clone().second_step(closes, why, scope)));
+            if free(closing.as_ref()) {
+                let must = self.must_close(&mut begun);
+                self.report.change(|done| done.closing = must.is_some());
+                closing = must.map(|must| tokio::spawn(self.clone().second_step(must)));
             }
             self.warm(&mut begun);
             tokio::select! {
@@ -193,42 +232,53 @@ impl Guardian {
         });
     }
 
-    /// Is something to be closed that the engine does not close? The request's number, why, and what it is about.
-    fn must_close(&self, begun: &mut Begun) -> Option<(u64, &'static str, Arc<BTreeSet<String>>)> {
-        let (gate, pulse) = (&self.options.gate, &self.options.pulse);
+    /// Is something to be closed that the engine does not close?
+    fn must_close(&self, begun: &mut Begun) -> Option<Closing> {
+        let (gate, pulse, board) = (&self.options.gate, &self.options.pulse, &self.options.board);
         self.rescue.as_ref()?;
-        let closes = gate.closes();
+        let (closes, flattens) = (gate.closes(), board.flattens());
         self.forget_what_is_over(closes);
         let asked = closes > self.report.get().closes;
+        let flatten = flattens.since(self.flattened.load(Ordering::SeqCst));
         let loops = pulse.closing().filter(|scope| !scope.is_empty() && self.report.get().flat.is_none());
+        let anything = asked || !flatten.is_empty() || loops.is_some();
         if !pulse.is_unreachable() || pulse.is_proven() {
             begun.cut_off = None;
-        } else if asked || loops.is_some() {
+        } else if anything {
             begun.cut_off.get_or_insert_with(Instant::now);
         }
         let why = if pulse.life() == Life::Dead {
             "the engine has fallen over"
         } else if pulse.age().is_some_and(|age| age > SILENT_AFTER) {
             "the engine is silent"
-        } else if asked && self.options.board.close_is_untaken() {
+        } else if asked && board.close_is_untaken() {
             "the engine's queue did not take it"
         } else if begun.cut_off.is_some_and(|since| since.elapsed() > CUT_OFF_AFTER) {
             "the engine's way to the account is cut"
         } else {
             return None;
         };
-        let scope = if asked { pulse.ours() } else { loops };
-        scope.filter(|scope| !scope.is_empty()).map(|scope| (closes, why, scope))
+        let mut scope: BTreeSet<String> = loops.map_or_else(BTreeSet::new, |loops| (*loops).clone());
+        if asked || !flatten.is_empty() {
+            // Unknown yet is not nothing: the next look asks again.
+            let ours = pulse.ours()?;
+            let named =
+                |name: &String| flatten.iter().any(|one| one.is_none_or(|one| pulse.name_of(one) == Some(name)));
+            scope.extend(ours.iter().filter(|name| asked || named(name)).cloned());
+        }
+        let (flattens, scope) = (flattens.count(), Arc::new(scope));
+        (!scope.is_empty()).then_some(Closing { closes, flattens, why, scope })
     }
 
     /// A second step that the engine has proven, or whose latch was lifted since, asks for nothing any more; and a proof is
-    /// about the close loop that ran then, not about the next one.
+    /// about the close loop that ran then, not about the next one. A flatten that the engine has heard is its close loop.
     fn forget_what_is_over(&self, closes: u64) {
         let pulse = &self.options.pulse;
         // Of a second step that its queue refused the engine has heard the number only: what it proved was something else.
         let proven = pulse.is_proven() && !self.options.board.close_is_untaken();
         let over = pulse.closes_heard() >= closes && (proven || !pulse.is_latched());
         let no_loop = pulse.life() != Life::Dead && pulse.closing().is_some_and(|scope| scope.is_empty());
+        self.flattened.fetch_max(pulse.flattens_heard(), Ordering::SeqCst);
         self.report.change(|done| {
             if over {
                 done.closes = done.closes.max(closes);
@@ -289,19 +339,24 @@ impl Guardian {
     }
 
     /// Closes and proves.
-    async fn second_step(self: Arc<Self>, closes: u64, why: &'static str, scope: Arc<BTreeSet<String>>) {
+    async fn second_step(self: Arc<Self>, must: Closing) {
         let Some(rescue) = &self.rescue else { return };
         let mut receipt = self.receipt();
-        receipt.note(&format!("takes over: {why}"));
-        let ending = rescue.close(&Whose::Ours(scope.clone()), STEP_MAX, &mut receipt).await;
+        receipt.note(&format!("takes over: {}", must.why));
+        let ending = rescue.close(&Whose::Ours(must.scope.clone()), STEP_MAX, &mut receipt).await;
+        if ending.flat.is_some() {
+            self.flattened.fetch_max(must.flattens, Ordering::SeqCst);
+        }
         self.report.change(|done| {
             if ending.flat.is_some() {
-                done.closes = done.closes.max(closes);
+                done.closes = done.closes.max(must.closes);
+                done.flattens = done.flattens.max(must.flattens);
                 done.flat = ending.flat;
+                done.closing = false;
             }
             done.left.clone_from(&ending.left);
         });
-        self.show_flat(&ending, &scope);
+        self.show_flat(&ending, &must.scope);
     }
 
     /// The last picture of an engine that is gone still lists what was closed.

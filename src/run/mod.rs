@@ -4,6 +4,7 @@
 //! put the parts together ([`assemble`]); [`cockpit`] adds the screen.
 
 pub mod assemble;
+pub mod attach;
 mod carry;
 pub mod clock;
 pub mod cockpit;
@@ -22,10 +23,12 @@ mod lease;
 pub mod live;
 pub mod pulse;
 pub mod replay;
+pub mod service;
 pub mod session;
 mod shadow;
 pub mod signals;
 pub mod stage;
 pub mod start;
 pub mod switch;
+pub mod watch;
 pub mod watchdog;

@@ -33,18 +33,32 @@ struct Shared {
     durable: AtomicBool,
     /// Working orders of the engine that can open.
     openings: AtomicU64,
-    /// Kills and second steps that the engine has heard of.
+    /// Kills, second steps and flattens that the engine has heard of.
     kills: AtomicU64,
     closes: AtomicU64,
+    flattens: AtomicU64,
     proven: AtomicBool,
     unreachable: AtomicBool,
     /// Names of the instruments whose positions a close may touch; `None` until the engine has told.
     ours: Mutex<Option<Arc<BTreeSet<String>>>>,
     /// Names of what the running close loop is about; empty while none runs.
     closing: Mutex<Arc<BTreeSet<String>>>,
+    /// Names of the run's instruments, in the order of their symbols.
+    names: OnceLock<Vec<String>>,
     told: Mutex<Told>,
     /// Names of the instruments with an order of an earlier run whose end the ledger does not know.
     unsettled: OnceLock<BTreeSet<String>>,
+}
+
+/// How many kills, second steps and flattens the engine has heard of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Heard {
+    /// Kills of the gate.
+    pub kills: u64,
+    /// Second steps of the gate.
+    pub closes: u64,
+    /// Flattens of the board.
+    pub flattens: u64,
 }
 
 /// What the names were last made from.
@@ -71,19 +85,21 @@ impl Pulse {
         let beat = self.0.beat.load(Ordering::SeqCst);
         (beat > 0).then(|| Boot::from_nanos(beat).elapsed())
     }
-    /// Copies what others must know of the engine; `waiting` jobs have not reached its ledger yet, and it has heard of
-    /// the gate's kills and closes up to `heard`.
-    pub fn tell(&self, engine: &Engine, waiting: usize, heard: (u64, u64)) {
+    /// Copies what others must know of the engine; `waiting` jobs have not reached its ledger yet, and it has done what
+    /// was asked up to `heard`.
+    pub fn tell(&self, engine: &Engine, waiting: usize, heard: Heard) {
         let shared = &self.0;
         shared.latched.store(engine.latch().is_some(), Ordering::SeqCst);
         shared.durable.store(engine.latch().is_some() && waiting == 0, Ordering::SeqCst);
         shared.openings.store(engine.opening_orders() as u64, Ordering::SeqCst);
         shared.proven.store(engine.flat_proven().is_some() || engine.close_proven(), Ordering::SeqCst);
         shared.unreachable.store(engine.unreachable_since().is_some(), Ordering::SeqCst);
+        shared.names.get_or_init(|| engine.instruments().iter().map(|rules| rules.name.clone()).collect());
         self.tell_scopes(engine);
         // Last: whoever sees these sees the rest as of them.
-        shared.kills.store(heard.0, Ordering::SeqCst);
-        shared.closes.store(heard.1, Ordering::SeqCst);
+        shared.kills.store(heard.kills, Ordering::SeqCst);
+        shared.closes.store(heard.closes, Ordering::SeqCst);
+        shared.flattens.store(heard.flattens, Ordering::SeqCst);
     }
 
     fn tell_scopes(&self, engine: &Engine) {
@@ -143,6 +159,19 @@ impl Pulse {
     /// Second steps that it has heard of.
     pub fn closes_heard(&self) -> u64 {
         self.0.closes.load(Ordering::SeqCst)
+    }
+    /// Flattens that it has heard of.
+    pub fn flattens_heard(&self) -> u64 {
+        self.0.flattens.load(Ordering::SeqCst)
+    }
+    /// Name of an instrument of the run; `None` before the engine has told.
+    pub fn name_of(&self, symbol: Symbol) -> Option<&str> {
+        self.0.names.get()?.get(symbol.index()).map(String::as_str)
+    }
+    /// The instrument of that name; `None` where the run has none, or has not told yet.
+    pub fn symbol_of(&self, name: &str) -> Option<Symbol> {
+        let place = self.0.names.get()?.iter().position(|known| known == name)?;
+        u16::try_from(place).ok().map(Symbol)
     }
     /// Names of what its close loop is about, empty while none runs; `None` where they cannot be read at once.
     pub fn closing(&self) -> Option<Arc<BTreeSet<String>>> {
@@ -217,10 +246,12 @@ mod tests {
         let pulse = Pulse::default();
         assert!(pulse.ours().is_none(), "not told yet is not empty");
         pulse.restored(["BUSDT".to_owned(), "DUSDT".to_owned()].into());
-        pulse.tell(&engine(false), 0, (0, 0));
+        pulse.tell(&engine(false), 0, Heard::default());
         assert_eq!(ours(&pulse), ["AUSDT", "BUSDT"]);
-        pulse.tell(&engine(true), 0, (0, 0));
+        pulse.tell(&engine(true), 0, Heard::default());
         assert_eq!(ours(&pulse), ["AUSDT", "BUSDT", "CUSDT"]);
+        assert_eq!((pulse.name_of(Symbol(1)), pulse.name_of(Symbol(9))), (Some("BUSDT"), None));
+        assert_eq!((pulse.symbol_of("CUSDT"), pulse.symbol_of("XUSDT")), (Some(Symbol(2)), None));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use super::attach::Seats;
 use super::clock::wall;
 use super::disk::DiskLight;
 use super::driver::Driver;
@@ -12,7 +13,8 @@ use super::feed::Feed;
 use super::guardian::Report;
 use super::lease::Lease;
 use super::live::Prepared;
-use super::pulse::Pulse;
+use super::pulse::{Heard, Pulse};
+use super::signals::Signal;
 use super::stage::{Left, Stage};
 use super::switch::{Switch, Wanted};
 use super::watchdog::link::Watched;
@@ -25,14 +27,18 @@ use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
 use crate::tui::crash;
-use crate::tui::link::{PlaybackRequest, QuitChoice, Request};
+use crate::tui::link::{PlaybackRequest, QuitChoice, Reply, Request};
 
+/// Attached cockpits are drawn for no more often.
+const SEATS_EVERY: Span = Span::from_ms(100);
 /// Steps between two looks at kill and requests: some milliseconds of work at most.
 const BATCH: usize = 256;
 /// Longest sleep: signals and threads wake the run earlier.
 const NAP_MAX: Duration = Duration::from_millis(100);
 /// A run whose positions have no stop at the venue does not end for this long: it tries to set one.
 const PROTECTS_FOR: Span = Span::from_secs(30);
+/// SIGTERM with `on_sigterm = "flatten"`: then it leaves whatever is still open, and says so.
+const FLATTENS_FOR: Span = Span::from_secs(45);
 /// How long a run that ends waits for the venue to answer its cancels.
 const ANSWERS_TAKE: Span = Span::from_secs(3);
 /// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
@@ -96,6 +102,8 @@ pub struct Session {
     pub guardian: Report,
     /// Its control socket, where it has one.
     pub socket: Option<PathBuf>,
+    /// Cockpits of other processes.
+    pub seats: Seats,
     /// The watchdog, where one was started.
     pub watched: Option<Watched>,
     /// An engine that was silent for longer than this disarms before it does anything else; `None` in a replay.
@@ -130,15 +138,32 @@ struct State {
     falls_over: bool,
     stuck: bool,
     unwatched: bool,
+    /// The state of the alert channels that the engine knows of.
+    alerts_told: u64,
     view: View,
     published: Ts,
+    /// When attached cockpits were last drawn for.
+    seated: Ts,
     reported: Ts,
-    closing: bool,
+    /// What ends the run once a close loop is over.
+    closing: Option<Closing>,
+    /// The terminal is gone, and the run ends when nothing is open any more.
+    hung_up: bool,
+    /// What the engine said to those who wait for it.
+    said: Vec<(Reply, String)>,
     /// The run ends so, once what it leaves is protected or the time is over.
     leaving: Option<(Outcome, Ts)>,
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
+}
+
+/// A run that ends when what is open is closed.
+struct Closing {
+    outcome: Outcome,
+    how: &'static str,
+    /// It ends then in any case; `None` stays until it is proven.
+    until: Option<Ts>,
 }
 
 #[derive(Default)]
@@ -156,10 +181,14 @@ impl Session {
             falls_over: provoked("engine-panic"),
             stuck: provoked("engine-stuck"),
             unwatched: false,
+            alerts_told: 0,
             view: View::default(),
             published: Ts(0),
+            seated: Ts(0),
             reported: now,
-            closing: false,
+            closing: None,
+            hung_up: false,
+            said: Vec::new(),
             leaving: None,
             seek: None,
             rate: Rate::default(),
@@ -174,6 +203,7 @@ impl Session {
         if matches!(self.pace, Pace::Clock) {
             self.hear_the_answers();
         }
+        self.hand_out_notices();
         self.publish(&mut state);
         let word = match &outcome {
             Outcome::Quit => "quit",
@@ -185,6 +215,7 @@ impl Session {
         if let Some(watched) = &self.watched {
             watched.goodbye(&self.leaves());
         }
+        self.seats.close();
         if let Some(socket) = &self.socket {
             super::control::close(socket);
         }
@@ -234,7 +265,7 @@ impl Session {
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
         self.fence_itself();
-        if state.stuck && self.driver.steps() > PROVOKE_AFTER && self.driver.engine().at_risk() {
+        if state.stuck && self.driver.engine().at_risk() {
             stand_still();
         }
         if state.falls_over && self.driver.steps() > PROVOKE_AFTER {
@@ -247,7 +278,7 @@ impl Session {
             return Some(outcome);
         }
         let gate = self.driver.gate();
-        let heard = (gate.kills(), gate.closes());
+        let heard = Heard { kills: gate.kills(), closes: gate.closes(), flattens: self.stage.end.flattens() };
         if let Some(outcome) = self.serve_waiting(state) {
             return Some(outcome);
         }
@@ -265,6 +296,11 @@ impl Session {
         if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
             self.driver.checked(check);
         }
+        let alerts = self.stage.alerts.version();
+        if alerts != state.alerts_told {
+            state.alerts_told = alerts;
+            self.driver.checked(self.stage.alerts.check());
+        }
         self.look_at_watchdog(state);
         self.driver.collect();
         let target = self.target(state);
@@ -281,15 +317,16 @@ impl Session {
         }
         self.driver.collect();
         self.pulse.tell(self.driver.engine(), self.driver.depths().0, heard);
+        // Whoever waited finds the signs of life as of the answer.
+        state.said.drain(..).for_each(|(reply, text)| reply.say(text));
         self.hand_out_notices();
-        if state.closing && !self.driver.engine().closing() {
-            state.closing = false;
-            // A kill drops the loop: then nothing was proven and nobody leaves.
-            if self.driver.engine().close_proven() {
-                return Some(Outcome::Quit);
-            }
+        if let Some(outcome) = self.has_closed(state) {
+            return Some(outcome);
         }
         let now = self.stage.clock.now();
+        if state.hung_up && !self.driver.engine().at_risk() && !self.seats.are_taken() {
+            return self.leave("nothing is open any more", Outcome::ScreenLost, state);
+        }
         if state.leaving.is_none() && self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
             return self.leave("its time is over", Outcome::Done, state);
         }
@@ -299,19 +336,28 @@ impl Session {
         if now.since(state.published) >= self.publish_every {
             self.publish(state);
         }
+        if now.since(state.seated) >= SEATS_EVERY && self.seats.are_taken() {
+            state.seated = now;
+            self.seats.clone().draw(|view| self.picture(view, state, now));
+        }
         if busy { None } else { self.nap(target, state) }
     }
 
-    /// Kill first, then requests in order. What was asked before a kill and would loosen something is void after it.
+    /// Kill first, then flatten, then requests in order. What was asked before one of the two and would loosen something
+    /// is void after it.
     fn serve_waiting(&mut self, state: &mut State) -> Option<Outcome> {
-        let mut killed = false;
+        let mut shut = false;
         loop {
             if self.stage.end.take_kill() {
-                killed = true;
-                self.kill();
+                shut = true;
+                self.shut(Command::Kill);
+            }
+            for symbol in self.stage.end.take_flattens() {
+                shut = true;
+                self.shut(Command::Flatten(symbol));
             }
             let request = self.stage.end.requests.try_recv().ok()?;
-            if killed && self.loosens(&request) {
+            if shut && self.loosens(&request) {
                 continue;
             }
             if let Some(outcome) = self.serve(request, state) {
@@ -322,12 +368,13 @@ impl Session {
 
     fn loosens(&self, request: &Request) -> bool {
         let limits = self.driver.engine().limits();
-        matches!(request, Request::Command(command) if command.loosens(|key| limits.get(key)))
+        matches!(request, Request::Command(command) | Request::Asked(command, _) if command.loosens(|key| limits.get(key)))
     }
 
-    fn kill(&mut self) {
+    /// A command whose gate is closed already. An audit replay only plays what was recorded.
+    fn shut(&mut self, command: Command) {
         if self.replay != Some("audit") {
-            self.driver.shut(Command::Kill);
+            self.driver.shut(command);
         }
     }
 
@@ -350,11 +397,26 @@ impl Session {
         engine.open_names().map(|name| format!("position {name}")).chain(orders).collect()
     }
 
-    /// A person's request. An audit replay only plays what was recorded: there is nothing to command.
-    fn command(&mut self, command: Command) {
-        if self.replay != Some("audit") {
-            self.driver.command(command);
+    /// A person's request, and what the engine says to it. An audit replay only plays what was recorded: there is nothing to
+    /// command.
+    fn command(&mut self, command: Command) -> String {
+        let audit = self.replay == Some("audit");
+        let said = if audit { None } else { self.driver.command(command) };
+        said.unwrap_or_else(|| if audit { "refused: an audit takes no commands" } else { "done" }.to_owned())
+    }
+
+    /// The terminal is gone. While anything is open the engine stays, disarmed, and another cockpit can reach it.
+    fn hang_up(&mut self, how: &'static str, outcome: Outcome, state: &mut State) -> Option<Outcome> {
+        let reachable = self.socket.is_some();
+        if state.hung_up || !self.stage.departure.stays || !reachable || !self.driver.engine().at_risk() {
+            return if state.hung_up { None } else { self.leave(how, outcome, state) };
         }
+        state.hung_up = true;
+        self.driver.command(Command::Disarm);
+        self.driver.tell(format!(
+            "{how}: the engine goes on without a screen until nothing is open; `tickdeck attach` reaches it"
+        ));
+        None
     }
 
     /// A run that races through time it missed (the demo's prelude, a stopped process) makes events faster than any disk
@@ -362,6 +424,39 @@ impl Session {
     fn must_let_the_tape_catch_up(&self, target: Ts) -> bool {
         let racing = target.since(self.driver.now()) > Span::from_secs(2);
         racing && self.driver.depths().1 > crate::tape::thread::QUEUE_MAX / 4
+    }
+
+    /// SIGTERM, without a screen SIGINT too: leave, or close what is open first. Asked a second time, it leaves at once.
+    fn terminate(&mut self, how: &'static str, state: &mut State) -> Option<Outcome> {
+        let again = state.closing.take_if(|closing| closing.until.is_some()).is_some();
+        if again || state.leaving.is_some() || !self.stage.departure.flattens || !self.driver.engine().at_risk() {
+            return self.leave(how, Outcome::Signal(how), state);
+        }
+        let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
+        self.driver.command(if killed { Command::KillClose } else { Command::Flatten(None) });
+        let until = Some(self.stage.clock.now() + FLATTENS_FOR);
+        state.closing = Some(Closing { outcome: Outcome::Signal(how), how, until });
+        None
+    }
+
+    /// A run that ends when what is open is closed: is it?
+    fn has_closed(&mut self, state: &mut State) -> Option<Outcome> {
+        let over = |closing: &Closing| closing.until.is_some_and(|until| self.stage.clock.now() >= until);
+        if self.driver.engine().closing() && !over(state.closing.as_ref()?) {
+            return None;
+        }
+        let Closing { outcome, how, until } = state.closing.take()?;
+        let proven = self.driver.engine().close_proven();
+        match until {
+            // A kill drops the loop: then nothing was proven and nobody leaves.
+            None => proven.then_some(outcome),
+            Some(_) => {
+                if !proven {
+                    self.driver.tell(format!("{how}: FLAT IS NOT PROVEN, leaving what is open"));
+                }
+                self.leave(how, outcome, state)
+            }
+        }
     }
 
     /// The process is to end and leave what is open. Asked a second time, it goes at once.
@@ -399,16 +494,24 @@ impl Session {
         let name = signal.name();
         match signal {
             signal if signal.kills(self.screen) => {
-                self.kill();
+                self.shut(Command::Kill);
                 None
             }
-            _ => self.leave(name, Outcome::Signal(name), state),
+            Signal::Terminate | Signal::Interrupt => self.terminate(name, state),
+            Signal::HangUp => self.hang_up(name, Outcome::Signal(name), state),
+            Signal::Quit => None,
         }
     }
 
     fn serve(&mut self, request: Request, state: &mut State) -> Option<Outcome> {
         match request {
-            Request::Command(command) => self.command(command),
+            Request::Command(command) => {
+                self.command(command);
+            }
+            Request::Asked(command, reply) => {
+                let said = self.command(command);
+                state.said.push((reply, said));
+            }
             Request::Alive => {
                 if self.driver.engine().settings().deadman.0 > 0 {
                     self.driver.command(Command::Present);
@@ -426,10 +529,11 @@ impl Session {
             Request::Quit(QuitChoice::CloseAndQuit) => {
                 let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
                 self.command(if killed { Command::KillClose } else { Command::Flatten(None) });
-                state.closing = self.driver.engine().closing();
+                let outcome = Outcome::Quit;
+                state.closing = self.driver.engine().closing().then_some(Closing { outcome, how: "quit", until: None });
             }
             Request::ScreenLost => {
-                return self.leave("the screen was lost", Outcome::ScreenLost, state);
+                return self.hang_up("the screen was lost", Outcome::ScreenLost, state);
             }
             Request::Switch { account, typed } => {
                 if let Err(why) = self.begin_switch(account, typed) {
@@ -572,19 +676,26 @@ impl Session {
     fn publish(&mut self, state: &mut State) {
         let now = self.stage.clock.now();
         state.published = now;
-        let report_due = self.on_snapshot.is_some() && now.since(state.reported) >= Span::from_secs(1);
+        let second_over = now.since(state.reported) >= Span::from_secs(1);
+        if second_over {
+            state.reported = now;
+            self.stage.watch.tell(self.driver.tally());
+        }
+        let report_due = second_over && self.on_snapshot.is_some();
         if !self.screen && !report_due {
             return;
         }
-        let mut snapshot = self.driver.engine_mut().snapshot(state.view);
-        self.label_snapshot(&mut snapshot, state, now);
-        if report_due {
-            state.reported = now;
-            if let Some(on_snapshot) = &mut self.on_snapshot {
-                on_snapshot(&snapshot);
-            }
+        let snapshot = self.picture(state.view, state, now);
+        if let Some(on_snapshot) = self.on_snapshot.as_mut().filter(|_| report_due) {
+            on_snapshot(&snapshot);
         }
         self.stage.end.publish(snapshot);
+    }
+
+    fn picture(&mut self, view: View, state: &mut State, now: Ts) -> Snapshot {
+        let mut snapshot = self.driver.engine_mut().snapshot(view);
+        self.label_snapshot(&mut snapshot, state, now);
+        snapshot
     }
 
     fn label_snapshot(&self, snapshot: &mut Snapshot, state: &mut State, now: Ts) {

@@ -37,8 +37,10 @@ pub fn draw_base(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
 fn draw_pane(id: PaneId, place: Rect, class: Class, buffer: &mut Buffer, scene: &Scene<'_>) {
     let Some(pane) = PANES.iter().find(|p| p.id() == id) else { return };
     let number = id as usize + 1;
+    let room = frame::inner(place, class, scene.ui.zoomed);
     let frame = Frame {
         title: &pane.title(scene),
+        note: &pane.note(scene, room),
         key: &if number <= 9 { number.to_string() } else { String::new() },
         focused: scene.ui.focus == id,
         live: scene.snapshot.session.pair.account() == Account::Live,
@@ -49,7 +51,7 @@ fn draw_pane(id: PaneId, place: Rect, class: Class, buffer: &mut Buffer, scene: 
     }
 }
 
-/// The newest warning or alarm until it is acknowledged; in calm times why the market in front does not trade.
+/// The loudest and weightiest warning or alarm until it is acknowledged; in calm times why the market in front does not trade.
 fn draw_notice(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
     let theme = scene.theme;
     let mut pen = Pen::new(buffer, area);
@@ -65,13 +67,16 @@ fn draw_notice(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
         Level::Warn => (theme.warn, "! WARN"),
         Level::Info => (theme.text, "INFO"),
     };
-    let hint = " a acknowledges ";
-    let room = area.width.saturating_sub(2 + columns(hint));
+    let hint = match scene.snapshot.more_pending {
+        0 => " a acknowledges ".to_owned(),
+        more => format!(" a acknowledges · {more} more "),
+    };
+    let room = area.width.saturating_sub(2 + columns(&hint));
     let wide = area.width >= 60;
     let text = format!("{mark} {} {}", notice.at.clock(), notice.text);
     pen.text(1, 0, if wide { room } else { area.width.saturating_sub(1) }, &text, style, theme.glyphs.ellipsis);
     if wide {
-        pen.put(area.width.saturating_sub(columns(hint)), 0, hint, theme.dim);
+        pen.put(area.width.saturating_sub(columns(&hint)), 0, &hint, theme.dim);
     }
 }
 

@@ -9,11 +9,12 @@ use super::layers::{
 use super::layers::{killed, limits, palette, quit, real_money, release, reset, seek};
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
-use super::state::{MainView, Step, UiState};
+use super::state::{Attached, MainView, Step, UiState};
 use super::validity;
 use crate::engine::command::Command;
 use crate::engine::snapshot::{CandleLength, Snapshot, View};
 
+const READ_ONLY: &str = "attached read-only: nothing can be commanded from here";
 /// [`Request::Alive`] at most this often.
 const ALIVE_MS: i64 = 1000;
 /// Depth rows asked for per side: a tall screen's worth.
@@ -126,7 +127,8 @@ impl Cockpit {
     /// Another run: what was open, frozen or asked for belonged to the one before.
     fn meet(&mut self, live: &Snapshot) {
         if self.run.replace(live.session.run.clone()).is_some() {
-            let ui = UiState { view: self.ui.view, candle: self.ui.candle, focus: self.ui.focus, ..UiState::default() };
+            let UiState { view, candle, focus, attached, .. } = self.ui;
+            let ui = UiState { view, candle, focus, attached, ..UiState::default() };
             self.ui = UiState { hint: Some(format!("now: {}", arm::account_line(live))), ..ui };
             self.layers.clear();
             (self.frozen, self.sent_view, self.newest_notice) = (None, None, 0);
@@ -146,6 +148,10 @@ impl Cockpit {
     /// Takes a key before there is any snapshot: kill and quit work, nothing else does.
     pub fn handle_blind(&mut self, key: Key, now_ms: i64) -> Vec<Request> {
         match self.keys.command(key) {
+            Some(Id::Kill) if self.ui.attached == Some(Attached::ReadOnly) => {
+                self.ui.hint = Some(READ_ONLY.to_owned());
+                Vec::new()
+            }
             Some(Id::Kill) => {
                 self.ui.hint = Some("kill asked: nothing will open".to_owned());
                 vec![Request::Command(Command::Kill)]
@@ -168,19 +174,24 @@ impl Cockpit {
         self.ui.hint = None;
         self.dispatch(key, live, now_ms, &mut out);
         if live.session.playback.as_ref().is_some_and(|playback| playback.kind == "audit") {
-            self.refuse_commands(&mut out);
+            self.refuse_commands("an audit plays what was recorded: nothing here can be commanded", &mut out);
+        }
+        if self.ui.attached == Some(Attached::ReadOnly) {
+            self.refuse_commands(READ_ONLY, &mut out);
         }
         self.sync_view(&mut out);
         out
     }
 
-    /// An audit replay only plays what was recorded: nothing is commanded, and whoever tries is told.
-    fn refuse_commands(&mut self, out: &mut Vec<Request>) {
+    /// Nothing is commanded here, and whoever tries is told.
+    fn refuse_commands(&mut self, why: &str, out: &mut Vec<Request>) {
         let asked = out.len();
-        out.retain(|request| !matches!(request, Request::Command(_)));
+        let commands =
+            |request: &Request| matches!(request, Request::Command(_) | Request::Switch { .. } | Request::Weather(_));
+        out.retain(|request| !commands(request));
         if out.len() < asked {
             self.layers.clear();
-            self.ui.hint = Some("an audit plays what was recorded: nothing here can be commanded".to_owned());
+            self.ui.hint = Some(why.to_owned());
         }
     }
 
@@ -195,7 +206,7 @@ impl Cockpit {
         }
         if command == Some(Id::Quit) && key.ctrl {
             if !self.layers.names().contains(&"quit") {
-                self.open(quit::Quit::new(live), key, now_ms);
+                self.open(quit::Quit::new(live, self.ui.attached.is_some()), key, now_ms);
             }
             return;
         }
@@ -338,8 +349,9 @@ impl Cockpit {
             Id::Arm => self.open(arm::Arm::default(), key, now_ms),
             Id::FlattenOne => self.open(flatten::FlattenOne::new(target, name), key, now_ms),
             Id::FlattenAll => self.open(flatten::FlattenAll::default(), key, now_ms),
-            Id::Release => self.open(release::Release::new(target, name, false), key, now_ms),
-            Id::Adopt => self.open(release::Release::new(target, name, true), key, now_ms),
+            Id::Release => self.open(release::Released::new(target, name, release::Choice::Release), key, now_ms),
+            Id::Adopt => self.open(release::Released::new(target, name, release::Choice::Adopt), key, now_ms),
+            Id::CloseReleased => self.open(release::Released::new(target, name, release::Choice::Close), key, now_ms),
             Id::Account => self.open(account::Account::new(live), key, now_ms),
             Id::Limits => {
                 let row = if self.ui.focus == PaneId::Limits { self.ui.row(PaneId::Limits) } else { 0 };
@@ -356,7 +368,9 @@ impl Cockpit {
             Id::TieOut => out.push(Request::Command(Command::TieOut)),
             Id::RetryVenue => out.push(Request::Command(Command::RetryVenue)),
             Id::CancelOrder => self.cancel_order(key, live, now_ms, out),
-            Id::Quit if validity::risk_is_on(live) => self.open(quit::Quit::new(live), key, now_ms),
+            Id::Quit if validity::risk_is_on(live) && self.ui.attached.is_none() => {
+                self.open(quit::Quit::new(live, self.ui.attached.is_some()), key, now_ms)
+            }
             Id::Quit => {
                 self.quit_ms = Some(now_ms);
                 out.push(Request::Quit(QuitChoice::Leave));
@@ -368,9 +382,9 @@ impl Cockpit {
 
     fn cancel_order(&mut self, key: Key, live: &Snapshot, now_ms: i64, out: &mut Vec<Request>) {
         let Some(row) = self.ui.order(live) else { return };
-        if row.protective {
+        if row.protective || row.foreign.is_some() {
             let what = details::order_line(row.order, live);
-            self.open(cancel::CancelProtective::new(row.order, what), key, now_ms);
+            self.open(cancel::CancelAsked::new(row.order, what, row.foreign), key, now_ms);
         } else {
             self.ui.hint = Some(format!("cancel asked: {}", details::order_line(row.order, live)));
             out.push(Request::Command(Command::Cancel(row.order)));

@@ -41,7 +41,7 @@ const DEPTH_COMPACT: u16 = 29;
 const TRADES: u16 = 36;
 const SIGNALS: u16 = 56;
 const SIGNALS_WIDE: u16 = 62;
-const ORDERS: u16 = 54;
+const ORDERS: u16 = 53;
 
 /// How much room there is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -129,7 +129,7 @@ fn wide_watch(mut body: Rect, focus: PaneId) -> Vec<(PaneId, Rect)> {
     let mut lower = bottom(&mut body, (height / 6).clamp(7, 10));
     panes.push((Orders, right(&mut lower, ORDERS)));
     panes.push((Signals, lower));
-    panes.push((Positions, bottom(&mut body, (height / 7).clamp(5, 10))));
+    panes.push((Positions, bottom(&mut body, (height / 6).clamp(7, 12))));
     panes.push((slot(&[Depth, Trades], focus), right(&mut body, DEPTH_WIDE)));
     panes.push((Chart, body));
     panes

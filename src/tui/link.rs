@@ -1,12 +1,13 @@
 //! The thin line between a cockpit and an engine: newest snapshot one way, requests the other way, and a kill flag that
 //! never waits behind a full queue. A slow or blocked cockpit costs the engine nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::command::Command;
-use crate::engine::ids::Account;
+use crate::engine::ids::{Account, Symbol};
 use crate::engine::snapshot::{Snapshot, View};
 use crate::gate::Gate;
 
@@ -18,6 +19,8 @@ pub const REQUESTS_MAX: usize = 64;
 pub enum Request {
     /// For the engine, taped.
     Command(Command),
+    /// The same from somebody who waits for what the engine says to it.
+    Asked(Command, Reply),
     /// Any key was pressed (feeds the dead-man); sent at most once a second.
     Alive,
     /// Show this in detail from now on.
@@ -39,6 +42,28 @@ pub enum Request {
     ScreenLost,
     /// Nothing but a wake-up.
     Wake,
+}
+
+/// Where the engine's answer to a command is left. Two of them are never the same.
+#[derive(Clone, Debug)]
+pub struct Reply(SyncSender<String>);
+
+impl Reply {
+    /// A reply and the end at which it is waited for.
+    pub fn expected() -> (Self, Receiver<String>) {
+        let (sender, receiver) = sync_channel(1);
+        (Self(sender), receiver)
+    }
+    /// Answers; whoever waited may have gone.
+    pub fn say(&self, text: String) {
+        let _gone = self.0.try_send(text);
+    }
+}
+
+impl PartialEq for Reply {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
 }
 
 /// Replay control.
@@ -77,17 +102,44 @@ pub struct EngineEnd {
     pub requests: Receiver<Request>,
 }
 
+/// Flattens that were asked for past the queue: how many so far, and when each kind was asked for last.
+#[derive(Clone, Default, Debug)]
+pub struct Flattens {
+    count: u64,
+    last: BTreeMap<Option<Symbol>, u64>,
+}
+
+impl Flattens {
+    fn ask(&mut self, symbol: Option<Symbol>) {
+        self.count += 1;
+        self.last.insert(symbol, self.count);
+    }
+    /// How many were asked for so far.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+    /// What was asked for after the first `known`; `None` is every position of ours.
+    pub fn since(&self, known: u64) -> Vec<Option<Symbol>> {
+        self.last.iter().filter(|(_, number)| **number > known).map(|(symbol, _)| *symbol).collect()
+    }
+}
+
 struct Shared {
     newest: Mutex<Option<Arc<Snapshot>>>,
     gate: Gate,
     kill: AtomicBool,
     /// The last second step did not get into the queue of requests.
     untaken: AtomicBool,
+    flattens: Mutex<Flattens>,
+    /// Flattens that the engine has taken.
+    flattens_taken: AtomicU64,
     /// What the guardian did, newest last.
     guardian: Mutex<Vec<String>>,
     ended: AtomicBool,
     /// The engine sleeps until a request comes or time passes.
     asleep: AtomicBool,
+    /// There is no way to the engine now: requests are refused.
+    deaf: AtomicBool,
 }
 
 /// A connected pair of ends.
@@ -97,9 +149,12 @@ pub fn link() -> (CockpitEnd, EngineEnd) {
         gate: Gate::default(),
         kill: AtomicBool::new(false),
         untaken: AtomicBool::new(false),
+        flattens: Mutex::default(),
+        flattens_taken: AtomicU64::new(0),
         guardian: Mutex::new(Vec::new()),
         ended: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
+        deaf: AtomicBool::new(false),
     });
     let (sender, receiver) = sync_channel(REQUESTS_MAX);
     (CockpitEnd { shared: shared.clone(), requests: sender }, EngineEnd { shared, requests: receiver })
@@ -112,7 +167,11 @@ impl CockpitEnd {
     }
     /// Asks. `false` when the engine is gone or does not keep up: the cockpit says so.
     pub fn ask(&self, request: Request) -> bool {
-        self.requests.try_send(request).is_ok()
+        !self.is_deaf() && self.requests.try_send(request).is_ok()
+    }
+    /// Is there no way to the engine now?
+    pub fn is_deaf(&self) -> bool {
+        self.shared.deaf.load(Ordering::SeqCst)
     }
     /// Kill, first step: closes the gate, wakes the guardian, then sets the flag and wakes the engine. Never blocks, never
     /// fails.
@@ -131,6 +190,15 @@ impl CockpitEnd {
         self.shared.gate.close();
         taken
     }
+    /// Closes one position of ours, or all: past the queue like a kill, because an engine that is stuck or gone must not keep
+    /// a position open. The gate closes first; the guardian sees to it where the engine does not.
+    pub fn flatten(&self, symbol: Option<Symbol>) {
+        self.shared.gate.shut();
+        self.shared.flattens().ask(symbol);
+        self.shared.gate.ring();
+        // As with a kill: an engine whose queue is full does not sleep.
+        self.ask(Request::Wake);
+    }
     /// Wakes the engine if it sleeps: something it waits for has come. A busy engine looks by itself, so that a stream of
     /// market data never fills the queue of requests.
     pub fn wake(&self) {
@@ -141,6 +209,12 @@ impl CockpitEnd {
     /// The run is over or wants the cockpit to leave.
     pub fn ended(&self) -> bool {
         self.shared.ended.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    fn flattens(&self) -> std::sync::MutexGuard<'_, Flattens> {
+        self.flattens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,6 +232,10 @@ impl Board {
     pub fn newest(&self) -> Option<Arc<Snapshot>> {
         self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// Hangs up a picture that was made elsewhere, as it is.
+    pub fn hang(&self, picture: Snapshot) {
+        *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(picture));
+    }
     /// What the guardian did so far, for every picture from now on.
     pub fn report(&self, lines: Vec<String>) {
         self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&lines);
@@ -166,6 +244,10 @@ impl Board {
     /// Did the engine's queue refuse the last second step? Then the engine never hears of it.
     pub fn close_is_untaken(&self) -> bool {
         self.shared.untaken.load(Ordering::SeqCst)
+    }
+    /// The flattens that were asked for so far.
+    pub fn flattens(&self) -> Flattens {
+        self.shared.flattens().clone()
     }
     /// Changes the newest snapshot, if there is one: for the last word about an engine that is gone.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
@@ -197,12 +279,26 @@ impl EngineEnd {
         snapshot.state.guardian.clone_from(&self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner));
         *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
     }
+    /// From now on requests are refused, or taken again. A kill is always taken.
+    pub fn goes_deaf(&self, deaf: bool) {
+        self.shared.deaf.store(deaf, Ordering::SeqCst);
+    }
     /// Has a kill been asked for since the last look?
     pub fn take_kill(&self) -> bool {
         self.shared.kill.swap(false, Ordering::SeqCst)
     }
+    /// How many flattens have been asked for.
+    pub fn flattens(&self) -> u64 {
+        self.shared.flattens().count()
+    }
+    /// What is to be flattened since the last look; `None` is every position of ours.
+    pub fn take_flattens(&self) -> Vec<Option<Symbol>> {
+        let flattens = self.shared.flattens();
+        flattens.since(self.shared.flattens_taken.swap(flattens.count(), Ordering::SeqCst))
+    }
     /// Takes what was asked of the run before and gives back what is still to be done: that the cockpit leaves.
     pub fn forget_requests(&self) -> Vec<Request> {
+        self.take_flattens();
         let leaves = |request: &Request| matches!(request, Request::Quit(_) | Request::ScreenLost);
         self.requests.try_iter().filter(leaves).collect()
     }

@@ -22,3 +22,4 @@ pub mod validity;
 pub mod widgets;
 
 pub use shell::{UiError, UiExit, UiOptions, run};
+pub use state::Attached;

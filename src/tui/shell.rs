@@ -11,7 +11,8 @@ use super::input::Input;
 use super::keymap::{Keymap, KeymapError};
 use super::link::{CockpitEnd, Request};
 use super::screen::{Painter, compose, compose_waiting};
-use super::term::{self, Reader, TermGuard};
+use super::state::Attached;
+use super::term::{self, Held, Reader, TermGuard};
 use super::theme::Theme;
 use super::{crash, term::restore_now};
 use crate::engine::command::Command;
@@ -39,11 +40,20 @@ pub struct UiOptions {
     pub mouse: bool,
     /// Where crash reports go.
     pub data_dir: PathBuf,
+    /// Is this the cockpit of an engine in another process?
+    pub attached: Option<Attached>,
 }
 
 impl Default for UiOptions {
     fn default() -> Self {
-        Self { fps: 20, theme: Theme::default(), keymap: Vec::new(), mouse: false, data_dir: PathBuf::from(".") }
+        Self {
+            fps: 20,
+            theme: Theme::default(),
+            keymap: Vec::new(),
+            mouse: false,
+            data_dir: PathBuf::from("."),
+            attached: None,
+        }
     }
 }
 
@@ -56,6 +66,8 @@ pub enum UiExit {
     EngineGone,
     /// The terminal hung up; the run applies its hang-up policy.
     TerminalGone,
+    /// The person left an engine of another process.
+    Detached,
 }
 
 /// Why there is no cockpit.
@@ -113,10 +125,12 @@ struct Shell {
 
 impl Shell {
     fn new(end: CockpitEnd, options: UiOptions, keymap: Keymap) -> Self {
+        let mut cockpit = Cockpit::new(keymap);
+        cockpit.ui.attached = options.attached;
         Self {
             end,
             options,
-            cockpit: Cockpit::new(keymap),
+            cockpit,
             painter: Painter::new(),
             started: Instant::now(),
             snapshot: None,
@@ -141,6 +155,15 @@ impl Shell {
         let mut inputs = Vec::new();
         while !self.end.ended() {
             inputs.clear();
+            match guard.look()? {
+                Held::Ours => {}
+                Held::Again => self.painter.forget(),
+                Held::Away => {
+                    std::thread::sleep(Duration::from_millis(LOOK_MS.unsigned_abs()));
+                    self.look();
+                    continue;
+                }
+            }
             if !reader.take(self.patience(), || self.now_ms(), &mut inputs)? {
                 return Ok(UiExit::TerminalGone);
             }
@@ -206,6 +229,19 @@ impl Shell {
                 Request::Command(Command::Kill) => self.end.kill(),
                 Request::Command(Command::KillClose) => {
                     if !self.end.close_after_kill() {
+                        let guardian = self.options.attached.is_none();
+                        let next =
+                            if guardian { "the guardian closes" } else { "Enter again, or `tickdeck kill --flat`" };
+                        self.cockpit.ui.hint = Some(format!("the engine does not answer: {next}"));
+                    }
+                }
+                Request::Quit(_) if self.options.attached.is_some() => self.exit = Some(UiExit::Detached),
+                Request::Command(Command::Flatten(_)) if self.end.is_deaf() => {
+                    self.cockpit.ui.hint = Some("NOT DELIVERED: no way to the engine now".to_owned());
+                }
+                Request::Command(Command::Flatten(symbol)) => {
+                    self.end.flatten(symbol);
+                    if self.cockpit.ui.engine_silent_ms.is_some() {
                         self.cockpit.ui.hint = Some("the engine does not answer: the guardian closes".to_owned());
                     }
                 }

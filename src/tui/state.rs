@@ -16,6 +16,15 @@ pub enum MainView {
     Pilot,
 }
 
+/// The engine runs in another process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Attached {
+    /// What is asked here is done there.
+    Full,
+    /// Nothing is asked.
+    ReadOnly,
+}
+
 /// The cockpit's own state.
 #[derive(Clone, Debug)]
 pub struct UiState {
@@ -43,6 +52,8 @@ pub struct UiState {
     pub filtering: bool,
     /// Engine heartbeat older than the bound: its age in milliseconds.
     pub engine_silent_ms: Option<i64>,
+    /// The engine runs in another process and goes on when this cockpit leaves.
+    pub attached: Option<Attached>,
     /// One line about the cockpit itself (a refused key, a lost request), until the next key.
     pub hint: Option<String>,
 }
@@ -62,6 +73,7 @@ impl Default for UiState {
             filter: String::new(),
             filtering: false,
             engine_silent_ms: None,
+            attached: None,
             hint: None,
         }
     }

@@ -2,6 +2,7 @@
 //! from any thread, any number of times.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -32,6 +33,21 @@ const SIZE_UNKNOWN: (u16, u16) = (80, 24);
 #[derive(Debug)]
 pub struct TermGuard {
     mouse: bool,
+    /// This process was stopped and is continued: whoever had the terminal meanwhile has left it in another mode.
+    continued: Arc<AtomicBool>,
+    /// Another process has it.
+    away: AtomicBool,
+}
+
+/// Whose the terminal is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// Ours, as it was.
+    Ours,
+    /// Ours again after another process had it: everything is painted anew.
+    Again,
+    /// Another process's: a background job neither reads, which would stop it, nor draws over what is there.
+    Away,
 }
 
 impl TermGuard {
@@ -41,9 +57,28 @@ impl TermGuard {
         MOUSE.store(mouse, Ordering::SeqCst);
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        let guard = Self { mouse };
+        let guard = Self { mouse, continued: Arc::default(), away: AtomicBool::new(false) };
+        #[cfg(unix)]
+        signal_hook::flag::register(signal_hook::consts::SIGCONT, guard.continued.clone())?;
         write_frame(&enter_bytes(mouse))?;
         Ok(guard)
+    }
+
+    /// Looks whose the terminal is, and takes it again where another process had it.
+    pub fn look(&self) -> io::Result<Held> {
+        if is_in_background() {
+            self.away.store(true, Ordering::SeqCst);
+            return Ok(Held::Away);
+        }
+        let away = self.away.swap(false, Ordering::SeqCst);
+        if !self.continued.swap(false, Ordering::SeqCst) && !away {
+            return Ok(Held::Ours);
+        }
+        // Raw mode is remembered as set: it is set anew only after it was given up.
+        let _ = disable_raw_mode();
+        enable_raw_mode()?;
+        write_frame(&enter_bytes(self.mouse))?;
+        Ok(Held::Again)
     }
 
     /// Gives the terminal back, stops the process, and takes the terminal again once it is continued.
@@ -53,6 +88,7 @@ impl TermGuard {
         signal_hook::low_level::raise(signal_hook::consts::SIGTSTP)?;
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
+        self.continued.store(false, Ordering::SeqCst);
         write_frame(&enter_bytes(self.mouse))
     }
 
@@ -67,6 +103,18 @@ impl Drop for TermGuard {
     fn drop(&mut self) {
         restore_now();
     }
+}
+
+/// Is the terminal another job's? Where there is no job control nobody else has it.
+#[cfg(unix)]
+fn is_in_background() -> bool {
+    rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|front| front != rustix::process::getpgrp())
+}
+
+/// There is no job control here.
+#[cfg(not(unix))]
+fn is_in_background() -> bool {
+    false
 }
 
 /// What taking the terminal writes.

@@ -47,15 +47,15 @@ enum What {
     Create(Symbol, Placement),
     Cancel(String, String),
     Protect(Symbol, Levels),
-    CancelProtective(Symbol, String),
+    CancelById(Symbol, String),
 }
 
 impl Write {
     pub const fn protect(symbol: Symbol, levels: Levels) -> Self {
         Self { order: OrderSeq(0), what: What::Protect(symbol, levels), number: 0, wanted: Ts(0), stamp: Ts(0) }
     }
-    pub const fn cancel_protective(symbol: Symbol, id: String) -> Self {
-        Self { order: OrderSeq(0), what: What::CancelProtective(symbol, id), number: 0, wanted: Ts(0), stamp: Ts(0) }
+    pub const fn cancel_by_id(symbol: Symbol, id: String) -> Self {
+        Self { order: OrderSeq(0), what: What::CancelById(symbol, id), number: 0, wanted: Ts(0), stamp: Ts(0) }
     }
     pub const fn create(order: OrderSeq, symbol: Symbol, placement: Placement) -> Self {
         Self { order, what: What::Create(symbol, placement), number: 0, wanted: Ts(0), stamp: Ts(0) }
@@ -68,9 +68,8 @@ impl Write {
         match &self.what {
             What::Create(symbol, _) => Done::Created(self.order, *symbol, answer),
             What::Cancel(..) => Done::Cancelled(self.order, answer),
-            What::Protect(symbol, _) | What::CancelProtective(symbol, _) => {
-                Done::Protected(*symbol, answer.map(|_| ()))
-            }
+            What::Protect(symbol, _) => Done::Protected(*symbol, answer.map(|_| ())),
+            What::CancelById(symbol, id) => Done::CancelledById(*symbol, id.clone(), answer),
         }
     }
 }
@@ -193,7 +192,7 @@ impl World {
             (_, Fate::Limited) => Err(refused(Op::Cancel, 10_006, "too many visits")),
             (What::Cancel(symbol, link), _) => self.cancel(&symbol.clone(), &link.clone(), write.stamp),
             (What::Protect(symbol, levels), _) => self.protect(*symbol, *levels),
-            (What::CancelProtective(symbol, id), _) => {
+            (What::CancelById(symbol, id), _) => {
                 let name = OrderName { id: id.clone(), link: String::new() };
                 let done = self.exchange.cancel(self.now, *symbol, &name);
                 done.map(|_| accepted()).map_err(|no| refused(Op::Cancel, no.code, &no.message))
@@ -441,6 +440,6 @@ fn write_link(write: &Write) -> String {
     match &write.what {
         What::Create(_, placement) => placement.link_id.clone(),
         What::Cancel(_, link) => link.clone(),
-        What::Protect(..) | What::CancelProtective(..) => String::new(),
+        What::Protect(..) | What::CancelById(..) => String::new(),
     }
 }

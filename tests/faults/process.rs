@@ -108,10 +108,10 @@ impl Venue for Port {
         client.runner.protect(&moment, symbol, protection);
         client.settle();
     }
-    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
+    fn cancel_by_id(&mut self, _: Ts, symbol: Symbol, order: &str) {
         let mut client = self.0.lock().unwrap();
         let moment = client.moment;
-        client.runner.cancel_protective(&moment, symbol, order.to_owned());
+        client.runner.cancel_by_id(&moment, symbol, order.to_owned());
         client.settle();
     }
     fn collect(&mut self) {}

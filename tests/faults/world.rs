@@ -383,9 +383,9 @@ impl World {
                         let of = process.client().runner.symbol(&symbol);
                         writes.push(Write::protect(of, protection));
                     }
-                    Request::CancelProtective { symbol, order } => {
+                    Request::CancelById { symbol, order } => {
                         let of = process.client().runner.symbol(&symbol);
-                        writes.push(Write::cancel_protective(of, order));
+                        writes.push(Write::cancel_by_id(of, order));
                     }
                     Request::Reconcile => {}
                 }

@@ -84,7 +84,8 @@ pub fn order(number: u64, purpose: &str, protective: bool) -> OrderRow {
         state: "live".to_owned(),
         working: true,
         protective,
-        age: Span::from_secs(3),
+        foreign: None,
+        age: Some(Span::from_secs(3)),
         reason: String::new(),
     }
 }
@@ -165,6 +166,7 @@ pub fn calm() -> Snapshot {
         notices: vec![notice(1, Level::Info, "started")],
         danger: vec![],
         pending_notice: None,
+        more_pending: 0,
         shadow: None,
         health: HealthView::default(),
     }

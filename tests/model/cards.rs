@@ -115,7 +115,10 @@ fn a_card_that_does_not_fit_is_refused() {
     assert!(matches!(refused(|card| card.arch = String::from("mlp")), ModelError::Weights { .. }));
     assert!(matches!(refused(|card| card.golden[1][2][0] += 1e-4), ModelError::Golden { probe: 1, .. }));
     assert!(matches!(refused(|card| card.golden[3][0][3] = f32::NAN), ModelError::Golden { probe: 3, .. }));
-    let unsound: [fn(&mut Card); 12] = [
+    let unsound: [fn(&mut Card); 15] = [
+        |card| card.members = 0,
+        |card| card.step_ms = 1_000,
+        |card| card.step_ms = 7,
         |card| card.inputs += 1,
         |card| card.name = String::from("other"),
         |card| card.mean[0] = f32::NAN,

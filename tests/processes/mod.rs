@@ -72,7 +72,10 @@ pub struct Engine {
 
 impl Engine {
     pub fn start(sim: &Sim, folder: &Path, words: &[&str]) -> Self {
-        let mut process = tickdeck(sim, folder, words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(tickdeck(sim, folder, words).stderr(Stdio::null()))
+    }
+    pub fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let (says, lines) = sync_channel(10_000);
         let out = BufReader::new(process.stdout.take().unwrap());
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| says.send(line)));
@@ -83,6 +86,15 @@ impl Engine {
             self.said.extend(self.lines.try_iter());
             self.said.iter().any(|line| line.contains(words)).then_some(())
         });
+    }
+    /// Has it said this?
+    pub fn said(&mut self, words: &str) -> bool {
+        self.count(words) > 0
+    }
+    /// Lines with these words so far.
+    pub fn count(&mut self, words: &str) -> usize {
+        self.said.extend(self.lines.try_iter());
+        self.said.iter().filter(|line| line.contains(words)).count()
     }
     pub fn pid(&self) -> u32 {
         self.process.id()

@@ -1,10 +1,23 @@
-//! From logits to honest probabilities and moves, on rows that the fit did not learn from.
+//! From logits to honest probabilities and moves, on rows that the fit did not learn from and that did not decide when to
+//! stop it.
+
+use std::collections::BTreeMap;
 
 use super::dataset::{Dataset, HORIZONS, HORIZONS_S};
+use super::figures::normal_quantile;
 use super::fit::{DEAD_ZONE, OUTPUTS, class};
+use super::random::Random;
+use crate::engine::features::usual_move_bps;
 use crate::model::card::HorizonCard;
 use crate::model::serve::{expected_move, probabilities};
 
+/// How sure an expected move is: the mean move is at least as large this often.
+pub(super) const CONFIDENCE: f32 = 0.95;
+/// Cheapest round trip: maker and maker.
+const COST_BPS: f64 = 4.0;
+/// Rows within a minute share their future.
+const BLOCK_NS: i64 = 60_000_000_000;
+const DAY_NS: i64 = 86_400_000_000_000;
 /// A scaled move beyond this counts as this: one crash must not set the mean.
 const MOVE_MAX: f64 = 10.0;
 
@@ -38,15 +51,83 @@ fn calibrate_one(data: &Dataset, unseen: &[Unseen], horizon: usize) -> HorizonCa
         class_move: class_moves(data, unseen, horizon),
         move_gain: 1.0,
     };
+    let told = told(data, unseen, &card, horizon);
+    card.move_gain = gain(told.iter().map(|t| (t.expected, t.scaled, t.block))) as f32;
+    card
+}
+
+/// What was expected of one row and what came, both in usual moves.
+struct ToldMove {
+    expected: f64,
+    scaled: f64,
+    /// Size of a usual move in basis points.
+    usual: f64,
+    block: i64,
+    day: i64,
+}
+
+fn told(data: &Dataset, unseen: &[Unseen], card: &HorizonCard, horizon: usize) -> Vec<ToldMove> {
+    let one = |(row, logits): &Unseen| {
+        let row = data.rows.get(*row)?;
+        let scaled = row.scaled(horizon)?.clamp(-MOVE_MAX, MOVE_MAX);
+        let logits = logits.get(horizon * 3..horizon * 3 + 3)?;
+        Some(ToldMove {
+            expected: expected_move(probabilities(logits, f64::from(card.temperature)), card),
+            scaled,
+            usual: usual_move_bps(&row.values, f64::from(HORIZONS_S[horizon]))?,
+            block: row.at.0.div_euclid(BLOCK_NS),
+            day: row.at.0.div_euclid(DAY_NS),
+        })
+    };
+    unseen.iter().filter_map(one).collect()
+}
+
+/// The share of the expected move that realised moves stand behind with [`CONFIDENCE`]: the lower bound of the slope of
+/// realised on expected, between 0 and 1. Rows of one block count as one witness. Where the bound is below zero nothing is
+/// expected at all, and the edge gate lets nothing through.
+fn gain(rows: impl Iterator<Item = (f64, f64, i64)> + Clone) -> f64 {
     let (mut cross, mut square) = (0.0, 0.0);
-    for (scaled, logits) in known(data, unseen, horizon) {
-        let expected = expected_move(probabilities(logits, temperature), &card);
-        cross += expected * scaled.clamp(-MOVE_MAX, MOVE_MAX);
+    for (expected, scaled, _) in rows.clone() {
+        cross += expected * scaled;
         square += expected * expected;
     }
+    if square <= 0.0 {
+        return 0.0;
+    }
+    let slope = cross / square;
+    let mut blocks: BTreeMap<i64, f64> = BTreeMap::new();
+    for (expected, scaled, block) in rows {
+        *blocks.entry(block).or_default() += expected * (scaled - slope * expected);
+    }
+    let error = blocks.values().map(|sum| sum * sum).sum::<f64>().sqrt() / square;
     // Never bolder than the class means: a slope above one on this little data is luck.
-    card.move_gain = if square > 0.0 { (cross / square).clamp(0.0, 1.0) as f32 } else { 0.0 };
-    card
+    (slope - normal_quantile(f64::from(CONFIDENCE)) * error).clamp(0.0, 1.0)
+}
+
+/// The share of decisions that the edge gate lets through when forecasts are shuffled within each day and calibrated as if
+/// they were real: forecasts without skill must not trade.
+pub(super) fn shuffled(data: &Dataset, unseen: &[Unseen], horizons: &[HorizonCard], shuffles: usize, seed: u64) -> f64 {
+    let mut random = Random::new(seed);
+    let (mut passed, mut decisions) = (0.0, 0.0);
+    for (horizon, card) in horizons.iter().enumerate() {
+        let bold = HorizonCard { move_gain: 1.0, ..card.clone() };
+        let mut told = told(data, unseen, &bold, horizon);
+        told.sort_by_key(|row| row.day);
+        let mut expected: Vec<f64> = told.iter().map(|row| row.expected).collect();
+        for _ in 0..shuffles {
+            let mut rest = expected.as_mut_slice();
+            for day in told.chunk_by(|a, b| a.day == b.day) {
+                let (today, others) = rest.split_at_mut(day.len());
+                random.shuffle(today);
+                rest = others;
+            }
+            let rows = told.iter().zip(&expected);
+            let gain = gain(rows.clone().map(|(row, expected)| (*expected, row.scaled, row.block)));
+            passed += rows.filter(|(row, expected)| (*expected * gain * row.usual).abs() > COST_BPS).count() as f64;
+            decisions += told.len() as f64;
+        }
+    }
+    passed / f64::max(decisions, 1.0)
 }
 
 /// The temperature with the least log loss, by golden-section search over its logarithm.
@@ -92,4 +173,52 @@ fn known<'a>(data: &'a Dataset, unseen: &'a [Unseen], horizon: usize) -> impl It
 
 pub(super) fn safe_log(probability: f64) -> f64 {
     libm::log(probability.max(1e-12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::train::dataset::{place_of, samples};
+
+    /// Rows whose first horizon moves by half of what three logits say, on a market that moves enough to pay.
+    fn skilled() -> (Dataset, Vec<Unseen>) {
+        let volatility = place_of("vol_64s");
+        let mut data = samples::data(1, 2_000, |_, row| row.values[volatility] = 0.6);
+        let mut dice = Random::new(9);
+        let mut unseen = Vec::new();
+        for (n, row) in data.rows.iter_mut().enumerate() {
+            let tilt = dice.symmetric();
+            let usual = usual_move_bps(&row.values, 1.0).unwrap();
+            row.moves = std::array::from_fn(|_| ((tilt * 2.0 + dice.symmetric()) * usual) as f32);
+            let mut logits = [0.0; OUTPUTS];
+            (logits[0], logits[1], logits[2]) = (3.0 * tilt as f32, -2.0, -3.0 * tilt as f32);
+            unseen.push((n, logits));
+        }
+        (data, unseen)
+    }
+
+    #[test]
+    fn shuffled_forecasts_do_not_pass_the_gate_and_real_ones_do() {
+        let (data, unseen) = skilled();
+        let cards = vec![calibrate_one(&data, &unseen, 0)];
+        let real = told(&data, &unseen, &cards[0], 0);
+        let passes = real.iter().filter(|row| (row.expected * row.usual).abs() > COST_BPS).count();
+        assert!(passes * 4 > real.len(), "{passes} of {}: {:?}", real.len(), cards[0]);
+        let share = shuffled(&data, &unseen, &cards, 1_000, 1);
+        assert!(share < 1e-3, "{share}");
+    }
+
+    #[test]
+    fn the_gain_is_a_bound_and_not_the_slope() {
+        let rows = |blocks: i64| {
+            (0..400).map(move |n: i64| {
+                let expected = if n % 2 == 0 { 1.0 } else { -1.0 };
+                (expected, 0.5 * expected + if n / 7 % 2 == 0 { 0.3 } else { -0.3 }, n % blocks)
+            })
+        };
+        let many = gain(rows(400));
+        assert!(many < 0.5 && many > 0.45, "{many}");
+        assert_eq!(gain(rows(400).map(|(e, y, b)| (e, -y, b))), 0.0);
+        assert_eq!(gain(std::iter::empty()), 0.0);
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{TrainError, TrainProgress};
+use super::{TrainError, TrainProgress, leaks};
 use crate::engine::event::MarketData;
 use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureState, usual_move_bps};
 use crate::engine::ids::Symbol;
-use crate::engine::market::book::Book;
+use crate::engine::market::book::{Book, Level};
 use crate::engine::time::{Span, Ts};
+use crate::model::WINDOW;
 
 /// Horizons in seconds.
 pub const HORIZONS_S: [u32; 4] = [1, 5, 10, 60];
@@ -48,16 +49,29 @@ pub(super) struct Row {
     pub(super) stream: usize,
     pub(super) at: Ts,
     pub(super) values: [f32; FEATURE_COUNT],
+    /// Places in [`Dataset::frames`] of the rows a network with memory sees, oldest first; the last is this row.
+    pub(super) window: [u32; WINDOW],
     /// Move of the mid in basis points by horizon; `NaN` where the data ends before.
     pub(super) moves: [f32; HORIZONS],
     /// The same counted from [`LATE`] after the row.
     pub(super) late: [f32; HORIZONS],
+    /// What waits at the thinner of the two best prices: price times quantity, as recorded.
+    pub(super) depth: f32,
+}
+
+/// Place of the feature with this name; the first where there is none.
+pub(super) fn place_of(name: &str) -> usize {
+    FEATURES.iter().position(|feature| feature.name == name).unwrap_or(0)
 }
 
 impl Row {
     /// The move over a horizon in usual moves, `None` where unknown.
     pub(super) fn scaled(&self, horizon: usize) -> Option<f64> {
-        let moved = f64::from(*self.moves.get(horizon)?);
+        self.in_usual_moves(f64::from(*self.moves.get(horizon)?), horizon)
+    }
+
+    /// A move in basis points in usual moves of a horizon.
+    pub(super) fn in_usual_moves(&self, moved: f64, horizon: usize) -> Option<f64> {
         let usual = usual_move_bps(&self.values, f64::from(*HORIZONS_S.get(horizon)?))?;
         (moved.is_finite() && usual > 0.0).then(|| moved / usual)
     }
@@ -69,21 +83,23 @@ pub(super) struct Dataset {
     pub(super) streams: Vec<Stream>,
     /// By stream, then time.
     pub(super) rows: Vec<Row>,
+    /// Feature values of all windows, each once.
+    frames: Vec<[f32; FEATURE_COUNT]>,
 }
 
 impl Dataset {
-    /// Reads every source once.
+    /// Reads every source once: a row every `sample`, seen with the rows before it at distances of `step`.
     pub(super) fn read<'a>(
         sources: impl IntoIterator<Item = Result<MarketEvents<'a>, TrainError>>,
-        sample: Span,
+        (sample, step): (Span, Span),
         progress: &mut dyn FnMut(TrainProgress),
     ) -> Result<Self, TrainError> {
-        let mut data = Self { streams: Vec::new(), rows: Vec::new() };
+        let mut data = Self { streams: Vec::new(), rows: Vec::new(), frames: Vec::new() };
         let mut seen = Seen::default();
         for source in sources {
             let source = source?;
             progress(TrainProgress::Reading(source.name.clone()));
-            data.take(source, sample, &mut seen)?;
+            data.take(source, (sample, step), &mut seen)?;
         }
         if data.rows.is_empty() {
             return Err(TrainError::NoRows { events: seen.events, why: seen.why() });
@@ -92,10 +108,22 @@ impl Dataset {
             return Err(TrainError::TooFew { rows: data.rows.len(), needed: ROWS_MIN });
         }
         data.check()?;
+        leaks::check(&data)?;
         Ok(data)
     }
 
-    fn take(&mut self, source: MarketEvents<'_>, sample: Span, seen: &mut Seen) -> Result<(), TrainError> {
+    /// Feature values that a network with this window sees at a row, oldest first.
+    pub(super) fn window<'a>(&'a self, row: &'a Row, window: usize) -> impl Iterator<Item = &'a [f32]> {
+        let places = row.window.get(WINDOW.saturating_sub(window)..).unwrap_or_default();
+        places.iter().filter_map(|place| self.frames.get(*place as usize)).map(<[f32; FEATURE_COUNT]>::as_slice)
+    }
+
+    fn take(
+        &mut self,
+        source: MarketEvents<'_>,
+        (sample, step): (Span, Span),
+        seen: &mut Seen,
+    ) -> Result<(), TrainError> {
         let mut recorders: Vec<(String, Recorder)> = Vec::new();
         for event in source.events {
             let (at, instrument, event) = event.map_err(|why| TrainError::Read { file: source.name.clone(), why })?;
@@ -113,21 +141,31 @@ impl Dataset {
             }
         }
         for (instrument, recorder) in recorders {
-            self.add(&source.name, instrument, recorder.finish());
+            self.add(&source.name, instrument, &recorder.finish(), step);
         }
         Ok(())
     }
 
-    fn add(&mut self, source: &str, instrument: String, rows: Vec<Row>) {
-        let Some(first) = rows.first() else { return };
+    /// Keeps the rows that have a whole window behind them, evenly thinned, and the frames of their windows.
+    fn add(&mut self, source: &str, instrument: String, rows: &[Row], step: Span) {
+        let whole: Vec<(usize, [usize; WINDOW])> =
+            (0..rows.len()).filter_map(|n| Some((n, window(rows, n, step)?))).collect();
+        let Some(first) = whole.first().and_then(|(n, _)| rows.get(*n)) else { return };
         let (year, month, day, ..) = first.at.civil();
         let mut date = String::new();
         // Writing to a String cannot fail.
         let _ = write!(date, "{year:04}-{month:02}-{day:02}");
-        let stride = rows.len().div_ceil(STREAM_ROWS_MAX);
-        let stream = self.streams.len();
-        let before = self.rows.len();
-        self.rows.extend(rows.into_iter().step_by(stride).map(|row| Row { stream, ..row }));
+        let (stream, before) = (self.streams.len(), self.rows.len());
+        let mut places: Vec<Option<u32>> = vec![None; rows.len()];
+        for (n, window) in whole.iter().step_by(whole.len().div_ceil(STREAM_ROWS_MAX)) {
+            let window = window.map(|place| {
+                *places[place].get_or_insert_with(|| {
+                    self.frames.push(rows[place].values);
+                    (self.frames.len() - 1) as u32
+                })
+            });
+            self.rows.push(Row { stream, window, ..rows[*n].clone() });
+        }
         let rows = self.rows.len() - before;
         self.streams.push(Stream { source: source.to_owned(), instrument, date, rows });
     }
@@ -160,6 +198,16 @@ impl Dataset {
         }
         Ok(())
     }
+}
+
+/// Places of the rows at distances of `step` up to row `n`, oldest first; `None` where one is missing.
+fn window(rows: &[Row], n: usize, step: Span) -> Option<[usize; WINDOW]> {
+    let mut places = [n; WINDOW];
+    for (back, place) in places.iter_mut().rev().enumerate() {
+        let at = rows.get(n)?.at - Span(step.0 * back as i64);
+        *place = rows.get(..=n)?.binary_search_by_key(&at, |row| row.at).ok()?;
+    }
+    Some(places)
 }
 
 /// What was read, to explain why nothing came of it.
@@ -199,7 +247,8 @@ impl Seen {
 }
 
 /// Follows one instrument of one source.
-struct Recorder {
+pub(super) struct Recorder {
+    from: Ts,
     features: FeatureState,
     book: Book,
     sample: Span,
@@ -215,7 +264,13 @@ struct Recorder {
 
 impl Recorder {
     fn new(sample: Span) -> Self {
+        Self::from(sample, Ts(0))
+    }
+
+    /// One that looks at features from a moment on only; the book is followed before.
+    pub(super) fn from(sample: Span, from: Ts) -> Self {
         Self {
+            from,
             features: FeatureState::new(),
             book: Book::new(),
             sample,
@@ -227,7 +282,7 @@ impl Recorder {
         }
     }
 
-    fn on_market(&mut self, at: Ts, event: &MarketData) {
+    pub(super) fn on_market(&mut self, at: Ts, event: &MarketData) {
         let at = at.max(self.last);
         self.sample_to(at);
         self.last = at;
@@ -236,7 +291,9 @@ impl Recorder {
             MarketData::Gap => self.book.gap(),
             _ => {}
         }
-        self.features.on_market(at, event, &self.book);
+        if at >= self.from {
+            self.features.on_market(at, event, &self.book);
+        }
         match self.book.best() {
             Some((bid, ask)) => {
                 let mid = f64::midpoint(bid.price.raw() as f64, ask.price.raw() as f64);
@@ -254,13 +311,16 @@ impl Recorder {
         let mut next = self.next.unwrap_or_else(|| after(at));
         let until = at.min(self.last + SILENCE_MAX);
         while next <= until {
-            if self.book.best().is_some() {
+            if let Some((bid, ask)) = self.book.best() {
+                let worth = |level: Level| level.price.raw() as f64 * 1e-9 * (level.qty.raw() as f64 * 1e-9);
+                let depth = worth(bid).min(worth(ask)) as f32;
                 let frame = self.features.frame(next, Symbol(0));
                 if usize::from(frame.warm) == FEATURE_COUNT
                     && let Ok(values) = frame.values.try_into()
                 {
                     let unknown = [f32::NAN; HORIZONS];
-                    self.open.push(Row { stream: 0, at: next, values, moves: unknown, late: unknown });
+                    let window = [0; WINDOW];
+                    self.open.push(Row { stream: 0, at: next, values, window, moves: unknown, late: unknown, depth });
                 }
             }
             next = next + self.sample;
@@ -281,15 +341,50 @@ impl Recorder {
             };
             row.moves = HORIZONS_S.map(|seconds| moved(row.at, seconds).unwrap_or(f32::NAN));
             row.late = HORIZONS_S.map(|seconds| moved(row.at + LATE, seconds).unwrap_or(f32::NAN));
-            if row.moves.iter().any(|m| m.is_finite()) {
-                self.done.push(row);
-            }
+            self.done.push(row);
         }
         self.mids.clear();
     }
 
-    fn finish(mut self) -> Vec<Row> {
+    /// The rows that have a label.
+    fn finish(self) -> Vec<Row> {
+        self.watched().into_iter().filter(|row| row.moves.iter().any(|moved| moved.is_finite())).collect()
+    }
+
+    /// All rows.
+    pub(super) fn watched(mut self) -> Vec<Row> {
         self.close(self.last);
         self.done
+    }
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    //! Rows made up for tests: a row a second, features and moves without meaning.
+
+    use super::*;
+
+    /// So many streams of so many rows at the same times; `change` sets what a test is about.
+    pub fn data(streams: usize, rows: usize, change: impl Fn(usize, &mut Row)) -> Dataset {
+        let mut dice = crate::model::train::random::Random::new(5);
+        let stream = |n: usize| Stream {
+            source: format!("source {n}"),
+            instrument: "TESTUSDT".to_owned(),
+            date: "2024-01-01".to_owned(),
+            rows,
+        };
+        let mut data = Dataset { streams: (0..streams).map(stream).collect(), rows: Vec::new(), frames: Vec::new() };
+        for stream in 0..streams {
+            for n in 0..rows {
+                let mut draw = || dice.symmetric() as f32;
+                let (values, moves) = (std::array::from_fn(|_| draw()), std::array::from_fn(|_| draw()));
+                let at = Ts::from_ms(1_704_067_200_000 + n as i64 * 1_000);
+                let mut row = Row { stream, at, values, window: [n as u32; WINDOW], moves, late: moves, depth: 1.0 };
+                change(n, &mut row);
+                data.frames.push(row.values);
+                data.rows.push(row);
+            }
+        }
+        data
     }
 }

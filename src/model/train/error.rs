@@ -73,6 +73,20 @@ pub enum TrainError {
     /// Data cannot be split into parts that are far enough apart.
     #[error("the rows lie too close together in time to hold any out: use at least 20 minutes, or several dates")]
     NoFolds,
+    /// Rows know what they are asked.
+    #[error("{0}")]
+    Leak(String),
+    /// The loss is no number any more.
+    #[error("the fit of {arch} came apart in epoch {epoch}: its loss is not finite; use more data or a larger `--l2`")]
+    Diverged {
+        /// Architecture.
+        arch: &'static str,
+        /// Epoch, from 1.
+        epoch: u32,
+    },
+    /// What an interrupted training left cannot be used.
+    #[error("the checkpoint cannot be resumed: {0}; start anew without `--resume`")]
+    Checkpoint(String),
     /// The tensor library failed.
     #[error("the fit failed: {0}")]
     Compute(String),

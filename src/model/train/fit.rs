@@ -1,17 +1,19 @@
-//! One fit: normalisation, mirrored mini-batches, `AdamW`, one snapshot of the weights per epoch.
+//! One fit: normalisation, mirrored mini-batches, Adam, a learning rate that falls from epoch to epoch.
 //!
 //! A market has no preferred direction, so every row is also learned mirrored: odd features negated, up and down
 //! exchanged. This halves the noise and keeps a falling week in the data from becoming an opinion.
 
-use candle_core::{Device, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, ops};
+use std::collections::HashMap;
 
+use candle_core::{Device, Tensor, Var};
+use candle_nn::ops;
+
+use super::adam::{self, Slot};
 use super::dataset::{Dataset, HORIZONS, HORIZONS_S, Row};
 use super::random::Random;
 use super::{TrainError, TrainOptions};
 use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureSpec};
 use crate::model::Arch;
-use crate::model::dense::Stack;
 use crate::model::weights::Tensors;
 
 /// Normalised inputs are cut here: five deviations are an event, not five times a signal.
@@ -22,6 +24,8 @@ pub(super) const DEAD_ZONE: f64 = 0.2;
 pub(super) const OUTPUTS: usize = HORIZONS * 3;
 /// Rows per step, before mirroring.
 const BATCH: usize = 256;
+/// Rows forecast in one pass.
+const PASS: usize = 2_048;
 /// First learning rate, and what is left of it after each epoch.
 const RATE: (f64, f64) = (0.01, 0.9);
 /// Smallest deviation divided by.
@@ -83,117 +87,209 @@ pub(super) fn class(scaled: f64) -> usize {
     }
 }
 
-/// A finished fit.
+/// Named tensors of a checkpoint.
+pub(super) type Saved = HashMap<String, Tensor>;
+
+/// A fit under way.
 pub(super) struct Fit {
     pub(super) scaler: Scaler,
-    /// Weights after each epoch.
-    pub(super) epochs: Vec<Tensors>,
+    rows: Vec<usize>,
+    seed: u64,
+    slots: Vec<Slot>,
+    /// Weight of each class in the loss by horizon.
+    classes: [[f32; 3]; HORIZONS],
+    /// Steps and epochs done.
+    steps: u32,
+    epochs: u32,
 }
 
-/// Learns from `rows` for a number of epochs.
-pub(super) fn fit(
-    arch: &Arch,
-    data: &Dataset,
-    rows: &[usize],
-    epochs: usize,
-    options: &TrainOptions,
-) -> Result<Fit, TrainError> {
-    let mut random = Random::new(options.seed);
-    let scaler = Scaler::of(data, rows);
-    let vars = fresh(arch, &mut random)?;
-    let tensors: Tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-    let params = ParamsAdamW { lr: RATE.0, weight_decay: 0.0, ..ParamsAdamW::default() };
-    let mut optimiser = AdamW::new(vars.iter().map(|(_, var)| var.clone()).collect(), params)?;
-    let mut order: Vec<usize> = rows.to_vec();
-    let mut snapshots = Vec::with_capacity(epochs);
-    for _ in 0..epochs {
-        random.shuffle(&mut order);
-        for chunk in order.chunks(BATCH) {
-            let loss = loss(arch, &tensors, data, chunk, &scaler, options.l2)?;
-            optimiser.backward_step(&loss)?;
-        }
-        optimiser.set_learning_rate(optimiser.learning_rate() * RATE.1);
-        let copy = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.copy()?.detach()));
-        snapshots.push(tensors.iter().map(copy).collect::<candle_core::Result<Tensors>>()?);
+impl Fit {
+    /// Nothing learned yet; `rows` are what it will learn from.
+    pub(super) fn new(
+        arch: &Arch,
+        data: &Dataset,
+        rows: &[usize],
+        options: &TrainOptions,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            scaler: Scaler::of(data, rows),
+            rows: rows.to_vec(),
+            seed,
+            slots: fresh(arch, &mut Random::new(seed))?,
+            classes: if options.balanced { balanced(data, rows) } else { [[1.0; 3]; HORIZONS] },
+            steps: 0,
+            epochs: 0,
+        })
     }
-    Ok(Fit { scaler, epochs: snapshots })
+
+    /// Passes once over the rows and gives the mean loss. The order depends on the seed and the epoch alone.
+    pub(super) fn epoch(&mut self, arch: &Arch, data: &Dataset, l2: f64) -> Result<f64, TrainError> {
+        let mut order = self.rows.clone();
+        Random::new(self.seed ^ (u64::from(self.epochs) + 1).wrapping_mul(0x9E37_79B9)).shuffle(&mut order);
+        let rate = RATE.0 * RATE.1.powi(self.epochs as i32);
+        let mut sum = 0.0;
+        for chunk in order.chunks(BATCH) {
+            let loss = self.loss(arch, data, chunk, l2)?;
+            self.steps += 1;
+            adam::step(&mut self.slots, &loss.backward()?, rate, self.steps as i32)?;
+            sum += f64::from(loss.to_scalar::<f32>()?) * chunk.len() as f64;
+        }
+        self.epochs += 1;
+        let mean = sum / order.len().max(1) as f64;
+        if mean.is_finite() { Ok(mean) } else { Err(TrainError::Diverged { arch: arch.name, epoch: self.epochs }) }
+    }
+
+    pub(super) fn epochs(&self) -> usize {
+        self.epochs as usize
+    }
+
+    fn tensors(&self) -> Tensors {
+        self.slots.iter().map(|slot| (slot.name.clone(), slot.var.as_tensor().clone())).collect()
+    }
+
+    /// The weights as they serve: what weighting the classes added to their odds is taken from the bias again, so that
+    /// probabilities mean what they say.
+    pub(super) fn weights(&self) -> Result<Tensors, TrainError> {
+        let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.copy()?.detach()));
+        let mut tensors = self.tensors().into_iter().map(copy).collect::<candle_core::Result<Tensors>>()?;
+        if let Some(bias) = tensors.get_mut("out.bias") {
+            let logs: Vec<f32> = self.classes.iter().flatten().map(|weight| libm::logf(*weight)).collect();
+            *bias = (&*bias - Tensor::from_vec(logs, OUTPUTS, &Device::Cpu)?)?;
+        }
+        Ok(tensors)
+    }
+
+    /// Mean cross entropy over known labels, horizons weighted by one over the root of their length (longer ones are
+    /// noisier and overlap more), plus the squared weights.
+    fn loss(&self, arch: &Arch, data: &Dataset, rows: &[usize], l2: f64) -> Result<Tensor, TrainError> {
+        let count = rows.len() * 2;
+        let mut targets = vec![0.0_f32; count * OUTPUTS];
+        for (row, target) in rows.iter().zip(targets.chunks_exact_mut(2 * OUTPUTS)) {
+            for (sign, target) in [1.0, -1.0].into_iter().zip(target.chunks_exact_mut(OUTPUTS)) {
+                mark(&data.rows[*row], sign, &self.classes, target);
+            }
+        }
+        let tensors = self.tensors();
+        let inputs = self.inputs(arch, data, rows, &[1.0, -1.0])?;
+        let targets = Tensor::from_vec(targets, (count * HORIZONS, 3), &Device::Cpu)?;
+        let logits = (arch.forward)(&tensors, &inputs)?.reshape((count * HORIZONS, 3))?;
+        let likelihood = (ops::log_softmax(&logits, 1)? * targets)?.sum_all()?;
+        let mut loss = (likelihood * (-1.0 / count as f64))?;
+        for (_, tensor) in tensors.iter().filter(|(name, _)| name.contains("weight")) {
+            loss = (loss + (priced(tensor)?.sqr()?.sum_all()? * (l2 / 2.0))?)?;
+        }
+        Ok(loss)
+    }
+
+    /// Normalised rows, each once for every sign, with their windows where the network has memory.
+    fn inputs(&self, arch: &Arch, data: &Dataset, rows: &[usize], signs: &[f32]) -> Result<Tensor, TrainError> {
+        let count = rows.len() * signs.len();
+        let mut inputs = Vec::with_capacity(count * arch.window * FEATURE_COUNT);
+        for row in rows {
+            for sign in signs {
+                for values in data.window(&data.rows[*row], arch.window) {
+                    self.scaler.push(values, *sign, &mut inputs);
+                }
+            }
+        }
+        let inputs = Tensor::from_vec(inputs, (count, arch.window, FEATURE_COUNT), &Device::Cpu)?;
+        Ok(if arch.window == 1 { inputs.squeeze(1)? } else { inputs })
+    }
+
+    /// Logits of rows with the weights as they serve.
+    pub(super) fn logits(
+        &self,
+        arch: &Arch,
+        data: &Dataset,
+        rows: &[usize],
+    ) -> Result<Vec<[f32; OUTPUTS]>, TrainError> {
+        let weights = self.weights()?;
+        let mut logits = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(PASS) {
+            let inputs = self.inputs(arch, data, rows, &[1.0])?;
+            let flat = (arch.forward)(&weights, &inputs)?.flatten_all()?.to_vec1::<f32>()?;
+            logits.extend(flat.chunks_exact(OUTPUTS).filter_map(|row| <[f32; OUTPUTS]>::try_from(row).ok()));
+        }
+        Ok(logits)
+    }
+
+    /// Writes everything that changes from epoch to epoch under a prefix.
+    pub(super) fn save(&self, prefix: &str, saved: &mut Saved) -> Result<(), TrainError> {
+        for slot in &self.slots {
+            let parts = [("value", slot.var.as_tensor()), ("mean", &slot.mean), ("square", &slot.square)];
+            for (part, tensor) in parts {
+                saved.insert(format!("{prefix}.{}.{part}", slot.name), tensor.copy()?.detach());
+            }
+        }
+        saved.insert(format!("{prefix}.done"), Tensor::new(&[self.epochs, self.steps], &Device::Cpu)?);
+        Ok(())
+    }
+
+    /// Goes back to what [`Fit::save`] wrote.
+    pub(super) fn restore(&mut self, prefix: &str, saved: &Saved) -> Result<(), TrainError> {
+        let find = |name: String| {
+            saved.get(&name).cloned().ok_or_else(|| TrainError::Checkpoint(format!("`{name}` is missing in it")))
+        };
+        for slot in &mut self.slots {
+            slot.var.set(&find(format!("{prefix}.{}.value", slot.name))?)?;
+            slot.mean = find(format!("{prefix}.{}.mean", slot.name))?;
+            slot.square = find(format!("{prefix}.{}.square", slot.name))?;
+        }
+        if let [epochs, steps] = find(format!("{prefix}.done"))?.to_vec1::<u32>()?.as_slice() {
+            (self.epochs, self.steps) = (*epochs, *steps);
+        }
+        Ok(())
+    }
 }
 
-/// Initial weights: hidden layers uniform by their number of inputs, the output layer and every bias zero.
-fn fresh(arch: &Arch, random: &mut Random) -> Result<Vec<(String, Var)>, TrainError> {
-    let mut vars = Vec::new();
+/// Initial weights: inner layers uniform by their number of inputs; what makes the logits, and every bias, zero.
+fn fresh(arch: &Arch, random: &mut Random) -> Result<Vec<Slot>, TrainError> {
+    let mut slots = Vec::new();
     for (name, shape) in (arch.shapes)(FEATURE_COUNT, OUTPUTS) {
         let count = shape.iter().product();
-        let inputs = shape.get(1).copied().unwrap_or(1).max(1) as f64;
-        let zero = name.starts_with("out.") || shape.len() < 2;
+        let inputs = shape.iter().skip(1).product::<usize>().max(1) as f64;
+        let zero = shape.first() == Some(&OUTPUTS) || shape.len() < 2;
         let draw = |_| if zero { 0.0 } else { (random.symmetric() / inputs.sqrt()) as f32 };
         let values: Vec<f32> = (0..count).map(draw).collect();
         let var = Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?;
-        vars.push((name.to_owned(), var));
+        slots.push(Slot::new(name.to_owned(), var)?);
     }
-    Ok(vars)
+    Ok(slots)
 }
 
-/// Mean cross entropy over known labels, horizons weighted by one over the root of their length (longer ones are noisier
-/// and overlap more), plus the squared weights.
-fn loss(
-    arch: &Arch,
-    tensors: &Tensors,
-    data: &Dataset,
-    rows: &[usize],
-    scaler: &Scaler,
-    l2: f64,
-) -> Result<Tensor, TrainError> {
-    let count = rows.len() * 2;
-    let mut inputs = Vec::with_capacity(count * FEATURE_COUNT);
-    let mut targets = vec![0.0_f32; count * OUTPUTS];
-    for (n, row) in rows.iter().enumerate() {
-        let row = &data.rows[*row];
-        for (mirror, sign) in [1.0, -1.0].into_iter().enumerate() {
-            scaler.push(&row.values, sign, &mut inputs);
-            mark(row, f64::from(sign), &mut targets[(n * 2 + mirror) * OUTPUTS..][..OUTPUTS]);
+/// Weights times the root of what they cost. Only weights on features have prices; deeper ones all cost the same.
+fn priced(tensor: &Tensor) -> Result<Tensor, TrainError> {
+    if tensor.dims().get(1) != Some(&FEATURE_COUNT) {
+        return Ok(tensor.clone());
+    }
+    let mut shape = vec![1; tensor.rank()];
+    if let Some(columns) = shape.get_mut(1) {
+        *columns = FEATURE_COUNT;
+    }
+    Ok(tensor.broadcast_mul(&Tensor::from_vec(FEATURES.iter().map(price).collect(), shape, &Device::Cpu)?)?)
+}
+
+/// Weights that make the classes of every horizon count the same in sum; up and down alike, as rows are mirrored.
+fn balanced(data: &Dataset, rows: &[usize]) -> [[f32; 3]; HORIZONS] {
+    let mut weights = [[1.0; 3]; HORIZONS];
+    for (horizon, weights) in weights.iter_mut().enumerate() {
+        let known = || rows.iter().filter_map(|row| data.rows[*row].scaled(horizon));
+        let (all, flat) = (known().count() as f32, known().filter(|scaled| class(*scaled) == 1).count() as f32);
+        let moved = (all - flat) / 2.0;
+        if flat > 0.0 && moved > 0.0 {
+            *weights = [moved, flat, moved].map(|count| all / (3.0 * count));
         }
     }
-    let inputs = Tensor::from_vec(inputs, (count, FEATURE_COUNT), &Device::Cpu)?;
-    let targets = Tensor::from_vec(targets, (count * HORIZONS, 3), &Device::Cpu)?;
-    let logits = (arch.forward)(tensors, &inputs)?.reshape((count * HORIZONS, 3))?;
-    let likelihood = (ops::log_softmax(&logits, 1)? * targets)?.sum_all()?;
-    let mut loss = (likelihood * (-1.0 / count as f64))?;
-    let price = Tensor::from_vec(FEATURES.iter().map(price).collect(), (1, FEATURE_COUNT), &Device::Cpu)?;
-    for (name, tensor) in tensors {
-        if name.ends_with(".weight") {
-            // Only the first layer sees features; deeper weights all cost the same.
-            let first = tensor.dims().get(1) == Some(&FEATURE_COUNT);
-            let priced = if first { tensor.broadcast_mul(&price)? } else { tensor.clone() };
-            loss = (loss + (priced.sqr()?.sum_all()? * (l2 / 2.0))?)?;
-        }
-    }
-    Ok(loss)
+    weights
 }
 
 /// Writes the weighted one-hot classes of a row.
-fn mark(row: &Row, sign: f64, target: &mut [f32]) {
+fn mark(row: &Row, sign: f64, classes: &[[f32; 3]; HORIZONS], target: &mut [f32]) {
     for (horizon, slot) in target.chunks_exact_mut(3).enumerate() {
         if let Some(scaled) = row.scaled(horizon) {
-            slot[class(scaled * sign)] = (1.0 / f64::from(HORIZONS_S[horizon]).sqrt()) as f32;
+            let class = class(scaled * sign);
+            slot[class] = classes[horizon][class] / f64::from(HORIZONS_S[horizon]).sqrt() as f32;
         }
     }
-}
-
-/// Logits of rows, by the same fused operation that serves.
-pub(super) fn logits(
-    arch: &Arch,
-    tensors: &Tensors,
-    scaler: &Scaler,
-    data: &Dataset,
-    rows: &[usize],
-) -> Result<Vec<[f32; OUTPUTS]>, TrainError> {
-    let stack: Stack = (arch.fused)(tensors)?;
-    let mut inputs = Vec::with_capacity(rows.len() * FEATURE_COUNT);
-    for row in rows {
-        scaler.push(&data.rows[*row].values, 1.0, &mut inputs);
-    }
-    let inputs = Tensor::from_vec(inputs, (rows.len(), FEATURE_COUNT), &Device::Cpu)?;
-    let flat = inputs.apply_op1_no_bwd(&stack)?.flatten_all()?.to_vec1::<f32>()?;
-    Ok(flat.chunks_exact(OUTPUTS).filter_map(|row| row.try_into().ok()).collect())
 }

@@ -8,10 +8,14 @@ use std::collections::BTreeMap;
 use super::dataset::Dataset;
 use crate::engine::time::{Span, Ts};
 
-/// The longest label (60 s) and the longest memory of a feature (60 s).
-const APART: Span = Span::from_secs(120);
+/// The longest label: a row this long before the held-out ones knows what is asked of them.
+const LABEL: i64 = 60;
+/// The longest memory of a feature, and of a network's window: a row this long after them has seen what they see.
+const MEMORY: i64 = 60 + 16;
+/// Purge and embargo in one, on both sides: whichever comes first, the label of one never reaches the memory of the other.
+pub(super) const APART: Span = Span::from_secs(LABEL + MEMORY);
 /// Blocks of time that each date is cut into.
-const BLOCKS: usize = 4;
+pub(super) const BLOCKS: usize = 4;
 /// Rows a fold needs to learn from and to be judged by.
 const TRAIN_MIN: usize = 300;
 const TEST_MIN: usize = 60;
@@ -79,4 +83,28 @@ fn hold_out(data: &Dataset, rows: &[usize], name: &str, test: &[usize]) -> Optio
     };
     let train: Vec<usize> = rows.iter().copied().filter(|row| test.binary_search(row).is_err() && far(row)).collect();
     (train.len() >= TRAIN_MIN && test.len() >= TEST_MIN).then(|| Fold { name: name.to_owned(), train, test })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::train::dataset::samples::data;
+
+    #[test]
+    fn nothing_learned_from_is_near_what_is_held_out() {
+        let data = data(2, 2_000, |_, _| {});
+        let all: Vec<usize> = (0..data.rows.len()).collect();
+        let folds = to_judge(&data, &all);
+        assert_eq!(folds.len(), BLOCKS);
+        let mut judged: Vec<usize> = Vec::new();
+        for fold in folds {
+            judged.extend(&fold.test);
+            for learned in &fold.train {
+                let near = |held: &usize| data.rows[*held].at.since(data.rows[*learned].at).0.abs();
+                assert!(fold.test.iter().map(near).min().unwrap() > APART.0, "{} {learned}", fold.name);
+            }
+        }
+        judged.sort_unstable();
+        assert_eq!(judged, all, "every row is held out once");
+    }
 }

@@ -5,26 +5,40 @@
 //! calibrated on rows it did not learn from ([`fit`], [`calibrate`]); figures are measured on the rows held out, beside
 //! queue imbalance alone ([`score`]). The same data, options and machine give the same files.
 
+mod adam;
 mod calibrate;
+mod checkpoint;
 mod dataset;
 mod error;
-mod evaluate;
+mod figures;
 mod fit;
 mod folds;
+mod judge;
+mod leaks;
+mod plot;
 mod random;
 mod recipe;
 mod report;
+mod ridge;
 mod score;
+mod sessions;
 mod sources;
+mod tune;
 
 use std::path::PathBuf;
 
 pub use dataset::{HORIZONS_S, MarketEvents};
 pub use error::TrainError;
-pub use evaluate::{EvalReport, Net, evaluate};
+pub use figures::{Bin, Estimate, Recalibration};
+pub use judge::{Checks, Contender, Economy, EvalReport, Line, evaluate, evaluate_on};
 pub use report::{ArchReport, TrainReport};
+pub use sessions::Difference;
+pub use tune::Curve;
 
+use self::checkpoint::Checkpoints;
 use self::dataset::Dataset;
+use self::tune::{Job, Tell};
+use super::card::{MEMBERS, STEP_MS};
 use super::{ARCHS, Arch};
 use crate::engine::time::Span;
 
@@ -41,12 +55,20 @@ pub struct TrainOptions {
     pub arch: Option<String>,
     /// Seed of initial weights and of the order of rows.
     pub seed: u64,
+    /// Networks with seeds of their own whose logits are averaged.
+    pub seeds: usize,
     /// Event time between two rows of an instrument.
     pub sample: Span,
+    /// Event time between two rows of a sequence: the decision interval that the model will be asked at.
+    pub step: Span,
     /// Weight of the squared weights in the loss.
     pub l2: f64,
+    /// Rare classes count as much as frequent ones while learning; probabilities are set right again afterwards.
+    pub balanced: bool,
     /// Passes over the rows at most; the number used is chosen on rows held out.
     pub epochs_max: usize,
+    /// Goes on where an interrupted training of the same data and options stopped.
+    pub resume: bool,
 }
 
 impl Default for TrainOptions {
@@ -57,9 +79,13 @@ impl Default for TrainOptions {
             name: "base-v1".to_owned(),
             arch: None,
             seed: 7,
+            seeds: 1,
             sample: Span::from_ms(250),
+            step: Span::from_secs(1),
             l2: 0.2,
+            balanced: false,
             epochs_max: 30,
+            resume: false,
         }
     }
 }
@@ -83,6 +109,21 @@ pub enum TrainProgress {
         /// Part held out.
         part: String,
     },
+    /// An epoch is done.
+    Epoch {
+        /// Architecture.
+        arch: &'static str,
+        /// Part held out of it all; empty for the model that is written.
+        part: String,
+        /// Epochs done.
+        epoch: usize,
+        /// Mean loss of what was learned from.
+        loss: f64,
+        /// Mean loss of what decides when to stop, while that is open.
+        held_out: Option<f64>,
+        /// Share of the whole training that is done, 0 to 1; what stops early takes less than was expected.
+        share: f64,
+    },
     /// The model to ship is fitted on everything.
     Final {
         /// Architecture.
@@ -104,19 +145,26 @@ pub fn train_on<'a>(
 ) -> Result<TrainReport, TrainError> {
     check(options)?;
     let archs = chosen(options)?;
-    let data = Dataset::read(sources, options.sample, progress)?;
+    let data = Dataset::read(sources, (options.sample, options.step), progress)?;
     progress(TrainProgress::Rows { rows: data.rows.len(), streams: data.streams.len() });
-    let mut reports = Vec::new();
-    for arch in &archs {
-        let scores = recipe::out_of_sample(arch, &data, options, progress)?;
+    let checkpoints = Checkpoints::open(&data, options)?;
+    let mut tell = Tell { progress, done: 0.0, all: recipe::work(&archs, &data, options) };
+    let (mut reports, mut told, mut curves) = (Vec::new(), Vec::new(), Vec::new());
+    for &arch in &archs {
+        let job = Job { arch, data: &data, options, checkpoints: &checkpoints };
+        let (scores, forecasts) = recipe::out_of_sample(&job, &mut curves, &mut tell)?;
         reports.push(ArchReport { arch: arch.name, scores });
+        told.push(forecasts);
     }
-    let best = report::choose(&reports);
-    let arch = archs.get(best).copied().ok_or_else(|| TrainError::Arch { asked: String::new(), known: known() })?;
-    progress(TrainProgress::Final { arch: arch.name });
-    let scores = reports.get(best).map(|report| report.scores.clone()).unwrap_or_default();
-    let card = recipe::ship(arch, &data, options, scores)?;
-    Ok(TrainReport { card, rows: data.rows.len(), archs: reports })
+    let (best, compared) = recipe::choose(&data, &archs, &told);
+    let (arch, scores) = (archs.get(best).copied(), reports.get(best).map(|report| report.scores.clone()));
+    let arch = arch.ok_or_else(|| TrainError::Arch { asked: String::new(), known: known() })?;
+    (tell.progress)(TrainProgress::Final { arch: arch.name });
+    let job = Job { arch, data: &data, options, checkpoints: &checkpoints };
+    let judged = recipe::Judgement { scores: scores.unwrap_or_default(), compared, tried: archs.len() };
+    let card = recipe::ship(&job, judged, &mut curves, &mut tell)?;
+    checkpoints.close()?;
+    Ok(TrainReport { card, rows: data.rows.len(), archs: reports, curves })
 }
 
 fn check(options: &TrainOptions) -> Result<(), TrainError> {
@@ -125,6 +173,17 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
     }
     if options.sample < Span::from_ms(50) || options.sample > Span::from_secs(60) {
         return Err(TrainError::Option("the sampling interval must be between 50 ms and 60 s".to_owned()));
+    }
+    let step = options.step.as_ms();
+    if options.step.0 % options.sample.0 != 0 || !u32::try_from(step).is_ok_and(|ms| STEP_MS.contains(&ms)) {
+        return Err(TrainError::Option(format!(
+            "the step of a sequence must be {} ms to {} ms and a multiple of the sampling interval",
+            STEP_MS.start(),
+            STEP_MS.end()
+        )));
+    }
+    if !MEMBERS.contains(&options.seeds) {
+        return Err(TrainError::Option(format!("{} to {} seeds are possible", MEMBERS.start(), MEMBERS.end())));
     }
     if !(options.l2.is_finite() && options.l2 >= 0.0) || options.epochs_max == 0 || options.epochs_max > 1_000 {
         return Err(TrainError::Option("`l2` must not be negative, and 1 to 1000 epochs are possible".to_owned()));

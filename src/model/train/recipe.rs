@@ -3,17 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-use super::calibrate::{self, Unseen};
+use super::calibrate::{self, CONFIDENCE, Unseen, shuffled};
 use super::dataset::Dataset;
-use super::fit::{self, CLIP, Fit};
-use super::folds::{Fold, to_calibrate, to_judge};
-use super::score::score;
+use super::fit::{CLIP, OUTPUTS, Scaler};
+use super::folds::{BLOCKS, Fold, to_calibrate, to_judge};
+use super::score::{Told, score};
+use super::sessions::compare;
+use super::tune::{Curve, Job, Tell, Tuned, learn, stops, tune};
 use super::{TrainError, TrainOptions, TrainProgress};
 use crate::engine::features::{FEATURE_COUNT, registry_hash};
 use crate::model::card::{Card, Score};
-use crate::model::serve::Served;
+use crate::model::serve::{Memory, Served};
 use crate::model::weights::{self, Tensors};
 use crate::model::{Arch, load};
+
+/// Shuffles of the calibrating forecasts that a card's gate is tried on.
+const SHUFFLES: usize = 1_000;
 
 /// A calibrated fit.
 struct Ready {
@@ -21,30 +26,69 @@ struct Ready {
     tensors: Tensors,
 }
 
+/// Passes over the data that a training takes, weighted by how many rows a network sees at a time: what shares of
+/// progress are shares of.
+pub(super) fn work(archs: &[&'static Arch], data: &Dataset, options: &TrainOptions) -> f64 {
+    let all: Vec<usize> = (0..data.rows.len()).collect();
+    // One tuning per judged part and one for the model that is written: every block held out, then all of it.
+    let fits = (to_judge(data, &all).len() + 1) * (BLOCKS + 1) * options.seeds;
+    archs.iter().map(|arch| (arch.window * fits * options.epochs_max) as f64).sum()
+}
+
 /// Figures for an architecture: every part held out once, from stopping and calibration too.
 pub(super) fn out_of_sample(
-    arch: &'static Arch,
-    data: &Dataset,
-    options: &TrainOptions,
-    progress: &mut dyn FnMut(TrainProgress),
-) -> Result<Vec<Score>, TrainError> {
+    job: &Job<'_>,
+    curves: &mut Vec<Curve>,
+    tell: &mut Tell<'_>,
+) -> Result<(Vec<Score>, Vec<Vec<Told>>), TrainError> {
+    let Job { arch, data, options, .. } = *job;
     let all: Vec<usize> = (0..data.rows.len()).collect();
     let folds = to_judge(data, &all);
     if folds.is_empty() {
         return Err(TrainError::NoFolds);
     }
-    let mut scores = Vec::new();
+    let (mut scores, mut told, mut memory) = (Vec::new(), Vec::new(), Memory::default());
     for fold in &folds {
-        progress(TrainProgress::HoldingOut { arch: arch.name, part: fold.name.clone() });
-        let Ready { card, tensors } = prepare(arch, data, &fold.train, options)?;
+        (tell.progress)(TrainProgress::HoldingOut { arch: arch.name, part: fold.name.clone() });
+        let Ready { card, tensors } = prepare(job, &fold.train, &fold.name, curves, tell)?;
         let served = Served::unchecked(card, arch, &tensors)?;
+        let mut of_fold = Vec::new();
         for (part, rows) in parts(data, fold) {
-            let values: Vec<&[f32]> = rows.iter().map(|row| data.rows[*row].values.as_slice()).collect();
-            let forecasts = rows.iter().copied().zip(served.forecast(&values)?).collect::<Vec<_>>();
+            let forecast =
+                |row: &usize| (*row, served.forecast(data.window(&data.rows[*row], arch.window), &mut memory));
+            let forecasts: Vec<_> = rows.iter().map(forecast).collect();
             scores.extend(score(data, &part, &forecasts, options.seed));
+            of_fold.extend(forecasts);
+        }
+        told.push(of_fold);
+    }
+    Ok((scores, told))
+}
+
+/// What was found about an architecture before it was chosen.
+pub(super) struct Judgement {
+    pub(super) scores: Vec<Score>,
+    pub(super) compared: Vec<String>,
+    pub(super) tried: usize,
+}
+
+/// The simplest architecture that no other beats beyond doubt, and what decided. `told` are forecasts of the same rows by
+/// architecture and fold.
+pub(super) fn choose(data: &Dataset, archs: &[&'static Arch], told: &[Vec<Vec<Told>>]) -> (usize, Vec<String>) {
+    let (mut best, mut decided) = (0, Vec::new());
+    for (place, arch) in archs.iter().enumerate().skip(1) {
+        let what = format!("{} against {}", arch.name, archs[best].name);
+        let found = compare(data, what, &told[place], &told[best]);
+        let gain = found.gain.map_or("one session only, no interval".to_owned(), |gain| {
+            format!("mean AUC {:+.4} [{:+.4}, {:+.4}]", gain.value, gain.interval[0], gain.interval[1])
+        });
+        let verdict = if found.is_better() { "better" } else { "not better, the simpler one stays" };
+        decided.push(format!("{}: {gain} over {} sessions: {verdict}", found.what, found.sessions));
+        if found.is_better() {
+            best = place;
         }
     }
-    Ok(scores)
+    (best, decided)
 }
 
 /// The held-out rows by instrument.
@@ -62,32 +106,42 @@ fn parts(data: &Dataset, fold: &Fold) -> Vec<(String, Vec<usize>)> {
 }
 
 /// Fits on `rows`; how long and how bold is decided on parts of `rows` held out in turn.
-fn prepare(arch: &'static Arch, data: &Dataset, rows: &[usize], options: &TrainOptions) -> Result<Ready, TrainError> {
+fn prepare(
+    job: &Job<'_>,
+    rows: &[usize],
+    part: &str,
+    curves: &mut Vec<Curve>,
+    tell: &mut Tell<'_>,
+) -> Result<Ready, TrainError> {
+    let Job { arch, data, options, .. } = *job;
     let inner = to_calibrate(data, rows);
-    if inner.is_empty() {
+    // One fold at least decides when to stop, and another calibrates.
+    if inner.len() < 2 {
         return Err(TrainError::NoFolds);
     }
-    let mut by_epoch: Vec<Vec<Unseen>> = vec![Vec::new(); options.epochs_max];
-    for fold in &inner {
-        let Fit { scaler, epochs } = fit::fit(arch, data, &fold.train, options.epochs_max, options)?;
-        for (tensors, unseen) in epochs.iter().zip(&mut by_epoch) {
-            let logits = fit::logits(arch, tensors, &scaler, data, &fold.test)?;
-            unseen.extend(fold.test.iter().copied().zip(logits));
-        }
+    let (mut unseen, mut tensors, mut epochs) = (Vec::new(), Tensors::new(), Vec::new());
+    for member in 0..options.seeds {
+        let tuned = tune(job, &inner, part, options.seed + member as u64, tell)?;
+        let fit = learn(job, rows, part, &tuned, tell)?;
+        let own = fit.weights()?.into_iter();
+        tensors.extend(own.map(|(name, tensor)| (weights::named(&name, member, options.seeds), tensor)));
+        epochs.push(tuned.curve.best.to_string());
+        add_mean(&mut unseen, &tuned, options.seeds);
+        curves.push(tuned.curve);
     }
-    let losses: Vec<f64> = by_epoch.iter().map(|unseen| calibrate::log_loss(data, unseen)).collect();
-    let best = (0..losses.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap_or(0);
-    let horizon = calibrate::calibrate(data, &by_epoch[best]);
-    let Fit { scaler, mut epochs } = fit::fit(arch, data, rows, best + 1, options)?;
-    let tensors = epochs.pop().ok_or(TrainError::NoFolds)?;
+    let horizon = calibrate::calibrate(data, &unseen);
+    let shuffled_passes = if part.is_empty() { shuffled(data, &unseen, &horizon, SHUFFLES, options.seed) } else { 0.0 };
+    let scaler = Scaler::of(data, rows);
     let card = Card {
         name: options.name.clone(),
         arch: arch.name.to_owned(),
-        about: format!("{}; {} epochs", arch.about, best + 1),
+        about: format!("{}; {} epochs", arch.about, epochs.join(", ")),
         weights_sha256: String::new(),
         features_hash: registry_hash(),
         inputs: FEATURE_COUNT,
+        step_ms: if arch.window > 1 { options.step.as_ms() as u32 } else { 0 },
         seed: options.seed,
+        members: options.seeds,
         recipe: String::new(),
         trained: String::new(),
         sources: Vec::new(),
@@ -98,27 +152,46 @@ fn prepare(arch: &'static Arch, data: &Dataset, rows: &[usize], options: &TrainO
         mean: scaler.mean,
         std: scaler.std,
         horizon,
+        confidence: CONFIDENCE,
+        shuffled_passes,
+        tried: 0,
+        compared: Vec::new(),
         golden: Vec::new(),
         out_of_sample: Vec::new(),
     };
     Ok(Ready { card, tensors })
 }
 
+/// Adds a member's share of the mean logits of the rows that calibrate.
+fn add_mean(unseen: &mut Vec<Unseen>, tuned: &Tuned, members: usize) {
+    let calibrating = (0..tuned.unseen.len()).filter(|fold| !stops(*fold)).flat_map(|fold| &tuned.unseen[fold]);
+    for (place, (row, logits)) in calibrating.enumerate() {
+        if unseen.len() == place {
+            unseen.push((*row, [0.0; OUTPUTS]));
+        }
+        for (sum, logit) in unseen[place].1.iter_mut().zip(logits) {
+            *sum += logit / members as f32;
+        }
+    }
+}
+
 /// Fits on everything, writes both files, and loads them back.
 pub(super) fn ship(
-    arch: &'static Arch,
-    data: &Dataset,
-    options: &TrainOptions,
-    scores: Vec<Score>,
+    job: &Job<'_>,
+    judged: Judgement,
+    curves: &mut Vec<Curve>,
+    tell: &mut Tell<'_>,
 ) -> Result<Card, TrainError> {
+    let Job { arch, data, options, .. } = *job;
     let all: Vec<usize> = (0..data.rows.len()).collect();
-    let Ready { mut card, tensors } = prepare(arch, data, &all, options)?;
-    card.out_of_sample = scores;
+    let Ready { mut card, tensors } = prepare(job, &all, "", curves, tell)?;
+    let Judgement { scores, compared, tried } = judged;
+    (card.out_of_sample, card.compared, card.tried) = (scores, compared, tried);
     card.sources =
         data.streams.iter().map(|s| format!("{} {} {}: {} rows", s.date, s.instrument, s.source, s.rows)).collect();
     card.trained = span(data);
     card.recipe = recipe(data, options);
-    card.golden = Served::unchecked(card.clone(), arch, &tensors)?.golden()?;
+    card.golden = Served::unchecked(card.clone(), arch, &tensors)?.golden();
     let failed = |file: &Path, why: String| TrainError::Write { file: file.display().to_string(), why };
     fs::create_dir_all(&options.out).map_err(|error| failed(&options.out, error.to_string()))?;
     let weights = options.out.join(format!("{}.safetensors", options.name));
@@ -137,6 +210,12 @@ fn span(data: &Dataset) -> String {
 fn recipe(data: &Dataset, options: &TrainOptions) -> String {
     let mut files: Vec<&str> = data.streams.iter().map(|stream| stream.source.as_str()).collect();
     files.dedup();
-    let arch = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
-    format!("tickdeck train --name {} --seed {}{arch} {}", options.name, options.seed, files.join(" "))
+    let mut flags = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
+    if options.seeds > 1 {
+        flags += &format!(" --seeds {}", options.seeds);
+    }
+    if options.balanced {
+        flags += " --balanced";
+    }
+    format!("tickdeck train --name {} --seed {}{flags} {}", options.name, options.seed, files.join(" "))
 }

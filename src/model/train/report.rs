@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Curve;
+use super::plot::{Series, escaped, lines, page};
 use crate::model::card::{Card, Score};
 
 /// An architecture and how it did out of sample.
@@ -22,10 +24,9 @@ pub struct TrainReport {
     pub rows: usize,
     /// Every architecture tried.
     pub archs: Vec<ArchReport>,
+    /// How every fit learned.
+    pub curves: Vec<Curve>,
 }
-
-/// A more complex architecture must be better by this much mean AUC to be shipped.
-const WORTH: f64 = 0.003;
 
 impl ArchReport {
     /// Mean AUC over parts and horizons.
@@ -39,20 +40,28 @@ impl ArchReport {
     }
 }
 
-/// Index of the architecture to ship: the simplest that no later one beats by [`WORTH`].
-pub(super) fn choose(reports: &[ArchReport]) -> usize {
-    let mut best = 0;
-    for (place, report) in reports.iter().enumerate() {
-        if reports.get(best).is_some_and(|leader| report.mean_auc() > leader.mean_auc() + WORTH) {
-            best = place;
+impl TrainReport {
+    /// The report as a page that needs nothing else: curves of every fit, and what was held out.
+    pub fn html(&self) -> String {
+        let mut body = format!("<p>{} rows, {}. {}</p>\n", self.rows, self.card.trained, escaped(&self.card.about));
+        body += &self.card.compared.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect::<String>();
+        for curve in &self.curves {
+            let series = |name: &str, losses: &[f64]| Series {
+                name: name.to_owned(),
+                points: losses.iter().enumerate().map(|(n, loss)| (n as f64 + 1.0, *loss)).collect(),
+            };
+            let part = if curve.part.is_empty() { "everything" } else { curve.part.as_str() };
+            let title = format!("{} {part}, seed {}: {} epochs", curve.arch, curve.seed, curve.best);
+            body += &lines(&title, &[series("learned", &curve.learned), series("held out", &curve.held_out)]);
         }
+        page(&format!("Training of {}", self.card.name), &body)
     }
-    best
 }
 
 impl fmt::Display for TrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({}) from {} rows, {}", self.card.name, self.card.arch, self.rows, self.card.trained)?;
+        self.card.compared.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         for report in &self.archs {
             writeln!(
                 f,
@@ -69,7 +78,7 @@ impl fmt::Display for TrainReport {
 }
 
 /// Names of the columns that [`line`] writes.
-pub(super) fn heading(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn heading(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(
         f,
         "{:>4} {:>7} {:>6} {:>6} {:>16} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6}  rows",
@@ -78,7 +87,7 @@ pub(super) fn heading(f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// One score as a line of the table.
-pub(super) fn line(f: &mut fmt::Formatter<'_>, s: &Score) -> fmt::Result {
+fn line(f: &mut fmt::Formatter<'_>, s: &Score) -> fmt::Result {
     let [low, high] = s.auc_gain_95;
     write!(f, "{:>4} {:>7} {:>6.3} {:>6.3} {low:>7.3} .. {high:>5.3}", s.seconds, s.moved, s.auc, s.auc_imbalance)?;
     write!(f, " {:>6.3} {:>6.3} {:>6.3} {:>6.3}", s.auc_late, s.mcc, s.ic, s.ic_imbalance)?;

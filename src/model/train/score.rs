@@ -1,11 +1,11 @@
-//! Figures on held-out rows: how well direction and size of the move were told, beside queue imbalance alone.
+//! What a card says about held-out rows: how well direction and size of the move were told, beside queue imbalance alone.
 
 use super::calibrate::safe_log;
-use super::dataset::{Dataset, HORIZONS_S};
+use super::dataset::{Dataset, HORIZONS_S, place_of};
+use super::figures::{auc, base_rates, log_loss, matthews, rank_correlation, slope, top_decile};
 use super::fit::class;
 use super::random::Random;
 use crate::engine::event::HorizonForecast;
-use crate::engine::features::FEATURES;
 use crate::engine::time::Span;
 use crate::model::card::Score;
 
@@ -15,6 +15,9 @@ const DRAWS: usize = 200;
 const BLOCK: Span = Span::from_secs(30);
 /// A part with fewer moves than this is not scored.
 const MOVED_MIN: usize = 50;
+
+/// A row and what was said about it.
+pub(super) type Told = (usize, Vec<HorizonForecast>);
 
 /// One judged row at one horizon.
 struct Judged {
@@ -32,14 +35,19 @@ struct Judged {
 }
 
 /// Scores forecasts of rows at every horizon that has enough moves.
-pub(super) fn score(data: &Dataset, part: &str, forecasts: &[(usize, Vec<HorizonForecast>)], seed: u64) -> Vec<Score> {
+pub(super) fn score(data: &Dataset, part: &str, forecasts: &[Told], seed: u64) -> Vec<Score> {
     let horizons = HORIZONS_S.iter().enumerate();
     horizons.filter_map(|(horizon, seconds)| one(part, *seconds, &judged(data, forecasts, horizon), seed)).collect()
 }
 
-fn judged(data: &Dataset, forecasts: &[(usize, Vec<HorizonForecast>)], horizon: usize) -> Vec<Judged> {
-    let queue = FEATURES.iter().position(|feature| feature.name == "imb_l1").unwrap_or(0);
-    let one = |(row, forecast): &(usize, Vec<HorizonForecast>)| {
+/// Log odds of up against down.
+pub(super) fn direction(forecast: &HorizonForecast) -> f64 {
+    safe_log(f64::from(forecast.up)) - safe_log(f64::from(forecast.down))
+}
+
+fn judged(data: &Dataset, forecasts: &[Told], horizon: usize) -> Vec<Judged> {
+    let queue = place_of("imb_l1");
+    let one = |(row, forecast): &Told| {
         let (row, forecast) = (data.rows.get(*row)?, forecast.get(horizon)?);
         let class = class(row.scaled(horizon)?);
         let probability = [forecast.up, forecast.flat, forecast.down][class];
@@ -48,7 +56,7 @@ fn judged(data: &Dataset, forecasts: &[(usize, Vec<HorizonForecast>)], horizon: 
             moved: f64::from(row.moves[horizon]),
             late: f64::from(row.late[horizon]),
             class,
-            direction: safe_log(f64::from(forecast.up)) - safe_log(f64::from(forecast.down)),
+            direction: direction(forecast),
             expected: f64::from(forecast.move_bps),
             imbalance: f64::from(row.values[queue]),
             probability: f64::from(probability),
@@ -62,7 +70,11 @@ fn one(part: &str, seconds: u32, rows: &[Judged], seed: u64) -> Option<Score> {
     if moved.len() < MOVED_MIN {
         return None;
     }
-    let late = moved_pairs(rows, |row| row.late, |row| row.direction);
+    let late = rows.iter().filter(|row| row.late.is_finite() && row.late != 0.0);
+    let late: Vec<(f64, bool)> = late.map(|row| (row.direction, row.late > 0.0)).collect();
+    let expected: Vec<(f64, f64)> = rows.iter().map(|row| (row.expected, row.moved)).collect();
+    let imbalance: Vec<(f64, f64)> = rows.iter().map(|row| (row.imbalance, row.moved)).collect();
+    let rates = base_rates(rows.iter().map(|row| row.class));
     Some(rounded(Score {
         part: part.to_owned(),
         seconds,
@@ -72,12 +84,16 @@ fn one(part: &str, seconds: u32, rows: &[Judged], seed: u64) -> Option<Score> {
         auc_imbalance: auc(&pairs(&moved, |row| row.imbalance))?,
         auc_gain_95: interval(&moved, seed),
         auc_late: auc(&late).unwrap_or(0.5),
-        mcc: matthews(&moved),
-        ic: rank_correlation(rows, |row| row.expected),
-        ic_imbalance: rank_correlation(rows, |row| row.imbalance),
-        top_decile_bps: top_decile(rows),
-        slope: slope(rows),
-        log_loss: log_losses(rows),
+        mcc: matthews(&pairs(&moved, |row| row.direction)),
+        ic: rank_correlation(&expected),
+        ic_imbalance: rank_correlation(&imbalance),
+        top_decile_bps: top_decile(&expected),
+        slope: slope(&expected),
+        // Of the forecast, and of the base rates of these very rows (which no forecaster knows beforehand).
+        log_loss: [
+            log_loss(rows.iter().map(|row| row.probability)),
+            rates.iter().map(|rate| -rate * safe_log(*rate)).sum(),
+        ],
     }))
 }
 
@@ -98,26 +114,6 @@ fn pairs(rows: &[&Judged], signal: fn(&Judged) -> f64) -> Vec<(f64, bool)> {
     rows.iter().map(|row| (signal(row), row.moved > 0.0)).collect()
 }
 
-fn moved_pairs(rows: &[Judged], moved: fn(&Judged) -> f64, signal: fn(&Judged) -> f64) -> Vec<(f64, bool)> {
-    let known = rows.iter().filter(|row| moved(row).is_finite() && moved(row) != 0.0);
-    known.map(|row| (signal(row), moved(row) > 0.0)).collect()
-}
-
-/// Area under the ROC curve, ties counted half; `None` with one class only.
-pub(super) fn auc(pairs: &[(f64, bool)]) -> Option<f64> {
-    let mut sorted: Vec<&(f64, bool)> = pairs.iter().collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut won, mut ups) = (0.0, 0.0, 0.0);
-    for tied in sorted.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
-        let up = tied.iter().filter(|pair| pair.1).count() as f64;
-        let down = tied.len() as f64 - up;
-        won += up * (below + down / 2.0);
-        below += down;
-        ups += up;
-    }
-    (ups > 0.0 && below > 0.0).then(|| won / (ups * below))
-}
-
 /// 95 % interval of the AUC's difference to queue imbalance.
 fn interval(moved: &[&Judged], seed: u64) -> [f64; 2] {
     let mut ordered: Vec<&Judged> = moved.to_vec();
@@ -134,86 +130,4 @@ fn interval(moved: &[&Judged], seed: u64) -> [f64; 2] {
     gains.sort_by(f64::total_cmp);
     let at = |share: f64| gains.get((gains.len() as f64 * share) as usize).copied().unwrap_or(0.0);
     [at(0.025), at(0.975)]
-}
-
-fn matthews(moved: &[&Judged]) -> f64 {
-    let count = |said_up: bool, went_up: bool| {
-        moved.iter().filter(|row| (row.direction > 0.0) == said_up && (row.moved > 0.0) == went_up).count() as f64
-    };
-    let (tp, tn, fp, fneg) = (count(true, true), count(false, false), count(true, false), count(false, true));
-    let whole = ((tp + fp) * (tp + fneg) * (tn + fp) * (tn + fneg)).sqrt();
-    if whole > 0.0 { (tp * tn - fp * fneg) / whole } else { 0.0 }
-}
-
-fn rank_correlation(rows: &[Judged], signal: fn(&Judged) -> f64) -> f64 {
-    correlation(&ranks(rows.iter().map(signal)), &ranks(rows.iter().map(|row| row.moved)))
-}
-
-/// Ranks, ties averaged.
-fn ranks(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut sorted: Vec<(f64, usize)> = values.enumerate().map(|(place, value)| (value, place)).collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut ranks = vec![0.0; sorted.len()];
-    let mut first = 0;
-    for tied in sorted.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
-        let rank = first as f64 + (tied.len() as f64 - 1.0) / 2.0;
-        for (_, place) in tied {
-            ranks[*place] = rank;
-        }
-        first += tied.len();
-    }
-    ranks
-}
-
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let count = a.len().max(1) as f64;
-    let (mean_a, mean_b) = (a.iter().sum::<f64>() / count, b.iter().sum::<f64>() / count);
-    let (mut cross, mut square_a, mut square_b) = (0.0, 0.0, 0.0);
-    for (x, y) in a.iter().zip(b) {
-        cross += (x - mean_a) * (y - mean_b);
-        square_a += (x - mean_a) * (x - mean_a);
-        square_b += (y - mean_b) * (y - mean_b);
-    }
-    let whole = (square_a * square_b).sqrt();
-    if whole > 0.0 { cross / whole } else { 0.0 }
-}
-
-fn top_decile(rows: &[Judged]) -> f64 {
-    let mut sorted: Vec<&Judged> = rows.iter().collect();
-    sorted.sort_by(|a, b| b.expected.abs().total_cmp(&a.expected.abs()));
-    let top = &sorted[..rows.len().div_ceil(10)];
-    top.iter().map(|row| row.moved * row.expected.signum()).sum::<f64>() / top.len().max(1) as f64
-}
-
-fn slope(rows: &[Judged]) -> f64 {
-    let square: f64 = rows.iter().map(|row| row.expected * row.expected).sum();
-    if square > 0.0 { rows.iter().map(|row| row.expected * row.moved).sum::<f64>() / square } else { 0.0 }
-}
-
-/// Of the forecast, and of the base rates of these very rows (which no forecaster knows beforehand).
-fn log_losses(rows: &[Judged]) -> [f64; 2] {
-    let count = rows.len().max(1) as f64;
-    let mut rates = [0.0; 3];
-    for row in rows {
-        rates[row.class] += 1.0 / count;
-    }
-    let model = rows.iter().map(|row| -safe_log(row.probability)).sum::<f64>() / count;
-    [model, rates.iter().map(|rate| -rate * safe_log(*rate)).sum()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn auc_and_ranks_know_ties() {
-        let pairs = |values: &[(f64, bool)]| auc(values);
-        assert_eq!(pairs(&[(1.0, false), (2.0, true)]), Some(1.0));
-        assert_eq!(pairs(&[(2.0, false), (1.0, true)]), Some(0.0));
-        assert_eq!(pairs(&[(1.0, false), (1.0, true), (1.0, true)]), Some(0.5));
-        assert_eq!(pairs(&[(1.0, false), (2.0, true), (2.0, false), (3.0, true)]), Some(0.875));
-        assert_eq!(pairs(&[(1.0, true)]), None);
-        assert_eq!(ranks([3.0, 1.0, 3.0].into_iter()), [1.5, 0.0, 1.5]);
-        assert!((correlation(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]) - 1.0).abs() < 1e-12);
-    }
 }

@@ -1,12 +1,18 @@
-//! The engine's end of the pipe to its watchdog: starts the process, passes on the engine's signs of life, and knows when the
-//! watchdog itself is silent. A thread of its own; the engine waits for nothing here.
+//! The engine's end of the line to its watchdog: starts the process, or takes the service that comes by the control socket,
+//! passes on the engine's signs of life, and knows when the watchdog itself is silent. Threads of its own; the engine waits for
+//! nothing here.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
+#[cfg(unix)]
+use std::net::Shutdown;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Reply, VERSION, Word};
@@ -20,19 +26,26 @@ const BEAT_EVERY: Duration = Duration::from_millis(250);
 /// How long the goodbye may take.
 const GOODBYE_TAKES: Duration = Duration::from_secs(2);
 
-/// How a watchdog is started.
+/// Which watchdog a run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchdogPlan {
+    /// How it is started; `None` is a service of its own, which comes by the control socket.
+    pub start: Option<Start>,
+    /// Silence for longer than this is a death, either way.
+    pub deadline: Duration,
+    /// Does it close positions?
+    pub close: bool,
+}
+
+/// How a watchdog is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
     /// This program.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// Where its words go.
     pub log: PathBuf,
-    /// Silence for longer than this is a death, either way.
-    pub deadline: Duration,
-    /// Does it close positions?
-    pub close: bool,
 }
 
 /// The engine's end.
@@ -40,79 +53,122 @@ pub struct WatchdogPlan {
 pub struct Watched(Arc<Shared>);
 
 struct Shared {
-    deadline: Duration,
-    close: bool,
-    log: PathBuf,
-    /// When the watchdog last answered, or was started.
+    run: RunId,
+    plan: WatchdogPlan,
+    /// When the watchdog last answered, or was started; zero before one has come.
     heard: AtomicU64,
     trouble: Mutex<Option<String>>,
-    pipe: Mutex<Option<ChildStdin>>,
-    child: Mutex<Child>,
+    pipe: Mutex<Pipe>,
+    child: Option<Mutex<Child>>,
+    /// The connection of a service.
+    #[cfg(unix)]
+    stream: Mutex<Option<UnixStream>>,
+}
+
+/// The way to the watchdog and what it was told on it.
+#[derive(Default)]
+struct Pipe {
+    out: Option<Box<dyn Write + Send>>,
+    told: Option<Arc<BTreeSet<String>>>,
+    /// The run ends: whoever comes now hears this at once.
+    bye: Option<Word>,
+}
+
+impl Pipe {
+    fn say(&mut self, word: &Word) {
+        let line = serde_json::to_string(word).unwrap_or_default();
+        let written = self.out.as_mut().map(|out| writeln!(out, "{line}").and_then(|()| out.flush()));
+        if written.is_some_and(|written| written.is_err()) {
+            self.out = None;
+        }
+    }
 }
 
 impl Watched {
-    /// Starts the watchdog of a run.
-    pub fn start(plan: &WatchdogPlan, run: &RunId, pulse: Pulse) -> std::io::Result<Self> {
-        let mut log = OpenOptions::new();
-        log.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut log, 0o600);
-        let mut child = Command::new(&plan.program)
-            .args(&plan.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log.open(&plan.log)?)
-            .spawn()?;
-        let (pipe, replies) = (child.stdin.take(), child.stdout.take());
+    /// Starts the watchdog of a run, or expects the service.
+    pub fn start(plan: WatchdogPlan, run: &RunId, pulse: Pulse) -> std::io::Result<Self> {
+        let mut child = plan.start.as_ref().map(Start::spawn).transpose()?;
+        let (pipe, replies) = child.as_mut().map_or((None, None), |child| (child.stdin.take(), child.stdout.take()));
+        let heard = if child.is_some() { Boot::now().nanos() } else { 0 };
         let watched = Self(Arc::new(Shared {
-            deadline: plan.deadline,
-            close: plan.close,
-            log: plan.log.clone(),
-            heard: AtomicU64::new(Boot::now().nanos()),
+            run: run.clone(),
+            plan,
+            heard: AtomicU64::new(heard),
             trouble: Mutex::new(None),
-            pipe: Mutex::new(pipe),
-            child: Mutex::new(child),
+            pipe: Mutex::default(),
+            child: child.map(Mutex::new),
+            #[cfg(unix)]
+            stream: Mutex::new(None),
         }));
-        watched.say(&Word::Hello { v: VERSION, run: run.clone() });
+        if let (Some(pipe), Some(replies)) = (pipe, replies) {
+            watched.begin(pipe);
+            let hears = watched.clone();
+            std::thread::Builder::new().name("watchdog says".into()).spawn(move || hears.hear_all(replies))?;
+        }
         let beats = watched.clone();
         std::thread::Builder::new().name("watchdog".into()).spawn(move || beats.pass_on(&pulse))?;
-        if let Some(replies) = replies {
-            let hears = watched.clone();
-            std::thread::Builder::new().name("watchdog says".into()).spawn(move || {
-                for line in BufReader::new(replies).lines().map_while(Result::ok) {
-                    hears.hear(&line);
-                }
-            })?;
-        }
         Ok(watched)
     }
 
-    /// Beats on while the engine does. A watchdog that does not read fills the pipe and stops this thread alone.
-    fn pass_on(&self, pulse: &Pulse) {
-        let mut told = None;
-        while pulse.life() == Life::Running {
-            if let Some(ours) = pulse.ours().filter(|ours| told.as_ref() != Some(ours))
-                && self.say(&Word::Ours((*ours).clone()))
-            {
-                told = Some(ours);
-            }
-            if let Some(age) = pulse.age() {
-                let now = Boot::now().nanos();
-                self.say(&Word::Beat(now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))));
-            }
-            std::thread::park_timeout(BEAT_EVERY);
+    /// Does the service come by the control socket?
+    pub fn is_service(&self) -> bool {
+        self.0.plan.start.is_none()
+    }
+
+    /// A service has come. The one before it is let go, even where it does not read any more.
+    #[cfg(unix)]
+    pub fn attach(&self, stream: UnixStream) -> std::io::Result<()> {
+        stream.set_read_timeout(None)?;
+        stream.set_write_timeout(None)?;
+        let (out, closes) = (stream.try_clone()?, stream.try_clone()?);
+        let before = self.0.stream.lock().unwrap_or_else(PoisonError::into_inner).replace(closes);
+        if let Some(before) = before {
+            drop(before.shutdown(Shutdown::Both));
+        }
+        let hears = self.clone();
+        let says = move || {
+            hears.begin(out);
+            hears.hear_all(stream);
+        };
+        std::thread::Builder::new().name("watchdog says".into()).spawn(says).map(drop)
+    }
+
+    /// The first word on a new line, and the last where the run ends already.
+    fn begin(&self, out: impl Write + Send + 'static) {
+        let mut pipe = self.pipe();
+        pipe.out = Some(Box::new(out));
+        pipe.told = None;
+        pipe.say(&Word::Hello { v: VERSION, run: self.0.run.clone() });
+        if let Some(bye) = pipe.bye.clone() {
+            pipe.say(&bye);
         }
     }
 
-    /// `false` while another word is on its way.
-    fn say(&self, word: &Word) -> bool {
-        let Ok(mut pipe) = self.0.pipe.try_lock() else { return false };
-        let line = serde_json::to_string(word).unwrap_or_default();
-        let written = pipe.as_mut().map(|pipe| writeln!(pipe, "{line}").and_then(|()| pipe.flush()));
-        if written.is_some_and(|written| written.is_err()) {
-            *pipe = None;
+    fn pipe(&self) -> MutexGuard<'_, Pipe> {
+        self.0.pipe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear_all(&self, replies: impl Read) {
+        for line in BufReader::new(replies).lines().map_while(Result::ok) {
+            self.hear(&line);
         }
-        true
+    }
+
+    /// Beats on while the engine does. A watchdog that does not read fills the line and stops this thread alone.
+    fn pass_on(&self, pulse: &Pulse) {
+        while pulse.life() == Life::Running {
+            if let Ok(mut pipe) = self.0.pipe.try_lock() {
+                if let Some(ours) = pulse.ours().filter(|ours| pipe.told.as_ref() != Some(ours)) {
+                    pipe.say(&Word::Ours((*ours).clone()));
+                    pipe.told = Some(ours);
+                }
+                if let Some(age) = pulse.age() {
+                    let now = Boot::now().nanos();
+                    pipe.say(&Word::Beat(now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))));
+                }
+            }
+            std::thread::park_timeout(BEAT_EVERY);
+        }
     }
 
     fn hear(&self, line: &str) {
@@ -125,12 +181,16 @@ impl Watched {
         }
     }
 
-    /// Why nothing should open: it is silent for longer than the deadline, or cannot reach the account.
+    /// Why nothing should open: none has come, it is silent for longer than the deadline, or cannot reach the account.
     pub fn trouble(&self) -> Option<String> {
-        let silent = Boot::from_nanos(self.0.heard.load(Ordering::SeqCst)).elapsed();
-        if silent > self.0.deadline {
-            let seconds = silent.as_secs();
-            return Some(format!("the watchdog has not answered for {seconds} s: {} says more", self.0.log.display()));
+        let (heard, plan) = (self.0.heard.load(Ordering::SeqCst), &self.0.plan);
+        let silent = Boot::from_nanos(heard).elapsed();
+        if heard == 0 {
+            return Some("no watchdog has come: `tickdeck watchdog --engine` for this account is one".to_owned());
+        }
+        if silent > plan.deadline {
+            let more = plan.start.as_ref().map_or("its own log".to_owned(), |start| start.log.display().to_string());
+            return Some(format!("the watchdog has not answered for {} s: {more} says more", silent.as_secs()));
         }
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         trouble.map(|why| format!("the watchdog does not reach the account: {why}"))
@@ -138,27 +198,50 @@ impl Watched {
 
     /// For the health pane.
     pub fn health(&self) -> HealthRow {
+        let plan = &self.0.plan;
         let (health, detail) = match self.trouble() {
             Some(why) => (Health::Fail, why),
-            None => (Health::Ok, format!("{} s, {}", self.0.deadline.as_secs(), covers(self.0.close))),
+            None => (Health::Ok, format!("{} s, {}", plan.deadline.as_secs(), covers(plan.close))),
         };
         HealthRow { name: "watchdog".to_owned(), health, detail }
     }
 
-    /// The run ends in order and leaves this: the watchdog goes without doing anything.
+    /// The run ends in order and leaves this: the watchdog does nothing.
     pub fn goodbye(&self, leaves: &[String]) {
         let since = Boot::now();
         // A beat may be on its way; a watchdog that does not read holds up no end for longer than this.
-        while !self.say(&Word::Bye(leaves.to_vec())) && since.elapsed() < GOODBYE_TAKES {
+        while !self.part(leaves) && since.elapsed() < GOODBYE_TAKES {
             std::thread::park_timeout(Duration::from_millis(1));
         }
-        if let Ok(mut pipe) = self.0.pipe.try_lock() {
-            *pipe = None;
-        }
-        let mut child = self.0.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(child) = &self.0.child else { return };
+        let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
         while matches!(child.try_wait(), Ok(None)) && since.elapsed() < GOODBYE_TAKES {
             std::thread::park_timeout(Duration::from_millis(10));
         }
+    }
+
+    /// `false` while another word is on its way.
+    fn part(&self, leaves: &[String]) -> bool {
+        let Ok(mut pipe) = self.0.pipe.try_lock() else { return false };
+        let bye = Word::Bye(leaves.to_vec());
+        pipe.say(&bye);
+        (pipe.out, pipe.bye) = (None, Some(bye));
+        true
+    }
+}
+
+impl Start {
+    fn spawn(&self) -> std::io::Result<Child> {
+        let mut log = OpenOptions::new();
+        log.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut log, 0o600);
+        Command::new(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log.open(&self.log)?)
+            .spawn()
     }
 }
 

@@ -1,17 +1,19 @@
-//! The watchdog: a process of its own, in a session of its own, that acts when an engine dies or falls silent. It holds the
-//! other end of a pipe (its end is a death) and hears a heartbeat on it by a clock that counts suspend. It latches the
-//! account as fenced, cancels what can open, closes positions where it was told to, and says so.
+//! The watchdog: a process of its own, in a session of its own, that acts when an engine dies or falls silent. It hears a
+//! heartbeat, by a clock that counts suspend, on a line whose end is a death: the pipe of the engine that started it, or, as a
+//! service of its own ([`service`]), the control socket of whatever engine runs. It latches the account as fenced, cancels
+//! what can open, closes positions where it was told to, and says so.
 //!
 //! What it cannot cover: a network that is dead for this machine, a machine that sleeps or has no power. Only protection at
 //! the exchange does.
 
 pub mod link;
+pub mod service;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::ids::{Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::gate::Boot;
+use crate::ledger::{Latching, Reader};
+use crate::run::clock::wall;
 use crate::venue::bybit::rescue::{Receipt, Rescue, RescueOptions, Whose};
 use crate::venue::line::Now;
 
@@ -32,6 +36,8 @@ const AWAY: Duration = Duration::from_secs(1);
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
 /// Longest try of each step.
 const STEP_MAX: Duration = Duration::from_secs(600);
+/// How long the latch on the disk is waited for, once everything else is done.
+const LATCH_TAKES: Duration = Duration::from_secs(5);
 /// Connection and clock are kept fresh this often.
 const WARM_EVERY: Duration = Duration::from_secs(20);
 
@@ -52,6 +58,8 @@ pub enum Word {
     Ours(BTreeSet<String>),
     /// The run ends in order, and leaves this.
     Bye(Vec<String>),
+    /// This run takes no watchdog from outside, and why.
+    No(String),
 }
 
 /// What the watchdog answers.
@@ -65,6 +73,7 @@ pub enum Reply {
 }
 
 /// How it acts.
+#[derive(Clone)]
 pub struct WatchdogOptions {
     /// Silence for longer than this is a death.
     pub deadline: Duration,
@@ -87,9 +96,13 @@ pub enum End {
         no_openings: bool,
         /// Positions were to be closed, and it is not proven.
         not_flat: bool,
+        /// The latch is on the disk: the next start is tripped.
+        latched: bool,
     },
     /// No engine ever spoke.
     Nobody,
+    /// The engine takes no watchdog from outside, and why.
+    Refused(String),
 }
 
 /// Why it could not watch.
@@ -116,46 +129,53 @@ pub fn detach() {
 /// Watches what comes on stdin until the engine says goodbye, or everything is done after its death. `way` is the way to
 /// the account, once the run is known.
 pub fn run(options: WatchdogOptions, way: impl FnOnce(RunId) -> RescueOptions) -> Result<End, WatchdogError> {
-    let words = listen();
-    let Ok(Some(Word::Hello { v, run })) = words.recv_timeout(HELLO_WITHIN) else { return Ok(End::Nobody) };
-    if v != VERSION {
-        return Err(WatchdogError::Version(v));
+    let line = Line::new(std::io::stdin(), std::io::stdout());
+    match line.words.recv_timeout(HELLO_WITHIN) {
+        Ok(Some(Word::Hello { v, run })) => Watchdog::of(options, way, line.out, v, run)?.watch(&line.words),
+        _ => Ok(End::Nobody),
     }
-    let rescue = Arc::new(Rescue::new(way(run))?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let last = Boot::now();
-    Watchdog { options, rescue, runtime, ours: Arc::default(), last, looked: last, warmed: None, fenced: false }
-        .watch(&words)
 }
 
-/// Words as they come; `None` once, at the end of the pipe.
-fn listen() -> Receiver<Option<Word>> {
-    let (says, words) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(std::io::stdin()).lines().map_while(Result::ok) {
-            // A line that cannot be read is no sign of life, and no death.
-            if let Ok(word) = serde_json::from_str(&line)
-                && says.send(Some(word)).is_err()
-            {
-                return;
+/// Where answers go, one line each.
+type Out = Arc<Mutex<dyn Write + Send>>;
+
+/// The way to and from an engine.
+struct Line {
+    /// Words as they come; `None` once, at the end of the line.
+    words: Receiver<Option<Word>>,
+    out: Out,
+}
+
+impl Line {
+    fn new(from: impl Read + Send + 'static, out: impl Write + Send + 'static) -> Self {
+        let (says, words) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                // A line that cannot be read is no sign of life, and no death.
+                if let Ok(word) = serde_json::from_str(&line)
+                    && says.send(Some(word)).is_err()
+                {
+                    return;
+                }
             }
-        }
-        // Nobody may listen any more.
-        drop(says.send(None));
-    });
-    words
+            // Nobody may listen any more.
+            drop(says.send(None));
+        });
+        Self { words, out: Arc::new(Mutex::new(out)) }
+    }
 }
 
-/// One line to the engine. A pipe that it does not read any more is no reason to stop.
-fn reply(reply: &Reply) {
+/// One line to the engine. One that it does not read any more is no reason to stop.
+fn reply(out: &Out, reply: &Reply) {
     if let Ok(line) = serde_json::to_string(reply) {
-        let mut out = std::io::stdout().lock();
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         drop(writeln!(out, "{line}").and_then(|()| out.flush()));
     }
 }
 
 struct Watchdog {
     options: WatchdogOptions,
+    out: Out,
     rescue: Arc<Rescue>,
     runtime: tokio::runtime::Runtime,
     ours: Arc<BTreeSet<String>>,
@@ -169,6 +189,35 @@ struct Watchdog {
 }
 
 impl Watchdog {
+    /// For an engine that has said hello. Before it tells what is ours, its ledger does.
+    fn of(
+        options: WatchdogOptions,
+        way: impl FnOnce(RunId) -> RescueOptions,
+        out: Out,
+        v: u32,
+        run: RunId,
+    ) -> Result<Self, WatchdogError> {
+        if v != VERSION {
+            return Err(WatchdogError::Version(v));
+        }
+        let rescue = Arc::new(Rescue::new(way(run))?);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        // A ledger that is not there or cannot be read names nothing: then only orders are known to be ours.
+        let ours = Reader::open(&options.latch_beside.0).and_then(|ledger| ledger.ours()).unwrap_or_default();
+        let last = Boot::now();
+        Ok(Self {
+            options,
+            out,
+            rescue,
+            runtime,
+            ours: Arc::new(ours),
+            last,
+            looked: last,
+            warmed: None,
+            fenced: false,
+        })
+    }
+
     fn watch(mut self, words: &Receiver<Option<Word>>) -> Result<End, WatchdogError> {
         loop {
             self.warm();
@@ -204,10 +253,10 @@ impl Watchdog {
                     self.fenced = false;
                     say("the engine is back");
                 }
-                reply(&Reply::Heard(nanos));
+                reply(&self.out, &Reply::Heard(nanos));
             }
             Word::Ours(ours) => self.ours = Arc::new(ours),
-            Word::Hello { .. } | Word::Bye(_) => {}
+            Word::Hello { .. } | Word::Bye(_) | Word::No(_) => {}
         }
     }
 
@@ -217,16 +266,17 @@ impl Watchdog {
             return;
         }
         self.warmed = Some(Boot::now());
-        let rescue = self.rescue.clone();
+        let (rescue, out) = (self.rescue.clone(), self.out.clone());
         self.runtime.spawn(async move {
-            reply(&Reply::Trouble(rescue.check().await.err()));
+            let trouble = rescue.check().await.err();
+            reply(&out, &Reply::Trouble(trouble));
         });
     }
 
     /// Latches, cancels, closes where it was told to.
     fn act(&self, why: &str) -> End {
         say(&format!("{why}: the account is fenced, opening orders are cancelled"));
-        self.latch(why);
+        let latching = self.latch(why);
         let mut receipt = Receipt::new(
             self.options.now.clone(),
             Box::new(|lines| lines.last().into_iter().for_each(|line| say(line))),
@@ -242,26 +292,24 @@ impl Watchdog {
         if !self.options.close {
             say("positions are kept: watchdog.close is false; only stops at the exchange protect them now");
         }
+        let latched = latching.ends(LATCH_TAKES);
+        if let Err(error) = &latched {
+            say(&format!("THE LATCH IS NOT ON THE DISK: {error}; an engine that starts now may open again"));
+        }
         let not_flat = self.options.close && ending.flat.is_none();
-        End::Acted { no_openings: ending.no_openings, not_flat }
+        End::Acted { no_openings: ending.no_openings, not_flat, latched: latched.is_ok() }
     }
 
     /// Beside everything else: a disk that hangs holds up no cancel.
-    fn latch(&self, why: &str) {
+    fn latch(&self, why: &str) -> Latching {
         let (path, pair) = self.options.latch_beside.clone();
         let cause = LatchCause::Fault(format!("fenced by the watchdog: {why}"));
-        let latch = Latch { cause, at: (self.options.now)() };
-        let write = move || {
-            if let Err(error) = crate::ledger::mark_latched(&path, pair, &latch) {
-                say(&format!("the latch is not on the disk: {error}"));
-            }
-        };
-        drop(std::thread::Builder::new().name("latch".into()).spawn(write));
+        Latching::start(path, pair, Latch { cause, at: (self.options.now)() })
     }
 }
 
-/// For the person, on stderr: the service's log, or the file that the cockpit gave it.
-fn say(text: &str) {
+/// For the person, on stderr: the service's log, or the file that the cockpit gave it, where lines of many days stand.
+pub fn say(text: &str) {
     // Without a stderr there is nobody to tell.
-    drop(writeln!(std::io::stderr().lock(), "tickdeck watchdog: {text}"));
+    drop(writeln!(std::io::stderr().lock(), "{} tickdeck watchdog: {text}", wall()));
 }

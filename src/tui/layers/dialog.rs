@@ -11,6 +11,9 @@ use crate::tui::widgets::pen::{Pen, columns, wrap};
 /// Widest dialog: longer lines are hard to read.
 const WIDTH_MAX: u16 = 92;
 
+/// Columns that the sign takes which says how much is not in sight.
+const SIGN: u16 = 36;
+
 /// What a row means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // the words say it
@@ -49,6 +52,8 @@ pub struct Dialog {
     pub rows: Vec<(String, Tone)>,
     /// The row that must be in sight.
     pub focus: Option<usize>,
+    /// Lines that a person has scrolled away from what would be in sight by itself.
+    pub scrolled: isize,
     /// Keys, always in sight.
     pub foot: String,
 }
@@ -56,7 +61,14 @@ pub struct Dialog {
 impl Dialog {
     /// An empty one.
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), grave: false, rows: Vec::new(), focus: None, foot: "Esc close".to_owned() }
+        Self {
+            title: title.into(),
+            grave: false,
+            rows: Vec::new(),
+            focus: None,
+            scrolled: 0,
+            foot: "Esc close".to_owned(),
+        }
     }
     /// With a border that warns.
     pub fn grave(mut self) -> Self {
@@ -105,7 +117,7 @@ impl Dialog {
         let wanted =
             self.rows.iter().map(|(text, _)| columns(text)).chain(foot.lines().map(columns)).max().unwrap_or(0);
         let inner_width =
-            wanted.max(columns(&self.title) + 4).min(WIDTH_MAX).min(room.width.saturating_sub(border * 2));
+            wanted.max(columns(&self.title) + 4).max(SIGN).min(WIDTH_MAX).min(room.width.saturating_sub(border * 2));
         let (lines, focus) = self.wrapped(inner_width);
         let foot: Vec<String> = foot.lines().flat_map(|line| wrap(line, inner_width)).collect();
         let foot_height = u16::try_from(foot.len()).unwrap_or(1);
@@ -115,21 +127,41 @@ impl Dialog {
         buffer.set_style(place, theme.guard);
         let inner = if boxed { self.draw_box(place, theme, buffer) } else { place };
         let foot_height = foot_height.min(inner.height);
-        let body = Rect { height: inner.height - foot_height, ..inner };
-        let first = first_row(lines.len(), usize::from(body.height), focus);
-        let mut pen = Pen::new(buffer, body);
-        for (y, (text, tone)) in (0..body.height).zip(lines.iter().skip(first)) {
-            pen.put(0, y, text, tone.style(theme));
-            if *tone == Tone::Selected {
-                pen.style_row(y, theme.selected);
-            }
-        }
-        let below = Rect { y: body.y + body.height, height: foot_height, ..inner };
+        let room = Rect { height: inner.height - foot_height, ..inner };
+        self.draw_rows(&lines, focus, room, theme, buffer);
+        let below = Rect { y: room.y + room.height, height: foot_height, ..inner };
         let mut pen = Pen::new(buffer, below);
         let hint_lines = foot.len().saturating_sub(wrap(&self.foot, inner_width).len());
         let skip = foot.len().saturating_sub(usize::from(foot_height));
         for (y, (index, text)) in (0..foot_height).zip(foot.iter().enumerate().skip(skip)) {
             pen.put(0, y, text, if index < hint_lines { theme.warn } else { theme.key });
+        }
+    }
+
+    /// The rows that there is room for, and how many there are besides: what is not in sight is said to be there.
+    fn draw_rows(
+        &self,
+        lines: &[(String, Tone)],
+        focus: Option<usize>,
+        room: Rect,
+        theme: &Theme,
+        buffer: &mut Buffer,
+    ) {
+        let cut = lines.len() > usize::from(room.height) && room.height >= 3;
+        let body = Rect { height: room.height - u16::from(cut), ..room };
+        let height = usize::from(body.height);
+        let last = lines.len().saturating_sub(height);
+        let first = first_row(lines.len(), height, focus).saturating_add_signed(self.scrolled).min(last);
+        let mut pen = Pen::new(buffer, room);
+        if cut {
+            let below = lines.len().saturating_sub(first + height);
+            pen.put(0, body.height, &out_of_sight(first, below), theme.warn);
+        }
+        for (y, (text, tone)) in (0..body.height).zip(lines.iter().skip(first)) {
+            pen.put(0, y, text, tone.style(theme));
+            if *tone == Tone::Selected {
+                pen.style_row(y, theme.selected);
+            }
         }
     }
 
@@ -154,6 +186,15 @@ impl Dialog {
             lines.extend(wrap(text, width).into_iter().map(|line| (line, *tone)));
         }
         (lines, focus)
+    }
+}
+
+/// `5 more below, 2 above: PgDn PgUp`.
+fn out_of_sight(above: usize, below: usize) -> String {
+    match (above, below) {
+        (0, below) => format!("{below} more below: PgDn"),
+        (above, 0) => format!("{above} more above: PgUp"),
+        (above, below) => format!("{below} more below, {above} above: PgDn PgUp"),
     }
 }
 
@@ -187,14 +228,15 @@ mod tests {
             dialog.say(format!("row {n}"));
         }
         dialog.focus = Some(40);
-        let area = Rect::new(0, 0, 30, 9);
+        let area = Rect::new(0, 0, 44, 10);
         let mut buffer = Buffer::empty(area);
         dialog.draw(area, Some("not yet"), &Theme::default(), &mut buffer);
         let text: String = buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect();
         for wanted in ["row 40", "Enter ok", "not yet", "list"] {
             assert!(text.contains(wanted), "{wanted}: {text}");
         }
-        let first_line: String = (0..30).map(|x| buffer[(x, 0)].symbol().to_owned()).collect();
+        assert!(text.contains("more below, ") && text.contains(" above: PgDn PgUp"), "{text}");
+        let first_line: String = (0..44).map(|x| buffer[(x, 0)].symbol().to_owned()).collect();
         assert_eq!(first_line.trim(), "", "the banner row is never covered");
     }
 }

@@ -40,6 +40,9 @@ impl Layer for Help {
     fn is_typing(&self) -> bool {
         true
     }
+    fn turns_pages(&self) -> bool {
+        true
+    }
     fn key(&mut self, key: Key, _ctx: &Ctx<'_>) -> Outcome {
         match key.code {
             Code::Enter => return Outcome::Close,

@@ -20,14 +20,54 @@ fn is_latched(snapshot: &Snapshot) -> bool {
     snapshot.state.latch.as_ref().is_some_and(crate::engine::risk::state::Latch::is_kill)
 }
 
+/// Open positions: those that Enter closes, and those that are the person's and stay.
+fn ours_and_yours(snapshot: &Snapshot) -> (usize, usize) {
+    let yours = snapshot.positions.iter().filter(|row| row.released).count();
+    (snapshot.positions.len() - yours, yours)
+}
+
 /// Why Enter does nothing now.
 fn refusal(snapshot: &Snapshot) -> Option<&'static str> {
-    if snapshot.state.closing {
-        Some("closing already runs")
-    } else if snapshot.positions.is_empty() && snapshot.state.flat_proven.is_some() {
-        Some("flat is proven: nothing is left to close")
-    } else {
-        None
+    match ours_and_yours(snapshot) {
+        _ if snapshot.state.closing => Some("closing already runs"),
+        (0, 0) if snapshot.state.flat_proven.is_some() => Some("flat is proven: nothing is left to close"),
+        (0, 1..) => Some("nothing of ours is open: what is open is yours, close it yourself or adopt it first"),
+        _ => None,
+    }
+}
+
+/// What Enter and Esc do now, for the line that is always in sight.
+fn foot(snapshot: &Snapshot) -> String {
+    match (ours_and_yours(snapshot), refusal(snapshot)) {
+        (_, Some(_)) => "Esc close this layer, stay killed".to_owned(),
+        ((0, _), None) => "Enter have flat proven   Esc stay killed".to_owned(),
+        ((ours, 0), None) => format!("Enter close {ours} of {ours}   Esc leave open, stay killed"),
+        ((ours, yours), None) => {
+            format!("Enter close {ours} of {}, {yours} of yours stay   Esc leave open, stay killed", ours + yours)
+        }
+    }
+}
+
+/// Every open position under what Enter does to it.
+fn list_positions(snapshot: &Snapshot, dialog: &mut Dialog) {
+    let (ours, yours) = ours_and_yours(snapshot);
+    if (ours, yours) == (0, 0) {
+        let proven = snapshot.state.flat_proven.is_some();
+        dialog.say(if proven { "No position is open: proven." } else { "No position is known; not proven yet." });
+    }
+    if ours > 0 {
+        dialog.say(if snapshot.state.closing { "Being closed:" } else { "Enter closes:" });
+        for row in snapshot.positions.iter().filter(|row| !row.released) {
+            dialog.row(format!("  {}", position_line(row, snapshot)), Tone::Bright);
+        }
+        let cost = figures::or_unknown(total_cost(snapshot), figures::money);
+        dialog.say(format!("It costs about {cost}. Stops go on until then."));
+    }
+    if yours > 0 {
+        dialog.row("Stays open whatever is pressed here, it is yours:", Tone::Warn);
+        for row in snapshot.positions.iter().filter(|row| row.released) {
+            dialog.row(format!("  {}", position_line(row, snapshot)), Tone::Bright);
+        }
     }
 }
 
@@ -51,17 +91,12 @@ impl Layer for Killed {
             (true, 0, Some(at)) => format!("KILLED - FLAT (proven {})", moment(at, snapshot.at)),
             (true, open, _) => format!("KILLED - {open} OPEN"),
         };
-        let foot = if refusal(snapshot).is_none() {
-            "Enter close every position   Esc leave them open, stay killed"
-        } else {
-            "Esc close this layer, stay killed"
-        };
-        let mut dialog = Dialog::new(title).grave().foot(foot);
+        let mut dialog = Dialog::new(title).grave().foot(foot(snapshot));
         if let Some(latch) = &state.latch {
             dialog.row(format!("{} at {}", latch.cause, latch.at.clock()), Tone::Dim);
         }
         let (mut opening, mut protective) = (0, 0);
-        for order in snapshot.orders.iter().filter(|o| o.working) {
+        for order in snapshot.orders.iter().filter(|o| o.ours_works()) {
             if order.protective { protective += 1 } else { opening += 1 }
         }
         dialog.say(format!("Nothing opens. Orders still working: {opening}; protective orders kept: {protective}."));
@@ -70,19 +105,7 @@ impl Layer for Killed {
             dialog.row(danger::sentence(row, snapshot), Tone::Danger);
         }
         dialog.gap();
-        for row in &snapshot.positions {
-            dialog.row(position_line(row, snapshot), Tone::Bright);
-        }
-        if snapshot.positions.is_empty() {
-            dialog.say(if state.flat_proven.is_some() {
-                "No position is open: proven."
-            } else {
-                "No position is known; not proven yet."
-            });
-        } else {
-            let cost = figures::or_unknown(total_cost(snapshot), figures::money);
-            dialog.say(format!("Closing all of it costs about {cost}. Stops go on until then."));
-        }
+        list_positions(snapshot, &mut dialog);
         if !state.receipt.is_empty() {
             dialog.gap();
             for line in &state.receipt {

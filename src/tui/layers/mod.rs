@@ -32,6 +32,8 @@ pub const CONFIRM_MS: i64 = 300;
 /// A confirming key that came too early, or was already answered once, counts again only after this long without it:
 /// no key repeat is that slow.
 pub const AGAIN_MS: i64 = 1000;
+/// Lines of a page.
+const PAGE: isize = 6;
 /// Said to a confirming key that came too early.
 pub const READ_FIRST: &str = "read first; then press it once";
 /// Keys that confirm.
@@ -88,6 +90,10 @@ pub trait Layer {
     fn is_guard(&self) -> bool {
         true
     }
+    /// Does it turn its own pages?
+    fn turns_pages(&self) -> bool {
+        false
+    }
     /// Do letters go into a text field, so that they are not commands?
     fn is_typing(&self) -> bool {
         false
@@ -107,6 +113,8 @@ struct Open {
     opener: Option<Key>,
     /// A confirming key that came too early, and when it came last: it may be held down.
     early: Option<(Key, i64)>,
+    /// Lines scrolled away from what is in sight by itself.
+    scrolled: isize,
 }
 
 impl Open {
@@ -114,6 +122,22 @@ impl Open {
         if CONFIRMING.contains(&key) {
             self.early = Some((key, now_ms));
         }
+    }
+
+    /// Turns a page of what is too long for the screen; `false` where the key is none of those.
+    fn scroll(&mut self, key: Key, ctx: &Ctx<'_>) -> bool {
+        let by = match key.code {
+            Code::PageDown => PAGE,
+            Code::PageUp => -PAGE,
+            // What another key does is looked at from where it is shown by itself.
+            _ => {
+                self.scrolled = 0;
+                return false;
+            }
+        };
+        let most = isize::try_from(self.layer.dialog(ctx).rows.len()).unwrap_or(isize::MAX);
+        self.scrolled = (self.scrolled + by).clamp(-most, most);
+        true
     }
 
     /// Is this the repeat of a key that came too early? Any other key ends that.
@@ -156,7 +180,13 @@ impl Layers {
     }
     /// Opens a layer on top.
     pub fn push(&mut self, layer: Box<dyn Layer + Send>, opener: Option<Key>, now_ms: i64) {
-        self.open.push(Open { layer, opened_ms: now_ms, opener: opener.map(Key::positional), early: None });
+        self.open.push(Open {
+            layer,
+            opened_ms: now_ms,
+            opener: opener.map(Key::positional),
+            early: None,
+            scrolled: 0,
+        });
     }
     /// Closes everything.
     pub fn clear(&mut self) {
@@ -188,6 +218,9 @@ impl Layers {
             self.open.pop();
             return Taken::Outcome(Outcome::Close);
         }
+        if !top.layer.turns_pages() && top.scroll(place, ctx) {
+            return Taken::Outcome(Outcome::Stay);
+        }
         if top.layer.is_guard() && age_ms < QUIET_MS {
             top.too_early(place, ctx.now_ms);
             return Taken::Ignored(None);
@@ -216,6 +249,6 @@ impl Layers {
     pub fn dialog(&self, ctx: &Ctx<'_>) -> Option<Dialog> {
         let top = self.open.last()?;
         let age_ms = ctx.now_ms.saturating_sub(top.opened_ms);
-        Some(top.layer.dialog(&Ctx { age_ms, ..*ctx }))
+        Some(Dialog { scrolled: top.scrolled, ..top.layer.dialog(&Ctx { age_ms, ..*ctx }) })
     }
 }

@@ -14,16 +14,24 @@ use crate::tui::widgets::figures;
 pub struct Quit {
     /// Whether there was risk on when the choices were shown; when that changes they mean something else.
     risk: bool,
+    /// The engine is another process's and goes on.
+    attached: bool,
     row: usize,
 }
 
 impl Quit {
     /// With the choices that this picture calls for.
-    pub fn new(snapshot: &Snapshot) -> Self {
-        Self { risk: validity::risk_is_on(snapshot), row: 0 }
+    pub fn new(snapshot: &Snapshot, attached: bool) -> Self {
+        Self { risk: validity::risk_is_on(snapshot), attached, row: 0 }
     }
     const fn choices(&self) -> &'static [Choice] {
-        if self.risk { &WITH_RISK } else { &WITHOUT_RISK }
+        if self.attached {
+            &DETACH
+        } else if self.risk {
+            &WITH_RISK
+        } else {
+            &WITHOUT_RISK
+        }
     }
 }
 
@@ -34,6 +42,7 @@ const WITH_RISK: [Choice; 3] = [
     ("close everything, then quit when flat is proven", Some(QuitChoice::CloseAndQuit)),
     ("leave it open and quit", Some(QuitChoice::Leave)),
 ];
+const DETACH: [Choice; 2] = [("stay", None), ("detach: the engine goes on", Some(QuitChoice::Leave))];
 const WITHOUT_RISK: [Choice; 2] = [("stay", None), ("quit", Some(QuitChoice::Leave))];
 
 /// What still looks after a position once this process is gone.
@@ -67,7 +76,7 @@ impl Layer for Quit {
         "quit"
     }
     fn key(&mut self, key: Key, ctx: &Ctx<'_>) -> Outcome {
-        if self.risk != validity::risk_is_on(ctx.snapshot) {
+        if !self.attached && self.risk != validity::risk_is_on(ctx.snapshot) {
             return Outcome::CloseAndSay("what is open has changed: look again (q)".to_owned());
         }
         let choices = self.choices();
@@ -88,8 +97,11 @@ impl Layer for Quit {
     fn dialog(&self, ctx: &Ctx<'_>) -> Dialog {
         let snapshot = ctx.snapshot;
         let mut dialog = Dialog::new("QUIT").foot("Up Down choose   Enter go   Esc stay");
-        dialog.grave = self.risk;
-        if self.risk {
+        dialog.grave = self.risk && !self.attached;
+        if self.attached {
+            dialog.say("The engine is another process: it goes on as it is, armed or not, with what is open.");
+            dialog.say("`tickdeck attach` comes back; `tickdeck stop` ends it.");
+        } else if self.risk {
             if validity::is_armed(snapshot) {
                 dialog.row("ARMED: quitting disarms and cancels resting opening orders.", Tone::Warn);
             }
@@ -97,7 +109,7 @@ impl Layer for Quit {
                 dialog.row(position_line(row, snapshot), Tone::Bright);
                 dialog.say(format!("  if left: {}", what_stays(row, snapshot)));
             }
-            let working = snapshot.orders.iter().filter(|o| o.working && !o.protective).count();
+            let working = snapshot.orders.iter().filter(|o| o.ours_works() && !o.protective).count();
             dialog.say(format!("Working orders: {working}, cancelled either way."));
             let cost = figures::or_unknown(total_cost(snapshot), figures::money);
             dialog.say(format!("Closing everything costs about {cost}."));

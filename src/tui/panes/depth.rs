@@ -9,13 +9,14 @@ use crate::engine::market::book::{BookState, Level};
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::snapshot::{FocusView, MarketRow};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::pen::{Pen, columns};
+use crate::tui::widgets::pen::{Pen, columns, fitting};
 use crate::tui::widgets::{bars, figures};
 
 /// The pane.
 pub struct Depth;
 
 const SIZE: u16 = 9;
+/// Least room for a price.
 const PRICE: u16 = 10;
 
 /// One row of the ladder; no quantity where only our own order rests.
@@ -46,10 +47,12 @@ impl Pane for Depth {
             return;
         };
         let heading = u16::from(area.height >= 8);
+        let best = focus.asks.first().or(focus.bids.first());
+        let prices = best.map_or(PRICE, |level| columns(&figures::price(level.price, row.price_decimals)).max(PRICE));
         if heading == 1 {
             pen.number(0, 0, SIZE, "size", theme.dim, ' ');
-            pen.number(SIZE + 1, 0, PRICE, "price", theme.dim, ' ');
-            pen.put(SIZE + PRICE + 2, 0, "depth", theme.dim);
+            pen.number(SIZE + 1, 0, prices, "price", theme.dim, ' ');
+            pen.put(SIZE + prices + 2, 0, "depth", theme.dim);
         }
         if row.book != BookState::Valid {
             let why = match row.book {
@@ -68,10 +71,10 @@ impl Pane for Depth {
         let tone = |style: Style| if stale { theme.dim } else { style };
         let spread_row = heading + u16::try_from(asks).unwrap_or(0);
         for (rung, y) in ask_rungs.iter().zip((0..spread_row).rev()) {
-            draw_rung(rung, y, (deepest, row), tone(theme.down), theme, &mut pen);
+            draw_rung(rung, (y, prices), (deepest, row), tone(theme.down), theme, &mut pen);
         }
         for (rung, y) in bid_rungs.iter().zip(spread_row + 1..) {
-            draw_rung(rung, y, (deepest, row), tone(theme.up), theme, &mut pen);
+            draw_rung(rung, (y, prices), (deepest, row), tone(theme.up), theme, &mut pen);
         }
         draw_spread(focus, row, spread_row, theme, &mut pen);
     }
@@ -84,7 +87,7 @@ fn rungs(levels: &[Level], count: usize, side: Side, scene: &Scene<'_>, focus: &
         .orders
         .iter()
         // A stop waits for its trigger, it does not rest in the book; neither does what has yet to cross it.
-        .filter(|o| o.working && !o.protective && o.symbol == focus.symbol && o.side == side)
+        .filter(|o| o.ours_works() && !o.protective && o.symbol == focus.symbol && o.side == side)
         .map(|o| o.price)
         .filter(|price| rests(*price, side, focus))
         .collect();
@@ -117,11 +120,18 @@ fn rests(price: Price, side: Side, focus: &FocusView) -> bool {
     }
 }
 
-fn draw_rung(rung: &Rung, y: u16, (deepest, row): (Qty, &MarketRow), style: Style, theme: &Theme, pen: &mut Pen<'_>) {
+fn draw_rung(
+    rung: &Rung,
+    (y, prices): (u16, u16),
+    (deepest, row): (Qty, &MarketRow),
+    style: Style,
+    theme: &Theme,
+    pen: &mut Pen<'_>,
+) {
     let size = rung.qty.map_or_else(|| "ours".to_owned(), |qty| size_text(qty, row.qty_decimals));
     pen.number(0, y, SIZE, &size, theme.text, theme.glyphs.ellipsis);
-    pen.number(SIZE + 1, y, PRICE, &figures::price(rung.price, row.price_decimals), style, theme.glyphs.ellipsis);
-    let x = SIZE + PRICE + 2;
+    pen.number(SIZE + 1, y, prices, &figures::price(rung.price, row.price_decimals), style, theme.glyphs.ellipsis);
+    let x = SIZE + prices + 2;
     let room = pen.width().saturating_sub(x + 1);
     let share = match (rung.qty, deepest.raw()) {
         (Some(qty), whole) if whole > 0 => qty.raw() as f64 / whole as f64,
@@ -152,7 +162,10 @@ fn draw_spread(focus: &FocusView, row: &MarketRow, y: u16, theme: &Theme, pen: &
     let imbalance = figures::or_unknown(row.imbalance, |v| format!("{}%", figures::signed(v * 100.0, 0)));
     let long = format!(" spread {spread} · {bps}bp · imb {imbalance} ");
     let short = format!(" spread {spread} · imb {imbalance} ");
-    let text = if columns(&long) + 2 <= pen.width() { long } else { short };
+    let least = format!(" spread {spread} ");
+    let forms = [long, short, least, String::new()];
+    let room = pen.width().saturating_sub(2);
+    let text = fitting(&forms, room, theme.glyphs.ellipsis);
     let rule: String = std::iter::repeat_n(theme.glyphs.rule, usize::from(pen.width())).collect();
     pen.put(0, y, &rule, theme.border);
     let x = pen.width().saturating_sub(columns(&text)) / 2;

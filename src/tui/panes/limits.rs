@@ -15,8 +15,9 @@ use crate::tui::widgets::{bars, figures};
 /// The pane.
 pub struct Limits;
 
-const LABEL: u16 = 13;
-const AMOUNT: u16 = 13;
+const LABEL: u16 = 15;
+/// Least room for `used / limit`.
+const AMOUNT: u16 = 9;
 /// From here on a gauge asks for a look.
 const NEAR: f64 = 0.7;
 
@@ -43,8 +44,9 @@ impl Pane for Limits {
         }
         let room = usize::from(area.height);
         let selected = scene.selected(PaneId::Limits, rows.len());
+        let amounts = rows.iter().map(|row| columns(&amount(row)) + 1).fold(AMOUNT, u16::max);
         for (y, row) in (0..).zip(shown(rows, room, selected)) {
-            draw_gauge(row, y, scene.theme, &mut pen);
+            draw_gauge(row, y, amounts, scene.theme, &mut pen);
             if selected.and_then(|at| rows.get(at)).is_some_and(|chosen| chosen.key == row.key) {
                 pen.style_row(y, scene.theme.selected);
             }
@@ -68,9 +70,10 @@ const fn label(key: LimitKey) -> &'static str {
     match key {
         LimitKey::MaxOrderNotional => "order size",
         LimitKey::MaxPositionNotional => "position",
-        LimitKey::MaxGrossNotional => "gross expos.",
-        LimitKey::MaxNetNotional => "net expos.",
-        LimitKey::MaxOpenOrders => "open orders",
+        LimitKey::MaxGrossNotional => "gross exposure",
+        LimitKey::MaxNetNotional => "net exposure",
+        // As the orders pane counts them: protective orders are not among them.
+        LimitKey::MaxOpenOrders => "working orders",
         LimitKey::MaxOrdersPer10s => "orders/10s",
         LimitKey::MaxOrders24h => "orders/24h",
         LimitKey::MaxDailyLoss => "daily loss",
@@ -112,21 +115,25 @@ fn percent(utilisation: Option<f64>) -> String {
     }
 }
 
-fn draw_gauge(row: &LimitRow, y: u16, theme: &Theme, pen: &mut Pen<'_>) {
-    let style = tone(row.utilisation, theme);
+/// `298 / 1k`: what is used and what may be.
+fn amount(row: &LimitRow) -> String {
     let unit = row.key.unit();
     let used = figures::or_unknown(row.used, |used| figures::amount(used, unit));
-    let amount = format!("{used} / {}", figures::limit(row.value as f64 / UNIT as f64, unit));
+    format!("{used} / {}", figures::limit(row.value as f64 / UNIT as f64, unit))
+}
+
+fn draw_gauge(row: &LimitRow, y: u16, amounts: u16, theme: &Theme, pen: &mut Pen<'_>) {
+    let style = tone(row.utilisation, theme);
     let worst = row.worst.as_deref().unwrap_or_default();
-    let tail = AMOUNT + 6;
+    let tail = amounts + 6;
     let bar = pen.width().saturating_sub(LABEL + tail + 1);
     let (bar, worst_room) = if bar > 24 { (bar - 10, 9) } else { (bar, 0) };
     pen.text(0, y, LABEL, label(row.key), theme.dim, theme.glyphs.ellipsis);
     let (full, rest) = bars::line(row.utilisation.unwrap_or(0.0), bar, &theme.glyphs);
     let end = pen.put(LABEL, y, &full, style);
     let end = pen.put(end, y, &rest, theme.border) + 1;
-    pen.number(end, y, AMOUNT, &amount, theme.text, theme.glyphs.ellipsis);
-    pen.number(end + AMOUNT, y, 6, &percent(row.utilisation), style, theme.glyphs.ellipsis);
+    pen.number(end, y, amounts, &amount(row), theme.text, theme.glyphs.ellipsis);
+    pen.number(end + amounts, y, 6, &percent(row.utilisation), style, theme.glyphs.ellipsis);
     if worst_room > 0 {
         pen.text(end + tail + 1, y, worst_room, worst, theme.dim, theme.glyphs.ellipsis);
     }

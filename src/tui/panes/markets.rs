@@ -44,6 +44,9 @@ impl Pane for Markets {
             None => format!("markets · {since}"),
         }
     }
+    fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
+        if room.height < 2 { String::new() } else { table::range(visible(scene).count(), selected(scene), room.height) }
+    }
     fn min(&self) -> (u16, u16) {
         (40, 3)
     }
@@ -56,11 +59,15 @@ impl Pane for Markets {
             Pen::new(buffer, area).put(1, 0, "no markets", scene.theme.dim);
             return;
         }
-        let front = rows.iter().position(|row| row.symbol == scene.ui.symbol);
         let lines: Vec<Row> = rows.iter().map(|row| line(row, scene)).collect();
-        let selected = if scene.ui.focus == PaneId::Markets { front } else { None };
-        table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
+        table::draw(&COLUMNS, &lines, selected(scene), area, scene.theme, buffer);
     }
+}
+
+/// The market in front, while the pane has the focus.
+fn selected(scene: &Scene<'_>) -> Option<usize> {
+    let focused = scene.ui.focus == PaneId::Markets;
+    visible(scene).position(|row| row.symbol == scene.ui.symbol).filter(|_| focused)
 }
 
 fn filter<'a>(scene: &'a Scene<'_>) -> Option<&'a str> {
@@ -85,7 +92,7 @@ fn line(row: &MarketRow, scene: &Scene<'_>) -> Row {
     let stale = is_stale(row);
     let pnl = row.unrealised.map_or(0.0, Money::to_f64_lossy);
     let edge = row.edge_bps.unwrap_or(0.0);
-    let (why, why_style) = verdict(row, theme);
+    let (why, why_style) = verdicts(row, theme);
     Row {
         dim: stale,
         cells: vec![
@@ -110,7 +117,7 @@ fn line(row: &MarketRow, scene: &Scene<'_>) -> Row {
             ),
             Cell::Number(position(row, theme), theme.signed(row.position as f64)),
             Cell::Number(pnl_text(row), theme.signed(pnl)),
-            Cell::Text(why, why_style),
+            Cell::Forms(why, why_style),
         ],
     }
 }
@@ -144,6 +151,20 @@ fn pnl_text(row: &MarketRow) -> String {
         (0, _) => "-".to_owned(),
         (_, pnl) => figures::or_unknown(pnl, figures::signed_money),
     }
+}
+
+/// The verdict from long to short: the code of a denial goes before its numbers.
+fn verdicts(row: &MarketRow, theme: &Theme) -> (Vec<String>, Style) {
+    let (whole, style) = verdict(row, theme);
+    let mut forms = vec![whole];
+    if let Verdict::Denied(_, denial) | Verdict::Quiet(denial) = &row.verdict
+        && let Some(head) = forms.first().and_then(|whole| whole.strip_suffix(&denial.to_string())).map(str::to_owned)
+        && !denial.detail.is_empty()
+    {
+        forms.push(format!("{head}{}", denial.detail));
+        forms.push(format!("{head}{}", denial.code.text()));
+    }
+    (forms, style)
 }
 
 /// Why it does or does not trade now; a stream that cannot be trusted says so first.

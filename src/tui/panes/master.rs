@@ -34,7 +34,7 @@ impl Pane for Master {
             ("market", market(scene), theme.text, ""),
             ("arm", arming(scene), arm_style(scene), arm_key(scene)),
             ("", consequence(&scene.snapshot.state, scene), theme.dim, ""),
-            ("kill", kill(&scene.snapshot.state), theme.dim, "^K"),
+            ("kill", kill(scene), theme.dim, "^K"),
         ];
         if let Some(playback) = &scene.snapshot.session.playback {
             let (full, rest) = bars::line(playback.done, 12, &theme.glyphs);
@@ -49,7 +49,7 @@ impl Pane for Master {
         let mut y = 0;
         for (label, value, style, key) in lines {
             pen.put(0, y, label, theme.dim);
-            let room = area.width.saturating_sub(VALUES + 4);
+            let room = area.width.saturating_sub(VALUES + if key.is_empty() { 0 } else { 4 });
             pen.text(VALUES, y, room, &value, style, theme.glyphs.ellipsis);
             pen.number(area.width.saturating_sub(3), y, 3, key, theme.key, ' ');
             y += 1;
@@ -133,11 +133,16 @@ fn consequence(state: &StateView, scene: &Scene<'_>) -> String {
     }
 }
 
-fn kill(state: &StateView) -> String {
-    match (state.open, state.closing) {
-        (open, true) => format!("closing {open}"),
-        (0, _) => "nothing open".to_owned(),
-        (open, _) => format!("latches; Enter closes {open}"),
+/// What a kill does now; what was released to the person is never closed by it.
+fn kill(scene: &Scene<'_>) -> String {
+    let (state, positions) = (&scene.snapshot.state, &scene.snapshot.positions);
+    let yours = positions.iter().filter(|row| row.released).count();
+    match (positions.len() - yours, yours) {
+        (ours, _) if state.closing => format!("closing {ours}"),
+        (0, 0) => "nothing open".to_owned(),
+        (ours, 0) => format!("latches; Enter closes {ours}"),
+        (0, yours) => format!("latches; closes none, {yours} yours"),
+        (ours, yours) => format!("Enter closes {ours}, keeps {yours} yours"),
     }
 }
 

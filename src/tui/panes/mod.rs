@@ -62,6 +62,10 @@ pub trait Pane: Sync {
     fn id(&self) -> PaneId;
     /// Title for the border.
     fn title(&self, scene: &Scene<'_>) -> String;
+    /// Which rows are in sight inside a border with this room, for the border; empty where all are.
+    fn note(&self, _scene: &Scene<'_>, _room: Rect) -> String {
+        String::new()
+    }
     /// Smallest useful inner size, width and height.
     fn min(&self) -> (u16, u16);
     /// Draws the inside of the border into `area`.

@@ -45,6 +45,10 @@ impl Pane for Positions {
             None => format!("positions {}", rows.len()),
         }
     }
+    fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
+        let count = scene.snapshot.positions.len();
+        table::range(count, scene.selected(PaneId::Positions, count), room.height)
+    }
     fn min(&self) -> (u16, u16) {
         (34, 2)
     }
@@ -73,14 +77,13 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
     let note = match row.protected {
         _ if row.released => "released: yours",
         _ if row.believed => "unconfirmed",
-        Protected::Yours => "NO STOP (yours)",
         _ => "",
     };
     let (venue, venue_style) = match row.protected {
         Protected::Stop(stop) => (figure(stop), theme.text),
         _ if row.released => ("yours".to_owned(), theme.dim),
         Protected::None => ("NO STOP".to_owned(), theme.alarm),
-        Protected::Yours => ("NO STOP".to_owned(), theme.warn),
+        Protected::Yours => ("NO STOP (yours)".to_owned(), theme.warn),
         Protected::Unknown => (figures::UNKNOWN.to_owned(), theme.warn),
         Protected::Unwanted => ("none".to_owned(), theme.dim),
     };

@@ -14,14 +14,14 @@ pub struct Signals;
 
 const COLUMNS: [Column; 9] = [
     words("model", 11, 0),
-    number("hor", 4, 1),
+    number("hor", 3, 1),
     words("up·fl·down", 10, 4),
     words("u/f/d %", 8, 0),
     number("move", 6, 6),
     number("edge bp", 7, 2),
     number("cost", 5, 7),
     number("age", 5, 5),
-    rest("verdict", 13, 3),
+    rest("verdict", 15, 3),
 ];
 
 impl Pane for Signals {
@@ -92,9 +92,14 @@ fn line(row: &SignalRow, scene: &Scene<'_>) -> Row {
             Cell::Number(figures::or_unknown(row.edge_bps, |v| figures::signed(v, 1)), theme.signed(edge)),
             Cell::Number(figures::or_unknown(row.cost_bps, |v| figures::plain(v, 1)), theme.dim),
             Cell::Number(figures::age(row.age), theme.dim),
-            Cell::Text(verdict, theme.text),
+            Cell::Forms(vec![verdict.clone(), terse(&verdict)], theme.text),
         ],
     }
+}
+
+/// `edge gate: 0.8 bp < 11.6 bp` becomes `edge 0.8<11.6`: its numbers stay.
+fn terse(verdict: &str) -> String {
+    verdict.replace("edge gate: ", "edge ").replace(" bp", "").replace(" < ", "<")
 }
 
 /// `10s`, `1m`, `5m`, `1h`.

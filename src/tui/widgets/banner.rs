@@ -132,8 +132,8 @@ fn choose(pieces: &[Piece], width: u16) -> (Vec<Option<usize>>, Spacing) {
     (grant(Spacing::Tight).0, Spacing::Tight)
 }
 
-/// Forms up to this rank are the words and the money that must be there.
-const WORDS: u8 = 3;
+/// Forms up to this rank are the words, the money with its name and the age of the feed, which must be there.
+const WORDS: u8 = 6;
 /// Forms up to this rank are worth standing closer for.
 const ESSENTIALS: u8 = 9;
 
@@ -352,7 +352,12 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
     let account = &snapshot.account;
     let equity = account.equity.map_or_else(|| "?".to_owned(), figures::money);
     let mut pieces = vec![Piece::left(
-        vec![(3, equity.clone()), (10, format!("equity {equity}")), (17, format!("equity {equity} USDT"))],
+        vec![
+            (3, equity.clone()),
+            (4, format!("eq {equity}")),
+            (10, format!("equity {equity}")),
+            (17, format!("equity {equity} USDT")),
+        ],
         ground,
     )];
     let day = account.day_pnl.map_or_else(
@@ -362,7 +367,7 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
             format!("{arrow} {}", figures::signed_money(pnl))
         },
     );
-    let mut forms = vec![(3, day.clone()), (13, format!("day {day}"))];
+    let mut forms = vec![(3, day.clone()), (4, format!("day {day}"))];
     if let Some(pct) = account.day_pnl_pct {
         forms.push((16, format!("day {day} ({}%)", figures::signed(pct, 2))));
     }
@@ -387,7 +392,7 @@ fn feed(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
         }
         Some(age) => (format!("{} {age:>5}", g.ok, age = age.to_string()), "feed", ground),
     };
-    let rank = if style == theme.killed { 5 } else { 9 };
+    let rank = if style == theme.killed { 5 } else { 6 };
     Piece::right(vec![(rank, text.clone()), (13, format!("{word} {text}"))], style)
 }
 

@@ -13,6 +13,8 @@ use crate::tui::theme::Theme;
 pub struct Frame<'a> {
     /// Left title.
     pub title: &'a str,
+    /// Which rows are in sight, empty where all are.
+    pub note: &'a str,
     /// Key that focuses the pane, empty for none.
     pub key: &'a str,
     /// The pane has the focus.
@@ -70,7 +72,8 @@ pub fn draw(frame: &Frame<'_>, area: Rect, class: Class, zoomed: bool, theme: &T
 fn titles(frame: &Frame<'_>, edge: Rect, style: Style, theme: &Theme, buffer: &mut Buffer) {
     let mut pen = Pen::new(buffer, edge);
     let key_room = if frame.key.is_empty() { 0 } else { columns(frame.key) + 2 };
-    let room = edge.width.saturating_sub(4 + key_room);
+    let note_room = if frame.note.is_empty() { 0 } else { columns(frame.note) + 3 };
+    let room = edge.width.saturating_sub(4 + key_room + note_room);
     let mut title = frame.title;
     while columns(title) + 2 > room
         && let Some((kept, _)) = title.rsplit_once(" · ")
@@ -83,5 +86,8 @@ fn titles(frame: &Frame<'_>, edge: Rect, style: Style, theme: &Theme, buffer: &m
     }
     if key_room > 0 && edge.width > key_room + 6 {
         pen.put(edge.width - 1 - key_room, 0, &format!(" {} ", frame.key), style);
+    }
+    if note_room > 0 && edge.width > key_room + note_room + 6 {
+        pen.put(edge.width - 1 - key_room - note_room, 0, &format!(" {} ", frame.note), style);
     }
 }

@@ -82,7 +82,13 @@ pub fn columns(text: &str) -> u16 {
     u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX)
 }
 
-/// The text, or its beginning and an ellipsis.
+/// The first of these forms that fits, from long to short; where none does, the last one shortened.
+pub fn fitting(forms: &[String], width: u16, ellipsis: char) -> String {
+    let fits = forms.iter().find(|form| columns(form) <= width);
+    fits.cloned().unwrap_or_else(|| forms.last().map_or_else(String::new, |last| shorten(last, width, ellipsis)))
+}
+
+/// The text, or its beginning and an ellipsis. Words are cut, numbers never: one that does not fit is dropped whole.
 pub fn shorten(text: &str, width: u16, ellipsis: char) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -98,14 +104,24 @@ pub fn shorten(text: &str, width: u16, ellipsis: char) -> String {
             break;
         }
     }
-    // A number is dropped whole rather than cut in the middle.
-    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '+' | '-');
-    let next = text.chars().nth(kept.chars().count());
-    if next.is_some_and(numeric) && kept.ends_with(numeric) {
-        kept.truncate(kept.trim_end_matches(numeric).len());
+    let cut = kept.len();
+    let starts = text.get(..cut).and_then(|head| head.rfind(parts)).map_or(0, |at| at + 1);
+    let ends = text.get(cut..).and_then(|tail| tail.find(parts)).map_or(text.len(), |at| cut + at);
+    if starts < cut && text.get(starts..ends).is_some_and(is_number) {
+        kept.truncate(starts);
     }
     kept.push(ellipsis);
     kept
+}
+
+/// What stands between a number and what comes before or after it.
+const fn parts(c: char) -> bool {
+    matches!(c, ' ' | '=' | '(' | ')')
+}
+
+/// Does a part of a text begin with a digit, signs and arrows before it left out? Its unit belongs to it: `3h51`, `12.5k`.
+fn is_number(part: &str) -> bool {
+    part.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Breaks a line at blanks; only a word wider than the whole line is cut.
@@ -159,6 +175,12 @@ mod tests {
         assert_eq!(shorten("edge gate", 6, '…'), "edge …");
         assert_eq!(shorten("漢字漢字", 5, '…'), "漢字…");
         assert_eq!(shorten("edge_bps=11.6", 12, '…'), "edge_bps=…");
+        assert_eq!(shorten("in 3h51 again", 6, '…'), "in …");
+        assert_eq!(shorten("flat 0.38<0.50", 12, '…'), "flat …");
+        assert_eq!(shorten("▼-12.5k lost", 7, '…'), "…");
+        assert_eq!(shorten("conv-v12 x", 8, '…'), "conv-v1…");
+        assert_eq!(fitting(&["edge 0.8 bp".into(), "edge 0.8".into()], 8, '…'), "edge 0.8");
+        assert_eq!(fitting(&["edge 0.8 bp".into(), "edge 0.8".into()], 6, '…'), "edge …");
         assert_eq!(shorten("abc", 0, '…'), "");
         assert_eq!(shorten("abc", 3, '…'), "abc");
     }

@@ -59,6 +59,27 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// Its name in the metrics.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Cancel => "cancel",
+            Self::CreateBatch => "create-batch",
+            Self::CancelBatch => "cancel-batch",
+            Self::Realtime => "realtime",
+            Self::History => "history",
+            Self::Executions => "executions",
+            Self::Positions => "positions",
+            Self::PositionSettings => "position-settings",
+            Self::Wallet => "wallet",
+            Self::Transactions => "transactions",
+            Self::Account => "account",
+            Self::Market => "market",
+        }
+    }
+}
+
 /// Whose request it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Urgency {
@@ -133,6 +154,12 @@ impl Bucket {
             None => now,
         };
         self.closed_until.map_or(free, |closed| free.max(closed))
+    }
+    /// Tokens that what reduces risk may take now.
+    fn left(&mut self, now: Ts) -> usize {
+        self.forget(now);
+        let closed = self.closed_until.is_some_and(|closed| closed > now);
+        if closed { 0 } else { self.size.saturating_sub(self.taken.len()) }
     }
     fn take(&mut self, now: Ts, count: usize) {
         self.taken.extend(std::iter::repeat_n(now, count));
@@ -212,6 +239,14 @@ impl Limits {
     /// The venue has answered this address again.
     pub const fn pardon(&mut self) {
         self.banned_until = None;
+    }
+
+    /// Requests that may still leave now, for the address and for each endpoint that was used.
+    pub fn left(&mut self, now: Ts) -> Vec<(&'static str, usize)> {
+        let banned = self.banned(now).is_some();
+        let endpoints = self.endpoints.iter_mut().map(|(budget, bucket)| (budget.word(), bucket));
+        let buckets = std::iter::once(("address", &mut self.address)).chain(endpoints);
+        buckets.map(|(name, bucket)| (name, if banned { 0 } else { bucket.left(now) })).collect()
     }
 
     /// Until when the address is refused.

@@ -1,0 +1,76 @@
+//! `tickdeck flatten [SYMBOL]`: a running engine closes one position of ours or all, and proves it; where it is stuck or has
+//! fallen over, its guardian does. It disarms and latches nothing.
+
+use std::time::{Duration, Instant};
+
+use super::LineFormat;
+use super::control::Engine;
+use super::global::Global;
+use super::output::print;
+use crate::engine::time::Span;
+use crate::run::control::{Ask, ControlError, State, Verb, ask};
+use crate::run::exit::{Exit, Failure};
+
+/// A running engine answers a line within this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+/// Between two looks at how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What is to be closed.
+#[derive(clap::Args, Debug)]
+pub(super) struct Flatten {
+    /// The instrument, such as BTCUSDT; without one every position of ours
+    symbol: Option<String>,
+    /// Yes, close
+    #[arg(long)]
+    yes: bool,
+    /// How long it may take to be proven: 60s, 5m
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = super::span)]
+    within: Span,
+    /// How the receipt is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: LineFormat,
+}
+
+/// `tickdeck flatten`.
+pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
+    if !flatten.yes {
+        let why = "flatten: nothing was done. It closes positions at market prices: add --yes";
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    let socket = Engine::find(global, "flatten")?.socket();
+    let asks = |line: &Ask| ask(&socket, line, ANSWER_WITHIN).map_err(unheard);
+    let began = Instant::now();
+    let within = Duration::from_nanos(u64::try_from(flatten.within.0).unwrap_or(0));
+    let mut state = asks(&Ask { symbol: flatten.symbol.clone(), ..Ask::plain(Verb::Flatten) })?;
+    while !state.flattened && began.elapsed() < within {
+        std::thread::sleep(LOOK_EVERY);
+        state = asks(&Ask::plain(Verb::State))?;
+    }
+    print(&shown(flatten.format, &state)?)?;
+    if state.flattened {
+        return Ok(());
+    }
+    let why = "FLAT IS NOT PROVEN: look at the exchange now and close there what is open";
+    Err(Failure::new(Exit::NotFlat, why))
+}
+
+fn unheard(error: ControlError) -> Failure {
+    match error {
+        ControlError::Refused(why) => Failure::new(Exit::Refused, format!("flatten: {why}")),
+        ControlError::Unreachable { .. } => Failure::new(
+            Exit::Timeout,
+            format!("flatten: {error}. `tickdeck --mode ACCOUNT kill --flat` closes without the engine"),
+        ),
+        ControlError::Odd(_) => Failure::error(format!("flatten: {error}")),
+    }
+}
+
+fn shown(format: LineFormat, state: &State) -> Result<String, Failure> {
+    if format == LineFormat::Json {
+        return serde_json::to_string(state).map(|text| format!("{text}\n")).map_err(Failure::error);
+    }
+    let head = format!("process {}: {}", state.pid, if state.flattened { "flat, proven" } else { "closing" });
+    let lines = state.receipt.iter().chain(&state.guardian).chain(&state.left_alone);
+    Ok(std::iter::once(&head).chain(lines).map(|line| format!("{line}\n")).collect())
+}

@@ -1,0 +1,85 @@
+//! What an interrupted training needs to go on where it was: one file per fit, written after every epoch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, safetensors};
+use sha2::{Digest, Sha256};
+
+use super::dataset::Dataset;
+use super::fit::Saved;
+use super::{TrainError, TrainOptions};
+use crate::model::weights::sha256;
+
+/// File that says which training the others belong to.
+const RUN: &str = "run";
+
+/// The folder `NAME.checkpoints` beside the model.
+pub(super) struct Checkpoints {
+    dir: PathBuf,
+}
+
+impl Checkpoints {
+    /// Opens what an interrupted training left if `resume` is asked for, else begins anew.
+    pub(super) fn open(data: &Dataset, options: &TrainOptions) -> Result<Self, TrainError> {
+        let dir = options.out.join(format!("{}.checkpoints", options.name));
+        let run = fingerprint(data, options);
+        let left = fs::read_to_string(dir.join(RUN)).ok();
+        match left {
+            Some(left) if options.resume && left == run => return Ok(Self { dir }),
+            Some(_) if options.resume => {
+                return Err(TrainError::Checkpoint("it is of other data or other options".to_owned()));
+            }
+            Some(_) => fs::remove_dir_all(&dir).map_err(|error| failed(&dir, &error))?,
+            None => {}
+        }
+        fs::create_dir_all(&dir).map_err(|error| failed(&dir, &error))?;
+        fs::write(dir.join(RUN), run).map_err(|error| failed(&dir, &error))?;
+        Ok(Self { dir })
+    }
+
+    /// What was saved last under this name.
+    pub(super) fn load(&self, name: &str) -> Result<Option<Saved>, TrainError> {
+        let path = self.path(name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let saved = safetensors::load(&path, &Device::Cpu);
+        saved.map(Some).map_err(|error| TrainError::Checkpoint(error.to_string()))
+    }
+
+    /// Replaces what was saved under this name; a crash leaves the old or the new, never half.
+    pub(super) fn save(&self, name: &str, saved: &Saved) -> Result<(), TrainError> {
+        let (path, fresh) = (self.path(name), self.dir.join("fresh"));
+        safetensors::save(saved, &fresh)?;
+        fs::rename(&fresh, &path).map_err(|error| failed(&path, &error))
+    }
+
+    /// The training is finished: nothing to resume.
+    pub(super) fn close(self) -> Result<(), TrainError> {
+        fs::remove_dir_all(&self.dir).map_err(|error| failed(&self.dir, &error))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        self.dir.join(format!("{}.safetensors", name.chars().map(plain).collect::<String>()))
+    }
+}
+
+/// Sha256 over everything that a fit depends on.
+fn fingerprint(data: &Dataset, options: &TrainOptions) -> String {
+    let TrainOptions { arch, seed, seeds, sample, step, l2, balanced, epochs_max, .. } = options;
+    let mut hash = Sha256::new();
+    hash.update(format!("{arch:?} {seed} {seeds} {sample:?} {step:?} {l2:?} {balanced} {epochs_max}"));
+    for row in &data.rows {
+        hash.update(row.at.0.to_le_bytes());
+        for value in row.values.iter().chain(&row.moves).chain(&row.late) {
+            hash.update(value.to_le_bytes());
+        }
+    }
+    sha256(&hash.finalize())
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> TrainError {
+    TrainError::Write { file: path.display().to_string(), why: error.to_string() }
+}

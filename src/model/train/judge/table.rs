@@ -1,0 +1,108 @@
+//! An evaluation as text.
+
+use std::fmt;
+
+use super::{Checks, Economy, EvalReport, Line};
+use crate::model::train::figures::Estimate;
+
+impl fmt::Display for EvalReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} ({}) on {} rows in {} session(s); {} variant(s) tried before it was chosen",
+            self.model, self.hash, self.rows, self.sessions, self.tried
+        )?;
+        if !self.in_sample.is_empty() {
+            writeln!(f, "NO PROOF: it was trained on {}", self.in_sample.join(", "))?;
+        }
+        writeln!(
+            f,
+            "\nAUC of the direction at once, and 200 ms late; MCC, IC, top tenth in bps; calibration of the odds"
+        )?;
+        writeln!(
+            f,
+            "{:>4} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6} {:>6}  {:<24} {:<8} part",
+            "s",
+            "moves",
+            "model",
+            "late",
+            "tick",
+            "queue",
+            "ridge",
+            "MCC",
+            "IC",
+            "top bps",
+            "loss",
+            "flat",
+            "slope [95%]",
+            "offset"
+        )?;
+        for line in self.lines.iter().filter(|line| line.delay_ms == 0) {
+            let same = |other: &&Line| other.part == line.part && other.seconds == line.seconds && other.delay_ms > 0;
+            row(f, line, self.lines.iter().find(same))?;
+        }
+        writeln!(f, "\nagainst the others over whole sessions (better only where the interval is above zero):")?;
+        for difference in &self.differences {
+            let verdict = if difference.is_better() { "better" } else { "not better" };
+            let gain = difference.gain.map_or("? (two sessions are needed)".to_owned(), shown);
+            writeln!(f, "{:>4} s  {:<30} {gain}  {verdict}", difference.seconds, difference.what)?;
+        }
+        writeln!(f, "\nacting on it, 200 ms late, one position per market (bps; Sharpe per trade):")?;
+        self.economies.iter().filter(|e| e.trades > 0).try_for_each(|economy| trade(f, economy))?;
+        if self.economies.iter().filter(|e| e.policy == "edge gate").all(|e| e.trades == 0) {
+            writeln!(f, "   the edge gate lets no forecast through: none is expected to pay its costs")?;
+        }
+        writeln!(f)?;
+        self.checks.iter().try_for_each(|check| checked(f, check))
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, line: &Line, late: Option<&Line>) -> fmt::Result {
+    let auc = |line: &Line, name: &str| line.contenders.iter().find(|c| c.name == name).map(|c| c.auc);
+    let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+    write!(f, "{:>4} {:>7} {:>6}", line.seconds, line.moved, show(auc(line, "model")))?;
+    write!(f, " {:>6}", show(late.and_then(|late| auc(late, "model"))))?;
+    for name in ["last tick", "queue imbalance", "ridge"] {
+        write!(f, " {:>6}", show(auc(line, name)))?;
+    }
+    if let Some(model) = line.contenders.first() {
+        write!(f, " {:>6.3} {:>6.3} {:>7.2}", model.mcc, model.ic, model.top_decile_bps)?;
+    }
+    let [loss, flat] = line.log_loss;
+    let slope = line.calibration.map_or("-".to_owned(), |c| shown(c.slope));
+    let offset = line.calibration.map_or("-".to_owned(), |c| format!("{:+.3}", c.intercept.value));
+    writeln!(f, " {loss:>6.3} {flat:>6.3}  {slope:<24} {offset:<8} {}", line.part)
+}
+
+fn trade(f: &mut fmt::Formatter<'_>, economy: &Economy) -> fmt::Result {
+    let bps = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:+.2}"));
+    write!(f, "{:>4} s  {:<16} {:<38}", economy.seconds, economy.policy, economy.scheme)?;
+    write!(f, " {:>6} trades {:>6.1}/1000", economy.trades, economy.per_1000)?;
+    write!(f, "  gross {:>6}  net {:>6}", bps(economy.gross_bps), bps(economy.net_bps))?;
+    let sharpe = economy.sharpe.map_or("-".to_owned(), shown);
+    let deflated = economy.deflated.map_or("-".to_owned(), |p| format!("{p:.3}"));
+    let capacity = economy.capacity.map_or("-".to_owned(), |c| format!("{c:.0}"));
+    writeln!(f, "  Sharpe {sharpe}  deflated {deflated}  capacity {capacity}")
+}
+
+fn checked(f: &mut fmt::Formatter<'_>, check: &Checks) -> fmt::Result {
+    let verdict = if check.look_ahead_differences == 0 { "ok  " } else { "FAIL" };
+    writeln!(
+        f,
+        "{verdict}  look-ahead: {} of {} rows change without the future; recursion: over {} rows features drift by at most \
+         {:.4} deviations ({}), forecasts by {:.4}  {}",
+        check.look_ahead_differences,
+        check.look_ahead_rows,
+        check.recursion_rows,
+        check.feature_drift,
+        check.worst_feature,
+        check.forecast_drift,
+        check.source
+    )
+}
+
+/// `0.012 [-0.003, 0.027]`.
+pub(super) fn shown(estimate: Estimate) -> String {
+    let [low, high] = estimate.interval;
+    format!("{:.3} [{low:.3}, {high:.3}]", estimate.value)
+}
