@@ -16,7 +16,8 @@ mod logistic;
 mod mlp;
 #[cfg(feature = "models")]
 mod net;
-#[cfg(all(test, feature = "models"))]
+#[cfg(feature = "models")]
+#[cfg(test)]
 mod sequences;
 #[cfg(feature = "models")]
 mod serve;

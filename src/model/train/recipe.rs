@@ -130,7 +130,7 @@ fn prepare(
         curves.push(tuned.curve);
     }
     let horizon = calibrate::calibrate(data, &unseen);
-    let shuffled_passes = if part.is_empty() { shuffled(data, &unseen, &horizon, SHUFFLES, options.seed) } else { 0.0 };
+    let shuffled_passes = part.is_empty().then(|| shuffled(data, &unseen, &horizon, SHUFFLES, options.seed));
     let scaler = Scaler::of(data, rows);
     let card = Card {
         name: options.name.clone(),
@@ -212,7 +212,7 @@ fn recipe(data: &Dataset, options: &TrainOptions) -> String {
     files.dedup();
     let mut flags = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
     if options.seeds > 1 {
-        flags += &format!(" --seeds {}", options.seeds);
+        flags = format!("{flags} --seeds {}", options.seeds);
     }
     if options.balanced {
         flags += " --balanced";
