@@ -6,12 +6,13 @@ mod keys_support;
 use keys_support::{Desk, busy, bybit, calm, check, killed, notice, order, replay, used};
 use proptest::prelude::*;
 use tickdeck::engine::command::Command;
+use tickdeck::engine::event::Reach;
 use tickdeck::engine::ids::{Account, OrderSeq, Symbol};
 use tickdeck::engine::notice::Level;
 use tickdeck::engine::num::{Price, UNIT};
 use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
-use tickdeck::engine::snapshot::{CandleLength, Health, Protected, Snapshot, StateWord};
+use tickdeck::engine::snapshot::{CandleLength, Health, OrderRow, Protected, Snapshot, StateWord};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::tui::cockpit::{Cockpit, Wish};
 use tickdeck::tui::commands::{COMMANDS, key_table_markdown};
@@ -414,6 +415,31 @@ fn release_and_adopt_are_palette_commands_that_ask() {
 }
 
 #[test]
+fn what_is_the_persons_is_closed_and_cancelled_by_choice_and_both_ask() {
+    let mut desk = Desk::new(busy());
+    assert_eq!(desk.types(":close-rel<Enter>"), []);
+    assert!(desk.hint().contains("flatten closes what is ours"), "{}", desk.hint());
+    desk.types("<Esc>");
+    desk.picture.positions[0].released = true;
+    desk.types(":close-rel<Enter>");
+    let text = desk.dialog();
+    assert!(text.contains("at market, reduce-only") && text.contains("0.012"), "{text}");
+    assert_eq!(desk.types("y"), [], "nobody reads that fast");
+    assert_eq!(desk.types("<1500>y"), command(Command::CloseReleased(Symbol(0))));
+
+    for (reach, words) in [(Reach::Opens, "can OPEN"), (Reach::Reduces, "only REDUCES"), (Reach::Protects, "PROTECTS")]
+    {
+        let mut desk = Desk::new(calm());
+        desk.picture.orders = vec![OrderRow { foreign: Some(reach), ..order(5, reach.word(), false) }];
+        assert_eq!(desk.types("7c"), [], "it asks");
+        assert_eq!(desk.layers(), ["cancel-foreign"]);
+        assert!(desk.dialog().contains(words), "{}", desk.dialog());
+        assert_eq!(desk.types("<400>y"), command(Command::Cancel(OrderSeq(5))));
+        assert_eq!(desk.types("q"), [Request::Quit(QuitChoice::Leave)], "it is no risk of ours");
+    }
+}
+
+#[test]
 fn a_frozen_view_acts_on_live_data() {
     let mut desk = Desk::new(busy());
     desk.types("p");
@@ -614,6 +640,7 @@ proptest! {
                     Request::Command(Command::SetLimit { .. }) => ("limits", "<Enter>"),
                     Request::Command(Command::Release(_)) => ("release", "y"),
                     Request::Command(Command::Adopt(_)) => ("adopt", "y"),
+                    Request::Command(Command::CloseReleased(_)) => ("close-released", "y"),
                     _ => ("quit", "<Enter>"),
                 };
                 prop_assert_eq!(before.last(), Some(&layer), "{:?}", request);

@@ -76,7 +76,7 @@ impl Lines {
                     "fees": account.fees.to_string(),
                     "trades": account.trades,
                     "open": snapshot.state.open,
-                    "working": snapshot.orders.iter().filter(|order| order.working).count(),
+                    "working": snapshot.orders.iter().filter(|order| order.ours_works()).count(),
                     "events": snapshot.health.events,
                 })
                 .to_string(),

@@ -313,6 +313,12 @@ pub const KEYS: &[Key] = &[
          reaches it), \"leave\" ends as SIGTERM does",
     ),
     key(
+        "arming.on_sigterm",
+        Slot::Word(|c| &mut c.arming.on_sigterm, &["leave", "flatten"]),
+        "SIGTERM (without a screen SIGINT too) disarms and cancels; then \"leave\" keeps positions, each with a stop at the \
+         venue, and \"flatten\" closes them first, within 45 s. A second signal does not wait",
+    ),
+    key(
         "protect.stop_bps",
         Slot::Bps(|c| &mut c.protect.stop, 5000),
         "stop that every entry carries to the venue and that works there without tickdeck: distance from entry in basis \

@@ -17,8 +17,7 @@ pub const PREFIX: &str = "TICKDECK__";
 const ELSEWHERE: &[(&str, &str)] = &[("alerts", "alert channels"), ("bus", "the message bus")];
 
 /// Keys of other builds: named, so that nobody relies on a key that does nothing here.
-const KEYS_ELSEWHERE: &[&str] =
-    &["arming.on_hangup", "arming.on_sigterm", "arming.resume", "model.ensemble", "strategy.execution"];
+const KEYS_ELSEWHERE: &[&str] = &["arming.resume", "model.ensemble", "strategy.execution"];
 
 /// Ends of names, without `_`, that people give to secrets.
 const SECRETS: &[&str] = &["secret", "apikey", "password", "passphrase", "token", "privatekey"];

@@ -226,6 +226,8 @@ pub struct ArmingConfig {
     pub deadman: Span,
     /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
     pub on_hangup: String,
+    /// `leave` or `flatten`.
+    pub on_sigterm: String,
 }
 
 /// The paper account.
@@ -342,6 +344,7 @@ impl Default for Config {
                 arm_for: Span::from_secs(900),
                 deadman: engine.deadman,
                 on_hangup: "stay".to_owned(),
+                on_sigterm: "leave".to_owned(),
             },
             protect: engine.protect,
             paper: PaperConfig {

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::desk::Desk;
-use super::event::Protective;
+use super::event::{Protective, Stranger};
 use super::ids::{OrderSeq, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Qty, Side};
@@ -355,7 +355,30 @@ impl Engine {
     fn order_rows(&self) -> Vec<OrderRow> {
         let ended = self.orders.ended().rev().take(ENDED_SHOWN);
         let ours = self.orders.working().rev().chain(ended).map(|order| self.order_row(order));
-        self.protective.iter().map(|(number, order)| self.protective_row(*number, order)).chain(ours).collect()
+        let theirs = self.strangers.iter().map(|(number, order)| self.stranger_row(*number, order));
+        let protective = self.protective.iter().map(|(number, order)| self.protective_row(*number, order));
+        protective.chain(theirs).chain(ours).collect()
+    }
+
+    /// An order of somebody else.
+    fn stranger_row(&self, number: OrderSeq, order: &Stranger) -> OrderRow {
+        OrderRow {
+            order: number,
+            link_id: order.order.clone(),
+            name: self.name(order.symbol).to_owned(),
+            symbol: order.symbol,
+            side: order.side,
+            qty: order.qty,
+            filled: order.filled,
+            price: order.price.unwrap_or_default(),
+            purpose: order.reach.word().to_owned(),
+            state: "theirs".into(),
+            working: true,
+            protective: false,
+            foreign: Some(order.reach),
+            age: Span(0),
+            reason: String::new(),
+        }
     }
 
     /// A protective order at the venue: it waits for its price.
@@ -373,7 +396,8 @@ impl Engine {
             state: "@venue".into(),
             working: true,
             protective: true,
-            age: Span(0),
+            foreign: None,
+            age: None,
             reason: String::new(),
         }
     }
@@ -398,7 +422,8 @@ impl Engine {
             },
             working,
             protective: intent.purpose == super::effect::Purpose::Stop,
-            age: order.ended.unwrap_or(self.now).since(intent.decided),
+            foreign: None,
+            age: Some(order.ended.unwrap_or(self.now).since(intent.decided)),
             reason: order.reason.clone(),
         }
     }

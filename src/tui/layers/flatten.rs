@@ -76,7 +76,7 @@ impl Layer for FlattenOne {
             Some(row) => {
                 dialog.row(position_line(row, ctx.snapshot), Tone::Bright);
                 dialog.gap();
-                let orders = ctx.snapshot.orders.iter().filter(|o| o.working && o.symbol == self.symbol).count();
+                let orders = ctx.snapshot.orders.iter().filter(|o| o.ours_works() && o.symbol == self.symbol).count();
                 dialog.say(format!("Disarms, cancels {orders} working orders of {}, closes at market.", self.name));
                 dialog.say("Protection stays until it is flat.");
             }
@@ -121,7 +121,7 @@ impl Layer for FlattenAll {
         for row in &snapshot.positions {
             dialog.row(position_line(row, snapshot), Tone::Bright);
         }
-        let orders = snapshot.orders.iter().filter(|o| o.working).count();
+        let orders = snapshot.orders.iter().filter(|o| o.ours_works()).count();
         let cost = figures::or_unknown(total_cost(snapshot), figures::money);
         dialog.gap();
         dialog.say(format!("Disarms, cancels {orders} working orders, closes at market; about {cost} in all."));

@@ -96,7 +96,7 @@ impl Layer for Killed {
             dialog.row(format!("{} at {}", latch.cause, latch.at.clock()), Tone::Dim);
         }
         let (mut opening, mut protective) = (0, 0);
-        for order in snapshot.orders.iter().filter(|o| o.working) {
+        for order in snapshot.orders.iter().filter(|o| o.ours_works()) {
             if order.protective { protective += 1 } else { opening += 1 }
         }
         dialog.say(format!("Nothing opens. Orders still working: {opening}; protective orders kept: {protective}."));

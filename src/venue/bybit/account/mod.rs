@@ -79,6 +79,8 @@ pub struct AccountOptions {
     pub limits: SharedLimits,
     /// Signs of life of its sockets.
     pub heartbeat: Heartbeat,
+    /// The highest leverage at the venue that is no finding of the checklist.
+    pub leverage_most: u32,
 }
 
 /// Bybit as a venue. Dropping it ends its tasks; orders that rest stay at the venue.
@@ -165,8 +167,8 @@ impl Venue for BybitVenue {
         // Without a task nothing is done, and the hold below says why.
         let _asked = self.command(Command::Protect(symbol, protection));
     }
-    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
-        let _asked = self.command(Command::CancelProtective(symbol, order.to_owned()));
+    fn cancel_by_id(&mut self, _: Ts, symbol: Symbol, order: &str) {
+        let _asked = self.command(Command::CancelById(symbol, order.to_owned()));
     }
     fn retry(&mut self, _: Ts) {
         let _asked = self.command(Command::Retry);

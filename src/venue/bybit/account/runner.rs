@@ -113,6 +113,8 @@ pub enum Done {
     Cancelled(OrderSeq, Result<OrderRef, RestError>),
     /// The answer about protection.
     Protected(Symbol, Result<(), RestError>),
+    /// The answer to a cancel by the venue's id.
+    CancelledById(Symbol, String, Result<OrderRef, RestError>),
     /// What a look-up found.
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     /// A reading.
@@ -167,9 +169,17 @@ pub struct Runner {
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
     requests: Vec<Request>,
     pub(super) asks: Vec<Ask>,
+    /// The highest leverage at the venue that is no finding.
+    leverage_most: u32,
 }
 
 impl Runner {
+    /// With the highest leverage at the venue that is no finding.
+    pub const fn judging_leverage(mut self, most: u32) -> Self {
+        self.leverage_most = most;
+        self
+    }
+
     /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays valid at the venue.
     pub fn new(names: Names, symbols: Vec<String>, window: Span, before: Before, now: Ts) -> Self {
         let mut desk = Desk::new(symbols.clone(), window);
@@ -197,6 +207,7 @@ impl Runner {
             lifts: BTreeMap::new(),
             requests: Vec::new(),
             asks: Vec::new(),
+            leverage_most: u32::MAX,
         };
         runner.unreachable(Some("connecting to the account".into()));
         runner
@@ -259,9 +270,9 @@ impl Runner {
         self.pass_on(at);
     }
 
-    /// The end of a protective order is wanted, by the venue's id.
-    pub fn cancel_protective(&mut self, at: &Moment, symbol: Symbol, order: String) {
-        self.desk.cancel_protective(symbol, order);
+    /// The end of an order that carries no number of ours is wanted, by the venue's id.
+    pub fn cancel_by_id(&mut self, at: &Moment, symbol: Symbol, order: String) {
+        self.desk.cancel_by_id(symbol, order);
         self.pass_on(at);
     }
 
@@ -466,6 +477,13 @@ impl Runner {
                 self.desk.on_cancelled(now, order, answer_of(answer));
             }
             Done::Protected(symbol, answer) => self.on_protected(at, symbol, answer),
+            Done::CancelledById(symbol, order, answer) => {
+                self.on_trouble(at, answer.as_ref().err(), Some(symbol));
+                if let Err(error) = answer {
+                    self.desk.tell_not_cancelled(symbol, &order, &error.to_string());
+                }
+                self.ask(at);
+            }
             Done::LookedUp(order, executions, found) => {
                 self.on_trouble(at, None, None);
                 self.desk.on_looked_up(now, order, &executions, &found);
@@ -530,7 +548,7 @@ impl Runner {
             self.desk.tell(note.clone());
         }
         self.on_standing(opened.standing);
-        self.desk.tell_event(Event::Checked(leverage_light(&opened.reading)));
+        self.desk.tell_event(Event::Checked(leverage_light(&opened.reading, self.leverage_most)));
         self.read_fees(now);
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;

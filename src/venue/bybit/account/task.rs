@@ -37,7 +37,7 @@ pub enum Command {
     },
     Cancel(OrderSeq),
     Protect(Symbol, Protection),
-    CancelProtective(Symbol, String),
+    CancelById(Symbol, String),
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
@@ -67,7 +67,8 @@ impl Task {
     pub fn new(mut options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
         let (names, before) = (Names::new(options.account, &options.run), std::mem::take(&mut options.before));
-        let runner = Runner::new(names, options.symbols.clone(), window, before, outlet.now());
+        let runner = Runner::new(names, options.symbols.clone(), window, before, outlet.now())
+            .judging_leverage(options.leverage_most);
         let (done, doing) = unbounded_channel();
         let side = JoinSet::new();
         let (passes, doing) = (BTreeMap::new(), Some(doing));
@@ -163,7 +164,7 @@ impl Task {
                 self.forget_withdrawn(order);
             }
             Command::Protect(symbol, protection) => self.runner.protect(&at, symbol, protection),
-            Command::CancelProtective(symbol, order) => self.runner.cancel_protective(&at, symbol, order),
+            Command::CancelById(symbol, order) => self.runner.cancel_by_id(&at, symbol, order),
             Command::Ask => self.runner.ask(&at),
             Command::Retry => self.runner.retry(),
             Command::TieOut => self.runner.tie_out(&at),
@@ -278,12 +279,12 @@ impl Task {
                     owed.pay(Done::Protected(name, answer));
                 });
             }
-            Request::CancelProtective { symbol, order } => {
+            Request::CancelById { symbol, order } => {
                 let name = self.runner.symbol(&symbol);
-                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                let owed = Owed::new(done, Done::CancelledById(name, order.clone(), Err(lost_write())));
                 tokio::spawn(async move {
-                    let answer = rest.cancel_id(&symbol, &order).await.map(|_| ());
-                    owed.pay(Done::Protected(name, answer));
+                    let answer = rest.cancel_id(&symbol, &order).await;
+                    owed.pay(Done::CancelledById(name, order, answer));
                 });
             }
             // The runner heeds it itself.
