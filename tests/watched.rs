@@ -5,6 +5,7 @@
 
 mod at_sim;
 mod processes;
+mod services;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -257,14 +258,17 @@ fn prometheus(folder: &Path, targets: &[&str]) -> (Process, String) {
 fn every_query_has_data() {
     let folder = tempfile::tempdir().unwrap();
     let sim = at_sim::exchange(processes::KEY, processes::SECRET);
-    let (practice, one) = engine(&mut demo(folder.path()));
+    let hook = services::Service::start(services::anything);
+    let mut demo = demo(folder.path());
+    demo.args(["--set", "alerts.channels=webhook"]);
+    demo.env("TICKDECK_WEBHOOK_URL", format!("http://{}/in", hook.address));
+    let (practice, one) = engine(&mut demo);
     let (_testnet, other) = engine(&mut processes::tickdeck(&sim, folder.path(), &["run", "--mode", "testnet"]));
     let (_prometheus, prometheus) = prometheus(folder.path(), &[&one, &other]);
 
     let (recorded, alerts) = rule_queries();
     let alerts = alerts.iter().map(|expr| compared(expr).to_owned());
-    let without_channels = |query: &String| !query.contains("alerts_sent");
-    let queries = dashboard_queries().into_iter().chain(recorded).chain(alerts).filter(without_channels).collect();
+    let queries = dashboard_queries().into_iter().chain(recorded).chain(alerts).collect();
     until_none_is_left("queries", queries, |query| has_data(&prometheus, query));
     let filled = |(metric, label): (String, String)| format!("label/{label}/values?match[]={metric}");
     until_none_is_left("variables", variables().into_iter().map(filled).collect(), |path| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Config;
 use super::address::{self, Address};
 use super::value::{DayStart, Literal, parse_span, show_span};
+use crate::alerts::{Event, Loudness};
 use crate::engine::num::{Money, Price, Rate, UNIT};
 use crate::engine::risk::limits::{LimitKey, LimitUnit, show};
 use crate::engine::strategy::STRATEGIES;
@@ -85,6 +86,10 @@ pub(super) enum Slot {
     LiveLimit(LimitKey),
     /// Start of the trading day.
     DayStart(At<DayStart>),
+    /// One line of text, may be empty.
+    Text(At<String>),
+    /// A list of texts, may be empty.
+    Texts(At<Vec<String>>),
     /// An address of this machine with its port; empty means none.
     Listen(At<Option<SocketAddr>>),
     /// Commands and keys.
@@ -386,6 +391,120 @@ pub const KEYS: &[Key] = &[
         "address for Prometheus (/metrics, /livez, /readyz), such as \"127.0.0.1:9464\"; empty serves nothing. No password \
          protects it: keep it on loopback, or where only Prometheus gets through",
     ),
+    key(
+        "alerts.channels",
+        Slot::Texts(|c| &mut c.alerts.channels),
+        "how a person is reached who does not look: any of \"telegram\", \"slack\", \"email\", \"webhook\", \"bell\"; empty is \
+         nowhere. `tickdeck alerts test` proves them",
+    ),
+    key(
+        "alerts.digest_at",
+        Slot::DayStart(|c| &mut c.alerts.digest_at),
+        "when the daily digest is sent: \"00:00Z\" or \"00:00 Europe/Moscow\"",
+    ),
+    key(
+        "alerts.silence_times",
+        Slot::Count(|c| &mut c.alerts.silence_times, 3, 1000),
+        "data, signals or a heartbeat that stay away for so many times as long as expected are told",
+    ),
+    key(
+        "alerts.telegram.chats",
+        Slot::Texts(|c| &mut c.alerts.telegram_chats),
+        "chats that get messages, by number or @name, as texts",
+    ),
+    key(
+        "alerts.telegram.api_url",
+        Slot::Address(|c| &mut c.alerts.telegram_url, Address::Rest),
+        "Bot API; another one only for a Bot API server of your own",
+    ),
+    key(
+        "alerts.telegram.token_file",
+        Slot::File(|c| &mut c.alerts.telegram_token.file),
+        "file that holds the bot's token and nothing else, mode 0600; asked after the environment (TICKDECK_TELEGRAM_TOKEN)",
+    ),
+    key(
+        "alerts.telegram.token_command",
+        Slot::Program(|c| &mut c.alerts.telegram_token.command),
+        "program that prints the token, asked after the system's keyring",
+    ),
+    key(
+        "alerts.slack.webhook_file",
+        Slot::File(|c| &mut c.alerts.slack_webhook.file),
+        "file that holds the address of an incoming webhook, which is a secret, mode 0600; asked after the environment \
+         (TICKDECK_SLACK_WEBHOOK)",
+    ),
+    key(
+        "alerts.slack.webhook_command",
+        Slot::Program(|c| &mut c.alerts.slack_webhook.command),
+        "program that prints that address, asked after the system's keyring",
+    ),
+    key("alerts.email.host", Slot::Text(|c| &mut c.alerts.email_host), "mail server; it must offer STARTTLS"),
+    key("alerts.email.port", Slot::Count(|c| &mut c.alerts.email_port, 1, 65_535), "its port for submission"),
+    key("alerts.email.user", Slot::Text(|c| &mut c.alerts.email_user), "who logs in there; empty logs in nobody"),
+    key("alerts.email.from", Slot::Text(|c| &mut c.alerts.email_from), "sender, such as \"tickdeck@example.org\""),
+    key("alerts.email.to", Slot::Texts(|c| &mut c.alerts.email_to), "who gets the mail"),
+    key(
+        "alerts.email.password_file",
+        Slot::File(|c| &mut c.alerts.email_password.file),
+        "file that holds the password of `user` and nothing else, mode 0600; asked after the environment \
+         (TICKDECK_EMAIL_PASSWORD)",
+    ),
+    key(
+        "alerts.email.password_command",
+        Slot::Program(|c| &mut c.alerts.email_password.command),
+        "program that prints the password, asked after the system's keyring",
+    ),
+    key(
+        "alerts.email.ca_file",
+        Slot::File(|c| &mut c.alerts.email_ca_file),
+        "root certificate (PEM) that is trusted beside the system's, for a server of your own",
+    ),
+    key(
+        "alerts.webhook.url_file",
+        Slot::File(|c| &mut c.alerts.webhook_url.file),
+        "file that holds the address that gets JSON by POST, mode 0600; asked after the environment (TICKDECK_WEBHOOK_URL)",
+    ),
+    key(
+        "alerts.webhook.url_command",
+        Slot::Program(|c| &mut c.alerts.webhook_url.command),
+        "program that prints that address, asked after the system's keyring",
+    ),
+    level("alerts.levels.fill", |c| &mut c.alerts.levels[Event::Fill as usize], "an execution"),
+    level("alerts.levels.armed", |c| &mut c.alerts.levels[Event::Armed as usize], "the autotrader was armed"),
+    level(
+        "alerts.levels.disarmed",
+        |c| &mut c.alerts.levels[Event::Disarmed as usize],
+        "the autotrader was disarmed, or its time ran out",
+    ),
+    level(
+        "alerts.levels.killed",
+        |c| &mut c.alerts.levels[Event::Killed as usize],
+        "a kill, its proof of flat, its reset",
+    ),
+    level(
+        "alerts.levels.tripped",
+        |c| &mut c.alerts.levels[Event::Tripped as usize],
+        "a loss limit or a fault latched; its reset",
+    ),
+    level(
+        "alerts.levels.ambiguous",
+        |c| &mut c.alerts.levels[Event::Ambiguous as usize],
+        "an order of which nobody knows whether the venue has it",
+    ),
+    level(
+        "alerts.levels.reconnects",
+        |c| &mut c.alerts.levels[Event::Reconnects as usize],
+        "a stream that comes and goes",
+    ),
+    level("alerts.levels.stale", |c| &mut c.alerts.levels[Event::Stale as usize], "market data too old to open on"),
+    level(
+        "alerts.levels.silence",
+        |c| &mut c.alerts.levels[Event::Silence as usize],
+        "no data, no signal or no heartbeat for too long",
+    ),
+    level("alerts.levels.alarm", |c| &mut c.alerts.levels[Event::Alarm as usize], "any other alarm of the cockpit"),
+    level("alerts.levels.run", |c| &mut c.alerts.levels[Event::Run as usize], "a run began or ended"),
+    level("alerts.levels.digest", |c| &mut c.alerts.levels[Event::Digest as usize], "the day in figures"),
     key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),
     key("ui.theme", Slot::Word(|c| &mut c.ui.theme, &Theme::NAMES), "colours"),
     key("ui.glyphs", Slot::Word(|c| &mut c.ui.glyphs, &["unicode", "ascii"]), "characters the cockpit draws with"),
@@ -396,6 +515,10 @@ pub const KEYS: &[Key] = &[
     ),
     key("ui.mouse", Slot::Flag(|c| &mut c.ui.mouse), "take the mouse; the terminal's own copying then needs Shift"),
 ];
+
+const fn level(path: &'static str, at: At<String>, help: &'static str) -> Key {
+    key(path, Slot::Word(at, Loudness::WORDS), help)
+}
 
 const fn limit(which: LimitKey, path: &'static str, help: &'static str) -> Key {
     key(path, Slot::Limit(which), help)
@@ -434,8 +557,10 @@ impl Key {
         let config = &mut config.clone();
         match self.slot {
             Slot::Flag(at) => Literal::Flag(*at(config)),
-            Slot::Word(at, _) | Slot::Address(at, _) => Literal::Text(at(config).clone()),
-            Slot::Symbols(at) | Slot::Names(at) | Slot::Program(at) => Literal::List(at(config).clone()),
+            Slot::Word(at, _) | Slot::Address(at, _) | Slot::Text(at) => Literal::Text(at(config).clone()),
+            Slot::Symbols(at) | Slot::Names(at) | Slot::Texts(at) | Slot::Program(at) => {
+                Literal::List(at(config).clone())
+            }
             Slot::Folder(at) | Slot::File(at) => {
                 Literal::Text(at(config).as_ref().map(|p| p.display().to_string()).unwrap_or_default())
             }
@@ -490,6 +615,8 @@ impl Key {
                 _ => "a number, 0 or more; 0 means zero, there is no \"unlimited\"".to_owned(),
             },
             Slot::DayStart(_) => "\"HH:MMZ\" or \"HH:MM Area/City\"".to_owned(),
+            Slot::Text(_) => "a text of one line".to_owned(),
+            Slot::Texts(_) => "a list of texts".to_owned(),
             Slot::Listen(_) => "an address with its port such as \"127.0.0.1:9464\"".to_owned(),
             Slot::Keymap(_) => "a table of commands and keys; not in the environment".to_owned(),
         }
@@ -588,6 +715,14 @@ impl Key {
                 config.live_risk.values[which as usize] = value;
             }
             Slot::DayStart(at) => *at(config) = DayStart::parse(literal.text().ok_or_else(no)?)?,
+            Slot::Text(at) => {
+                let text = literal.text().filter(|text| is_line(text)).ok_or_else(no)?;
+                text.clone_into(at(config));
+            }
+            Slot::Texts(at) => {
+                let list = literal.list().filter(|list| list.iter().all(|text| is_line(text))).ok_or_else(no)?;
+                *at(config) = list;
+            }
             Slot::Listen(at) => {
                 let text = literal.text().ok_or_else(no)?;
                 *at(config) = if text.is_empty() { None } else { Some(text.parse().map_err(|_| no())?) };
@@ -599,6 +734,11 @@ impl Key {
         }
         Ok(())
     }
+}
+
+/// Short, and nothing that could begin another line of what it is put into.
+fn is_line(text: &str) -> bool {
+    text.len() <= 256 && !text.chars().any(char::is_control)
 }
 
 fn digits(literal: &Literal) -> Result<&str, String> {

@@ -376,7 +376,7 @@ impl Engine {
             working: true,
             protective: false,
             foreign: Some(order.reach),
-            age: Span(0),
+            age: None,
             reason: String::new(),
         }
     }

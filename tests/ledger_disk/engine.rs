@@ -23,6 +23,7 @@ use tickdeck::model::{Card, Model, ModelError};
 use tickdeck::run::assemble::{Outputs, Shown};
 use tickdeck::run::cockpit::run_without_screen;
 use tickdeck::run::live::{LiveOptions, PrivateAccess, session};
+use tickdeck::run::stage::Departure;
 use tickdeck::run::start::Setup;
 use tickdeck::tui::link::{CockpitEnd, Request};
 use tickdeck::venue::bybit::account::Transport;
@@ -116,7 +117,7 @@ pub fn run(asked: &Asked) {
             on_snapshot: Box::new(move |snapshot| on_snapshot(snapshot, &printed, &armed, &said)),
         }),
         stop_after: None,
-        stays: false,
+        departure: Departure::default(),
     };
     let session = session(setup, options(asked), shown, None).unwrap();
     drop(end.set(session.stage.cockpit.clone()));
