@@ -10,7 +10,9 @@ use at_sim::{Listener, client, credentials, exchange};
 use serde_json::json;
 use tickdeck::engine::event::{AccountUpdate, Event, Hold};
 use tickdeck::engine::num::Money;
+use tickdeck::engine::preflight::LEVERAGE;
 use tickdeck::engine::risk::verdict::DenialCode;
+use tickdeck::engine::snapshot::{Check, Health};
 use tickdeck::venue::bybit::account::Transport;
 use tickdeck::venue::bybit::rest::RestError;
 use tickdeck::venue::sim::Sim;
@@ -56,6 +58,10 @@ fn the_accounts_own_settings_are_left_alone() {
     let hedged =
         |event: &Event| matches!(event, Event::Hold(Hold { code: DenialCode::PositionModeHedge, detail: Some(_), .. }));
     assert!(account.events.iter().any(hedged), "{:?}", account.events);
+    // Ten times, where two leave room: the checklist and the doctor judge by the same rule.
+    let high =
+        |event: &Event| matches!(event, Event::Checked(Check { name, health: Health::Warn, .. }) if name == LEVERAGE);
+    assert!(account.events.iter().any(high), "{:?}", account.events);
     assert_eq!(changes(&sim), [""; 0], "settings are changed by `doctor --fix` only, which asks");
     sim.act(&json!({ "drop": "all" })).unwrap();
     account.until("the account again", reached);

@@ -43,8 +43,14 @@ impl Clinic {
     }
 
     fn doctor(&self, args: &[&str], secret: &str) -> Told {
+        self.doctor_of("testnet", args, secret)
+    }
+
+    fn doctor_of(&self, mode: &str, args: &[&str], secret: &str) -> Told {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickdeck"));
-        command.args(["--mode", "testnet", "doctor", "--format", "json"]).args(args).env_clear();
+        command.args(["--mode", mode, "doctor", "--format", "json"]).args(args).env_clear();
+        command.env("BYBIT_API_KEY", KEY).env("BYBIT_API_SECRET", secret);
+        command.env("BYBIT_DEMO_API_KEY", KEY).env("BYBIT_DEMO_API_SECRET", secret);
         command.env("TICKDECK_DATA_DIR", self.data.path()).env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus");
         command.env("BYBIT_TESTNET_API_KEY", KEY).env("BYBIT_TESTNET_API_SECRET", secret).stdin(Stdio::null());
         Told::new(&command.output().unwrap())
@@ -52,11 +58,13 @@ impl Clinic {
 
     /// Pulls a string of the exchange from behind.
     fn exchange(&self, what: &str) {
+        self.post("/sim/do", what);
+    }
+
+    fn post(&self, path: &str, what: &str) {
         let mut line = TcpStream::connect(&self.address).unwrap();
-        let head = format!(
-            "POST /sim/do HTTP/1.1\r\nHost: sim\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            what.len()
-        );
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: sim\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", what.len());
         line.write_all(format!("{head}{what}").as_bytes()).unwrap();
         let mut answer = String::new();
         line.read_to_string(&mut answer).unwrap();
@@ -149,4 +157,27 @@ fn an_exchange_that_is_gone_and_a_file_that_is_wrong_are_told() {
     std::fs::write(clinic.data.path().join("config.toml"), "[ui]\nfps = 99\n").unwrap();
     let told = clinic.doctor(&[], SECRET);
     assert_eq!((told.exit, told.health("configuration"), told.health("exchange")), (1, "fail", "skip"));
+}
+
+/// Real money is looked at without its ceremony and without `live = true`: nothing is traded by looking.
+#[test]
+fn the_live_account_and_its_key_are_looked_at() {
+    let clinic = Clinic::open();
+    let told = clinic.doctor_of("live", &[], SECRET);
+    for check in ["API key accepted", "API key permissions", "API key withdrawals", "API key addresses"] {
+        assert_eq!(told.health(check), "ok", "{check}: {}", told.everything);
+    }
+    for check in ["account type", "position mode BTCUSDT", "private stream"] {
+        assert_eq!(told.health(check), "ok", "{check}: {}", told.everything);
+    }
+    assert_eq!((told.health("real money"), told.health("[risk.live]"), told.exit), ("warn", "fail", 1));
+    assert_eq!(told.health("leverage BTCUSDT"), "warn", "ten times, where nothing allows more than one");
+    clinic.post("/sim/faults", r#"{"withdrawing_key": true}"#);
+    assert_eq!(clinic.doctor_of("live", &[], SECRET).health("API key withdrawals"), "fail");
+    assert_eq!(clinic.doctor_of("demo-account", &[], SECRET).health("API key withdrawals"), "warn", "play money");
+    clinic.post("/sim/faults", r#"{"read_only_key": true}"#);
+    assert_eq!(clinic.doctor_of("live", &[], SECRET).health("API key permissions"), "fail");
+    let told = clinic.doctor_of("live", &[], "anothersecret0123456789abcdef");
+    assert_eq!((told.exit, told.health("API key accepted")), (1, "fail"));
+    assert!(!told.everything.contains(KEY) && !told.everything.contains("anothersecret"), "{}", told.everything);
 }

@@ -7,6 +7,7 @@ mod rig;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use at_sim::{client, credentials, exchange, now};
@@ -28,6 +29,7 @@ use tickdeck::tui::link::{Board, CockpitEnd, EngineEnd, link};
 use tickdeck::venue::bybit::leave::{Leave, Withdrawn};
 use tickdeck::venue::bybit::rescue::{Closer, RescueOptions};
 use tickdeck::venue::bybit::rest::{Placement, Rest, RestOptions, SharedLimits, VenueClock};
+use tickdeck::venue::line::Now;
 use tickdeck::venue::sim::Sim;
 use tokio::runtime::Runtime;
 
@@ -48,6 +50,8 @@ struct Run {
     report: Report,
     engine: Engine,
     folder: tempfile::TempDir,
+    /// Nanoseconds by which the guardian's clock is moved.
+    moved: Arc<AtomicI64>,
 }
 
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -78,6 +82,9 @@ impl Run {
         pulse.beat();
         pulse.tell(&engine, 0, Heard::default());
         let folder = tempfile::tempdir().unwrap();
+        let moved = Arc::new(AtomicI64::new(0));
+        let (true_time, by) = (now(), moved.clone());
+        let moving: Now = Arc::new(move || Ts(true_time().0 + by.load(Ordering::SeqCst)));
         let rest = RestOptions {
             base: sim.rest_url(),
             credentials: Some(credentials.clone()),
@@ -86,7 +93,7 @@ impl Run {
             proxy: None,
             limits: SharedLimits::default(),
             clock: Arc::new(VenueClock::default()),
-            now: now(),
+            now: moving,
         };
         let run = RunId::new(1_763_800_000_000, 3);
         let report = guardian::start(GuardianOptions {
@@ -100,7 +107,7 @@ impl Run {
         .unwrap();
         let rest = client(sim.rest_url(), credentials, 5_000, None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { sim, runtime, rest, cockpit, end, gate, board, pulse, report, engine, folder }
+        Self { sim, runtime, rest, cockpit, end, gate, board, pulse, report, engine, folder, moved }
     }
 
     fn marker(&self) -> PathBuf {
@@ -329,6 +336,28 @@ fn a_guardian_that_cannot_read_keeps_no_closing_order_back() {
     });
     assert!(!run.gate.is_guarded());
     assert!(!run.report.get().death, "nothing was reached, so nothing was answered");
+}
+
+/// The exchange refuses this address for ten minutes, and for as long as it is asked. Nothing is asked until they are over by
+/// our clock (which jumps here, as it does after a sleep); then the kill and the closing are done without anybody asking again.
+#[test]
+fn a_guardian_goes_on_when_a_ban_is_over() {
+    let run = Run::new();
+    run.holds();
+    run.rests(1);
+    run.sim.set_faults(&json!({ "banned": true })).unwrap();
+    run.cockpit.kill();
+    run.cockpit.flatten(None);
+    wait("the refusal", || run.report.get().receipt.join(" ").contains("close from the phone").then_some(()));
+    run.sim.set_faults(&json!({ "banned": false })).unwrap();
+    let asked = run.truth("requests").len();
+    let since = Instant::now();
+    wait("two seconds", || (since.elapsed() > Duration::from_secs(2)).then_some(()));
+    assert_eq!(run.truth("requests").len(), asked, "it does not knock while it is refused");
+    run.moved.store(601 * 1_000_000_000, Ordering::SeqCst);
+    wait("the cancels", || (run.open_orders() == 0).then_some(()));
+    wait("flat", || (run.report.get().flattens == 1).then_some(()));
+    assert_eq!(run.truth("positions").len(), 0);
 }
 
 /// The run ends right after the kill, before anybody saw to its latch.

@@ -213,6 +213,7 @@ impl Soak {
             proxy: None,
             limits: self.limits.clone(),
             heartbeat: heartbeat(),
+            leverage_most: 2,
         };
         let venue = BybitVenue::start(self.runtime.handle(), options, self.clock.clone(), self.wake.clone()).unwrap();
         Run { id, venue }

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use super::global::Global;
 use super::output::{note, print};
 use crate::config::{Config, Loaded};
+use crate::engine::ids::Account as Whose;
 use crate::engine::snapshot::Health;
 use crate::ledger::{Cell, Format, Sheet};
 use crate::run::clock::wall;
@@ -41,6 +42,9 @@ pub(super) fn run(global: &Global, asked: &Doctor) -> Result<(), Failure> {
     let mut found = doctor::config(&files, loaded.as_ref(), wall());
     let config = loaded.as_ref().map_or_else(|_| Config::default(), |loaded| loaded.config.clone());
     found.extend(machine(global, &files, &config));
+    if global.account() == Whose::Live {
+        found.extend(doctor::real_money(&config));
+    }
     match (&loaded, asked.offline) {
         (Err(_), _) => found.push(Finding::skip("exchange", "the configuration is refused: nothing is sent")),
         (Ok(_), true) => found.push(Finding::skip("exchange", "--offline")),

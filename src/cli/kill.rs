@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::LineFormat;
@@ -21,7 +21,7 @@ use crate::run::control::{Ask, ControlError, State, Verb, ask, socket_path};
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
 use crate::run::live::{RescueAccess, rescue_options};
-use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, Whose};
+use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, Said, Whose};
 
 /// A running engine answers a line within this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
@@ -210,8 +210,9 @@ fn from_here(global: &Global, files: &Files, kill: &Kill) -> Result<(), Failure>
     };
     match kill.format {
         LineFormat::Json => show(kill, &state)?,
+        // The steps were printed as they came.
         LineFormat::Text => {
-            for line in state.guardian.iter().chain(&state.left_alone).chain(&ending.left) {
+            for line in state.left_alone.iter().chain(&ending.left) {
                 print(&format!("{line}\n"))?;
             }
         }
@@ -229,7 +230,7 @@ fn rescue(global: &Global, kill: &Kill) -> Result<(Ending, Receipt), Failure> {
     let proxy = place.loaded.config.bybit.proxy();
     let options = rescue_options(&access, run, proxy, clock.clone(), Closer::Guardian);
     let rescue = Rescue::new(options).map_err(Failure::error)?;
-    let mut receipt = Receipt::new(clock, Box::new(|lines| lines.last().into_iter().for_each(|line| note(line))));
+    let mut receipt = Receipt::new(clock, steps(kill.format));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::error)?;
     let ending = runtime.block_on(async {
         // An unknown clock offset shows as a refusal, which measures it.
@@ -238,6 +239,25 @@ fn rescue(global: &Global, kill: &Kill) -> Result<(Ending, Receipt), Failure> {
         if kill.flat { rescue.close(&whose, kill.within(), &mut receipt).await } else { first }
     });
     Ok((ending, receipt))
+}
+
+/// Every step as it comes, once: data on stdout, beside JSON words for the person. Waiting is one line.
+fn steps(format: LineFormat) -> Said {
+    let last = Mutex::new(String::new());
+    Box::new(move |lines| {
+        let Some(line) = lines.last() else { return };
+        let text = line.split_once(": ").map_or(line.as_str(), |(_, text)| text);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == text {
+            return;
+        }
+        text.clone_into(&mut last);
+        match format {
+            // Nobody reads any more: what is done goes on.
+            LineFormat::Text => drop(print(&format!("{line}\n"))),
+            LineFormat::Json => note(line),
+        }
+    })
 }
 
 /// What the ledger says is ours: positions that it holds or may hold, without those that were released to the person.

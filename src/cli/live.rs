@@ -17,6 +17,7 @@ use crate::run::cockpit as screen;
 use crate::run::exit::{Exit, Failure};
 use crate::run::live::{LiveOptions, Prepared, PrivateAccess, RescueAccess, session as live_session};
 use crate::run::session::Session;
+use crate::run::stage::Departure;
 use crate::run::switch::{Switch, Wanted};
 use crate::venue::bybit::account::Transport;
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
@@ -67,7 +68,8 @@ pub(super) fn record(global: &Global, options: &RecordOptions) -> Result<(), Fai
     setup.tape = Some(place.quota());
     setup.models.clear();
     let lines = Lines::new(LineFormat::Text, None, None);
-    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after, stays: false };
+    let (stop_after, departure) = (options.stop_after, Departure::default());
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after, departure };
     let wanted = LiveOptions { recording: true, ..wanted(&place, Account::Paper, &Typed::Text(""), false)? };
     let session = live_session(setup, wanted, shown, None).map_err(start_failure)?;
     let tape = place.files.tape(session.driver.run_id());

@@ -23,6 +23,7 @@ use crate::run::cockpit::Ended;
 use crate::run::driver::Finished;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
+use crate::run::stage::Departure;
 use crate::run::start::{Setup, StartError};
 use crate::run::{cockpit, demo as demo_run, replay as tape_run, service};
 use crate::tape::Quota;
@@ -153,8 +154,13 @@ impl Place {
 
     /// A run with a screen.
     pub fn on_screen(&self) -> Shown {
-        let stays = self.loaded.config.arming.on_hangup == "stay";
-        Shown { fps: Some(self.fps()), outputs: None, stop_after: None, stays }
+        let departure = Departure { stays: self.loaded.config.arming.on_hangup == "stay", ..self.departure() };
+        Shown { fps: Some(self.fps()), outputs: None, stop_after: None, departure }
+    }
+
+    /// How a run without a terminal of its own goes.
+    fn departure(&self) -> Departure {
+        Departure { stays: false, flattens: self.loaded.config.arming.on_sigterm == "flatten" }
     }
 
     fn fps(&self) -> u16 {
@@ -198,7 +204,8 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
     let lines =
         Lines::new(options.format, options.arm.then_some(place.loaded.config.arming.arm_for), global.confirm.as_ref());
     let (armed, cockpit_end) = (lines.armed(), lines.end());
-    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after: options.stop_after, stays: false };
+    let (stop_after, departure) = (options.stop_after, place.departure());
+    let shown = Shown { fps: None, outputs: Some(lines.outputs()), stop_after, departure };
     let (mut session, pair) = if options.demo {
         let session =
             demo_run::session(place.setup(Account::Paper)?, &market(&options.market), shown).map_err(start_failure)?;

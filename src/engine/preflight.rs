@@ -10,8 +10,8 @@ use super::Engine;
 use super::danger::{CLOCK_ALARM_MS, CLOCK_WARN_MS};
 use super::effect::Effects;
 use super::notice::{Kind, Level};
-use super::num::{Money, Rate};
-use super::risk::limits::{LimitKey, show};
+use super::num::{Money, Rate, UNIT};
+use super::risk::limits::{LimitKey, RiskLimits, show};
 use super::risk::state::ReduceCause;
 use super::risk::verdict::DenialCode;
 use super::snapshot::{Check, Health};
@@ -37,6 +37,20 @@ const EDGES: [(&str, &str); 5] = [
     (DISK, "not looked at"),
     (ALERTS, "no channel is configured"),
 ];
+
+/// The highest leverage of an instrument at the venue that is no finding: one more than `max_leverage`, rounded up, because
+/// margin for the whole of it leaves no room for fees and orders.
+pub fn leverage_with_room(limits: &RiskLimits) -> u32 {
+    let max = limits.get(LimitKey::MaxLeverage);
+    let whole = max / UNIT + i64::from(max % UNIT > 0);
+    u32::try_from(whole.max(1)).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Is this leverage at the venue a finding, where so much is the highest that is none? It asks for so little margin that
+/// only our own limits bound a position.
+pub fn leverage_exceeds(leverage: Rate, most: u32) -> bool {
+    i128::from(leverage.raw()) > i128::from(most) * i128::from(UNIT)
+}
 
 impl Engine {
     /// The lights, in the order shown; a `fail` refuses arming.
@@ -189,7 +203,7 @@ impl Engine {
     fn models_light(&self) -> Check {
         match (self.models.len(), self.warming_words()) {
             (0, _) => warn("models", false, "none: nothing will be entered"),
-            (n, Some(text)) => warn("models", false, format!("{n} loaded, no signal {text}")),
+            (n, Some(text)) => warn("models", false, format!("no signal {text}; {n} loaded")),
             (n, None) => warn("models", true, format!("{n} loaded, warm")),
         }
     }

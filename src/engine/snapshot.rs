@@ -561,8 +561,8 @@ pub struct OrderRow {
     /// Of somebody else, with what it can do to a position: cancelling it asks. `None` for an order of ours.
     #[serde(default)]
     pub foreign: Option<Reach>,
-    /// Age.
-    pub age: Span,
+    /// Age; `None` of a protective order at the venue, which does not say since when it waits.
+    pub age: Option<Span>,
     /// Reason of a rejection or cancel.
     pub reason: String,
 }

@@ -377,7 +377,7 @@ impl Engine {
             working: true,
             protective: false,
             foreign: Some(order.reach),
-            age: Span(0),
+            age: None,
             reason: String::new(),
         }
     }
@@ -398,7 +398,7 @@ impl Engine {
             working: true,
             protective: true,
             foreign: None,
-            age: Span(0),
+            age: None,
             reason: String::new(),
         }
     }
@@ -424,7 +424,7 @@ impl Engine {
             working,
             protective: intent.purpose == super::effect::Purpose::Stop,
             foreign: None,
-            age: order.ended.unwrap_or(self.now).since(intent.decided),
+            age: Some(order.ended.unwrap_or(self.now).since(intent.decided)),
             reason: order.reason.clone(),
         }
     }
@@ -499,8 +499,13 @@ impl Engine {
             let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
             let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
-            let took = self.warming_words().map_or(took, |words| format!(" · no signal {words}"));
-            rows.push(row("models", health, format!("{predictions} of {} fresh{took}", self.desks.len())));
+            let fresh = format!("{predictions} of {} fresh", self.desks.len());
+            // Until when comes first: a narrow pane cuts what stands behind it.
+            let detail = match self.warming_words() {
+                Some(words) => format!("no signal {words} · {fresh}"),
+                None => format!("{fresh}{took}"),
+            };
+            rows.push(row("models", health, detail));
         }
         HealthView {
             rows,

@@ -18,7 +18,7 @@ use super::lease::Lease;
 use super::pulse::Pulse;
 use super::session::{OnNotice, OnSnapshot, Pace, Session};
 use super::shadow::Shadow;
-use super::stage::Stage;
+use super::stage::{Departure, Stage};
 use super::start::{Opening, StartError, private_folder};
 use super::switch::Switch;
 use super::watchdog::link::{WatchdogPlan, Watched};
@@ -55,8 +55,8 @@ pub struct Shown {
     pub outputs: Option<Outputs>,
     /// Stop by itself after this long.
     pub stop_after: Option<Span>,
-    /// Does the engine go on without its terminal while anything is open?
-    pub stays: bool,
+    /// What becomes of what is open when it is told to go.
+    pub departure: Departure,
 }
 
 /// What a session is put together from.

@@ -158,7 +158,7 @@ fn play(mut session: Session, now: &Mutex<Now>, fps: u16) -> Result<(Outcome, Fi
         let mut left = session.run();
         let Some((prepared, switch)) = left.next.take() else { return Ok((left.outcome, left.finished)) };
         let latch_beside = Some(prepared.latch_beside());
-        let shown = Shown { fps: Some(fps), outputs: None, stop_after: None, stays: left.stage.stays };
+        let shown = Shown { fps: Some(fps), outputs: None, stop_after: None, departure: left.stage.departure };
         session = super::live::next(prepared, switch, left, shown)?;
         let (pulse, guardian) = (session.pulse.clone(), session.guardian.clone());
         *now.lock().unwrap_or_else(PoisonError::into_inner) = Now { latch_beside, pulse, guardian };

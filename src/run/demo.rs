@@ -37,7 +37,7 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
     if options.practice {
         setup.settings = practice(setup.settings);
     }
-    let stage = Stage::set(shown.fps.is_some(), shown.stays)?;
+    let stage = Stage::set(shown.fps.is_some(), shown.departure)?;
     let at = stage.clock.now();
     let begins = at - PRELUDE;
     let seed = options.seed.unwrap_or_else(|| at.as_ms().unsigned_abs());

@@ -22,7 +22,7 @@ pub struct Lease {
 pub enum LeaseError {
     /// Another engine has it.
     #[error(
-        "another engine trades on this {} account on this machine, perhaps with another data directory: stop it first",
+        "another engine trades on this {} account on this machine, perhaps with another data directory or mode: stop it first",
         .0.word()
     )]
     Taken(Account),
@@ -42,13 +42,13 @@ pub enum LeaseError {
 }
 
 impl Lease {
-    /// Takes the account that this key opens at this host.
-    pub fn take(account: Account, host: &str, key: &str) -> Result<Self, LeaseError> {
-        Self::take_in(&folder().ok_or(LeaseError::NoHome)?, account, host, key)
+    /// Takes the account that this key opens at this exchange. The mode has no say: it is the same account.
+    pub fn take(account: Account, exchange: &str, key: &str) -> Result<Self, LeaseError> {
+        Self::take_in(&folder().ok_or(LeaseError::NoHome)?, account, exchange, key)
     }
 
-    fn take_in(folder: &Path, account: Account, host: &str, key: &str) -> Result<Self, LeaseError> {
-        let path = folder.join(format!("{}-{}.lock", account.word(), name_of(host, key)));
+    fn take_in(folder: &Path, account: Account, exchange: &str, key: &str) -> Result<Self, LeaseError> {
+        let path = folder.join(format!("account-{}.lock", name_of(exchange, key)));
         let unknown = |why: String| LeaseError::Unknown { path: path.clone(), why };
         private_folder(folder).map_err(|error| unknown(error.to_string()))?;
         match Lock::take(&path) {
@@ -66,8 +66,8 @@ fn folder() -> Option<PathBuf> {
 }
 
 /// A name that tells accounts apart and tells nobody the key.
-fn name_of(host: &str, key: &str) -> String {
-    let digest = Sha256::new().chain_update(host).chain_update([0]).chain_update(key).finalize();
+fn name_of(exchange: &str, key: &str) -> String {
+    let digest = Sha256::new().chain_update(exchange).chain_update([0]).chain_update(key).finalize();
     digest.iter().take(8).fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -82,10 +82,13 @@ mod tests {
     #[test]
     fn an_account_is_taken_once_and_free_again_afterwards() {
         let (folder, host) = (tempfile::tempdir().unwrap(), "https://api.example");
-        let take = |key| Lease::take_in(folder.path(), Account::Testnet, host, key);
+        let take_as = |account, key| Lease::take_in(folder.path(), account, host, key);
+        let take = |key| take_as(Account::Testnet, key);
         let first = take("key1").unwrap();
         let second = take("key1").unwrap_err().to_string();
         assert!(second.contains("another engine trades on this testnet account"), "{second}");
+        let mode = take_as(Account::DemoAccount, "key1").unwrap_err().to_string();
+        assert!(mode.contains("demo-account account"), "one key, two modes: {mode}");
         let _other = take("key2").unwrap();
         drop(first);
         drop(take("key1").unwrap());

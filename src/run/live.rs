@@ -18,6 +18,7 @@ use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
+use crate::engine::preflight::leverage_with_room;
 use crate::engine::time::Ts;
 use crate::ledger::Ledger;
 use crate::model::Model;
@@ -103,7 +104,9 @@ pub struct Prepared {
 impl PrivateAccess {
     /// Takes the account for this process alone.
     fn lease(&self) -> Result<Lease, LeaseError> {
-        Lease::take(self.account, self.hosts.rest(), self.credentials.key())
+        // The same key opens the same account at every host of Bybit, whatever the mode; each simulator has accounts of its own.
+        let exchange = if self.hosts.is_simulated() { self.hosts.rest() } else { "bybit" };
+        Lease::take(self.account, exchange, self.credentials.key())
     }
 
     fn rescue(&self) -> RescueAccess {
@@ -199,7 +202,7 @@ pub fn session(
     shown: Shown,
     switch: Option<Switch>,
 ) -> Result<Session, StartError> {
-    let stage = Stage::set(shown.fps.is_some(), shown.stays)?;
+    let stage = Stage::set(shown.fps.is_some(), shown.departure)?;
     let prepared = Prepared::new(setup, options, None, stage.clock.now())?;
     begin(prepared, stage, None, shown, switch)
 }
@@ -327,6 +330,7 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Open
         proxy: public.proxy.clone(),
         limits: public.limits.clone(),
         heartbeat: public.timing.heartbeat,
+        leverage_most: leverage_with_room(&restored.limits),
     }
 }
 

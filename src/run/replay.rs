@@ -15,7 +15,7 @@ use super::guardian::Report;
 use super::inference::Inference;
 use super::pulse::Pulse;
 use super::session::{Pace, Session};
-use super::stage::Stage;
+use super::stage::{Departure, Stage};
 use super::start::{Setup, StartError, open, paper_venue, private_folder};
 use crate::engine::command::Command;
 use crate::engine::event::{Event, Restored};
@@ -159,7 +159,7 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
     let label = if tape.source.is_empty() { name } else { format!("{name} · {}", tape.source) };
     let start = tape.start;
     let driver = driver(tape, setup, &label, kind, DecisionLog::new(None))?;
-    let stage = Stage::set(true, false)?;
+    let stage = Stage::set(true, Departure::default())?;
     let since = stage.clock.now();
     Ok(Session {
         driver,

@@ -37,6 +37,8 @@ const BATCH: usize = 256;
 const NAP_MAX: Duration = Duration::from_millis(100);
 /// A run whose positions have no stop at the venue does not end for this long: it tries to set one.
 const PROTECTS_FOR: Span = Span::from_secs(30);
+/// SIGTERM with `on_sigterm = "flatten"`: then it leaves whatever is still open, and says so.
+const FLATTENS_FOR: Span = Span::from_secs(45);
 /// How long a run that ends waits for the venue to answer its cancels.
 const ANSWERS_TAKE: Span = Span::from_secs(3);
 /// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
@@ -136,12 +138,15 @@ struct State {
     falls_over: bool,
     stuck: bool,
     unwatched: bool,
+    /// The state of the alert channels that the engine knows of.
+    alerts_told: u64,
     view: View,
     published: Ts,
     /// When attached cockpits were last drawn for.
     seated: Ts,
     reported: Ts,
-    closing: bool,
+    /// What ends the run once a close loop is over.
+    closing: Option<Closing>,
     /// The terminal is gone, and the run ends when nothing is open any more.
     hung_up: bool,
     /// What the engine said to those who wait for it.
@@ -151,6 +156,14 @@ struct State {
     seek: Option<Ts>,
     rate: Rate,
     started: Ts,
+}
+
+/// A run that ends when what is open is closed.
+struct Closing {
+    outcome: Outcome,
+    how: &'static str,
+    /// It ends then in any case; `None` stays until it is proven.
+    until: Option<Ts>,
 }
 
 #[derive(Default)]
@@ -168,11 +181,12 @@ impl Session {
             falls_over: provoked("engine-panic"),
             stuck: provoked("engine-stuck"),
             unwatched: false,
+            alerts_told: 0,
             view: View::default(),
             published: Ts(0),
             seated: Ts(0),
             reported: now,
-            closing: false,
+            closing: None,
             hung_up: false,
             said: Vec::new(),
             leaving: None,
@@ -189,6 +203,7 @@ impl Session {
         if matches!(self.pace, Pace::Clock) {
             self.hear_the_answers();
         }
+        self.hand_out_notices();
         self.publish(&mut state);
         let word = match &outcome {
             Outcome::Quit => "quit",
@@ -281,6 +296,11 @@ impl Session {
         if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
             self.driver.checked(check);
         }
+        let alerts = self.stage.alerts.version();
+        if alerts != state.alerts_told {
+            state.alerts_told = alerts;
+            self.driver.checked(self.stage.alerts.check());
+        }
         self.look_at_watchdog(state);
         self.driver.collect();
         let target = self.target(state);
@@ -300,12 +320,8 @@ impl Session {
         // Whoever waited finds the signs of life as of the answer.
         state.said.drain(..).for_each(|(reply, text)| reply.say(text));
         self.hand_out_notices();
-        if state.closing && !self.driver.engine().closing() {
-            state.closing = false;
-            // A kill drops the loop: then nothing was proven and nobody leaves.
-            if self.driver.engine().close_proven() {
-                return Some(Outcome::Quit);
-            }
+        if let Some(outcome) = self.has_closed(state) {
+            return Some(outcome);
         }
         let now = self.stage.clock.now();
         if state.hung_up && !self.driver.engine().at_risk() && !self.seats.are_taken() {
@@ -392,7 +408,7 @@ impl Session {
     /// The terminal is gone. While anything is open the engine stays, disarmed, and another cockpit can reach it.
     fn hang_up(&mut self, how: &'static str, outcome: Outcome, state: &mut State) -> Option<Outcome> {
         let reachable = self.socket.is_some();
-        if state.hung_up || !self.stage.stays || !reachable || !self.driver.engine().at_risk() {
+        if state.hung_up || !self.stage.departure.stays || !reachable || !self.driver.engine().at_risk() {
             return if state.hung_up { None } else { self.leave(how, outcome, state) };
         }
         state.hung_up = true;
@@ -408,6 +424,39 @@ impl Session {
     fn must_let_the_tape_catch_up(&self, target: Ts) -> bool {
         let racing = target.since(self.driver.now()) > Span::from_secs(2);
         racing && self.driver.depths().1 > crate::tape::thread::QUEUE_MAX / 4
+    }
+
+    /// SIGTERM, without a screen SIGINT too: leave, or close what is open first. Asked a second time, it leaves at once.
+    fn terminate(&mut self, how: &'static str, state: &mut State) -> Option<Outcome> {
+        let again = state.closing.take_if(|closing| closing.until.is_some()).is_some();
+        if again || state.leaving.is_some() || !self.stage.departure.flattens || !self.driver.engine().at_risk() {
+            return self.leave(how, Outcome::Signal(how), state);
+        }
+        let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
+        self.driver.command(if killed { Command::KillClose } else { Command::Flatten(None) });
+        let until = Some(self.stage.clock.now() + FLATTENS_FOR);
+        state.closing = Some(Closing { outcome: Outcome::Signal(how), how, until });
+        None
+    }
+
+    /// A run that ends when what is open is closed: is it?
+    fn has_closed(&mut self, state: &mut State) -> Option<Outcome> {
+        let over = |closing: &Closing| closing.until.is_some_and(|until| self.stage.clock.now() >= until);
+        if self.driver.engine().closing() && !over(state.closing.as_ref()?) {
+            return None;
+        }
+        let Closing { outcome, how, until } = state.closing.take()?;
+        let proven = self.driver.engine().close_proven();
+        match until {
+            // A kill drops the loop: then nothing was proven and nobody leaves.
+            None => proven.then_some(outcome),
+            Some(_) => {
+                if !proven {
+                    self.driver.tell(format!("{how}: FLAT IS NOT PROVEN, leaving what is open"));
+                }
+                self.leave(how, outcome, state)
+            }
+        }
     }
 
     /// The process is to end and leave what is open. Asked a second time, it goes at once.
@@ -448,8 +497,9 @@ impl Session {
                 self.shut(Command::Kill);
                 None
             }
+            Signal::Terminate | Signal::Interrupt => self.terminate(name, state),
             Signal::HangUp => self.hang_up(name, Outcome::Signal(name), state),
-            _ => self.leave(name, Outcome::Signal(name), state),
+            Signal::Quit => None,
         }
     }
 
@@ -479,7 +529,8 @@ impl Session {
             Request::Quit(QuitChoice::CloseAndQuit) => {
                 let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
                 self.command(if killed { Command::KillClose } else { Command::Flatten(None) });
-                state.closing = self.driver.engine().closing();
+                let outcome = Outcome::Quit;
+                state.closing = self.driver.engine().closing().then_some(Closing { outcome, how: "quit", until: None });
             }
             Request::ScreenLost => {
                 return self.hang_up("the screen was lost", Outcome::ScreenLost, state);

@@ -10,6 +10,7 @@ use super::session::Outcome;
 use super::signals::{self, Signal};
 use super::switch::Switch;
 use super::watch::Watch;
+use crate::alerts::Light;
 use crate::tui::link::{CockpitEnd, EngineEnd, link};
 
 /// What a run is shown and asked through.
@@ -22,15 +23,26 @@ pub struct Stage {
     pub end: EngineEnd,
     /// Signals.
     pub signals: Receiver<Signal>,
-    /// Does the engine go on without its terminal while anything is open?
-    pub stays: bool,
+    /// What becomes of what is open when it is told to go.
+    pub departure: Departure,
     /// What those who watch from outside are shown.
     pub watch: Watch,
+    /// How the alert channels stand.
+    pub alerts: Light,
+}
+
+/// What becomes of what is open when a run is told to go from outside, by configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Departure {
+    /// Does the engine go on without its terminal while anything is open?
+    pub stays: bool,
+    /// Does SIGTERM close what is open first?
+    pub flattens: bool,
 }
 
 impl Stage {
     /// Nobody has looked or asked yet. A signal that kills does so on the thread that hears it.
-    pub fn set(screen: bool, stays: bool) -> std::io::Result<Self> {
+    pub fn set(screen: bool, departure: Departure) -> std::io::Result<Self> {
         let (cockpit, end) = link();
         let (killer, wake) = (cockpit.clone(), cockpit.clone());
         let past = move |signal: Signal| {
@@ -43,7 +55,7 @@ impl Stage {
         let signals = signals::listen(past, move || wake.wake())?;
         let clock = Clock::start();
         let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
-        Ok(Self { clock, signals, cockpit, end, stays, watch })
+        Ok(Self { clock, signals, cockpit, end, departure, watch, alerts: Light::default() })
     }
 }
 

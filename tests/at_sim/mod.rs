@@ -90,6 +90,7 @@ impl Listener {
             proxy: None,
             limits: SharedLimits::default(),
             heartbeat: Heartbeat::default(),
+            leverage_most: 2,
         };
         let (bell, rings) = sync_channel(1);
         let wake = Arc::new(move || {

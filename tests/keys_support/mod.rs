@@ -85,7 +85,7 @@ pub fn order(number: u64, purpose: &str, protective: bool) -> OrderRow {
         working: true,
         protective,
         foreign: None,
-        age: Span::from_secs(3),
+        age: Some(Span::from_secs(3)),
         reason: String::new(),
     }
 }

@@ -23,6 +23,7 @@ use tickdeck::model::{Card, Model, ModelError};
 use tickdeck::run::assemble::{Outputs, Shown};
 use tickdeck::run::cockpit::run_without_screen;
 use tickdeck::run::live::{LiveOptions, PrivateAccess, session};
+use tickdeck::run::stage::Departure;
 use tickdeck::run::start::Setup;
 use tickdeck::tui::link::{CockpitEnd, Request};
 use tickdeck::venue::bybit::account::Transport;
@@ -77,6 +78,10 @@ impl Model for Restless {
     fn card(&self) -> &Card {
         &self.card
     }
+    fn window(&self) -> usize {
+        1
+    }
+    fn forget(&mut self) {}
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
         let of = |frame: &FeatureFrame| {
             let rises = (frame.at.as_ms() / 1_000 + i64::from(frame.symbol.0)) % 2 == 0;
@@ -112,7 +117,7 @@ pub fn run(asked: &Asked) {
             on_snapshot: Box::new(move |snapshot| on_snapshot(snapshot, &printed, &armed, &said)),
         }),
         stop_after: None,
-        stays: false,
+        departure: Departure::default(),
     };
     let session = session(setup, options(asked), shown, None).unwrap();
     drop(end.set(session.stage.cockpit.clone()));

@@ -87,6 +87,15 @@ impl Engine {
             self.said.iter().any(|line| line.contains(words)).then_some(())
         });
     }
+    /// Has it said this?
+    pub fn said(&mut self, words: &str) -> bool {
+        self.count(words) > 0
+    }
+    /// Lines with these words so far.
+    pub fn count(&mut self, words: &str) -> usize {
+        self.said.extend(self.lines.try_iter());
+        self.said.iter().filter(|line| line.contains(words)).count()
+    }
     pub fn pid(&self) -> u32 {
         self.process.id()
     }

@@ -1,17 +1,19 @@
 //! Checks of one account with its own key, and the changes that `--fix` may make there.
 
+use std::sync::Arc;
+
 use super::network::{client, stream};
 use super::{Finding, unanswered};
 use crate::config::Config;
 use crate::engine::ids::Account as Whose;
-use crate::engine::num::UNIT;
-use crate::engine::risk::limits::LimitKey;
+use crate::engine::preflight::{leverage_exceeds, leverage_with_room};
 use crate::keys::{self, KeysError, Part, Source, title};
 use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
-use crate::venue::bybit::hosts::PrivateHosts;
+use crate::venue::bybit::hosts::{PrivateHosts, Region};
 use crate::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode, UserSettings};
 use crate::venue::bybit::parse::rows::PositionRow;
 use crate::venue::bybit::rest::{Rest, RestError};
+use crate::venue::bybit::unlock::{Locked, UnlockError};
 
 /// A key that ends this soon is worth a warning, in days.
 const EXPIRY_WARN_DAYS: i64 = 14;
@@ -67,23 +69,11 @@ pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<Found>) {
 impl Account {
     /// Gets ready to ask. Nothing is sent.
     pub fn open(config: &Config, whose: Whose, found: Found) -> Result<Self, Finding> {
-        let private = match whose {
-            Whose::DemoAccount => PrivateAccount::Demo,
-            Whose::Testnet => PrivateAccount::Testnet,
-            Whose::Paper | Whose::Live => {
-                return Err(Finding::skip(
-                    "account",
-                    format!("this version sends nothing to the {}: it is not asked", title(whose)),
-                ));
-            }
-        };
         let Found { credentials: found, source } = found;
-        let credentials = Credentials::new(private, found.api_key.expose(), found.secret.into_text())
-            .map_err(|error| Finding::fail("API key", error.to_string(), anew(&source, whose)))?;
-        let hosts = PrivateHosts::new(&credentials, &config.bybit.overrides())
-            .map_err(|error| Finding::fail("addresses", error.to_string(), "correct it in [bybit]"))?;
+        let (credentials, hosts) = way(config, whose, found, &anew(&source, whose))?;
         let rest = client(&config.bybit, hosts.rest(), Some(credentials)).map_err(|e| unanswered("account", &e))?;
-        let leverage = config.limits().map_or(1, |limits| leverage_with_room(limits.get(LimitKey::MaxLeverage)));
+        // Without limits of its own the live account is refused anyway: the tightest that a run could have.
+        let leverage = config.limits_of(whose).map_or(2, |limits| leverage_with_room(&limits));
         let (stream, symbols) = (hosts.stream(), config.symbols.clone());
         Ok(Self { rest, whose, stream, symbols, source, leverage })
     }
@@ -167,16 +157,60 @@ impl Account {
     }
 }
 
+/// Key pair and hosts of an account. Real money takes no ceremony to be looked at: nothing here makes an order.
+fn way(
+    config: &Config,
+    whose: Whose,
+    found: keys::Credentials,
+    anew: &str,
+) -> Result<(Arc<Credentials>, PrivateHosts), Finding> {
+    let overrides = config.bybit.overrides();
+    let bad_key = |error: &dyn std::fmt::Display| Finding::fail("API key", error.to_string(), anew);
+    let bad_host =
+        |error: &dyn std::fmt::Display| Finding::fail("addresses", error.to_string(), "correct it in [bybit]");
+    let play = match whose {
+        Whose::DemoAccount => PrivateAccount::Demo,
+        Whose::Testnet => PrivateAccount::Testnet,
+        Whose::Paper => return Err(Finding::skip("account", "the paper account has none at Bybit")),
+        Whose::Live => {
+            let region = Region::parse(&config.bybit.region).map_err(|error| bad_host(&error))?;
+            let locked = Locked::new(found.api_key.expose(), found.secret.into_text(), region, &overrides);
+            return locked.map(Locked::to_tighten).map_err(|error| match error {
+                UnlockError::Host(error) => bad_host(&error),
+                error => bad_key(&error),
+            });
+        }
+    };
+    let credentials = Credentials::new(play, found.api_key.expose(), found.secret.into_text());
+    let credentials = credentials.map_err(|error| bad_key(&error))?;
+    let hosts = PrivateHosts::new(&credentials, &overrides).map_err(|error| bad_host(&error))?;
+    Ok((Arc::new(credentials), hosts))
+}
+
+/// What stands in the file about real money: may it be reached at all, and within which limits?
+pub fn real_money(config: &Config) -> Vec<Finding> {
+    let allowed = if config.live {
+        Finding::ok("real money", "`live = true`: --mode live and the typed tail reach it")
+    } else {
+        Finding::warn(
+            "real money",
+            "`live = true` is not in the file: --mode live is refused",
+            "add it when you mean it",
+        )
+    };
+    let limits = match config.limits_of(Whose::Live) {
+        Ok(_) => Finding::ok("[risk.live]", "every limit is there"),
+        Err(error) => {
+            Finding::fail("[risk.live]", error.to_string(), "give it every limit: nothing is taken from [risk]")
+        }
+    };
+    vec![allowed, limits]
+}
+
 const BAND: &str = "orders outside the price band";
 
 fn leverage_check(symbol: &str) -> String {
     format!("leverage {symbol}")
-}
-
-/// One more than `max_leverage` (1e-9) rounded up: margin for the whole of it leaves no room for fees and orders.
-fn leverage_with_room(max: i64) -> u32 {
-    let whole = max / UNIT + i64::from(max % UNIT > 0);
-    u32::try_from(whole.max(1)).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// Where a key is put right that was found there.
@@ -291,7 +325,7 @@ fn judge_leverage(symbol: &str, rows: &[PositionRow], most: u32) -> Finding {
     let highest = rows.iter().filter(|row| row.symbol == symbol).filter_map(|row| row.leverage).max();
     match highest {
         None => Finding::skip(check, "Bybit does not tell"),
-        Some(leverage) if i128::from(leverage.raw()) > i128::from(most) * i128::from(UNIT) => {
+        Some(leverage) if leverage_exceeds(leverage, most) => {
             let detail = format!("{leverage}: a position needs little margin there, whatever max_leverage says here");
             let todo = format!("`tickdeck doctor --fix` sets it to {most}, one more than max_leverage");
             Finding::warn(check, detail, todo).fixed_by(Fix::Leverage(symbol.to_owned(), most))
@@ -315,6 +349,8 @@ fn judge_settings(settings: &UserSettings) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::num::UNIT;
+    use crate::engine::risk::limits::{LimitKey, RiskLimits};
     use crate::engine::snapshot::Health;
 
     fn info() -> KeyInfo {
@@ -371,6 +407,7 @@ mod tests {
         assert_eq!(settings(Some(false)).fix, Some(Fix::RefuseOutsideBand));
         assert_eq!(judge_mode("BTCUSDT", &[]).health, Health::Warn);
         assert_eq!(judge_leverage("BTCUSDT", &[], 2).health, Health::Skip);
-        assert_eq!((leverage_with_room(UNIT), leverage_with_room(2 * UNIT + 1)), (2, 4));
+        let room = |max| leverage_with_room(&RiskLimits::default().with(LimitKey::MaxLeverage, max).unwrap());
+        assert_eq!((room(UNIT), room(2 * UNIT + 1)), (2, 4));
     }
 }

@@ -5,7 +5,7 @@ mod account;
 mod machine;
 mod network;
 
-pub use account::{Account, Fix, Found, keys};
+pub use account::{Account, Fix, Found, keys, real_money};
 pub use machine::{Terminal, config, data_dir, ledgers, models, terminal};
 pub use network::public;
 

@@ -51,11 +51,15 @@ pub async fn public(config: &BybitConfig, account: Account) -> (Vec<Finding>, bo
 }
 
 /// A client for one question after the other.
-pub(super) fn client(config: &BybitConfig, base: &str, credentials: Option<Credentials>) -> Result<Rest, RestError> {
+pub(super) fn client(
+    config: &BybitConfig,
+    base: &str,
+    credentials: Option<Arc<Credentials>>,
+) -> Result<Rest, RestError> {
     let window = |span: crate::engine::time::Span| u32::try_from(span.as_ms()).unwrap_or(5000);
     Rest::new(RestOptions {
         base: base.to_owned(),
-        credentials: credentials.map(Arc::new),
+        credentials,
         recv_window_ms: window(config.recv_window),
         create_recv_window_ms: window(config.create_recv_window),
         proxy: config.proxy(),

@@ -96,7 +96,7 @@ fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {
             Cell::Number(done, theme.dim),
             Cell::Text(state, style),
             Cell::Text(row.purpose.clone(), theme.dim),
-            Cell::Number(row.age.to_string(), theme.dim),
+            Cell::Number(figures::age(row.age), theme.dim),
             Cell::Text(tail, theme.dim),
         ],
     }

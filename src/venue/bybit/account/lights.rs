@@ -3,7 +3,7 @@
 
 use super::desk::Reading;
 use super::opening::Standing;
-use crate::engine::preflight::{KEY, LEVERAGE};
+use crate::engine::preflight::{KEY, LEVERAGE, leverage_exceeds};
 use crate::engine::snapshot::{Check, Health};
 
 /// The key's light. With a `real` account nothing is armed whose key can take money out.
@@ -17,12 +17,15 @@ pub fn key_light(standing: &Standing, real: bool) -> Check {
     Check { name: KEY.to_owned(), health, detail }
 }
 
-/// What leverage the venue has set: margin there depends on it, limits here do not.
-pub fn leverage_light(reading: &Reading) -> Check {
+/// What leverage the venue has set, and whether one exceeds `most`: margin there depends on it, limits here do not.
+pub fn leverage_light(reading: &Reading, most: u32) -> Check {
     let row = |row: &crate::venue::bybit::parse::rows::PositionRow| Some(format!("{} {}x", row.symbol, row.leverage?));
     let rows: Vec<String> = reading.modes.iter().filter_map(row).collect();
     let (health, detail) = if rows.is_empty() {
         (Health::Skip, "the venue does not say".to_owned())
+    } else if reading.modes.iter().filter_map(|row| row.leverage).any(|leverage| leverage_exceeds(leverage, most)) {
+        let todo = format!("above {most}x, which max_leverage needs: `tickdeck doctor --fix` lowers it");
+        (Health::Warn, format!("{}; {todo}", rows.join(", ")))
     } else {
         (Health::Ok, rows.join(", "))
     };

@@ -79,6 +79,8 @@ pub struct AccountOptions {
     pub limits: SharedLimits,
     /// Signs of life of its sockets.
     pub heartbeat: Heartbeat,
+    /// The highest leverage at the venue that is no finding of the checklist.
+    pub leverage_most: u32,
 }
 
 /// Bybit as a venue. Dropping it ends its tasks; orders that rest stay at the venue.

@@ -169,9 +169,17 @@ pub struct Runner {
     lifts: BTreeMap<(DenialCode, Option<Symbol>), Ts>,
     requests: Vec<Request>,
     pub(super) asks: Vec<Ask>,
+    /// The highest leverage at the venue that is no finding.
+    leverage_most: u32,
 }
 
 impl Runner {
+    /// With the highest leverage at the venue that is no finding.
+    pub const fn judging_leverage(mut self, most: u32) -> Self {
+        self.leverage_most = most;
+        self
+    }
+
     /// Of the account and run of these names and of these instruments, from `now` on. `window` is how long a create stays valid at the venue.
     pub fn new(names: Names, symbols: Vec<String>, window: Span, before: Before, now: Ts) -> Self {
         let mut desk = Desk::new(symbols.clone(), window);
@@ -199,6 +207,7 @@ impl Runner {
             lifts: BTreeMap::new(),
             requests: Vec::new(),
             asks: Vec::new(),
+            leverage_most: u32::MAX,
         };
         runner.unreachable(Some("connecting to the account".into()));
         runner
@@ -539,7 +548,7 @@ impl Runner {
             self.desk.tell(note.clone());
         }
         self.on_standing(opened.standing);
-        self.desk.tell_event(Event::Checked(leverage_light(&opened.reading)));
+        self.desk.tell_event(Event::Checked(leverage_light(&opened.reading, self.leverage_most)));
         self.read_fees(now);
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;

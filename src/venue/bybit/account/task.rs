@@ -67,7 +67,8 @@ impl Task {
     pub fn new(mut options: AccountOptions, rest: Rest, outlet: Outlet, withdrawn: Withdrawn) -> Self {
         let window = Span::from_ms(i64::from(options.create_recv_window_ms));
         let (names, before) = (Names::new(options.account, &options.run), std::mem::take(&mut options.before));
-        let runner = Runner::new(names, options.symbols.clone(), window, before, outlet.now());
+        let runner = Runner::new(names, options.symbols.clone(), window, before, outlet.now())
+            .judging_leverage(options.leverage_most);
         let (done, doing) = unbounded_channel();
         let side = JoinSet::new();
         let (passes, doing) = (BTreeMap::new(), Some(doing));

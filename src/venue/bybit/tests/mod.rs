@@ -126,6 +126,7 @@ impl Rig {
             proxy: None,
             limits: self.limits.clone(),
             heartbeat: Heartbeat::default(),
+            leverage_most: 2,
         };
         BybitVenue::start(self.runtime.handle(), options, now, Arc::new(|| ())).unwrap()
     }
