@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and which module answers. stdout is data, stderr is for the person.
 
+mod alerts;
 mod configuration;
 mod control;
 mod doctor;
@@ -117,6 +118,9 @@ enum Command {
     /// Is everything right? Configuration, data directory, ledgers, terminal, models, network, clock, and with --mode the
     /// account and its key. Exit code 1 when a check fails
     Doctor(doctor::Doctor),
+    /// The channels that call a person who does not look
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// API keys and secrets in the system's keyring
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -338,6 +342,7 @@ impl Cli {
             Command::Watchdog(asked) => watchdog::run(global, &asked),
             Command::Config(command) => configuration::run(global, &command),
             Command::Doctor(asked) => doctor::run(global, &asked),
+            Command::Alerts(command) => alerts::run(global, &command),
             Command::Keys(command) => keys::run(global, &command),
             Command::Completion { shell } => {
                 let mut script = Vec::new();

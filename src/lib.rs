@@ -4,6 +4,7 @@
 //! that touches the world is an edge that turns the world into events or effects into the world, and decides nothing.
 //! [`run`] is the only place that knows concrete types on both sides.
 
+pub mod alerts;
 pub mod cli;
 pub mod config;
 pub mod engine;

@@ -7,8 +7,10 @@ mod rig;
 use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::account::Holding;
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::{FLAT_PROVEN, NewOrder, Record};
-use tickdeck::engine::event::{AccountUpdate, Event, Fill, Hold, Opening, OrderNews, OrderUpdate, Restored, Statement};
+use tickdeck::engine::effect::{FLAT_PROVEN, NewOrder, Purpose, Record, TimeInForce};
+use tickdeck::engine::event::{
+    AccountUpdate, Event, Fill, Hold, Opening, OrderNews, OrderUpdate, Reach, Restored, Statement, Stranger,
+};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::num::{Money, Side};
 use tickdeck::engine::risk::limits::RiskLimits;
@@ -177,6 +179,68 @@ fn a_release_ends_with_its_position() {
     rig.want(BTC, Side::Buy);
     rig.run(3_000);
     assert_eq!(rig.position(BTC), 6, "the instrument trades again: {}", rig.told());
+}
+
+fn stranger(id: &str, reach: Reach) -> Stranger {
+    let (qty, price) = (q("0.5"), Some(p("49000.0")));
+    Stranger { symbol: BTC, order: id.into(), side: Side::Buy, qty, filled: q("0"), price, reach }
+}
+
+#[test]
+fn an_order_of_others_is_shown_and_ends_by_choice_only() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    let listed = |orders: Vec<Stranger>| Event::Account(AccountUpdate::Strangers(orders));
+    rig.event(listed(vec![stranger("x1", Reach::Opens), stranger("x2", Reach::Protects)]));
+    let number = |rig: &mut Rig, id: &str| rig.snapshot().orders.iter().find(|o| o.link_id == id).map(|o| o.order);
+    let (first, second) = (number(&mut rig, "x1").unwrap(), number(&mut rig, "x2").unwrap());
+    assert_eq!(rig.snapshot().orders[0].foreign, Some(Reach::Opens));
+    // Nothing automatic touches it, and it keeps the number by which it was shown.
+    rig.command(Command::Disarm);
+    rig.command(Command::Kill);
+    rig.run(10_000);
+    assert!(rig.swept.is_empty() && rig.cancels.is_empty(), "{:?}", rig.swept);
+    rig.event(listed(vec![stranger("x2", Reach::Protects), stranger("x1", Reach::Opens)]));
+    assert_eq!((number(&mut rig, "x1"), number(&mut rig, "x2")), (Some(first), Some(second)));
+    rig.command(Command::Cancel(second));
+    assert_eq!(rig.swept, ["x2"]);
+    let recorded = |rig: &Rig, words: &str| {
+        let rows = rig.records.iter();
+        rows.filter(
+            |r| matches!(r, Record::Operator { command, outcome } if command == "cancel" && outcome.contains(words)),
+        )
+        .count()
+    };
+    assert_eq!(recorded(&rig, "id x2), by choice"), 1, "{:?}", rig.records);
+    rig.event(listed(vec![stranger("x1", Reach::Opens)]));
+    rig.command(Command::Cancel(second));
+    assert_eq!((rig.swept.len(), recorded(&rig, "no longer works")), (1, 1), "what is gone is not cancelled again");
+}
+
+#[test]
+fn a_position_of_the_person_is_closed_by_choice_with_one_order() {
+    let mut rig = long_btc(eager());
+    rig.command(Command::CloseReleased(BTC));
+    assert!(closes(&rig).is_empty() && rig.told().contains("not released"), "{}", rig.told());
+    rig.command(Command::Release(BTC));
+    rig.command(Command::Kill);
+    rig.hold_back = true;
+    rig.command(Command::CloseReleased(BTC));
+    let order = closes(&rig)[0];
+    assert_eq!((order.tif, order.qty, order.side), (TimeInForce::CloseAtMarket, q("0.006"), Side::Sell));
+    assert!(order.reduce_only && order.purpose == Purpose::Close);
+    rig.command(Command::CloseReleased(BTC));
+    assert_eq!(closes(&rig).len(), 1, "asked twice is closed once");
+    news(&mut rig, order.seq, OrderNews::Sent);
+    news(&mut rig, order.seq, OrderNews::Rejected("no".into()));
+    rig.held_back.clear();
+    rig.run(10_000);
+    assert_eq!(closes(&rig).len(), 1, "nothing is repeated by itself");
+    rig.hold_back = false;
+    rig.command(Command::CloseReleased(BTC));
+    rig.run(2_000);
+    assert_eq!((rig.position(BTC), closes(&rig).len()), (0, 2), "{}", rig.told());
+    let chosen = |r: &&Record| matches!(r, Record::Operator { command, outcome } if command == "close-released" && outcome.contains("by choice"));
+    assert_eq!(rig.records.iter().filter(chosen).count(), 2);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 #[path = "faults/api.rs"]
 mod api;
+#[path = "faults/beside.rs"]
+mod beside;
 #[path = "faults/checks.rs"]
 mod checks;
 #[path = "faults/disk.rs"]

@@ -159,7 +159,7 @@ impl Recorder {
                 Effect::Infer(frame) => self.step(at, &Event::Predicted(forecast(&frame))),
                 Effect::Ask => self.venue.ask(at),
                 Effect::Protect { symbol, protection } => self.venue.protect(at, symbol, protection),
-                Effect::CancelProtective { symbol, order } => self.venue.cancel_protective(at, symbol, &order),
+                Effect::CancelById { symbol, order } => self.venue.cancel_by_id(at, symbol, &order),
                 Effect::Retry | Effect::TieOut | Effect::Record(_) | Effect::Note(_) => {}
             }
         }

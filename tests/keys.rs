@@ -6,12 +6,13 @@ mod keys_support;
 use keys_support::{Desk, busy, bybit, calm, check, killed, notice, order, replay, used};
 use proptest::prelude::*;
 use tickdeck::engine::command::Command;
+use tickdeck::engine::event::Reach;
 use tickdeck::engine::ids::{Account, OrderSeq, Symbol};
 use tickdeck::engine::notice::Level;
 use tickdeck::engine::num::{Price, UNIT};
 use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
-use tickdeck::engine::snapshot::{CandleLength, Health, Protected, Snapshot, StateWord};
+use tickdeck::engine::snapshot::{CandleLength, Health, OrderRow, Protected, Snapshot, StateWord};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::tui::cockpit::{Cockpit, Wish};
 use tickdeck::tui::commands::{COMMANDS, key_table_markdown};
@@ -294,10 +295,10 @@ fn a_limit_below_what_is_used_says_what_follows_first() {
     let mut picture = busy();
     used(&mut picture, LimitKey::MaxDailyLoss, 60.0, None);
     let mut desk = Desk::new(picture);
-    assert_eq!(desk.types("r<200>jjjjjj60<Enter>"), []);
+    assert_eq!(desk.types("r<200>jjjjjjj60<Enter>"), []);
     assert!(desk.dialog().contains("TRIPS at once"), "{}", desk.dialog());
     assert_eq!(desk.types("1<Enter>"), [], "another number is another question");
-    assert_eq!(desk.types("<Esc>r<200>jjjjjj61<Enter>"), set(LimitKey::MaxDailyLoss, 61));
+    assert_eq!(desk.types("<Esc>r<200>jjjjjjj61<Enter>"), set(LimitKey::MaxDailyLoss, 61));
 }
 
 #[test]
@@ -317,7 +318,7 @@ fn a_looser_limit_needs_safe_and_is_typed_twice() {
     desk.picture.state.word = StateWord::Armed;
     assert_eq!(desk.types("<Enter>"), [], "armed meanwhile");
     let mut desk = Desk::new(calm());
-    assert_eq!(desk.types("r<200>jjjjjjjjjjjj30<Enter>"), set(LimitKey::CooldownAfterLoss, 30), "longer is tighter");
+    assert_eq!(desk.types("r<200>jjjjjjjjjjjjj30<Enter>"), set(LimitKey::CooldownAfterLoss, 30), "longer is tighter");
 }
 
 #[test]
@@ -411,6 +412,31 @@ fn release_and_adopt_are_palette_commands_that_ask() {
     assert_eq!(desk.types(":rele<Enter>"), []);
     assert_eq!(desk.layers(), ["palette"]);
     assert!(desk.hint().contains("already released"), "{}", desk.hint());
+}
+
+#[test]
+fn what_is_the_persons_is_closed_and_cancelled_by_choice_and_both_ask() {
+    let mut desk = Desk::new(busy());
+    assert_eq!(desk.types(":close-rel<Enter>"), []);
+    assert!(desk.hint().contains("flatten closes what is ours"), "{}", desk.hint());
+    desk.types("<Esc>");
+    desk.picture.positions[0].released = true;
+    desk.types(":close-rel<Enter>");
+    let text = desk.dialog();
+    assert!(text.contains("at market, reduce-only") && text.contains("0.012"), "{text}");
+    assert_eq!(desk.types("y"), [], "nobody reads that fast");
+    assert_eq!(desk.types("<1500>y"), command(Command::CloseReleased(Symbol(0))));
+
+    for (reach, words) in [(Reach::Opens, "can OPEN"), (Reach::Reduces, "only REDUCES"), (Reach::Protects, "PROTECTS")]
+    {
+        let mut desk = Desk::new(calm());
+        desk.picture.orders = vec![OrderRow { foreign: Some(reach), ..order(5, reach.word(), false) }];
+        assert_eq!(desk.types("7c"), [], "it asks");
+        assert_eq!(desk.layers(), ["cancel-foreign"]);
+        assert!(desk.dialog().contains(words), "{}", desk.dialog());
+        assert_eq!(desk.types("<400>y"), command(Command::Cancel(OrderSeq(5))));
+        assert_eq!(desk.types("q"), [Request::Quit(QuitChoice::Leave)], "it is no risk of ours");
+    }
 }
 
 #[test]
@@ -614,6 +640,7 @@ proptest! {
                     Request::Command(Command::SetLimit { .. }) => ("limits", "<Enter>"),
                     Request::Command(Command::Release(_)) => ("release", "y"),
                     Request::Command(Command::Adopt(_)) => ("adopt", "y"),
+                    Request::Command(Command::CloseReleased(_)) => ("close-released", "y"),
                     _ => ("quit", "<Enter>"),
                 };
                 prop_assert_eq!(before.last(), Some(&layer), "{:?}", request);
@@ -651,4 +678,34 @@ fn the_reset_names_the_exits_that_run_again() {
     assert_eq!(desk.layers(), ["reset"]);
     let text = desk.dialog();
     assert!(text.contains("exits resume at once") && text.contains("CLOSED AT ONCE"), "{text}");
+}
+
+/// What Enter closes and what stays is said in numbers, and Enter does nothing where everything open is the person's.
+#[test]
+fn the_kill_layer_tells_ours_from_yours() {
+    let mut picture = busy();
+    picture.positions[0].released = true;
+    let (name, count) = (picture.positions[0].name.clone(), picture.positions.len());
+    let mut desk = Desk::new(picture);
+    desk.types("<^K><500>");
+    let text = desk.dialog();
+    assert!(text.contains(&format!("Enter close {} of {count}, 1 of yours kept", count - 1)), "{text}");
+    let (closed, kept) = text.split_once("it is yours:").unwrap();
+    assert!(!closed.contains(&format!("{name} ")) && kept.contains(&format!("{name} ")), "{text}");
+    assert_eq!(desk.types("<1500><Enter>"), [Request::Command(Command::KillClose)]);
+
+    let mut picture = busy();
+    picture.positions.iter_mut().for_each(|row| row.released = true);
+    let mut desk = Desk::new(picture);
+    desk.types("<^K><500>");
+    assert!(!desk.dialog().contains("Enter close"), "{}", desk.dialog());
+    assert_eq!(desk.types("<1500><Enter>"), []);
+    assert!(desk.hint().contains("what is open is yours"), "{}", desk.hint());
+}
+
+#[test]
+fn pasted_text_is_no_command() {
+    let mut desk = Desk::new(busy());
+    desk.cockpit.paste("dAF");
+    assert!(desk.hint().contains("no command"), "{}", desk.hint());
 }

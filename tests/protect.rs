@@ -44,7 +44,7 @@ fn protected(rig: &mut Rig) -> Protected {
 
 /// The person takes the stop away on the phone.
 fn take_away(rig: &mut Rig) {
-    rig.venue.cancel_protective(rig.now, BTC, "stop");
+    rig.venue.cancel_by_id(rig.now, BTC, "stop");
     rig.run(500);
     assert_eq!(protected(rig), Protected::None);
 }
@@ -206,7 +206,7 @@ fn a_released_position_is_never_touched() {
 }
 
 fn take_away_of_theirs(rig: &mut Rig) {
-    rig.venue.cancel_protective(rig.now, BTC, "stop");
+    rig.venue.cancel_by_id(rig.now, BTC, "stop");
     rig.run(500);
 }
 

@@ -376,6 +376,103 @@ fn without_colour_the_banner_stays_inverse_and_the_latch_stands_out() {
     assert!(!at("KILLED").inverse() && at("KILLED").bold() && at("KILLED").underline());
 }
 
+/// Every number of every pane, large or tiny, is there with all of its digits or not at all: words are cut, numbers never.
+#[test]
+fn no_number_of_any_pane_is_cut() {
+    let theme = theme("default");
+    let large = sample::with_numbers(("1234567.89", 2), ("1234567.8", 1), "-1234567.89");
+    let tiny = sample::with_numbers(("0.00001234", 8), ("123456789", 0), "0.01");
+    // A part of a number, what stands before it, and the whole.
+    let parts: [(&Snapshot, &[[&str; 3]]); 2] = [
+        (&large, &[["1,23", "", "1,234,567.8"], ["567.8", "1,234,", "1,234,567.8"]]),
+        (
+            &tiny,
+            &[
+                ["0.000", "", "0.00001234"],
+                ["01234", "0.000", "0.00001234"],
+                ["123,", "", "123,456,789"],
+                [",789", "123,456", "123,456,789"],
+            ],
+        ),
+    ];
+    let views = [MainView::Watch, MainView::Pilot].into_iter().flat_map(|view| [(view, false), (view, true)]);
+    for (view, zoomed) in views {
+        for (width, height) in [(160, 45), (120, 40), (120, 30), (80, 24), (60, 15)] {
+            for (pane, (snapshot, parts)) in PANES.iter().flat_map(|pane| parts.map(|numbers| (pane, numbers))) {
+                let ui = UiState { view, zoomed, focus: pane.id(), ..watch() };
+                let picture = text(&draw(snapshot, &ui, &theme, width, height));
+                for [part, before, whole] in parts {
+                    for (at, _) in picture.match_indices(part) {
+                        let rest = picture.get(at - before.len()..).unwrap_or_default();
+                        let shown = rest.starts_with(whole) || rest.starts_with("0.00000000");
+                        assert!(shown, "{width}x{height} {:?} {part} of {whole}:\n{picture}", pane.id());
+                    }
+                }
+            }
+        }
+    }
+    let picture = text(&draw(&large, &watch(), &theme, 160, 45));
+    assert!(picture.matches("1,234,567.8").count() > 20, "{picture}");
+}
+
+/// What a pane says when a row needs a look, and how the row comes to say it.
+type Word = (PaneId, &'static str, fn(&mut Snapshot));
+
+/// The words that a person must not miss, each at the sizes that are designed for it.
+#[test]
+fn every_word_of_alarm_is_on_the_screen() {
+    use tickdeck::engine::snapshot::Protected;
+    let words: &[Word] = &[
+        (PaneId::Positions, "NO STOP", |s| s.positions[0].protected = Protected::None),
+        (PaneId::Positions, "NO STOP (yours)", |s| s.positions[0].protected = Protected::Yours),
+        (PaneId::Positions, "0.012?", |s| s.positions[0].believed = true),
+        (PaneId::Positions, "yours", |s| (s.positions[0].released, s.positions[0].stop) = (true, None)),
+        (PaneId::Positions, "marks STALE 4.2s", |s| *s = sample::stale()),
+        (PaneId::Orders, "unknown?", |s| "unknown".clone_into(&mut s.orders[0].state)),
+        (PaneId::Orders, "rejected", |s| "rejected".clone_into(&mut s.orders[0].state)),
+        (PaneId::Orders, "cancelling?", |s| "cancelling".clone_into(&mut s.orders[0].state)),
+        (PaneId::Markets, "STALE 4.2s", |s| *s = sample::stale()),
+        (PaneId::Markets, "warming 42s", |s| warm_up(s)),
+        (PaneId::Signals, "warming 42s", |s| warm_up(s)),
+        (PaneId::Signals, "STALE 4.2s", |s| *s = sample::stale()),
+        (PaneId::Limits, "REACHED", |s| s.limits[1].utilisation = Some(1.2)),
+        (PaneId::Health, "FAIL", |s| s.health.rows[0].health = tickdeck::engine::snapshot::Health::Fail),
+        (PaneId::Events, "!!", |s| *s = sample::killed()),
+    ];
+    let theme = theme("default");
+    for (pane, word, change) in words {
+        let mut snapshot = sample::sample();
+        let before = snapshot.clone();
+        change(&mut snapshot);
+        for (width, height) in [(160, 45), (120, 40), (80, 24)] {
+            let ui = UiState { focus: *pane, ..watch() };
+            let picture = text(&draw(&snapshot, &ui, &theme, width, height));
+            assert!(picture.contains(word), "{width}x{height} {pane:?} {word}:\n{picture}");
+            let calm = text(&draw(&before, &ui, &theme, width, height));
+            assert!(!calm.contains(word), "{width}x{height} {pane:?}: {word} is always there");
+        }
+    }
+    let mut bare = sample::sample();
+    bare.positions[0].protected = Protected::None;
+    bare.positions[1].protected = Protected::Yours;
+    let ui = UiState { focus: PaneId::Positions, ..watch() };
+    insta::assert_snapshot!("no_stop_160x45", text(&draw(&bare, &ui, &theme, 160, 45)));
+    let strip = text(&draw(&bare, &ui, &theme, 60, 15));
+    assert!(strip.contains("NO STOP\n") && strip.contains("NO STOP (yours)"), "{strip}");
+    insta::assert_snapshot!("no_stop_80x24", text(&draw(&bare, &ui, &theme, 80, 24)));
+}
+
+/// The features of the market in front begin again, as after a gap in its stream.
+fn warm_up(snapshot: &mut Snapshot) {
+    use tickdeck::engine::risk::verdict::{Denial, DenialCode};
+    use tickdeck::engine::snapshot::{Freshness, Verdict};
+    snapshot.markets[0].warming = Some(tickdeck::engine::time::Span::from_secs(42));
+    snapshot.markets[0].verdict = Verdict::Quiet(Denial::bare(DenialCode::PredictionStale));
+    for row in &mut snapshot.signals {
+        row.probs = Freshness::Missing;
+    }
+}
+
 /// A price is shown with all of its digits or not at all.
 #[test]
 fn no_price_on_the_screen_is_cut() {

@@ -7,12 +7,13 @@ use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
 use tickdeck::engine::event::{
-    AccountUpdate, EarlierOrder, Event, Fault, Fill, OrderNews, OrderUpdate, Restored, Statement,
+    AccountUpdate, EarlierOrder, Event, Fault, Fill, Hold, OrderNews, OrderUpdate, Restored, Statement,
 };
-use tickdeck::engine::ids::OrderSeq;
+use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::num::{Money, Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
+use tickdeck::engine::risk::verdict::DenialCode;
 use tickdeck::engine::settings::{OnLossTrip, Settings};
 use tickdeck::engine::snapshot::StateWord;
 use tickdeck::engine::time::{Span, Ts};
@@ -425,6 +426,93 @@ fn unknown_equity_blocks_opening_and_disarms_after_half_a_minute() {
     rig.run(35_000);
     rig.quote(BTC, "50000.0", "50000.1");
     assert_eq!(rig.engine.state_word(), StateWord::Safe);
+}
+
+/// The way to the account is cut, or back.
+fn reach(rig: &mut Rig, cut: bool) {
+    let detail = cut.then(|| "the stream is down".to_owned());
+    rig.event(Event::Hold(Hold { code: DenialCode::VenueUnreachable, symbol: None, detail }));
+}
+
+fn state(rig: &mut Rig, positions: Vec<(Symbol, i64)>) {
+    let statement = Statement {
+        balance: rig.engine.account().balance(),
+        positions,
+        working: Vec::new(),
+        unlisted: 0,
+        foreign_orders: 0,
+        protection: Vec::new(),
+        protective: Vec::new(),
+    };
+    rig.event(Event::Account(AccountUpdate::Statement(statement)));
+}
+
+#[test]
+fn after_an_absence_arming_goes_on_only_if_it_was_short_and_nothing_differed() {
+    let differs = vec![(BTC, 5_000_000)];
+    let cases = [
+        (29_000, vec![], StateWord::Armed, "short, and nothing differed"),
+        (31_000, vec![], StateWord::Safe, "too long"),
+        (5_000, differs.clone(), StateWord::Safe, "short, and something differed"),
+        (31_000, differs, StateWord::Safe, "both"),
+    ];
+    for (away_ms, positions, expected, case) in cases {
+        let mut rig = Rig::armed(eager(), RiskLimits::default());
+        reach(&mut rig, true);
+        rig.want(BTC, Side::Buy);
+        rig.run(away_ms);
+        assert!(rig.openings().is_empty(), "{case}: blocked at once");
+        rig.want_nothing();
+        let agrees = positions.is_empty();
+        state(&mut rig, positions);
+        reach(&mut rig, false);
+        if !agrees {
+            assert_eq!(rig.engine.state_word(), StateWord::Reducing, "{case}: shown as long as it differs");
+            assert!(!rig.engine.may_open(), "{case}");
+            state(&mut rig, vec![]);
+        }
+        assert_eq!(rig.engine.state_word(), expected, "{case}: {}", rig.told());
+    }
+}
+
+#[test]
+fn a_difference_without_an_absence_reduces_and_stays_armed() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    state(&mut rig, vec![(BTC, 5_000_000)]);
+    assert_eq!((rig.engine.state_word(), rig.engine.may_open()), (StateWord::Reducing, true));
+    state(&mut rig, vec![]);
+    assert_eq!(rig.engine.state_word(), StateWord::Armed);
+}
+
+#[test]
+fn a_wake_from_suspend_sends_nothing_decided_before_and_compares_before_anything_opens() {
+    let mut rig = long_btc_with(Settings { max_hold: Span::from_secs(8), ..eager() });
+    rig.hold_back = true;
+    rig.want(ETH, Side::Buy);
+    rig.run(1000);
+    let decided = **rig.openings().last().unwrap();
+    assert!(rig.engine.may_send(&decided, rig.now).is_ok(), "it was about to leave");
+    rig.hold_back = false;
+    // The wall clock is an hour on, ours stood still: as far as we know no time has passed at all.
+    rig.fault(Fault::ClockJump(Span::from_secs(3600)));
+    assert!(rig.engine.may_send(&decided, rig.now).is_err(), "what was decided before does not leave");
+    assert!(rig.cancels.contains(&decided.seq) && rig.held_back.is_empty());
+    let shown = rig.snapshot();
+    assert_eq!(shown.state.word, StateWord::Unknown);
+    assert!(shown.state.reducing[0].why.contains("reconciling"), "{:?}", shown.state.reducing);
+    let notice = shown.pending_notice.unwrap().text;
+    assert!(notice.contains("the clock jumped by 1h") && notice.contains("compared anew"), "{notice}");
+    let sent = rig.submitted.len();
+    rig.arm();
+    assert!(!rig.engine.may_open(), "arming waits for the venue's statement: {}", rig.told());
+    assert!(rig.told().contains("arm refused"), "{}", rig.told());
+    rig.event(Event::Tick);
+    assert_eq!(rig.submitted.len(), sent, "neither entries nor exits before the books are compared");
+    rig.run(2000);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "compared, and still a person's turn");
+    rig.run(10_000);
+    assert_eq!(rig.position(BTC), 0, "exits resume once compared: {}", rig.told());
+    assert_eq!(rig.position(ETH), 0);
 }
 
 #[test]

@@ -8,19 +8,23 @@ use std::path::{Path, PathBuf};
 /// Ring of each folder or file directly under `src`, and what it may import from the crate besides itself.
 const RINGS: &[(&str, &[&str])] = &[
     ("engine", &[]),
-    ("config.rs", &["engine", "keys", "ledger", "tape", "tui", "venue"]),
-    ("config", &["engine", "keys", "ledger", "tape", "tui", "venue"]),
+    ("config.rs", &["alerts", "engine", "keys", "ledger", "tape", "tui", "venue"]),
+    ("config", &["alerts", "engine", "keys", "ledger", "tape", "tui", "venue"]),
     ("keys", &["engine"]),
     ("ledger", &["engine"]),
     ("model", &["engine", "tape"]),
     ("tape", &["engine"]),
     ("gate.rs", &[]),
+    ("alerts", &["engine", "keys", "venue"]),
     ("metrics", &["engine"]),
     ("tui", &["engine", "gate"]),
     ("venue", &["engine", "gate"]),
-    ("run", &["config", "engine", "gate", "keys", "ledger", "metrics", "model", "tape", "tui", "venue"]),
+    ("run", &["alerts", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "tape", "tui", "venue"]),
     ("cli.rs", &["config", "engine", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
-    ("cli", &["config", "engine", "gate", "keys", "ledger", "metrics", "model", "run", "tape", "tui", "venue"]),
+    (
+        "cli",
+        &["alerts", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "run", "tape", "tui", "venue"],
+    ),
     ("main.rs", &["cli", "config", "run"]),
     (
         "lib.rs",

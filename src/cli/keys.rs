@@ -11,7 +11,10 @@ use super::global::Global;
 use super::output::{note, print};
 use crate::config::Loaded;
 use crate::engine::ids::Account;
-use crate::keys::{ACCOUNTS, KeyringError, KeysError, Part, Secret, Source, find, keyring, title, variable};
+use crate::keys::{
+    ACCOUNTS, KeyringError, KeysError, NAMED, Named, NamedError, Part, Secret, Source, find, find_named, keyring,
+    title, variable,
+};
 use crate::ledger::{Cell, Format, Sheet};
 use crate::run::exit::{Exit, Failure};
 
@@ -21,38 +24,52 @@ const INPUT_MAX: u64 = 8192;
 /// What to do with keys.
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum KeysCommand {
-    /// Store an account's API key and secret in the system's keyring. Asks for them without showing them; without a
-    /// terminal, reads them as two lines from stdin
+    /// Store an account's API key and secret, or a secret of an alert channel, in the system's keyring. Asks without showing
+    /// it; without a terminal, reads lines from stdin: key and secret, or the one secret
     Set {
-        /// demo-account, testnet or live
-        #[arg(value_parser = account)]
-        account: Account,
+        /// demo-account, testnet or live; telegram-token, slack-webhook, email-password or webhook-url
+        #[arg(value_parser = whose)]
+        whose: Whose,
     },
-    /// Where each account's key and secret come from, and the end of the key. Asks keyring and programs
+    /// Where each account's key and secret and each channel's secret come from, and the end of the key. Asks keyring and programs
     Show {
         /// How it is printed
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Remove an account's API key and secret from the system's keyring
+    /// Remove an account's API key and secret, or a secret of an alert channel, from the system's keyring
     Remove {
-        /// demo-account, testnet or live
-        #[arg(value_parser = account)]
-        account: Account,
+        /// demo-account, testnet or live; telegram-token, slack-webhook, email-password or webhook-url
+        #[arg(value_parser = whose)]
+        whose: Whose,
     },
 }
 
-fn account(word: &str) -> Result<Account, String> {
-    let known = ACCOUNTS.into_iter().find(|account| account.word() == word);
-    known.ok_or_else(|| "write demo-account, testnet or live; the paper account has no keys".to_owned())
+/// Whose secrets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose {
+    /// An account's two texts.
+    Account(Account),
+    /// A service's one.
+    Service(Named),
+}
+
+fn whose(word: &str) -> Result<Whose, String> {
+    let account = ACCOUNTS.into_iter().find(|account| account.word() == word).map(Whose::Account);
+    account.or_else(|| Named::by_word(word).map(Whose::Service)).ok_or_else(|| {
+        let services = NAMED.map(|named| named.word).join(", ");
+        format!("write demo-account, testnet, live, {services}; the paper account has no keys")
+    })
 }
 
 pub(super) fn run(global: &Global, command: &KeysCommand) -> Result<(), Failure> {
     let loaded = global.load(&global.files()?)?;
     match command {
-        KeysCommand::Set { account } => set(&loaded, *account),
+        KeysCommand::Set { whose: Whose::Account(account) } => set(&loaded, *account),
+        KeysCommand::Set { whose: Whose::Service(named) } => set_named(*named),
         KeysCommand::Show { format } => show(&loaded, *format),
-        KeysCommand::Remove { account } => remove(*account),
+        KeysCommand::Remove { whose: Whose::Account(account) } => remove(*account),
+        KeysCommand::Remove { whose: Whose::Service(named) } => remove_named(*named),
     }
 }
 
@@ -60,14 +77,46 @@ fn set(loaded: &Loaded, account: Account) -> Result<(), Failure> {
     let (key, secret) = if std::io::stdin().is_terminal() { asked(account)? } else { piped()? };
     let tail = key.tail();
     // The secret first: a key without its secret in the keyring would be paired with one from elsewhere.
-    keyring::write(account, Part::Secret, secret).map_err(|error| unstored(account, &error))?;
-    keyring::write(account, Part::ApiKey, key).map_err(|error| unstored(account, &error))?;
+    keyring::write(&keyring::entry(account, Part::Secret), secret).map_err(|error| unstored(account, &error))?;
+    keyring::write(&keyring::entry(account, Part::ApiKey), key).map_err(|error| unstored(account, &error))?;
     for part in Part::ALL {
         if let Some(source) = before_the_keyring(loaded, account, part) {
             note(&format!("{source} is asked before the keyring: the {part} stored now is not used while it is there"));
         }
     }
     print(&format!("stored in the system's keyring: API key {tail} of the {} and its secret\n", title(account)))
+}
+
+fn set_named(named: Named) -> Result<(), Failure> {
+    let unstored = |error: &KeyringError| {
+        let (title, key) = (named.title, named.key);
+        Failure::error(format!(
+            "the {title} was not stored: {error}. Put it into a file of mode 0600 and name the file in {key}_file, or let a \
+             program print it ({key}_command)"
+        ))
+    };
+    let text = if std::io::stdin().is_terminal() {
+        keyring::check().map_err(|error| unstored(&error))?;
+        hidden_line(&format!("{} (not shown): ", named.title))?
+    } else {
+        let [text] = lines("write the one secret on a line of stdin; nothing was stored")?;
+        text
+    };
+    let secret = Secret::new(&text)
+        .map_err(|why| Failure::new(Exit::Usage, format!("{}: {why}; nothing was stored", named.title)))?;
+    keyring::write(named.word, secret).map_err(|error| unstored(&error))?;
+    if std::env::var_os(named.variable).is_some_and(|text| !text.is_empty()) {
+        let source = Source::Environment(named.variable);
+        note(&format!("{source} is asked before the keyring: what was stored now is not used while it is there"));
+    }
+    print(&format!("stored in the system's keyring: {}\n", named.title))
+}
+
+fn remove_named(named: Named) -> Result<(), Failure> {
+    let removed =
+        keyring::remove(named.word).map_err(|error| Failure::error(format!("nothing was removed: {error}")))?;
+    let what = if removed { "removed" } else { "nothing was there" };
+    print(&format!("system's keyring, {}: {what}\n", named.title))
 }
 
 fn unstored(account: Account, error: &KeyringError) -> Failure {
@@ -107,6 +156,19 @@ fn show(loaded: &Loaded, format: Format) -> Result<(), Failure> {
             [key, secret].map(|found| found.map_or(Cell::Nothing, |(_, place)| Cell::text(place.to_string())));
         sheet.push(vec![Cell::text(account.word()), tail, key, secret, Cell::text(health)]);
     }
+    for named in NAMED {
+        let found = find_named(named, loaded.config.alerts.place(named));
+        let health = match &found {
+            Ok(_) => "ok",
+            Err(NamedError::Missing { .. }) => "none",
+            Err(NamedError::Unusable { .. }) => "fail",
+        };
+        if let Err(error @ NamedError::Unusable { .. }) = &found {
+            unusable.push(error.to_string());
+        }
+        let place = found.map_or(Cell::Nothing, |(_, place)| Cell::text(place.to_string()));
+        sheet.push(vec![Cell::text(named.word), Cell::Nothing, Cell::Nothing, place, Cell::text(health)]);
+    }
     print(&sheet.render(format))?;
     if unusable.is_empty() { Ok(()) } else { Err(Failure::error(unusable.join("\n"))) }
 }
@@ -115,7 +177,7 @@ fn remove(account: Account) -> Result<(), Failure> {
     let failed = |error: KeyringError| Failure::error(format!("nothing more was removed: {error}"));
     let mut removed = Vec::new();
     for part in Part::ALL {
-        if keyring::remove(account, part).map_err(failed)? {
+        if keyring::remove(&keyring::entry(account, part)).map_err(failed)? {
             removed.push(part.to_string());
         }
     }
@@ -126,17 +188,18 @@ fn remove(account: Account) -> Result<(), Failure> {
 
 /// Key and secret as two lines of stdin.
 fn piped() -> Result<(Secret, Secret), Failure> {
+    let [key, secret] = lines("write the API key on one line of stdin and the secret on the next; nothing was stored")?;
+    Ok((checked(Part::ApiKey, &key)?, checked(Part::Secret, &secret)?))
+}
+
+/// As many lines of stdin as there must be, neither more nor fewer.
+fn lines<const N: usize>(wanted: &str) -> Result<[Zeroizing<String>; N], Failure> {
     let mut text = Zeroizing::new(String::with_capacity(INPUT_MAX as usize + 1));
     let read = std::io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text);
-    read.map_err(|_| Failure::error("stdin holds no text; write the API key on one line and the secret on the next"))?;
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    match (lines.next(), lines.next(), lines.next()) {
-        (Some(key), Some(secret), None) => Ok((checked(Part::ApiKey, key)?, checked(Part::Secret, secret)?)),
-        _ => Err(Failure::new(
-            Exit::Usage,
-            "write the API key on one line of stdin and the secret on the next; nothing was stored",
-        )),
-    }
+    read.map_err(|_| Failure::error(format!("stdin holds no text; {wanted}")))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<_> = lines.map(|line| Zeroizing::new(line.to_owned())).collect();
+    lines.try_into().map_err(|_| Failure::new(Exit::Usage, wanted))
 }
 
 fn asked(account: Account) -> Result<(Secret, Secret), Failure> {

@@ -14,7 +14,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Prefix of environment variables that set keys.
 pub const PREFIX: &str = "TICKDECK__";
 /// Sections of other builds, with what they need.
-const ELSEWHERE: &[(&str, &str)] = &[("alerts", "alert channels"), ("bus", "the message bus")];
+const ELSEWHERE: &[(&str, &str)] = &[("bus", "the message bus")];
 
 /// Keys of other builds: named, so that nobody relies on a key that does nothing here.
 const KEYS_ELSEWHERE: &[&str] = &["arming.resume", "model.ensemble", "strategy.execution"];

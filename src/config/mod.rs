@@ -2,18 +2,22 @@
 //! defaults. Keys of parts that this build does not have are refused, not ignored.
 
 mod address;
+mod alerts;
 mod error;
 mod keys;
 mod load;
+mod slot;
 mod text;
 mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use alerts::AlertsConfig;
 pub use error::{ConfigError, Origin, Problem};
-pub use keys::{KEYS, Key};
+pub use keys::KEYS;
 pub use load::{Loaded, PREFIX, Sources};
+pub use slot::Key;
 pub use text::{example, schema};
 pub use value::{DayStart, Literal, parse_span, show_span};
 
@@ -58,6 +62,8 @@ pub struct Config {
     pub watchdog: WatchdogConfig,
     /// `[metrics]`.
     pub metrics: MetricsConfig,
+    /// `[alerts]`.
+    pub alerts: AlertsConfig,
     /// `[ui]`.
     pub ui: UiConfig,
 }
@@ -362,6 +368,7 @@ impl Default for Config {
             },
             watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
             metrics: MetricsConfig::default(),
+            alerts: AlertsConfig::default(),
             ui: UiConfig {
                 fps: 20,
                 theme: "default".to_owned(),
@@ -483,11 +490,12 @@ impl Config {
             let what = format!("is longer than bybit.recv_window_ms ({})", self.bybit.recv_window.as_ms());
             found.push(("bybit.create_recv_window_ms", what));
         }
-        for (path, place) in self.keys.places() {
+        for (path, place) in self.keys.places().into_iter().chain(self.alerts.places()) {
             if place.file.is_some() && !place.command.is_empty() {
                 found.push((path, "has a file as well, which is read first: keep one of the two".to_owned()));
             }
         }
+        found.extend(self.alerts.contradictions());
         let mut names = self.symbols.clone();
         names.sort();
         names.dedup();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::Slot;
+use super::slot::Slot;
 use super::{Config, KEYS, Literal};
 use crate::engine::risk::limits::LimitUnit;
 
@@ -90,9 +90,17 @@ fn kind(slot: &Slot) -> serde_json::Value {
         Slot::Symbols(_) => {
             serde_json::json!({ "type": "array", "items": { "type": "string", "pattern": "^[A-Z0-9]{2,30}$" }, "minItems": 1, "uniqueItems": true })
         }
-        Slot::Names(_) | Slot::Program(_) => serde_json::json!({ "type": "array", "items": { "type": "string" } }),
+        Slot::Names(_) | Slot::Texts(_) | Slot::Program(_) => {
+            serde_json::json!({ "type": "array", "items": { "type": "string" } })
+        }
         Slot::Choice(_, numbers) => serde_json::json!({ "enum": numbers }),
-        Slot::Folder(_) | Slot::File(_) | Slot::Address(..) | Slot::Listen(_) | Slot::DayStart(_) | Slot::Span(..) => {
+        Slot::Folder(_)
+        | Slot::File(_)
+        | Slot::Address(..)
+        | Slot::Text(_)
+        | Slot::Listen(_)
+        | Slot::DayStart(_)
+        | Slot::Span(..) => {
             serde_json::json!({ "type": "string" })
         }
         Slot::Float(_, min, max) => serde_json::json!({ "type": "number", "minimum": min, "maximum": max }),

@@ -222,6 +222,7 @@ impl Engine {
                     desk.danger = Some((*liquidation, *adl));
                 }
             }
+            AccountUpdate::Strangers(listed) => self.list_strangers(listed, out),
             AccountUpdate::TiedOut(tally) => self.take_tally(tally.as_ref(), out),
             AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
             AccountUpdate::Protected { symbol, side, fill, purpose } => {
@@ -403,6 +404,11 @@ impl Engine {
             self.stop_reducing(cause, out);
         }
         self.control.reconciled = true;
+        // After an absence arming goes on only where nothing differed: a person looks first.
+        let was_unknown = self.control.unreachable_since.is_some() || self.control.unknown_since.is_some();
+        if was_unknown && !causes.is_empty() && self.control.is_armed() {
+            self.disarm("the account differs after a time in which it was not known", out);
+        }
         for cause in causes {
             self.start_reducing(&cause, out);
         }

@@ -18,6 +18,9 @@ const BANDS: [i64; 3] = [1_000_000, 3_000_000, 10_000_000];
 /// After them the market, and in turns with it as far as an order may go: whichever the venue refuses, the other is tried.
 const FAR: i64 = 50_000_000;
 
+/// The first try that takes whatever the market gives.
+pub(super) const AT_MARKET: u8 = BANDS.len() as u8;
+
 /// How many statements in a row must show flat.
 const PROOFS: u8 = 2;
 

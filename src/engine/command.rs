@@ -32,7 +32,7 @@ pub enum Command {
         /// New value, in the limit's own unit, 1e-9.
         value: i64,
     },
-    /// Cancel one order. A stop at the venue that is cancelled so is not set again: the person's choice, until the position
+    /// Cancel one order, also one of somebody else. A stop at the venue that is cancelled so is not set again: the person's choice, until the position
     /// is flat or the run ends.
     Cancel(OrderSeq),
     /// A position becomes the person's: shown, never touched again.
@@ -57,6 +57,8 @@ pub enum Command {
     },
     /// Compare realised PnL, fees and funding with the venue's own log of transactions now.
     TieOut,
+    /// Close a position of the person: one reduce-only order at market, by choice.
+    CloseReleased(Symbol),
 }
 
 impl Command {
@@ -73,6 +75,7 @@ impl Command {
             Self::Cancel(_) => "cancel",
             Self::Release(_) => "release",
             Self::Adopt(_) => "adopt",
+            Self::CloseReleased(_) => "close-released",
             Self::Acknowledge(_) => "acknowledge",
             Self::Present => "present",
             Self::Leaving(_) => "leaving",

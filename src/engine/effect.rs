@@ -36,8 +36,9 @@ pub enum Effect {
         /// The levels.
         protection: Protection,
     },
-    /// Cancel a protective order at the venue, by the venue's id; may be repeated freely.
-    CancelProtective {
+    /// Cancel an order that carries no number of ours (a protective one, one of somebody else) by the venue's id; may be
+    /// repeated freely.
+    CancelById {
         /// Instrument.
         symbol: Symbol,
         /// The venue's id: such an order has none of ours.

@@ -394,6 +394,49 @@ pub enum AccountUpdate {
     /// What the venue's own log of transactions adds up to since the opening. Told when it lists the executions that were
     /// told here, so that both sums are of this moment; `None` where that cannot be known.
     TiedOut(Option<Tally>),
+    /// Orders of others that work in this run's instruments: all of them, whenever one comes, changes or goes.
+    Strangers(Vec<Stranger>),
+}
+
+/// An order of somebody else that works at the venue: shown, and cancelled when a person chooses to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stranger {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// The venue's id.
+    pub order: String,
+    /// Side.
+    pub side: Side,
+    /// Quantity of base ordered.
+    pub qty: Qty,
+    /// Of it, filled.
+    pub filled: Qty,
+    /// Price that triggers it, else its limit; `None` where it has neither.
+    pub price: Option<Price>,
+    /// What it can do to a position.
+    pub reach: Reach,
+}
+
+/// What an order of somebody else can do to a position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Reach {
+    /// Open one, grow it or turn it round: nothing says that it only reduces.
+    Opens,
+    /// Close (part of) one, as soon as its price is there.
+    Reduces,
+    /// Close (part of) one once a price has triggered it.
+    Protects,
+}
+
+impl Reach {
+    /// Word for the orders pane.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Opens => "opens",
+            Self::Reduces => "reduces",
+            Self::Protects => "protects",
+        }
+    }
 }
 
 /// Sums of the venue's log, in quote currency.

@@ -27,6 +27,7 @@ pub mod risk;
 pub mod settings;
 pub mod signal;
 pub mod snapshot;
+mod strangers;
 pub mod strategy;
 pub mod time;
 mod trading;
@@ -106,6 +107,8 @@ pub struct Engine {
     edges: BTreeMap<String, Check>,
     /// Protective orders at the venue, as last stated, under numbers that only this run gives them.
     protective: BTreeMap<OrderSeq, event::Protective>,
+    /// Orders of others, as last listed, numbered alike.
+    strangers: BTreeMap<OrderSeq, event::Stranger>,
 }
 
 impl Engine {
@@ -162,6 +165,7 @@ impl Engine {
             at_venue: !restored.account_known,
             edges: BTreeMap::new(),
             protective: BTreeMap::new(),
+            strangers: BTreeMap::new(),
         }
     }
 

@@ -45,6 +45,7 @@ impl Engine {
             Command::Cancel(order) => self.cancel_by_hand(*order, out),
             Command::Release(symbol) => self.release(*symbol, true, out),
             Command::Adopt(symbol) => self.release(*symbol, false, out),
+            Command::CloseReleased(symbol) => self.close_released(*symbol, out),
             Command::Acknowledge(id) => {
                 self.pending.acknowledge(*id);
                 return;
@@ -129,9 +130,8 @@ impl Engine {
         self.control.receipt.clear();
         self.control.note(self.now, "gate closed, opening orders cancelled, latched");
         out.push(Effect::Record(Record::Latch(Some(latch))));
-        let open = self.account.open().count();
-        // The count is of this moment; the banner counts on.
-        let text = format!("KILLED ({how}) with {open} open");
+        // How many are open changes with what was under way: the banner counts.
+        let text = format!("KILLED ({how}): nothing opens, protection stays");
         self.tell_about(Level::Alarm, Kind::State, None, text, About::Kill, out);
     }
 
@@ -217,6 +217,8 @@ impl Engine {
     fn cancel_by_hand(&mut self, order: OrderSeq, out: &mut Effects) -> Result<String, String> {
         if let Some(protective) = self.protective.get(&order).cloned() {
             Ok(self.cancel_protective(protective, out))
+        } else if let Some(stranger) = self.strangers.get(&order).cloned() {
+            Ok(self.cancel_stranger(stranger, out))
         } else if self.cancel(order, out) {
             Ok(format!("cancel of order {}", order.0))
         } else {

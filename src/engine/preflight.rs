@@ -203,7 +203,7 @@ impl Engine {
     fn models_light(&self) -> Check {
         match (self.models.len(), self.warming_words()) {
             (0, _) => warn("models", false, "none: nothing will be entered"),
-            (n, Some(text)) => warn("models", false, format!("{n} loaded, no signal {text}")),
+            (n, Some(text)) => warn("models", false, format!("no signal {text}; {n} loaded")),
             (n, None) => warn("models", true, format!("{n} loaded, warm")),
         }
     }

@@ -102,7 +102,7 @@ impl Engine {
                 );
                 self.tell(Level::Warn, Kind::Order, Some(left.symbol), text, out);
             }
-            out.push(Effect::CancelProtective { symbol: left.symbol, order: left.order });
+            out.push(Effect::CancelById { symbol: left.symbol, order: left.order });
         }
     }
 
@@ -230,7 +230,7 @@ impl Engine {
     /// A person cancels a protective order.
     pub(super) fn cancel_protective(&mut self, order: Protective, out: &mut Effects) -> String {
         let Protective { symbol, order, purpose, .. } = order;
-        out.push(Effect::CancelProtective { symbol, order });
+        out.push(Effect::CancelById { symbol, order });
         self.ask(out);
         let (name, word) = (self.name(symbol).to_owned(), purpose.word());
         if purpose != Purpose::Stop || self.account.holding(symbol).is_flat() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::TieOut;
 use super::danger::DangerRow;
-use super::event::ModelInfo;
+use super::event::{ModelInfo, Reach};
 use super::ids::{OrderSeq, Pair, Symbol};
 use super::market::book::{BookState, Level};
 use super::notice::Notice;
@@ -548,16 +548,26 @@ pub struct OrderRow {
     /// Purpose word.
     pub purpose: String,
     /// State word: `intent`, `sent`, `live`, `cancelling`, `filled`, `cancelled`, `rejected`, `unknown`; `@venue` of a
-    /// protective order that waits there.
+    /// protective order that waits there, `theirs` of an order of somebody else.
     pub state: String,
     /// Still working?
     pub working: bool,
     /// Protective: cancelling it asks.
     pub protective: bool,
-    /// Age.
-    pub age: Span,
+    /// Of somebody else, with what it can do to a position: cancelling it asks. `None` for an order of ours.
+    #[serde(default)]
+    pub foreign: Option<Reach>,
+    /// Age; `None` of a protective order at the venue, which does not say since when it waits.
+    pub age: Option<Span>,
     /// Reason of a rejection or cancel.
     pub reason: String,
+}
+
+impl OrderRow {
+    /// Does it work, and for us?
+    pub const fn ours_works(&self) -> bool {
+        self.working && self.foreign.is_none()
+    }
 }
 
 /// One limit with its use.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::desk::Desk;
-use super::event::Protective;
+use super::event::{Protective, Stranger};
 use super::ids::{OrderSeq, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Qty, Side};
@@ -355,7 +355,30 @@ impl Engine {
     fn order_rows(&self) -> Vec<OrderRow> {
         let ended = self.orders.ended().rev().take(ENDED_SHOWN);
         let ours = self.orders.working().rev().chain(ended).map(|order| self.order_row(order));
-        self.protective.iter().map(|(number, order)| self.protective_row(*number, order)).chain(ours).collect()
+        let theirs = self.strangers.iter().map(|(number, order)| self.stranger_row(*number, order));
+        let protective = self.protective.iter().map(|(number, order)| self.protective_row(*number, order));
+        protective.chain(theirs).chain(ours).collect()
+    }
+
+    /// An order of somebody else.
+    fn stranger_row(&self, number: OrderSeq, order: &Stranger) -> OrderRow {
+        OrderRow {
+            order: number,
+            link_id: order.order.clone(),
+            name: self.name(order.symbol).to_owned(),
+            symbol: order.symbol,
+            side: order.side,
+            qty: order.qty,
+            filled: order.filled,
+            price: order.price.unwrap_or_default(),
+            purpose: order.reach.word().to_owned(),
+            state: "theirs".into(),
+            working: true,
+            protective: false,
+            foreign: Some(order.reach),
+            age: None,
+            reason: String::new(),
+        }
     }
 
     /// A protective order at the venue: it waits for its price.
@@ -373,7 +396,8 @@ impl Engine {
             state: "@venue".into(),
             working: true,
             protective: true,
-            age: Span(0),
+            foreign: None,
+            age: None,
             reason: String::new(),
         }
     }
@@ -398,7 +422,8 @@ impl Engine {
             },
             working,
             protective: intent.purpose == super::effect::Purpose::Stop,
-            age: order.ended.unwrap_or(self.now).since(intent.decided),
+            foreign: None,
+            age: Some(order.ended.unwrap_or(self.now).since(intent.decided)),
             reason: order.reason.clone(),
         }
     }
@@ -473,8 +498,13 @@ impl Engine {
             let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
             let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
-            let took = self.warming_words().map_or(took, |words| format!(" · no signal {words}"));
-            rows.push(row("models", health, format!("{predictions} of {} fresh{took}", self.desks.len())));
+            let fresh = format!("{predictions} of {} fresh", self.desks.len());
+            // Until when comes first: a narrow pane cuts what stands behind it.
+            let detail = match self.warming_words() {
+                Some(words) => format!("no signal {words} · {fresh}"),
+                None => format!("{fresh}{took}"),
+            };
+            rows.push(row("models", health, detail));
         }
         HealthView {
             rows,

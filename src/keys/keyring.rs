@@ -33,12 +33,17 @@ pub enum KeyringError {
 
 /// Is there a keyring at all? Unlocks nothing.
 pub fn check() -> Result<(), KeyringError> {
-    with_entry(Account::Live, Part::ApiKey, |_| Ok(()))
+    with_entry(entry(Account::Live, Part::ApiKey), |_| Ok(()))
+}
+
+/// Name of the entry of an account's text.
+pub fn entry(account: Account, part: Part) -> String {
+    format!("{} {}", account.word(), part.name())
 }
 
 /// Reads an entry; `None` where there is none.
-pub fn read(account: Account, part: Part) -> Result<Option<Secret>, KeyringError> {
-    with_entry(account, part, |entry| match entry.get_secret().map(Zeroizing::new) {
+pub fn read(name: &str) -> Result<Option<Secret>, KeyringError> {
+    with_entry(name.to_owned(), |entry| match entry.get_secret().map(Zeroizing::new) {
         Ok(bytes) => {
             let text = std::str::from_utf8(&bytes).ok().and_then(|text| Secret::new(text).ok());
             text.map(Some).ok_or(KeyringError::Spoilt)
@@ -49,13 +54,13 @@ pub fn read(account: Account, part: Part) -> Result<Option<Secret>, KeyringError
 }
 
 /// Writes an entry, over one that is there.
-pub fn write(account: Account, part: Part, text: Secret) -> Result<(), KeyringError> {
-    with_entry(account, part, move |entry| entry.set_secret(text.expose().as_bytes()).map_err(|error| told(&error)))
+pub fn write(name: &str, text: Secret) -> Result<(), KeyringError> {
+    with_entry(name.to_owned(), move |entry| entry.set_secret(text.expose().as_bytes()).map_err(|error| told(&error)))
 }
 
 /// Removes an entry. False: there was none.
-pub fn remove(account: Account, part: Part) -> Result<bool, KeyringError> {
-    with_entry(account, part, |entry| match entry.delete_credential() {
+pub fn remove(name: &str) -> Result<bool, KeyringError> {
+    with_entry(name.to_owned(), |entry| match entry.delete_credential() {
         Ok(()) => Ok(true),
         Err(Error::NoEntry) => Ok(false),
         Err(error) => Err(told(&error)),
@@ -64,13 +69,11 @@ pub fn remove(account: Account, part: Part) -> Result<bool, KeyringError> {
 
 /// Uses an entry on a thread of its own: what a keyring waits for has no limit of its own.
 fn with_entry<T: Send + 'static>(
-    account: Account,
-    part: Part,
+    name: String,
     work: impl FnOnce(&Entry) -> Result<T, KeyringError> + Send + 'static,
 ) -> Result<T, KeyringError> {
     let (send, receive) = sync_channel(1);
     let worker = std::thread::Builder::new().name("keyring".into()).spawn(move || {
-        let name = format!("{} {}", account.word(), part.name());
         let outcome = match Entry::new(SERVICE, &name) {
             Ok(entry) => work(&entry),
             Err(error) => Err(match Entry::store_status() {

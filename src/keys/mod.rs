@@ -5,6 +5,7 @@
 mod error;
 mod file;
 pub mod keyring;
+mod named;
 mod places;
 mod program;
 mod secret;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use error::{KeysError, Why};
 pub use file::FileError;
 pub use keyring::KeyringError;
+pub use named::{NAMED, Named, NamedError, find_named};
 pub use places::{Place, Places};
 pub use program::ProgramError;
 pub use secret::{Malformed, Secret};
@@ -140,7 +142,7 @@ pub fn find(account: Account, part: Part, places: &Places) -> Result<(Secret, So
 /// What is asked besides files and programs.
 struct System<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
-    keyring: &'a dyn Fn(Account, Part) -> Result<Option<Secret>, KeyringError>,
+    keyring: &'a dyn Fn(&str) -> Result<Option<Secret>, KeyringError>,
 }
 
 impl Default for System<'_> {
@@ -158,33 +160,47 @@ impl System<'_> {
 
     fn find(&self, account: Account, part: Part, places: &Places) -> Result<(Secret, Source), KeysError> {
         let Some(variable) = variable(account, part) else { return Err(KeysError::Paper) };
-        let unusable = |source: &Source, why: Why| KeysError::Unusable { account, part, place: source.clone(), why };
-        let place = places.of(part);
+        self.look(variable, &keyring::entry(account, part), places.of(part)).map_err(|lack| match lack {
+            Lack::Unusable(place, why) => KeysError::Unusable { account, part, place, why },
+            Lack::Missing(keyring) => KeysError::Missing { account, part, variable, keyring },
+        })
+    }
 
+    /// Looks in every place, in order.
+    fn look(&self, variable: &'static str, entry: &str, place: &Place) -> Result<(Secret, Source), Lack> {
         let text = (self.environment)(variable).map(zeroize::Zeroizing::new).filter(|text| !text.trim().is_empty());
         if let Some(text) = text {
             let source = Source::Environment(variable);
-            let secret = Secret::new(&text).map_err(|why| unusable(&source, why.into()))?;
+            let secret = Secret::new(&text).map_err(|why| Lack::Unusable(source.clone(), why.into()))?;
             return Ok((secret, source));
         }
         if let Some(path) = &place.file {
             let source = Source::File(path.clone());
-            let secret = file::read(path).map_err(|why| unusable(&source, why))?;
+            let secret = file::read(path).map_err(|why| Lack::Unusable(source.clone(), why))?;
             return Ok((secret, source));
         }
         // A keyring that does not answer does not hide a program that does; what it said is told if nothing is found.
-        let keyring = match (self.keyring)(account, part) {
+        let keyring = match (self.keyring)(entry) {
             Ok(Some(secret)) => return Ok((secret, Source::Keyring)),
             Ok(None) => None,
             Err(error) => Some(error),
         };
         if let Some(name) = place.command.first() {
             let source = Source::Program(name.clone());
-            let secret = program::ask(&place.command, PROGRAM_LIMIT).map_err(|why| unusable(&source, why))?;
+            let asked = program::ask(&place.command, PROGRAM_LIMIT);
+            let secret = asked.map_err(|why| Lack::Unusable(source.clone(), why))?;
             return Ok((secret, source));
         }
-        Err(KeysError::Missing { account, part, variable, keyring })
+        Err(Lack::Missing(keyring))
     }
+}
+
+/// Why a text was not found.
+enum Lack {
+    /// A source has one that cannot be used.
+    Unusable(Source, Why),
+    /// No source has it; what the keyring said, where it did not answer.
+    Missing(Option<KeyringError>),
 }
 
 #[cfg(test)]
@@ -202,8 +218,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         file::tests::write(&path, "from-the-file", 0o600);
-        let ring =
-            |_: Account, part: Part| Ok((part == Part::ApiKey).then(|| Secret::new("from-the-keyring").unwrap()));
+        let ring = |entry: &str| Ok((entry == "testnet api_key").then(|| Secret::new("from-the-keyring").unwrap()));
         let environment = |name: &str| (name == "BYBIT_TESTNET_API_KEY").then(|| " from-environment\n".to_owned());
         let empty = |_: &str| Some(" ".to_owned());
 
@@ -220,13 +235,13 @@ mod tests {
         assert_eq!(asked(&unset, &places), ("from-the-file".into(), Source::File(path)));
         places.api_key.file = None;
         assert_eq!(asked(&unset, &places), ("from-the-keyring".into(), Source::Keyring));
-        let unset = System { environment: &empty, keyring: &|_, _| Ok(None) };
+        let unset = System { environment: &empty, keyring: &|_| Ok(None) };
         assert_eq!(asked(&unset, &places), ("from-the-program".into(), Source::Program("printf".into())));
     }
 
     #[test]
     fn a_configured_source_that_fails_is_not_passed_over() {
-        let ring = |_: Account, _: Part| Ok(Some(Secret::new("from-the-keyring").unwrap()));
+        let ring = |_: &str| Ok(Some(Secret::new("from-the-keyring").unwrap()));
         let system = System { environment: &|_| None, keyring: &ring };
         let places =
             Places { api_key: Place { file: Some("/nowhere/key".into()), command: Vec::new() }, ..Places::default() };
@@ -239,7 +254,7 @@ mod tests {
 
     #[test]
     fn nothing_found_says_where_was_looked_and_what_to_do() {
-        let silent = |_: Account, _: Part| Err(KeyringError::Unavailable("no bus".into()));
+        let silent = |_: &str| Err(KeyringError::Unavailable("no bus".into()));
         let environment = |name: &str| (name == "BYBIT_API_KEY").then(|| KEY.to_owned());
         let system = System { environment: &environment, keyring: &silent };
         let told = system.credentials(Account::Live, &Places::default()).unwrap_err().to_string();
@@ -255,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_keyring_that_does_not_answer_does_not_hide_a_program() {
-        let silent = |_: Account, _: Part| Err(KeyringError::Unavailable("no bus".into()));
+        let silent = |_: &str| Err(KeyringError::Unavailable("no bus".into()));
         let system = System { environment: &|_| None, keyring: &silent };
         let places = Places { api_key: printing(KEY), secret: printing("0123456789abcdef") };
         let found = system.credentials(Account::DemoAccount, &places).unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::{ACCOUNTS, Part, Secret, Why, variable};
+use super::{ACCOUNTS, NAMED, Part, Secret, Why, variable};
 
 /// Most that is read of what a program prints.
 const BYTES_MAX: usize = 4096;
@@ -41,7 +41,8 @@ pub(super) fn ask(program: &[String], limit: Duration) -> Result<Secret, Why> {
     };
     let mut command = Command::new(name);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    for name in ACCOUNTS.iter().flat_map(|account| Part::ALL.map(|part| variable(*account, part))).flatten() {
+    let of_accounts = ACCOUNTS.iter().flat_map(|account| Part::ALL.map(|part| variable(*account, part))).flatten();
+    for name in of_accounts.chain(NAMED.iter().map(|named| named.variable)) {
         command.env_remove(name);
     }
     let mut child = command.spawn().map_err(ProgramError::Start)?;

@@ -122,6 +122,7 @@ impl Ledger {
 
     /// Without a file.
     fn over(connection: Connection, pair: Pair, chain: Chain) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Self {
             connection,
             pair,
@@ -137,6 +138,10 @@ impl Ledger {
         }
     }
 }
+
+/// Statements that stay prepared. A commit runs through more of them than are kept by default, and in turns: it would
+/// prepare every one of them anew.
+const STATEMENTS: usize = 128;
 
 /// The file of an open ledger: what is written into one that was removed is written nowhere.
 #[derive(Debug)]

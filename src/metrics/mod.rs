@@ -21,6 +21,7 @@ use crate::engine::preflight::RECONCILED;
 use crate::engine::risk::state::Latch;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, PositionRow, Snapshot, StateWord};
+use crate::engine::time::Span;
 use catalogue as name;
 use text::Page;
 
@@ -150,7 +151,7 @@ fn money(page: &mut Page, snapshot: &Snapshot) {
 fn counts(page: &mut Page, tally: &Tally, snapshot: Option<&Snapshot>) {
     page.family(&name::ORDERS_UNRESOLVED).put(&[], Some(tally.unresolved));
     page.family(&name::WS_RECONNECTS).put(&[], Some(tally.reconnects));
-    page.family(&name::CLOCK_OFFSET).put_float(&[], tally.clock_offset.map(|offset| offset.as_secs_f64()));
+    page.family(&name::CLOCK_OFFSET).put_float(&[], tally.clock_offset.map(Span::as_secs_f64));
     let denied = tally.refused + tally.outcomes.withheld;
     let mut orders = page.family(&name::ORDERS);
     let counts = [

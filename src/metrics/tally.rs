@@ -132,6 +132,11 @@ impl Tally {
         (now.since(*at) <= self.forecast_max_age).then_some(*forecast)
     }
 
+    /// When the features of the newest forecast were made, however old.
+    pub fn newest_forecast(&self) -> Option<Ts> {
+        self.forecasts.iter().flatten().map(|(at, _)| *at).max()
+    }
+
     /// The engine sends this order.
     pub fn decided(&mut self, order: &NewOrder) {
         self.open.insert(order.seq, order.decided);

@@ -104,7 +104,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
         Effect::Protect { symbol, protection } => {
             write!(line, "{at} PROTECT {}{}", symbol.0, Levels(*protection))
         }
-        Effect::CancelProtective { symbol, order } => write!(line, "{at} CANCEL-PROTECTIVE {} {order}", symbol.0),
+        Effect::CancelById { symbol, order } => write!(line, "{at} CANCEL-BY-ID {} {order}", symbol.0),
         Effect::Retry => write!(line, "{at} RETRY"),
         Effect::TieOut => write!(line, "{at} TIE-OUT"),
         Effect::Note(notice) => write!(line, "{at} NOTE {:?} {}", notice.kind, notice.text),

@@ -430,9 +430,9 @@ impl Driver {
                         venue.protect(at, symbol, protection);
                     }
                 }
-                Effect::CancelProtective { symbol, order } => {
+                Effect::CancelById { symbol, order } => {
                     if let Some(venue) = &mut self.venue {
-                        venue.cancel_protective(at, symbol, &order);
+                        venue.cancel_by_id(at, symbol, &order);
                     }
                 }
                 Effect::Retry => {

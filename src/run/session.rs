@@ -138,6 +138,8 @@ struct State {
     falls_over: bool,
     stuck: bool,
     unwatched: bool,
+    /// The state of the alert channels that the engine knows of.
+    alerts_told: u64,
     view: View,
     published: Ts,
     /// When attached cockpits were last drawn for.
@@ -179,6 +181,7 @@ impl Session {
             falls_over: provoked("engine-panic"),
             stuck: provoked("engine-stuck"),
             unwatched: false,
+            alerts_told: 0,
             view: View::default(),
             published: Ts(0),
             seated: Ts(0),
@@ -292,6 +295,11 @@ impl Session {
         }
         if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
             self.driver.checked(check);
+        }
+        let alerts = self.stage.alerts.version();
+        if alerts != state.alerts_told {
+            state.alerts_told = alerts;
+            self.driver.checked(self.stage.alerts.check());
         }
         self.look_at_watchdog(state);
         self.driver.collect();

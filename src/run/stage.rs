@@ -10,6 +10,7 @@ use super::session::Outcome;
 use super::signals::{self, Signal};
 use super::switch::Switch;
 use super::watch::Watch;
+use crate::alerts::Light;
 use crate::tui::link::{CockpitEnd, EngineEnd, link};
 
 /// What a run is shown and asked through.
@@ -26,6 +27,8 @@ pub struct Stage {
     pub departure: Departure,
     /// What those who watch from outside are shown.
     pub watch: Watch,
+    /// How the alert channels stand.
+    pub alerts: Light,
 }
 
 /// What becomes of what is open when a run is told to go from outside, by configuration.
@@ -52,7 +55,7 @@ impl Stage {
         let signals = signals::listen(past, move || wake.wake())?;
         let clock = Clock::start();
         let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
-        Ok(Self { clock, cockpit, end, signals, departure, watch })
+        Ok(Self { clock, cockpit, end, signals, departure, watch, alerts: Light::default() })
     }
 }
 

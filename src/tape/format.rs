@@ -209,6 +209,9 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
             let protective = statement.protective.iter().map(|order| &order.symbol);
             statement.positions.iter().map(|(s, _)| s).chain(protective).all(known)
         }
+        Event::Account(AccountUpdate::Strangers(orders)) => {
+            orders.iter().all(|order| known(&order.symbol) && sound(order.price.unwrap_or_default(), order.qty))
+        }
         Event::Account(AccountUpdate::Opening(opening)) => opening.holdings.iter().all(|held| known(&held.symbol)),
         Event::Hold(hold) => hold.symbol.as_ref().is_none_or(known),
         _ => true,

@@ -287,6 +287,8 @@ impl Cockpit {
             self.ui.hint = Some("pasting cancels: type it yourself".to_owned());
         } else if self.layers.is_empty() && self.ui.filtering {
             text.chars().for_each(|c| self.type_filter(c));
+        } else if self.layers.is_empty() {
+            self.ui.hint = Some("pasted text is no command: nothing was done".to_owned());
         } else {
             self.layers.paste(text);
         }
@@ -349,8 +351,9 @@ impl Cockpit {
             Id::Arm => self.open(arm::Arm::default(), key, now_ms),
             Id::FlattenOne => self.open(flatten::FlattenOne::new(target, name), key, now_ms),
             Id::FlattenAll => self.open(flatten::FlattenAll::default(), key, now_ms),
-            Id::Release => self.open(release::Release::new(target, name, false), key, now_ms),
-            Id::Adopt => self.open(release::Release::new(target, name, true), key, now_ms),
+            Id::Release => self.open(release::Released::new(target, name, release::Choice::Release), key, now_ms),
+            Id::Adopt => self.open(release::Released::new(target, name, release::Choice::Adopt), key, now_ms),
+            Id::CloseReleased => self.open(release::Released::new(target, name, release::Choice::Close), key, now_ms),
             Id::Account => self.open(account::Account::new(live), key, now_ms),
             Id::Limits => {
                 let row = if self.ui.focus == PaneId::Limits { self.ui.row(PaneId::Limits) } else { 0 };
@@ -381,9 +384,9 @@ impl Cockpit {
 
     fn cancel_order(&mut self, key: Key, live: &Snapshot, now_ms: i64, out: &mut Vec<Request>) {
         let Some(row) = self.ui.order(live) else { return };
-        if row.protective {
+        if row.protective || row.foreign.is_some() {
             let what = details::order_line(row.order, live);
-            self.open(cancel::CancelProtective::new(row.order, what), key, now_ms);
+            self.open(cancel::CancelAsked::new(row.order, what, row.foreign), key, now_ms);
         } else {
             self.ui.hint = Some(format!("cancel asked: {}", details::order_line(row.order, live)));
             out.push(Request::Command(Command::Cancel(row.order)));

@@ -7,7 +7,7 @@ use crate::engine::account::TieOut;
 use crate::engine::danger::Danger;
 use crate::engine::ids::{Account, Market};
 use crate::engine::risk::verdict::DenialCode;
-use crate::engine::snapshot::{Health, Snapshot, StateWord};
+use crate::engine::snapshot::{Health, OrderRow, Snapshot, StateWord};
 
 /// The answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +65,9 @@ pub fn red_light(snapshot: &Snapshot) -> Option<&str> {
 /// The selected instrument has a position.
 pub fn flatten_one(snapshot: &Snapshot, ui: &UiState) -> Validity {
     match ui.position(snapshot) {
-        Some(row) if row.released => Validity::No(format!("{} is released to you: adopt it first", row.name).into()),
+        Some(row) if row.released => Validity::No(
+            format!("{} is released to you: adopt it first, or close it as yours (close-released)", row.name).into(),
+        ),
         Some(_) => Validity::Yes,
         None => Validity::No(format!("no position in {}", ui.symbol_name(snapshot)).into()),
     }
@@ -125,6 +127,14 @@ pub fn adopt(snapshot: &Snapshot, ui: &UiState) -> Validity {
     }
 }
 
+/// The selected position was released.
+pub fn close_released(snapshot: &Snapshot, ui: &UiState) -> Validity {
+    match ui.position(snapshot) {
+        Some(row) => unless(!row.released, "not released: flatten closes what is ours (f)"),
+        None => Validity::No(format!("no position in {}", ui.symbol_name(snapshot)).into()),
+    }
+}
+
 /// The market is a tape.
 pub fn replay(snapshot: &Snapshot, _: &UiState) -> Validity {
     unless(snapshot.session.playback.is_none(), "only in a replay")
@@ -164,5 +174,5 @@ pub fn risk_is_on(snapshot: &Snapshot) -> bool {
         || state.exiting > 0
         || state.closing
         || !snapshot.positions.is_empty()
-        || snapshot.orders.iter().any(|o| o.working)
+        || snapshot.orders.iter().any(OrderRow::ours_works)
 }

@@ -28,8 +28,8 @@ pub trait Venue: Send {
     fn tie_out(&mut self, at: Ts);
     /// Sets what protects a position; what is absent stays as it is. May be repeated freely.
     fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection);
-    /// Cancels a protective order by the venue's id; may be repeated freely.
-    fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str);
+    /// Cancels an order that carries no number of ours, by the venue's id; may be repeated freely.
+    fn cancel_by_id(&mut self, at: Ts, symbol: Symbol, order: &str);
     /// Asks once whether the venue still refuses this address or key.
     fn retry(&mut self, at: Ts);
     /// Takes in what arrived since the last call, where other threads listen.
@@ -57,8 +57,8 @@ impl Venue for paper::PaperVenue {
     fn protect(&mut self, at: Ts, symbol: Symbol, protection: Protection) {
         Self::protect(self, at, symbol, protection);
     }
-    fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str) {
-        Self::cancel_protective(self, at, symbol, order);
+    fn cancel_by_id(&mut self, at: Ts, symbol: Symbol, order: &str) {
+        Self::cancel_by_id(self, at, symbol, order);
     }
     fn retry(&mut self, _: Ts) {}
     fn collect(&mut self) {}

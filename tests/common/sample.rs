@@ -345,7 +345,8 @@ fn orders() -> Vec<OrderRow> {
             state: state.to_owned(),
             working: !matches!(state, "filled" | "cancelled" | "rejected"),
             protective: purpose == "stop",
-            age: Span::from_secs(224 - order as i64 / 2),
+            foreign: None,
+            age: Some(Span::from_secs(224 - order as i64 / 2)),
             reason: String::new(),
         };
     vec![
@@ -636,6 +637,43 @@ pub fn nothing_known() -> Snapshot {
     snapshot.account.unrealised = None;
     for row in &mut snapshot.limits {
         (row.used, row.utilisation, row.worst) = (None, None, None);
+    }
+    snapshot
+}
+
+/// The same picture with this price, quantity and amount wherever there is one.
+pub fn with_numbers((at, price_decimals): (&str, u8), (size, qty_decimals): (&str, u8), amount: &str) -> Snapshot {
+    let (at, size, amount) = (price(at), qty(size), money(amount));
+    let mut snapshot = sample();
+    for row in &mut snapshot.markets {
+        (row.last, row.price_decimals, row.qty_decimals) = (Freshness::Fresh(at), price_decimals, qty_decimals);
+        (row.position, row.unrealised) = (size.raw(), Some(amount));
+    }
+    for row in &mut snapshot.positions {
+        (row.qty, row.entry, row.mark, row.unrealised) = (size, at, Freshness::Fresh(at), Some(amount));
+        (row.notional, row.stop, row.take_profit) = (Some(amount), Some(at), Some(at));
+        (row.liquidation, row.close_cost, row.protected) = (Some(at), Some(amount), Protected::Stop(at));
+    }
+    for row in &mut snapshot.orders {
+        (row.qty, row.price) = (size, at);
+    }
+    if let Some(focus) = &mut snapshot.focus {
+        for level in focus.bids.iter_mut().chain(&mut focus.asks) {
+            (level.price, level.qty) = (at, size);
+        }
+        for candle in &mut focus.candles {
+            (candle.open, candle.high, candle.low, candle.close) = (at, at, at, at);
+        }
+        for trade in &mut focus.trades {
+            (trade.price, trade.qty) = (at, size);
+        }
+        focus.mark = Freshness::Fresh(at);
+    }
+    let account = &mut snapshot.account;
+    (account.equity, account.balance, account.day_pnl) = (Some(amount), amount, Some(amount));
+    (account.realised, account.unrealised, account.fees, account.funding) = (amount, Some(amount), amount, amount);
+    for row in &mut snapshot.limits {
+        row.used = Some(amount.to_f64_lossy().abs());
     }
     snapshot
 }

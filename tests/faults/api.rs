@@ -35,6 +35,8 @@ pub enum Query {
     PositionsOf(String),
     ExecutionsOf(String),
     ExecutionsSince(i64),
+    /// Does the exchange listen to this address again? Asked whatever is known.
+    Retry,
     /// Not asked of anybody: let this much time pass.
     Pause(Span),
 }
@@ -60,6 +62,8 @@ pub struct Wires {
     pub now: Ts,
     /// The venue's clock minus ours, as measured.
     pub ahead: Span,
+    /// Until when the address is refused, as far as is known, local time.
+    pub banned: Option<Ts>,
     next: Number,
     /// Asked and not sent yet.
     pub asked: Vec<(Number, Query)>,
@@ -249,7 +253,15 @@ impl Reads {
             }
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
             Ask::Standing => Box::pin(async move { Some(Done::Standing(opening::standing(&api).await)) }),
-            Ask::Retry => Box::pin(async move { Some(Done::Retried(api.sync_clock().await)) }),
+            Ask::Retry => Box::pin(async move {
+                Some(Done::Retried(match api.call(Query::Retry).await {
+                    Reply::Done => {
+                        api.wires().banned = None;
+                        Ok(())
+                    }
+                    other => Err(odd(other)),
+                }))
+            }),
             // The log is not simulated here: it stays unknown.
             Ask::Log { read_to, .. } => Box::pin(async move { Some(Done::Log(read_to, Err(lost_read()))) }),
             // Not offered everywhere.

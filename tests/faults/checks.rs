@@ -10,7 +10,7 @@ use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::bybit::rest::Placement;
 use tickdeck::venue::sim::exchange::Exchange;
-use tickdeck::venue::sim::exchange::model::{ExecKind, Execution, Slot};
+use tickdeck::venue::sim::exchange::model::{ExecKind, Execution};
 
 use super::process::Process;
 use super::rows::signed;
@@ -42,8 +42,12 @@ pub struct Truth {
     flying: BTreeMap<String, Flying>,
     /// When somebody else traded last.
     pub foreign: Option<Ts>,
-    /// A kill whose latch is durable, or was in a process that lives.
+    /// A kill is durable.
     killed: bool,
+    /// It was lifted by hand, and that is not durable yet.
+    lifting: bool,
+    /// The gate was closed by a kill that nobody has lifted, whether the engine has heard of it or not.
+    shut: bool,
     /// What the close loop was about at the last look.
     closing: BTreeSet<Symbol>,
     /// When the whole account was proven flat, as of the last look.
@@ -58,14 +62,16 @@ impl Truth {
         let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
         assert!(killed || !self.killed, "a kill did not survive the restart");
         (self.closing, self.proven) = (BTreeSet::new(), process.driver.engine().flat_proven());
+        (self.shut, self.lifting) = (false, false);
     }
 
     /// A person asked for something.
     pub fn asked(&mut self, command: &Command, process: &Process) {
-        let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
+        let engine = process.driver.engine();
+        let killed = engine.latch().is_some_and(Latch::is_kill);
         match command {
             Command::Kill => assert!(killed, "a kill was not obeyed"),
-            Command::Reset if !killed => self.killed = false,
+            Command::Reset if engine.latch().is_none() => (self.killed, self.shut, self.lifting) = (false, false, true),
             _ => {}
         }
     }
@@ -74,8 +80,9 @@ impl Truth {
     pub fn look(&mut self, now: Ts, process: Option<&Process>, exchange: &Exchange) {
         let Some(process) = process else { return };
         let engine = process.driver.engine();
-        let killed = engine.latch().is_some_and(Latch::is_kill);
-        self.killed = killed && (self.killed || process.kill_is_durable());
+        let durable = process.kill_is_durable();
+        self.lifting &= durable;
+        self.killed |= durable && !self.lifting;
         let scope = std::mem::replace(&mut self.closing, engine.close_scope().collect());
         let proven = std::mem::replace(&mut self.proven, engine.flat_proven());
         let unheard = self.foreign.is_some_and(|at| now.since(at) < HEARD_WITHIN);
@@ -86,6 +93,11 @@ impl Truth {
         if !unheard && self.proven.is_some() && self.proven != proven {
             assert!(exchange.held().next().is_none(), "the whole account was proven flat and is not");
         }
+    }
+
+    /// A kill has closed the gate.
+    pub const fn gate_shut(&mut self) {
+        self.shut = true;
     }
 
     pub fn lost(&mut self, link: &str) {
@@ -110,6 +122,7 @@ impl World {
         if !order.reduce_only {
             let latch = engine.latch().map(|latch| latch.cause.to_string());
             assert!(latch.is_none(), "{} opens although {latch:?}", order.link_id);
+            assert!(!self.truth.shut, "{} opens although the gate is closed by a kill", order.link_id);
             assert!(process.is_durable(&order.link_id), "{} left before its intent was durable", order.link_id);
         }
         let flying = Flying {
@@ -157,7 +170,8 @@ impl World {
         for flying in self.truth.flying.values().filter(|flying| flying.opens && flying.symbol == name) {
             add(flying.side, flying.price, flying.qty);
         }
-        let signed = signed(&self.exchange.account.position(Slot { symbol, idx: 0 }));
+        let legs = self.exchange.held().filter(|position| position.slot.symbol == symbol);
+        let signed: i64 = legs.map(signed).sum();
         let held = mark * Qty::from_raw(signed.abs());
         let held = if signed < 0 { -held } else { held };
         (held + sides[0], sides[1] - held)
@@ -191,6 +205,9 @@ impl World {
         let give_up = self.now + Span::from_secs(150);
         while !self.is_settled() {
             assert!(self.now < give_up, "orders are not settled: {:?}", self.unsettled());
+            if self.process.as_ref().is_some_and(|process| process.banned(self.now).is_some()) {
+                self.request(&Command::RetryVenue);
+            }
             self.run_until(self.now + Span::from_secs(2));
         }
     }
@@ -200,7 +217,8 @@ impl World {
         let resting = self.exchange.orders.open().any(|order| ours(&order.ask.link));
         let working =
             self.process.as_ref().is_none_or(|process| process.stopped || process.driver.engine().working_orders() > 0);
-        !resting && !working
+        let banned = self.process.as_ref().is_some_and(|process| process.banned(self.now).is_some());
+        !resting && !working && !banned
     }
 
     fn unsettled(&self) -> Vec<String> {

@@ -47,15 +47,15 @@ enum What {
     Create(Symbol, Placement),
     Cancel(String, String),
     Protect(Symbol, Levels),
-    CancelProtective(Symbol, String),
+    CancelById(Symbol, String),
 }
 
 impl Write {
     pub const fn protect(symbol: Symbol, levels: Levels) -> Self {
         Self { order: OrderSeq(0), what: What::Protect(symbol, levels), number: 0, wanted: Ts(0), stamp: Ts(0) }
     }
-    pub const fn cancel_protective(symbol: Symbol, id: String) -> Self {
-        Self { order: OrderSeq(0), what: What::CancelProtective(symbol, id), number: 0, wanted: Ts(0), stamp: Ts(0) }
+    pub const fn cancel_by_id(symbol: Symbol, id: String) -> Self {
+        Self { order: OrderSeq(0), what: What::CancelById(symbol, id), number: 0, wanted: Ts(0), stamp: Ts(0) }
     }
     pub const fn create(order: OrderSeq, symbol: Symbol, placement: Placement) -> Self {
         Self { order, what: What::Create(symbol, placement), number: 0, wanted: Ts(0), stamp: Ts(0) }
@@ -68,9 +68,8 @@ impl Write {
         match &self.what {
             What::Create(symbol, _) => Done::Created(self.order, *symbol, answer),
             What::Cancel(..) => Done::Cancelled(self.order, answer),
-            What::Protect(symbol, _) | What::CancelProtective(symbol, _) => {
-                Done::Protected(*symbol, answer.map(|_| ()))
-            }
+            What::Protect(symbol, _) => Done::Protected(*symbol, answer.map(|_| ())),
+            What::CancelById(symbol, id) => Done::CancelledById(*symbol, id.clone(), answer),
         }
     }
 }
@@ -127,11 +126,18 @@ impl World {
         let Some(process) = &self.process else { return };
         let local = process.local(self.now);
         if let What::Create(_, placement) = &write.what {
-            let withdrawn = process.client().withdrawn.contains(&write.order);
+            let client = process.client();
+            // As the client's last look does, by the same pass; its age counts in virtual time.
+            let shut = client.passes.get(&write.order).is_none_or(|pass| !pass.stands());
+            let withdrawn = shut || client.withdrawn.contains(&write.order);
+            drop(client);
             let old = !placement.reduce_only && local.since(write.wanted) > OPENING_KEEPS;
             if withdrawn || old {
                 return self.answer(self.now, &write, Err(RestError::Unsent("it is not wanted any more".into())));
             }
+        }
+        if process.banned(self.now).is_some() {
+            return self.answer(self.now, &write, Err(RestError::Unsent("the exchange refuses this address".into())));
         }
         write.stamp = local + process.reads.api.wires().ahead - BEHIND;
         if self.chance.permille(self.weather.unsent) {
@@ -161,6 +167,16 @@ impl World {
     /// A write arrives, also one of a process that is gone.
     pub fn arrive(&mut self, life: Option<u32>, write: &Write) {
         let link = write_link(write);
+        let lives = self.process.as_ref().map(|process| process.life);
+        if self.is_banned() {
+            self.truth.lost(&link);
+            if life == lives {
+                self.note_ban();
+                let back = self.now + self.way();
+                self.answer(back, write, Err(unclear("HTTP 403")));
+            }
+            return;
+        }
         let fate = self.fate();
         let answer = match (&write.what, fate) {
             (What::Create(..), Fate::Failed) => {
@@ -176,7 +192,7 @@ impl World {
             (_, Fate::Limited) => Err(refused(Op::Cancel, 10_006, "too many visits")),
             (What::Cancel(symbol, link), _) => self.cancel(&symbol.clone(), &link.clone(), write.stamp),
             (What::Protect(symbol, levels), _) => self.protect(*symbol, *levels),
-            (What::CancelProtective(symbol, id), _) => {
+            (What::CancelById(symbol, id), _) => {
                 let name = OrderName { id: id.clone(), link: String::new() };
                 let done = self.exchange.cancel(self.now, *symbol, &name);
                 done.map(|_| accepted()).map_err(|no| refused(Op::Cancel, no.code, &no.message))
@@ -184,7 +200,6 @@ impl World {
         };
         self.publish();
         let answer = if matches!(fate, Fate::DoneAndFailed) { Err(unclear("HTTP 502")) } else { answer };
-        let lives = self.process.as_ref().map(|process| process.life);
         if life != lives || self.cut || matches!(fate, Fate::Unheard) {
             return;
         }
@@ -274,6 +289,11 @@ impl World {
         if let Query::Pause(span) = query {
             return self.tell_life(self.now + span, Item::Hear(News::Reply(number, Reply::Done)));
         }
+        let banned = self.process.as_ref().and_then(|process| process.banned(self.now));
+        if let Some(until) = banned.filter(|_| query != Query::Retry) {
+            return self
+                .tell_life(self.now, Item::Hear(News::Reply(number, Reply::Failed(RestError::Banned { until }))));
+        }
         if self.cut {
             let fails = self.now + self.chance.span(5, 5_000);
             return self.tell_life(fails, Item::Hear(News::Reply(number, Reply::Failed(unreachable()))));
@@ -292,7 +312,9 @@ impl World {
         if life != lives {
             return;
         }
-        let reply = match self.fate() {
+        let fate = if self.is_banned() { Fate::Well } else { self.fate() };
+        let reply = match fate {
+            _ if self.is_banned() => Reply::Failed(RestError::Banned { until: self.note_ban() }),
             Fate::Failed | Fate::DoneAndFailed => {
                 Reply::Failed(RestError::Unreachable { stage: Stage::Http, detail: "HTTP 502".into() })
             }
@@ -316,7 +338,7 @@ impl World {
         let find = |link: &str| exchange.orders.find(&OrderName { id: String::new(), link: link.to_owned() });
         match query {
             Query::Time => Reply::Time(self.now),
-            Query::Key | Query::Pause(_) => Reply::Done,
+            Query::Key | Query::Retry | Query::Pause(_) => Reply::Done,
             Query::OpenOrders => {
                 let open = exchange.orders.open().filter(|order| order.created <= shown);
                 Reply::Orders(open.map(|order| rows::order(exchange, order)).collect())
@@ -418,6 +440,6 @@ fn write_link(write: &Write) -> String {
     match &write.what {
         What::Create(_, placement) => placement.link_id.clone(),
         What::Cancel(_, link) => link.clone(),
-        What::Protect(..) | What::CancelProtective(..) => String::new(),
+        What::Protect(..) | What::CancelById(..) => String::new(),
     }
 }

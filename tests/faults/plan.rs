@@ -76,6 +76,12 @@ pub enum Act {
     Funding(Symbol),
     /// The market jumps.
     Jump(Symbol, Rate),
+    /// A kill reaches the gate while the engine's thread is busy for this long; does the guardian close too?
+    KillBeside(Span, bool),
+    /// The exchange refuses our address (HTTP 403) for this long.
+    Ban(Span),
+    /// Somebody flips the position mode by hand, where it may be: to hedge mode or back.
+    Hedge(Symbol, bool),
 }
 
 /// A seed's troubles.
@@ -103,6 +109,12 @@ impl Plan {
         for _ in 0..chance.between(1, 10) {
             let at = Span(chance.between(500_000, STORM.0 / 1_000 - 1_000_000) * 1_000);
             draw(&mut chance, symbols, at, &mut acts);
+        }
+        // From a source of their own: seeds without them stay what they were.
+        let mut rare = Chance::new(seed ^ 0x7261_7265);
+        if rare.permille(350) {
+            let at = Span(rare.between(2_000_000, STORM.0 / 1_000 - 5_000_000) * 1_000);
+            draw_rare(&mut rare, symbols, at, &mut acts);
         }
         acts.retain(|(at, _)| *at < STORM);
         acts.sort_by_key(|(at, _)| *at);
@@ -136,6 +148,36 @@ fn weather(chance: &mut Chance) -> Weather {
         weather.fill_percent = chance.between(1, 60) as u8;
     }
     weather
+}
+
+fn draw_rare(chance: &mut Chance, symbols: usize, at: Span, acts: &mut Vec<(Span, Act)>) {
+    let symbol = Symbol(chance.below(symbols as u64) as u16);
+    match chance.below(10) {
+        0..5 => {
+            acts.push((at, Act::KillBeside(chance.span(0, 3_000), chance.permille(400))));
+            if chance.permille(400) {
+                acts.push((at + chance.span(0, 2_500), Act::Crash(chance.span(50, 2_000))));
+            }
+            if chance.permille(700) {
+                acts.push((at + chance.span(300, 20_000), Act::Ask(Command::Reset)));
+            }
+        }
+        5..8 => acts.push((at, Act::Ban(chance.span(500, 30_000)))),
+        _ => {
+            // The mode is changed while nothing is open.
+            acts.push((at, Act::Ask(Command::Flatten(Some(symbol)))));
+            acts.push((at, Act::WantArmed(false)));
+            let flat = at + chance.span(1_000, 4_000);
+            acts.push((flat, Act::Hedge(symbol, true)));
+            acts.push((flat, Act::WantArmed(true)));
+            if chance.permille(600) {
+                let side = if chance.permille(500) { Side::Buy } else { Side::Sell };
+                let qty = Qty::from_raw(chance.between(1, 400) * 10_000_000);
+                acts.push((flat + chance.span(10, 8_000), Act::ForeignTrade(symbol, side, qty)));
+            }
+            acts.push((flat + chance.span(3_000, 20_000), Act::Hedge(symbol, false)));
+        }
+    }
 }
 
 fn draw(chance: &mut Chance, symbols: usize, at: Span, acts: &mut Vec<(Span, Act)>) {

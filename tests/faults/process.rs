@@ -1,6 +1,6 @@
 //! One life of the program: the real driver with engine, ledger writer and account task, on virtual wires.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -47,6 +47,8 @@ pub struct Client {
     pub requests: Vec<Request>,
     /// Orders that are not wanted any more: they do not leave.
     pub withdrawn: BTreeSet<OrderSeq>,
+    /// What orders carry since their decision.
+    pub passes: BTreeMap<OrderSeq, Pass>,
 }
 
 impl Client {
@@ -69,8 +71,9 @@ struct Port(Arc<Mutex<Client>>);
 
 impl Venue for Port {
     fn on_market(&mut self, _: Ts, _: Symbol, _: &MarketData) {}
-    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str, _: Pass) {
+    fn submit(&mut self, _: Ts, order: Approved<NewOrder>, link_id: &str, pass: Pass) {
         let mut client = self.0.lock().unwrap();
+        client.passes.insert(order.get().seq, pass);
         let moment = client.moment;
         client.runner.submit(&moment, order.into_inner(), link_id);
         client.settle();
@@ -105,10 +108,10 @@ impl Venue for Port {
         client.runner.protect(&moment, symbol, protection);
         client.settle();
     }
-    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
+    fn cancel_by_id(&mut self, _: Ts, symbol: Symbol, order: &str) {
         let mut client = self.0.lock().unwrap();
         let moment = client.moment;
-        client.runner.cancel_protective(&moment, symbol, order.to_owned());
+        client.runner.cancel_by_id(&moment, symbol, order.to_owned());
         client.settle();
     }
     fn collect(&mut self) {}
@@ -139,6 +142,8 @@ pub struct Process {
     pub stopped: bool,
     /// For how long it slept last, until it noticed.
     pub slept: Span,
+    /// The engine's thread is in the middle of something and hears of nothing; every other thread goes on.
+    pub busy: bool,
     /// A commit is under way.
     pub committing: bool,
     /// Is the private stream up?
@@ -218,6 +223,7 @@ impl Process {
             asks: Vec::new(),
             requests: Vec::new(),
             withdrawn: BTreeSet::new(),
+            passes: BTreeMap::new(),
         }));
         let parts = Parts {
             restored,
@@ -244,6 +250,7 @@ impl Process {
             skew,
             stopped: false,
             slept: Span(0),
+            busy: false,
             committing: false,
             stream_up: false,
         }
@@ -258,9 +265,14 @@ impl Process {
         now + self.skew
     }
 
+    /// Until when the client keeps silent, local time.
+    pub fn banned(&self, now: Ts) -> Option<Ts> {
+        self.reads.api.wires().banned.filter(|until| *until > self.local(now))
+    }
+
     /// What the clocks say now, for the account's task and its requests.
-    pub fn look_at_clocks(&self, now: Ts, banned: Option<Ts>) {
-        let local = self.local(now);
+    pub fn look_at_clocks(&self, now: Ts) {
+        let (local, banned) = (self.local(now), self.banned(now));
         let mut wires = self.reads.api.wires();
         wires.now = local;
         let venue = local + wires.ahead;
@@ -297,7 +309,8 @@ impl Process {
     /// When something of it is due, in true time.
     pub fn next_due(&self) -> Option<Ts> {
         let task = self.client().runner.next_due();
-        let due = [self.driver.next_due(), task].into_iter().flatten().min()?;
+        let engine = self.driver.next_due().filter(|_| !self.busy);
+        let due = [engine, task].into_iter().flatten().min()?;
         Some(Ts(due.0 - self.skew.0))
     }
 

@@ -13,9 +13,9 @@ use tickdeck::ledger::Ledger;
 use tickdeck::venue::bybit::account::desk::Request;
 use tickdeck::venue::bybit::account::runner::{Done, Heard};
 use tickdeck::venue::sim::exchange::Exchange;
-use tickdeck::venue::sim::exchange::model::Slot;
 
 use super::api::{Number, Query, Reply};
+use super::beside::Step;
 use super::checks::Truth;
 use super::disk::{Disk, Medium};
 use super::market::{Walk, instruments};
@@ -43,6 +43,7 @@ pub enum Item {
     CutOver,
     Commit,
     StreamUp,
+    Guard(Step),
     Leave(Write),
     Arrive(Write),
     Asked(Number, Query),
@@ -78,6 +79,8 @@ pub struct World {
     /// News for a process that is stopped.
     mailbox: VecDeque<Item>,
     pub cut: bool,
+    /// Until then the exchange refuses our address.
+    pub banned_until: Ts,
     market_away: bool,
     want_armed: bool,
     pub truth: Truth,
@@ -114,6 +117,7 @@ impl World {
             skew: plan.skew,
             mailbox: VecDeque::new(),
             cut: false,
+            banned_until: BEGIN,
             market_away: false,
             want_armed: true,
             truth: Truth::default(),
@@ -199,6 +203,7 @@ impl World {
         match item {
             Item::Commit => self.commit(),
             Item::StreamUp => self.stream_up(),
+            Item::Guard(step) => self.guard(step),
             Item::Leave(write) => self.leave(write),
             Item::Hear(news) => self.hear(news),
             other => panic!("not for a process: {other:?}"),
@@ -226,7 +231,7 @@ impl World {
         let Some(process) = self.process.as_ref().filter(|process| !process.stopped) else { return };
         let local = process.local(self.now);
         let boundary = local.floor_to(Span::from_ms(1_000));
-        process.look_at_clocks(self.now, None);
+        process.look_at_clocks(self.now);
         for index in 0..self.common.instruments.len() {
             let up = *self.chance.pick(&[0.9_f32, 0.9, 0.1, 0.1, 0.34]);
             let down = (0.95 - up).max(0.0);
@@ -246,7 +251,10 @@ impl World {
     /// The person arms again where it may be.
     fn person(&mut self) {
         self.at(self.now + Span::from_ms(500), Item::Person);
-        let Some(process) = self.process.as_ref().filter(|process| !process.stopped) else { return };
+        let Some(process) = self.process.as_ref().filter(|process| !process.stopped && !process.busy) else { return };
+        if process.banned(self.now).is_some() && self.chance.permille(50) {
+            return self.ask(&Command::RetryVenue);
+        }
         let engine = process.driver.engine();
         if self.want_armed && engine.arming() == tickdeck::engine::risk::state::Arming::Safe && engine.may_arm() {
             self.ask(&Command::Arm { lasts: Span::from_secs(900) });
@@ -297,7 +305,7 @@ impl World {
 
     fn hear(&mut self, news: News) {
         let Some(process) = &mut self.process else { return };
-        process.look_at_clocks(self.now, None);
+        process.look_at_clocks(self.now);
         match news {
             News::Public(event) => process.client().hear(event),
             News::Private(heard) => {
@@ -324,10 +332,10 @@ impl World {
     /// The process does what it can.
     pub fn go_on(&mut self) {
         let Some(process) = self.process.as_mut().filter(|process| !process.stopped) else { return };
-        process.look_at_clocks(self.now, None);
+        process.look_at_clocks(self.now);
         process.task_on_time();
         self.serve_task();
-        if let Some(process) = &mut self.process {
+        if let Some(process) = self.process.as_mut().filter(|process| !process.busy) {
             process.turn(self.now);
             if self.log.is_some() {
                 let notices = process.driver.take_notices();
@@ -375,9 +383,9 @@ impl World {
                         let of = process.client().runner.symbol(&symbol);
                         writes.push(Write::protect(of, protection));
                     }
-                    Request::CancelProtective { symbol, order } => {
+                    Request::CancelById { symbol, order } => {
                         let of = process.client().runner.symbol(&symbol);
-                        writes.push(Write::cancel_protective(of, order));
+                        writes.push(Write::cancel_by_id(of, order));
                     }
                     Request::Reconcile => {}
                 }
@@ -414,10 +422,16 @@ impl World {
     }
 
     fn ask(&mut self, command: &Command) {
+        self.hear_kill();
         let Some(process) = self.process.as_mut().filter(|process| !process.stopped) else { return };
-        process.look_at_clocks(self.now, None);
+        process.look_at_clocks(self.now);
         process.turn(self.now);
-        process.driver.command(command.clone());
+        if *command == Command::Kill {
+            process.driver.gate().kill();
+            process.driver.shut(Command::Kill);
+        } else {
+            process.driver.command(command.clone());
+        }
         self.truth.asked(command, process);
         self.say(|| format!("asked: {command:?}"));
         self.go_on();
@@ -431,14 +445,9 @@ impl World {
             Act::Ask(command) => self.ask(&command),
             Act::WantArmed(wanted) => self.want_armed = wanted,
             Act::ForeignTrade(symbol, side, qty) => {
-                // The exchange may refuse it like any other.
-                drop(self.exchange.foreign_order(Slot { symbol, idx: 0 }, side, qty));
-                self.truth.foreign = Some(self.now);
+                self.trade_by_hand(symbol, side, qty);
             }
-            Act::ForeignClose(symbol) => {
-                self.exchange.close_foreign(Slot { symbol, idx: 0 }, "CreateByClosing");
-                self.truth.foreign = Some(self.now);
-            }
+            Act::ForeignClose(symbol) => self.close_by_hand(symbol),
             Act::Deposit(amount) => self.exchange.deposit(amount),
             Act::Cut(span) => {
                 self.cut = true;
@@ -455,6 +464,9 @@ impl World {
             }
             Act::Funding(symbol) => self.exchange.settle(symbol),
             Act::Jump(symbol, rate) => self.exchange.displace(symbol, rate),
+            Act::KillBeside(busy, closes) => self.kill_beside(busy, closes),
+            Act::Ban(span) => self.ban(span),
+            Act::Hedge(symbol, hedged) => self.flip_mode(symbol, hedged),
         }
         self.publish();
     }
@@ -490,11 +502,12 @@ impl World {
     }
 
     fn wake(&mut self) {
+        self.hear_kill();
         let Some(process) = &mut self.process else { return };
         process.stopped = false;
         let slept = std::mem::take(&mut process.slept);
         if slept >= Span::from_secs(2) {
-            process.look_at_clocks(self.now, None);
+            process.look_at_clocks(self.now);
             process.driver.fault(Fault::ClockJump(slept));
         }
         self.say(|| "awake".into());
@@ -519,7 +532,11 @@ impl World {
         self.exchange.fill_percent = 100;
         self.exchange.late_rejects = 0;
         self.cut = false;
+        self.banned_until = self.now;
         self.set_medium(Medium::Well);
+        for index in 0..self.symbols() {
+            self.flip_mode(Symbol(index as u16), false);
+        }
         self.say(|| "everything is well from now on".into());
     }
 

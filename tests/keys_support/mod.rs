@@ -84,7 +84,8 @@ pub fn order(number: u64, purpose: &str, protective: bool) -> OrderRow {
         state: "live".to_owned(),
         working: true,
         protective,
-        age: Span::from_secs(3),
+        foreign: None,
+        age: Some(Span::from_secs(3)),
         reason: String::new(),
     }
 }

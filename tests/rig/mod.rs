@@ -227,8 +227,8 @@ impl Rig {
                     self.venue.protect(self.now, symbol, protection);
                 }
             }
-            Effect::CancelProtective { symbol, order } => {
-                self.venue.cancel_protective(self.now, symbol, &order);
+            Effect::CancelById { symbol, order } => {
+                self.venue.cancel_by_id(self.now, symbol, &order);
                 self.swept.push(order);
             }
             Effect::Retry | Effect::TieOut => {}

@@ -145,7 +145,7 @@ fn order_details(order: OrderSeq, snapshot: &Snapshot) -> Dialog {
     dialog.pair("purpose", &row.purpose);
     dialog.pair("state", &row.state);
     dialog.pair("filled", format!("{} of {}", row.filled, row.qty));
-    dialog.pair("age", row.age.to_string());
+    dialog.pair("age", figures::age(row.age));
     dialog.pair("protective", if row.protective { "yes" } else { "no" });
     if !row.reason.is_empty() {
         dialog.pair("reason", &row.reason);

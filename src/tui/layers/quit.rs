@@ -109,7 +109,7 @@ impl Layer for Quit {
                 dialog.row(position_line(row, snapshot), Tone::Bright);
                 dialog.say(format!("  if left: {}", what_stays(row, snapshot)));
             }
-            let working = snapshot.orders.iter().filter(|o| o.working && !o.protective).count();
+            let working = snapshot.orders.iter().filter(|o| o.ours_works() && !o.protective).count();
             dialog.say(format!("Working orders: {working}, cancelled either way."));
             let cost = figures::or_unknown(total_cost(snapshot), figures::money);
             dialog.say(format!("Closing everything costs about {cost}."));

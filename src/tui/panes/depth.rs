@@ -87,7 +87,7 @@ fn rungs(levels: &[Level], count: usize, side: Side, scene: &Scene<'_>, focus: &
         .orders
         .iter()
         // A stop waits for its trigger, it does not rest in the book; neither does what has yet to cross it.
-        .filter(|o| o.working && !o.protective && o.symbol == focus.symbol && o.side == side)
+        .filter(|o| o.ours_works() && !o.protective && o.symbol == focus.symbol && o.side == side)
         .map(|o| o.price)
         .filter(|price| rests(*price, side, focus))
         .collect();

@@ -141,8 +141,8 @@ fn kill(scene: &Scene<'_>) -> String {
         (ours, _) if state.closing => format!("closing {ours}"),
         (0, 0) => "nothing open".to_owned(),
         (ours, 0) => format!("latches; Enter closes {ours}"),
-        (0, yours) => format!("latches; {yours} of yours stay"),
-        (ours, yours) => format!("latches; Enter closes {ours}, not {yours} of yours"),
+        (0, yours) => format!("latches; closes none, {yours} yours"),
+        (ours, yours) => format!("Enter closes {ours}, keeps {yours} yours"),
     }
 }
 

@@ -29,13 +29,18 @@ impl Pane for Orders {
         PaneId::Orders
     }
     fn title(&self, scene: &Scene<'_>) -> String {
-        let works =
-            |protective| scene.snapshot.orders.iter().filter(|o| o.working && o.protective == protective).count();
+        let rows = &scene.snapshot.orders;
+        let works = |protective| rows.iter().filter(|o| o.ours_works() && o.protective == protective).count();
         // The limit counts what works; what protects a position at the venue is no order that could use it up.
-        match works(true) {
-            0 => format!("orders {} working", works(false)),
-            protective => format!("orders {} working + {protective} protective", works(false)),
-        }
+        let protective = match works(true) {
+            0 => String::new(),
+            protective => format!(" + {protective} protective"),
+        };
+        let theirs = match rows.iter().filter(|o| o.foreign.is_some()).count() {
+            0 => String::new(),
+            theirs => format!(" · {theirs} of others"),
+        };
+        format!("orders {} working{protective}{theirs}", works(false))
     }
     fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
         table::range(scene.snapshot.orders.len(), selected(scene), room.height)
@@ -69,10 +74,12 @@ fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {
         0 => figures::UNKNOWN.to_owned(),
         whole => format!("{}%", i128::from(row.filled.raw()) * 100 / i128::from(whole)),
     };
+    // An order of somebody else may have no price at all.
+    let priced = Some(row.price).filter(|price| row.foreign.is_none() || price.raw() != 0);
     let (state, style) = match row.state.as_str() {
         "unknown" => ("unknown?".to_owned(), theme.alarm),
         "rejected" => (row.state.clone(), theme.warn),
-        "intent" | "sent" | "cancelling" => (format!("{}?", row.state), theme.believed),
+        "intent" | "sent" | "acked" | "cancelling" => (format!("{}?", row.state), theme.believed),
         _ => (row.state.clone(), theme.text),
     };
     let tail = if row.reason.is_empty() { row.link_id.clone() } else { row.reason.clone() };
@@ -85,11 +92,11 @@ fn line(row: &OrderRow, scene: &Scene<'_>) -> Row {
                 theme.signed(row.side.sign() as f64),
             ),
             Cell::Number(figures::qty(row.qty, qty_decimals), theme.text),
-            Cell::Number(figures::price(row.price, price_decimals), theme.text),
+            Cell::Number(figures::or_unknown(priced, |price| figures::price(price, price_decimals)), theme.text),
             Cell::Number(done, theme.dim),
             Cell::Text(state, style),
             Cell::Text(row.purpose.clone(), theme.dim),
-            Cell::Number(row.age.to_string(), theme.dim),
+            Cell::Number(figures::age(row.age), theme.dim),
             Cell::Text(tail, theme.dim),
         ],
     }

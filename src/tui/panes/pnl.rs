@@ -9,7 +9,7 @@ use crate::engine::account::{Residual, TieOut};
 use crate::engine::num::Money;
 use crate::engine::snapshot::{AccountView, ShadowView};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::pen::{Pen, columns};
+use crate::tui::widgets::pen::{Pen, columns, fitting};
 use crate::tui::widgets::{curve, figures};
 
 /// The pane.
@@ -53,31 +53,39 @@ impl Pane for Pnl {
         );
         let mut row = 2;
         if residual {
-            let (figures, style) = residuals(account.tie_out, theme);
-            pen.text(0, row, area.width, &figures, style, theme.glyphs.ellipsis);
+            let (forms, style) = residuals(account.tie_out, theme);
+            pen.put(0, row, &fitting(&forms, area.width, theme.glyphs.ellipsis), style);
             row += 1;
         }
-        pen.text(0, row, area.width, &trades(account), theme.dim, theme.glyphs.ellipsis);
+        pen.put(0, row, &fitting(&trades(account), area.width, theme.glyphs.ellipsis), theme.dim);
         if let Some(shadow) = shadow {
-            pen.text(0, row + 1, area.width, &beside_paper(shadow, account), theme.dim, theme.glyphs.ellipsis);
+            let text = fitting(&beside_paper(shadow, account), area.width, theme.glyphs.ellipsis);
+            pen.put(0, row + 1, &text, theme.dim);
         }
     }
 }
 
-/// What the exchange's log has more than our books of each figure above, and when that was last known.
-fn residuals(tie_out: TieOut, theme: &Theme) -> (String, Style) {
+/// What the exchange's log has more than our books of each figure above, and when that was last known; long to short, the
+/// shortest in the order of the figures.
+fn residuals(tie_out: TieOut, theme: &Theme) -> (Vec<String>, Style) {
     let TieOut::Known { at, residual } = tie_out else {
-        return ("residual ? (not compared with the exchange's log)".to_owned(), theme.dim);
+        let forms = ["residual ? (not compared with the exchange's log)", "residual ? (not compared)"];
+        return (forms.map(str::to_owned).to_vec(), theme.dim);
     };
-    let amount = figures::signed_money;
-    let text = format!(
-        "residual realised {} fees {} fund {} at {}",
-        amount(residual.realised),
-        amount(residual.fees),
-        amount(residual.funding),
-        at.clock()
-    );
-    (text, if residual == Residual::default() { theme.dim } else { theme.warn })
+    let at = at.clock();
+    if residual == Residual::default() {
+        return (
+            vec![format!("residual 0.00, the exchange's log agrees at {at}"), format!("residual 0.00 at {at}")],
+            theme.dim,
+        );
+    }
+    let [realised, fees, funding] = [residual.realised, residual.fees, residual.funding].map(figures::signed_money);
+    let forms = vec![
+        format!("residual realised {realised} fees {fees} fund {funding} at {at}"),
+        format!("residual {realised} {fees} {funding} at {at}"),
+        format!("residual {realised} {fees} {funding}"),
+    ];
+    (forms, theme.warn)
 }
 
 /// Labels and amounts from the left; an amount that does not fit is left out whole.
@@ -98,10 +106,10 @@ fn amounts(pen: &mut Pen<'_>, y: u16, parts: &[(&str, Option<Money>, bool)], the
     }
 }
 
-/// What paper made of the same orders: `paper +1.20 (here +1.05) · 0.4bp worse · filled 96/99%`.
-fn beside_paper(shadow: &ShadowView, account: &AccountView) -> String {
+/// What paper made of the same orders: `paper +1.20 (here +1.05) · 0.4bp worse · filled 96/99%`, and shorter.
+fn beside_paper(shadow: &ShadowView, account: &AccountView) -> Vec<String> {
     if shadow.orders == 0 {
-        return "paper beside it: no order yet".to_owned();
+        return vec!["paper beside it: no order yet".to_owned()];
     }
     let paper = figures::signed_money(shadow.paper_pnl);
     let made = account.unrealised.map(|open| account.realised + open - account.fees + account.funding);
@@ -112,12 +120,17 @@ fn beside_paper(shadow: &ShadowView, account: &AccountView) -> String {
     );
     let percent = |part: Option<f64>| part.map_or_else(|| "?".to_owned(), |part| figures::plain(part * 100.0, 0));
     let (filled, on_paper) = (percent(shadow.filled_here), percent(shadow.filled_paper));
-    format!("paper {paper} (here {here}) · {price} · filled {filled}/{on_paper}%")
+    vec![
+        format!("paper {paper} (here {here}) · {price} · filled {filled}/{on_paper}%"),
+        format!("paper {paper} here {here} {price} {filled}/{on_paper}%"),
+        format!("paper {paper} here {here} {price}"),
+        format!("paper {paper} here {here}"),
+    ]
 }
 
-fn trades(account: &AccountView) -> String {
+fn trades(account: &AccountView) -> Vec<String> {
     if account.trades == 0 {
-        return "no closed trades yet".to_owned();
+        return vec!["no closed trades yet".to_owned()];
     }
     let count = f64::from(account.trades);
     let factor = if account.gross_loss == Money::ZERO {
@@ -126,12 +139,13 @@ fn trades(account: &AccountView) -> String {
         figures::plain(account.gross_profit.ratio_lossy(account.gross_loss), 2)
     };
     let expected = (account.gross_profit - account.gross_loss).to_f64_lossy() / count;
-    format!(
-        "trades {} · win {:.0}% · PF {factor} · exp {}",
-        account.trades,
-        f64::from(account.wins) / count * 100.0,
-        figures::signed(expected, 2)
-    )
+    let (win, expected) = (f64::from(account.wins) / count * 100.0, figures::signed(expected, 2));
+    let trades = figures::grouped(&account.trades.to_string());
+    vec![
+        format!("trades {trades} · win {win:.0}% · PF {factor} · exp {expected}"),
+        format!("trades {trades} win {win:.0}% PF {factor} exp {expected}"),
+        format!("trades {trades} win {win:.0}% exp {expected}"),
+    ]
 }
 
 /// The curve against its first point, with the highest and lowest change on the left.
@@ -163,10 +177,13 @@ mod tests {
     #[test]
     fn a_residual_is_written_with_its_time_and_unknown_as_unknown() {
         let theme = Theme::default();
-        assert!(residuals(TieOut::Unknown, &theme).0.starts_with("residual ?"));
+        assert!(residuals(TieOut::Unknown, &theme).0.iter().all(|form| form.starts_with("residual ?")));
         let residual = Residual { fees: Money::parse("-0.02").unwrap(), ..Residual::default() };
-        let (text, style) = residuals(TieOut::Known { at: Ts(0), residual }, &theme);
-        assert_eq!(text, "residual realised 0.00 fees -0.02 fund 0.00 at 00:00:00");
+        let (forms, style) = residuals(TieOut::Known { at: Ts(0), residual }, &theme);
+        assert_eq!(forms[0], "residual realised 0.00 fees -0.02 fund 0.00 at 00:00:00");
+        assert_eq!(forms[1], "residual 0.00 -0.02 0.00 at 00:00:00");
+        let (forms, _) = residuals(TieOut::Known { at: Ts(0), residual: Residual::default() }, &theme);
+        assert_eq!(forms[1], "residual 0.00 at 00:00:00");
         assert_eq!(style, theme.warn);
     }
 }

@@ -67,7 +67,7 @@ enum Request {
     Cancel(OrderSeq),
     CancelAll,
     Protect(Symbol, Protection),
-    CancelProtective(Symbol, String),
+    CancelById(Symbol, String),
     Ask,
 }
 
@@ -126,8 +126,8 @@ impl PaperVenue {
     }
 
     /// Sends a cancel of a protective order at `at`.
-    pub fn cancel_protective(&mut self, at: Ts, symbol: Symbol, order: &str) {
-        self.send(at, Request::CancelProtective(symbol, order.to_owned()));
+    pub fn cancel_by_id(&mut self, at: Ts, symbol: Symbol, order: &str) {
+        self.send(at, Request::CancelById(symbol, order.to_owned()));
     }
 
     /// Asks for the statement at `at`; it says what is true when the question arrives.
@@ -205,7 +205,7 @@ impl PaperVenue {
             Request::Submit(order) => self.desk.submit(at, order),
             Request::Cancel(order) => self.desk.cancel(order),
             Request::Protect(symbol, protection) => self.desk.protect(symbol, protection),
-            Request::CancelProtective(symbol, order) => self.desk.cancel_protective(symbol, &order),
+            Request::CancelById(symbol, order) => self.desk.cancel_by_id(symbol, &order),
             Request::CancelAll => self.desk.cancel_all("cancelled by us"),
             Request::Ask => self.desk.state(),
         }

@@ -167,8 +167,8 @@ impl Venue for BybitVenue {
         // Without a task nothing is done, and the hold below says why.
         let _asked = self.command(Command::Protect(symbol, protection));
     }
-    fn cancel_protective(&mut self, _: Ts, symbol: Symbol, order: &str) {
-        let _asked = self.command(Command::CancelProtective(symbol, order.to_owned()));
+    fn cancel_by_id(&mut self, _: Ts, symbol: Symbol, order: &str) {
+        let _asked = self.command(Command::CancelById(symbol, order.to_owned()));
     }
     fn retry(&mut self, _: Ts) {
         let _asked = self.command(Command::Retry);

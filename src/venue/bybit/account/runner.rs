@@ -113,6 +113,8 @@ pub enum Done {
     Cancelled(OrderSeq, Result<OrderRef, RestError>),
     /// The answer about protection.
     Protected(Symbol, Result<(), RestError>),
+    /// The answer to a cancel by the venue's id.
+    CancelledById(Symbol, String, Result<OrderRef, RestError>),
     /// What a look-up found.
     LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
     /// A reading.
@@ -268,9 +270,9 @@ impl Runner {
         self.pass_on(at);
     }
 
-    /// The end of a protective order is wanted, by the venue's id.
-    pub fn cancel_protective(&mut self, at: &Moment, symbol: Symbol, order: String) {
-        self.desk.cancel_protective(symbol, order);
+    /// The end of an order that carries no number of ours is wanted, by the venue's id.
+    pub fn cancel_by_id(&mut self, at: &Moment, symbol: Symbol, order: String) {
+        self.desk.cancel_by_id(symbol, order);
         self.pass_on(at);
     }
 
@@ -475,6 +477,13 @@ impl Runner {
                 self.desk.on_cancelled(now, order, answer_of(answer));
             }
             Done::Protected(symbol, answer) => self.on_protected(at, symbol, answer),
+            Done::CancelledById(symbol, order, answer) => {
+                self.on_trouble(at, answer.as_ref().err(), Some(symbol));
+                if let Err(error) = answer {
+                    self.desk.tell_not_cancelled(symbol, &order, &error.to_string());
+                }
+                self.ask(at);
+            }
             Done::LookedUp(order, executions, found) => {
                 self.on_trouble(at, None, None);
                 self.desk.on_looked_up(now, order, &executions, &found);

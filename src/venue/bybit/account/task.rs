@@ -37,7 +37,7 @@ pub enum Command {
     },
     Cancel(OrderSeq),
     Protect(Symbol, Protection),
-    CancelProtective(Symbol, String),
+    CancelById(Symbol, String),
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
@@ -164,7 +164,7 @@ impl Task {
                 self.forget_withdrawn(order);
             }
             Command::Protect(symbol, protection) => self.runner.protect(&at, symbol, protection),
-            Command::CancelProtective(symbol, order) => self.runner.cancel_protective(&at, symbol, order),
+            Command::CancelById(symbol, order) => self.runner.cancel_by_id(&at, symbol, order),
             Command::Ask => self.runner.ask(&at),
             Command::Retry => self.runner.retry(),
             Command::TieOut => self.runner.tie_out(&at),
@@ -279,12 +279,12 @@ impl Task {
                     owed.pay(Done::Protected(name, answer));
                 });
             }
-            Request::CancelProtective { symbol, order } => {
+            Request::CancelById { symbol, order } => {
                 let name = self.runner.symbol(&symbol);
-                let owed = Owed::new(done, Done::Protected(name, Err(lost_write())));
+                let owed = Owed::new(done, Done::CancelledById(name, order.clone(), Err(lost_write())));
                 tokio::spawn(async move {
-                    let answer = rest.cancel_id(&symbol, &order).await.map(|_| ());
-                    owed.pay(Done::Protected(name, answer));
+                    let answer = rest.cancel_id(&symbol, &order).await;
+                    owed.pay(Done::CancelledById(name, order, answer));
                 });
             }
             // The runner heeds it itself.

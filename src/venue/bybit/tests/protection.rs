@@ -189,7 +189,7 @@ fn a_protective_order_is_cancelled_by_the_exchanges_id() {
     let mut talk = long(&rig);
     let wanted = talk.protection;
     let stop = the_stop(&until_said(&mut talk, Some(wanted))).order.clone();
-    talk.venue.cancel_protective(wall(), BTC, &stop);
+    talk.venue.cancel_by_id(wall(), BTC, &stop);
     let statement = until_said(&mut talk, Some(Protection::default()));
     assert_eq!(statement.protective, []);
     assert_eq!(statement.positions, [(BTC, lots(1).raw())], "the position stays");

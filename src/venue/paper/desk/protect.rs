@@ -54,7 +54,7 @@ impl Desk {
     }
 
     /// A protective order is cancelled.
-    pub(in super::super) fn cancel_protective(&mut self, symbol: Symbol, order: &str) {
+    pub(in super::super) fn cancel_by_id(&mut self, symbol: Symbol, order: &str) {
         let now = self.levels(symbol);
         match order {
             STOP => self.set_levels(symbol, Protection { stop: None, ..now }),

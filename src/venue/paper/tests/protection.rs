@@ -106,7 +106,7 @@ fn it_is_set_afterwards_changed_and_cancelled() {
         story.news();
         assert_eq!(story.venue.statement().protection[0].1.stop, Some(p(told)), "{asked}");
     }
-    story.venue.cancel_protective(super::ms(story.now), BTC, "stop");
+    story.venue.cancel_by_id(super::ms(story.now), BTC, "stop");
     story.wait(120);
     assert_eq!(story.news(), ["protected by stop none target none"]);
     assert!(story.venue.statement().protective.is_empty());

@@ -6,7 +6,7 @@ use super::ties::{Tie, Ties};
 use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
 use crate::engine::effect::Protection;
-use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement, Tally};
+use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement, Stranger, Tally};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
@@ -80,6 +80,8 @@ pub struct Known {
     /// What the account pays, maker and taker.
     fees: BTreeMap<Symbol, (Rate, Rate)>,
     pub(super) ties: Ties,
+    /// Orders of others, as they were told.
+    pub(super) strangers: Vec<Stranger>,
 }
 
 impl Desk {
@@ -284,6 +286,7 @@ impl Desk {
     /// Tells the reading as the venue's statement.
     pub fn state(&mut self, reading: &Reading) {
         reading.open.iter().for_each(|row| self.note_protective(row));
+        self.tell_strangers(reading);
         let protective = self.protective_orders(reading);
         let statement = Statement {
             balance: reading.balance,

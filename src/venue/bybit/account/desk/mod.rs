@@ -78,8 +78,8 @@ pub enum Request {
         /// The levels.
         protection: Protection,
     },
-    /// Ask for the end of a protective order, by the venue's id.
-    CancelProtective {
+    /// Ask for the end of an order that carries no number of ours, by the venue's id.
+    CancelById {
         /// Instrument.
         symbol: String,
         /// The venue's id.

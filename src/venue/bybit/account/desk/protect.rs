@@ -3,13 +3,24 @@
 
 use super::{Desk, Reading, Request};
 use crate::engine::effect::{Protection, Purpose};
-use crate::engine::event::{AccountUpdate, Event, Protective};
+use crate::engine::event::{AccountUpdate, Event, Protective, Reach, Stranger};
 use crate::engine::ids::Symbol;
 use crate::engine::num::Qty;
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
 
 /// Ids of protective orders that are remembered, for executions that do not say what made them.
 const KNOWN_MAX: usize = 1_000;
+
+/// An order of somebody else. Only a flag of the venue's says that it cannot open.
+fn stranger(symbol: Symbol, row: &OrderRow) -> Stranger {
+    let reach = match (row.reduce_only || row.close_on_trigger, row.trigger_price) {
+        (false, _) => Reach::Opens,
+        (true, None) => Reach::Reduces,
+        (true, Some(_)) => Reach::Protects,
+    };
+    let price = row.trigger_price.or(row.price);
+    Stranger { symbol, order: row.order_id.clone(), side: row.side, qty: row.qty, filled: row.filled, price, reach }
+}
 
 impl Desk {
     /// Asks for levels of a position. They are believed when they are read.
@@ -18,16 +29,38 @@ impl Desk {
         self.requests.push(Request::Protect { symbol, protection });
     }
 
-    /// Asks for the end of a protective order.
-    pub fn cancel_protective(&mut self, symbol: Symbol, order: String) {
+    /// Asks for the end of an order by the venue's id.
+    pub fn cancel_by_id(&mut self, symbol: Symbol, order: String) {
         let symbol = self.name(symbol);
-        self.requests.push(Request::CancelProtective { symbol, order });
+        self.requests.push(Request::CancelById { symbol, order });
     }
 
     /// A request about protection was not carried out, or nobody knows.
     pub fn tell_protection_refused(&mut self, symbol: Symbol, why: &str) {
         let text = format!("{}: protection at the exchange was not changed: {why}", self.name(symbol));
         self.tell(text);
+    }
+
+    /// A cancel by the venue's id was not carried out, or nobody knows.
+    pub fn tell_not_cancelled(&mut self, symbol: Symbol, order: &str, why: &str) {
+        let text = format!("{}: order {order} was not cancelled at the exchange: {why}", self.name(symbol));
+        self.tell(text);
+    }
+
+    /// Tells of the orders of others, where they are not as they were told.
+    pub(super) fn tell_strangers(&mut self, reading: &Reading) {
+        let ours = |row: &OrderRow| {
+            let link = row.link_id.as_deref();
+            link.is_some_and(|link| {
+                self.links.contains_key(link) || self.names.as_ref().is_some_and(|n| n.is_ours(link))
+            })
+        };
+        let theirs = reading.open.iter().filter(|row| row.status.is_open() && row.protects().is_none() && !ours(row));
+        let theirs: Vec<Stranger> = theirs.filter_map(|row| Some(stranger(self.symbol(&row.symbol)?, row))).collect();
+        if theirs != self.account.strangers {
+            self.account.strangers.clone_from(&theirs);
+            self.events.push(Event::Account(AccountUpdate::Strangers(theirs)));
+        }
     }
 
     /// A row of a position says its levels.

@@ -80,3 +80,40 @@ fn somebodys_conditional_order_is_no_protection() {
     }
     assert_eq!(protective("d", "TrailingStop", 3, "90").protects(), Some(Purpose::Stop));
 }
+
+#[test]
+fn orders_of_others_are_told_when_they_change_with_what_they_can_do() {
+    use crate::engine::event::{Reach, Stranger};
+    let mut desk = desk();
+    desk.open(T, &reading(&desk, T, vec![], vec![]), &[]);
+    desk.submit(T, intent(1, 1), &link(1));
+    let theirs = |id: &str| OrderRow { order_id: id.into(), link_id: None, ..row(9, 2, OrderStatus::New, 0) };
+    let reduces = OrderRow { reduce_only: true, ..theirs("b") };
+    let protects = OrderRow {
+        trigger_price: Some(Price::parse("90").unwrap()),
+        stop_order_type: Some("Stop".into()),
+        ..OrderRow { reduce_only: true, ..theirs("c") }
+    };
+    let stop = OrderRow { stop_order_type: Some("StopLoss".into()), ..OrderRow { reduce_only: true, ..theirs("d") } };
+    let elsewhere = OrderRow { symbol: "XRPUSDT".into(), ..theirs("e") };
+    let told = |desk: &mut Desk| {
+        let events = desk.take_events().into_iter();
+        let lists = events.filter_map(|event| match event {
+            Event::Account(AccountUpdate::Strangers(list)) => Some(list),
+            _ => None,
+        });
+        lists.collect::<Vec<Vec<Stranger>>>()
+    };
+    let listed = vec![row(1, 1, OrderStatus::New, 0), theirs("a"), reduces, protects, stop, elsewhere];
+    let full = reading(&desk, T, vec![], listed);
+    told(&mut desk);
+    desk.state(&full);
+    desk.state(&full);
+    let lists = told(&mut desk);
+    assert_eq!(lists.len(), 1, "told once");
+    let seen: Vec<(&str, Reach)> = lists[0].iter().map(|order| (order.order.as_str(), order.reach)).collect();
+    assert_eq!(seen, [("a", Reach::Opens), ("b", Reach::Reduces), ("c", Reach::Protects)]);
+    let none = reading(&desk, T, vec![], vec![]);
+    desk.state(&none);
+    assert_eq!(told(&mut desk), [vec![]]);
+}

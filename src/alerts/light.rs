@@ -1,0 +1,113 @@
+//! How the alerts stand, for the checklist before arming: a `fail` while any configured channel is broken, `ok` once each has
+//! been proven.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::preflight::ALERTS;
+use crate::engine::snapshot::{Check, Health};
+
+/// Failures in a row after which a channel counts as broken: one may be a hiccup of the network.
+const BROKEN_AFTER: u32 = 2;
+
+/// Set by the alerts' thread, looked at by runs.
+#[derive(Clone, Default)]
+pub struct Light(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    version: AtomicU64,
+    channels: Mutex<BTreeMap<String, State>>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum State {
+    Untried,
+    Sound,
+    Failing(u32, String),
+}
+
+impl Light {
+    /// This channel is configured.
+    pub(super) fn configured(&self, channel: &str) {
+        self.set(channel, |_| State::Untried);
+    }
+    /// It took a message, or a probe succeeded.
+    pub(super) fn sound(&self, channel: &str) {
+        self.set(channel, |_| State::Sound);
+    }
+    /// It did not, in words without a secret. A first failure of a channel that never worked breaks it at once.
+    pub(super) fn failed(&self, channel: &str, why: &str) {
+        self.set(channel, |was| match was {
+            State::Untried => State::Failing(BROKEN_AFTER, why.to_owned()),
+            State::Sound => State::Failing(1, why.to_owned()),
+            State::Failing(count, _) => State::Failing(count.saturating_add(1), why.to_owned()),
+        });
+    }
+    /// Is the channel to be tried again although nothing waits for it?
+    pub(super) fn is_broken(&self, channel: &str) -> bool {
+        let channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.get(channel).is_none_or(|state| !matches!(state, State::Sound))
+    }
+
+    fn set(&self, channel: &str, next: impl FnOnce(&State) -> State) {
+        let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let was = channels.get(channel).cloned().unwrap_or(State::Untried);
+        channels.insert(channel.to_owned(), next(&was));
+        drop(channels);
+        self.0.version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Rises with every change; 0 while no channel is configured.
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::SeqCst)
+    }
+
+    /// The row of the checklist.
+    pub fn check(&self) -> Check {
+        let channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let broken: Vec<String> = channels.iter().filter_map(|(name, state)| broken(name, state)).collect();
+        let untried = channels.values().any(|state| *state == State::Untried);
+        let names = channels.keys().cloned().collect::<Vec<_>>().join(", ");
+        let (health, detail) = if !broken.is_empty() {
+            (Health::Fail, broken.join("; "))
+        } else if untried {
+            (Health::Warn, format!("{names}: being tried"))
+        } else {
+            (Health::Ok, names)
+        };
+        Check { name: ALERTS.to_owned(), health, detail }
+    }
+}
+
+fn broken(name: &str, state: &State) -> Option<String> {
+    match state {
+        State::Failing(count, why) if *count >= BROKEN_AFTER => Some(format!("{name}: {why}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_channel_fails_a_hiccup_does_not_and_all_must_be_proven() {
+        let light = Light::default();
+        assert_eq!(light.version(), 0);
+        light.configured("slack");
+        light.configured("telegram");
+        assert_eq!(light.check().health, Health::Warn);
+        light.sound("telegram");
+        light.failed("slack", "no such webhook");
+        let check = light.check();
+        assert!(check.health == Health::Fail && check.detail == "slack: no such webhook", "{check:?}");
+        light.sound("slack");
+        light.failed("slack", "timed out");
+        assert_eq!(light.check().health, Health::Ok);
+        assert!(light.is_broken("slack"));
+        light.failed("slack", "timed out");
+        assert_eq!(light.check().health, Health::Fail);
+    }
+}
