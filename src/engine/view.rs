@@ -498,8 +498,13 @@ impl Engine {
             let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
             let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
-            let took = self.warming_words().map_or(took, |words| format!(" · no signal {words}"));
-            rows.push(row("models", health, format!("{predictions} of {} fresh{took}", self.desks.len())));
+            let fresh = format!("{predictions} of {} fresh", self.desks.len());
+            // Until when comes first: a narrow pane cuts what stands behind it.
+            let detail = match self.warming_words() {
+                Some(words) => format!("no signal {words} · {fresh}"),
+                None => format!("{fresh}{took}"),
+            };
+            rows.push(row("models", health, detail));
         }
         HealthView {
             rows,

@@ -286,6 +286,68 @@ fn a_fill_that_is_listed_later_than_its_position_is_booked_as_ours() {
     assert!(filled_meanwhile > 10, "it filled around the start: {filled_meanwhile} times");
 }
 
+/// The gate is one number that every thread sees: a kill while the engine's thread is busy stops what was decided before it,
+/// at whatever point of its way it is.
+#[test]
+fn a_kill_stops_what_is_on_its_way_while_the_engine_is_busy() {
+    let mut stopped = 0;
+    for moment in 0..24 {
+        let killed = 9.0 + moment as f64 / 1e3;
+        let log = told(4, vec![(ms(9_000 + moment), Act::KillBeside(ms(2_000), false))], Weather::default());
+        let opened = lines(&log, "reduce=false").filter(|line| time(line) > killed).count();
+        assert_eq!(opened, 0, "killed at {killed}");
+        stopped += lines(&log, "not sent: ").filter(|line| (9.0..11.5).contains(&time(line))).count();
+        assert_eq!(lines(&log, "KILLED (by hand)").count(), 1, "the engine hears of it, later");
+    }
+    assert!(stopped > 0, "orders were on their way");
+}
+
+#[test]
+fn what_the_guardian_closes_beside_a_busy_engine_is_booked_as_ours() {
+    let closed: usize = (0..6)
+        .map(|seed| {
+            let log = told(seed, vec![(ms(9_600), Act::KillBeside(ms(2_900), true))], Weather::default());
+            lines(&log, "closed by the guardian").count()
+        })
+        .sum();
+    assert!(closed > 2, "it closed {closed} time(s)");
+}
+
+#[test]
+fn a_refused_address_keeps_silent_and_asks_again_only_when_told_to() {
+    for seed in 0..6 {
+        let log = told(seed, vec![(ms(10_000), Act::Ban(ms(20_000)))], Weather::default());
+        let refused = lines(&log, "VENUE_BANNED").map(|line| time(line)).next().expect("it is told");
+        let silent = lines(&log, " create ").filter(|line| (refused..30.0).contains(&time(line))).count();
+        assert_eq!(silent, 0, "seed {seed}: nothing leaves");
+        assert!(lines(&log, "no longer REDUCING: VENUE_BANNED").count() > 0, "seed {seed}: it ends");
+    }
+}
+
+#[test]
+fn hedge_mode_holds_until_both_legs_are_closed_and_it_is_one_way_again() {
+    let (at, qty) = (|s: i64| ms(s * 1_000), Qty::parse("0.5").unwrap());
+    let acts = vec![
+        (at(8), Act::Ask(Command::Disarm)),
+        (at(8), Act::WantArmed(false)),
+        (at(8), Act::Ask(Command::Flatten(None))),
+        (at(12), Act::Hedge(Symbol(0), true)),
+        (at(12), Act::WantArmed(true)),
+        (at(20), Act::ForeignTrade(Symbol(0), Side::Buy, qty)),
+        (at(21), Act::ForeignTrade(Symbol(0), Side::Sell, qty)),
+        (at(30), Act::Hedge(Symbol(0), false)),
+    ];
+    for seed in [0, 3, 6] {
+        let log = told(seed, acts.clone(), Weather::default());
+        assert!(lines(&log, "hedge mode true: done").count() == 1, "seed {seed}");
+        assert!(lines(&log, "REDUCING AAAUSDT: POSITION_MODE_HEDGE").count() > 0, "seed {seed}: it is named");
+        let opened = lines(&log, "        taken ").filter(|line| (12.0..30.0).contains(&time(line))).count();
+        assert_eq!(opened, 0, "seed {seed}: nothing opens");
+        let after = lines(&log, "reduce=false").filter(|line| (36.0..60.0).contains(&time(line))).count();
+        assert!(after > 0, "seed {seed}: it trades again");
+    }
+}
+
 /// A world without troubles trades, and what it says at its end is flat.
 #[test]
 fn a_calm_world_trades_and_ends_flat() {
