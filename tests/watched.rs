@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         trial("dashboard_and_rules_name_only_what_exists", name_only_what_exists),
         trial("what_is_not_known_is_absent", what_is_not_known_is_absent),
         trial("an_order_has_one_outcome", an_order_has_one_outcome),
+        trial("an_engine_that_died_calls_through_its_watchdog", a_dead_engine_calls),
         with_prometheus("promtool_accepts_rules_and_their_tests", promtool_accepts),
         with_prometheus("every_query_has_data_and_a_kill_fires", every_query_has_data),
     ];
@@ -237,6 +238,25 @@ fn an_order_has_one_outcome() {
     tally.hear(at(0), &Event::Market(Symbol(60_000), MarketData::Gap));
     assert_eq!((tally.reconnects, tally.clock_offset), (2, Some(Span(-7))));
     assert_eq!(tally.resyncs.iter().sum::<u64>(), 1);
+}
+
+fn a_dead_engine_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = at_sim::exchange(processes::KEY, processes::SECRET);
+    let hook = services::Service::start(services::anything);
+    let mut command = processes::tickdeck(&sim, folder.path(), &["run", "--mode", "testnet"]);
+    command.args(["--set", "watchdog.enabled=on", "--set", "alerts.channels=webhook"]);
+    command.env("TICKDECK_WEBHOOK_URL", format!("http://{}/in", hook.address));
+    let (engine, address) = engine(&mut command);
+    let ready = |path: &str| get(&address, path).is_some_and(|(status, _)| status == 200);
+    until_none_is_left("readiness", vec!["/readyz".to_owned()], ready);
+    processes::signal(engine.0.id(), Signal::KILL);
+    let said = |words: &str| {
+        let bodies = hook.bodies("/in");
+        bodies.iter().any(|body| body["text"].as_str().is_some_and(|text| text.contains(words)))
+    };
+    let words = ["tickdeck watchdog testnet", "the engine's process has ended", "no order is left that could open"];
+    until_none_is_left("calls", words.map(str::to_owned).to_vec(), said);
 }
 
 fn done(command: &mut Command) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calls::Calls;
 use super::global::Global;
 use super::live;
 use super::runs::Place;
@@ -54,11 +55,13 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
         None => place.files.ledger(pair),
     };
     let now = Arc::new(Clock::start().reader());
+    let calls = Calls::new(&config.alerts, format!("tickdeck watchdog {}", pair.account().word()));
     let options = WatchdogOptions {
         deadline: duration(config.watchdog.deadline),
         close: config.watchdog.close,
         latch_beside: (ledger.clone(), pair),
         now: now.clone(),
+        call: calls.caller(),
     };
     let proxy = config.bybit.proxy();
     let way = move |run| rescue_options(&access, run, proxy.clone(), now.clone(), Closer::Watchdog);
@@ -66,7 +69,11 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
         Some(socket) => match service::serve(options, service::Place { socket, ledger }, way) {
             Err(error) => Err(Failure::error(error)),
         },
-        None => ended(watchdog::run(options, way).map_err(Failure::error)?),
+        None => {
+            let end = watchdog::run(options, way);
+            calls.finish();
+            ended(end.map_err(Failure::error)?)
+        }
     }
 }
 

@@ -20,8 +20,8 @@ use super::time::Span;
 /// Ended orders shown below the working ones.
 const ENDED_SHOWN: usize = 20;
 /// Pre-flight checks that are shown as health too.
-const HEALTH_CHECKS: [&str; 8] =
-    ["market feed", "books", "reconciled", "equity", "venue", "reducing", "disk", "watchdog"];
+const HEALTH_CHECKS: [&str; 9] =
+    ["market feed", "books", "reconciled", "equity", "venue", "reducing", "disk", "watchdog", "alerts"];
 /// Candles and trades handed to a viewer.
 const CANDLES_SHOWN: usize = 240;
 const TRADES_SHOWN: usize = 60;
