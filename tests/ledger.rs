@@ -286,6 +286,12 @@ fn a_kill_latches_although_the_ledger_cannot_be_written() {
     assert!(matches!(ledger.commit(&kill), Err(LedgerError::IntentTwice { seq: 1, .. })));
     drop(ledger);
     assert_eq!(begin_and_latch(&place), Some(killed()));
+    // Only the marker has it. A trip that waited for the disk does not replace it.
+    let mut ledger = place.begun("r2");
+    let trip = Latch { cause: LatchCause::Fault("the disk was full".into()), at: Ts(8) };
+    commit(&mut ledger, &[record(Record::Latch(Some(trip)))]);
+    drop(ledger);
+    assert_eq!(begin_and_latch(&place), Some(killed()));
 }
 
 #[test]

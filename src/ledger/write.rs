@@ -55,8 +55,16 @@ impl Ledger {
     pub fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
         let mut done = Committed::default();
         self.refuse_as_stand_in(batch)?;
-        for latch in batch.iter().filter_map(latch_change).filter_map(Option::as_ref) {
-            self.mark(Some(latch), &mut done);
+        let mut lifted = false;
+        for change in batch.iter().filter_map(latch_change) {
+            match change {
+                Some(latch) if lifted || latch.is_kill() || !self.is_marked_killed() => {
+                    self.mark(Some(latch), &mut done)
+                }
+                // A trip that waited for a slow disk does not replace a kill that others put into the marker meanwhile.
+                Some(_) => {}
+                None => lifted = true,
+            }
         }
         let run = self.run.clone().ok_or(LedgerError::NoRun)?;
         if let Some(place) = &self.place {
@@ -187,6 +195,10 @@ impl Ledger {
             Job::Shadow { .. } => false,
         });
         if refused { Err(LedgerError::StandIn(latch.cause.to_string())) } else { Ok(()) }
+    }
+
+    fn is_marked_killed(&self) -> bool {
+        self.marker.as_deref().and_then(marker::read).is_some_and(|latch| latch.is_kill())
     }
 
     fn mark(&self, latch: Option<&Latch>, done: &mut Committed) {

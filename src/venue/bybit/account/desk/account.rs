@@ -43,6 +43,9 @@ pub struct Reading {
     pub foreign_orders: u16,
     /// Executions, where they were asked for; read last, so that none of the positions' is missing.
     pub executions: Option<Vec<ExecutionRow>>,
+    /// Ids of executions that were listed before the positions were read, by instrument: the positions hold them, whatever
+    /// clocks and sequences say. Of the opening only.
+    pub listed: BTreeSet<(String, String)>,
 }
 
 /// What asking about an order of an earlier run found.
@@ -126,7 +129,10 @@ impl Desk {
         }
         self.account.opened_seqs = self.seqs_of(reading);
         let listed = reading.executions.iter().flatten();
-        let (after, before): (Vec<_>, Vec<_>) = listed.partition(|row| self.follows_opening(row) == Some(true));
+        // The sequence of a position says nothing of what traded in another position mode.
+        let held = |row: &ExecutionRow| reading.listed.contains(&(row.symbol.clone(), row.exec_id.clone()));
+        let (after, before): (Vec<_>, Vec<_>) =
+            listed.partition(|row| !held(row) && self.follows_opening(row) == Some(true));
         for row in &before {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
             // Funding that fell due while nothing ran is a row of its own, not a difference of the balance.

@@ -122,6 +122,27 @@ fn the_sequence_says_what_the_opening_covers_and_no_clock_does() {
     }
 }
 
+/// Found by seeds: legs of hedge mode traded while nothing ran, and the position of one-way mode kept its old sequence.
+#[test]
+fn what_was_listed_before_the_positions_were_read_is_part_of_them_whatever_its_sequence() {
+    let row = || ExecutionRow { seq: Some(30), ..execution(None, "leg", 2, ExecKind::Trade) };
+    let flat = PositionRow { seq: Some(20), ..position(0, None, 0) };
+    for (listed, told) in [(true, 0), (false, 1)] {
+        let mut desk = desk();
+        let ids = BTreeSet::from([("BTCUSDT".to_owned(), "leg".to_owned())]);
+        let opening = Reading {
+            modes: vec![flat.clone()],
+            executions: Some(vec![row()]),
+            listed: if listed { ids } else { BTreeSet::new() },
+            ..reading(&desk, T, vec![], vec![])
+        };
+        desk.open(T, &opening, &[]);
+        let events = desk.take_events();
+        let foreign = events.iter().filter(|event| matches!(event, Event::Account(AccountUpdate::Foreign { .. })));
+        assert_eq!(foreign.count(), told, "listed: {listed}");
+    }
+}
+
 fn unread(what: &'static str, symbol: &str) -> Odd {
     Odd { what, field: "size".into(), symbol: Some(symbol.into()) }
 }
