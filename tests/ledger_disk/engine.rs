@@ -72,10 +72,6 @@ impl Restless {
 }
 
 impl Model for Restless {
-    fn window(&self) -> usize {
-        1
-    }
-    fn forget(&mut self) {}
     fn info(&self) -> &ModelInfo {
         &self.info
     }
