@@ -2,7 +2,7 @@
 //! on stdin; with `--engine` it is a service of its own that finds the engine by its control socket.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +21,16 @@ use crate::run::watchdog::link::{Start, WatchdogPlan};
 use crate::run::watchdog::{self, End, WatchdogOptions, service};
 use crate::venue::bybit::rescue::Closer;
 
+/// What `--engine` means without a value: the socket of the data directory.
+const OWN_SOCKET: &str = "-";
+
 /// Whom to watch.
 #[derive(clap::Args, Debug)]
 pub(super) struct Watchdog {
     /// A service of its own: watch the engine of this account through its control socket, that of the data directory unless it
     /// is named, outlive it and wait for the next one. Its engine has `[watchdog] enabled = "service"`
-    #[arg(long, value_name = "SOCKET", num_args = 0..=1)]
-    engine: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, default_missing_value = OWN_SOCKET)]
+    engine: Option<PathBuf>,
 }
 
 /// `tickdeck watchdog`.
@@ -42,8 +45,10 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
     let access = live::to_tighten(&place, global.account(), keys::watchdog_credentials)?;
     let pair = Pair::bybit(access.account);
     let config = &place.loaded.config;
-    let socket =
-        asked.engine.as_ref().map(|named| named.clone().unwrap_or_else(|| socket_path(place.files.data_dir(), pair)));
+    let socket = asked
+        .engine
+        .clone()
+        .map(|named| if named == Path::new(OWN_SOCKET) { socket_path(place.files.data_dir(), pair) } else { named });
     // The latch lies where the engine looks for it.
     let ledger = match &socket {
         Some(socket) => socket.with_file_name(pair.ledger_name()),

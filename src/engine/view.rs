@@ -131,6 +131,7 @@ impl Engine {
             day_pnl_pct: day_pnl.zip(baselines).map(|(pnl, base)| pnl.ratio_lossy(base.day_equity) * 100.0),
             drawdown_pct: equity.and(self.equity.drawdown_pct_1e9()).map(|pct| pct as f64 / 1e9),
             high_water: baselines.map_or(Money::ZERO, |base| base.high_water),
+            theirs: self.account.theirs().map(|theirs| theirs.realised - theirs.fees + theirs.funding),
             realised: totals.realised,
             unrealised: self.account.unrealised(|symbol| self.mark(symbol)),
             fees: totals.fees,

@@ -149,6 +149,13 @@ impl World {
         self.publish();
     }
 
+    /// Every instrument goes back to one-way mode, where its legs could be closed.
+    pub fn flip_back(&mut self) {
+        for index in 0..self.symbols() {
+            self.flip_mode(Symbol(index as u16), false);
+        }
+    }
+
     /// A trade by hand, in the leg that the position mode asks for.
     pub fn trade_by_hand(&mut self, symbol: Symbol, side: Side, qty: Qty) {
         let slots = self.exchange.account.slots(symbol);

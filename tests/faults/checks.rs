@@ -208,6 +208,8 @@ impl World {
             if self.process.as_ref().is_some_and(|process| process.banned(self.now).is_some()) {
                 self.request(&Command::RetryVenue);
             }
+            // A thin book took a part of a leg only: the rest of it is closed by hand too, for legs are not ours to close.
+            self.flip_back();
             self.run_until(self.now + Span::from_secs(2));
         }
     }
@@ -218,7 +220,7 @@ impl World {
         let working =
             self.process.as_ref().is_none_or(|process| process.stopped || process.driver.engine().working_orders() > 0);
         let banned = self.process.as_ref().is_some_and(|process| process.banned(self.now).is_some());
-        !resting && !working && !banned
+        !resting && !working && !banned && self.exchange.account.hedged.is_empty()
     }
 
     fn unsettled(&self) -> Vec<String> {

@@ -56,7 +56,7 @@ impl Disk {
                     self.fills.entry(fill.exec_id.clone()).or_insert_with(|| fill.clone());
                 }
                 Job::Record { record: Record::Latch(latch), .. } => self.latch.clone_from(latch),
-                Job::Record { .. } => {}
+                Job::Record { .. } | Job::Shadow { .. } => {}
             }
         }
     }
@@ -68,13 +68,18 @@ fn failure(code: i32) -> LedgerError {
 
 impl Store for Disk {
     fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
-        let latch = batch.iter().rev().find_map(|job| match job {
+        let changes = batch.iter().filter_map(|job| match job {
             Job::Record { record: Record::Latch(latch), .. } => Some(latch.clone()),
             _ => None,
         });
-        // As the ledger does: the marker before it is latched, and after it is lifted.
+        let changes: Vec<Option<Latch>> = changes.collect();
+        let latch = changes.last().cloned();
+        // As the ledger does: the marker before it is latched, and after it is lifted; a trip does not replace a kill.
         if let (Some(Some(latch)), true) = (&latch, self.medium != Medium::Gone) {
-            self.marker = Some(latch.clone());
+            let killed = self.marker.as_ref().is_some_and(Latch::is_kill);
+            if latch.is_kill() || !killed || changes.contains(&None) {
+                self.marker = Some(latch.clone());
+            }
         }
         match self.medium {
             Medium::Well => {}

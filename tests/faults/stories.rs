@@ -348,6 +348,44 @@ fn hedge_mode_holds_until_both_legs_are_closed_and_it_is_one_way_again() {
     }
 }
 
+/// Found by a seed: a trip that waited for a full disk was written after the guardian's kill, and replaced it in the marker.
+#[test]
+fn a_trip_that_waited_for_the_disk_does_not_undo_a_kill() {
+    let acts = vec![
+        (ms(8_000), Act::Disk(Medium::Full)),
+        (ms(12_000), Act::KillBeside(ms(2_500), false)),
+        (ms(13_300), Act::Disk(Medium::Well)),
+        (ms(14_000), Act::Crash(ms(300))),
+    ];
+    for seed in 0..6 {
+        let log = told(seed, acts.clone(), Weather::default());
+        assert!(
+            lines(&log, "reduce=false").all(|line| time(line) < 12.0),
+            "seed {seed}: nothing opened after the kill"
+        );
+    }
+}
+
+/// Found by seeds: both legs of hedge mode traded while nothing ran, and the next start booked a part of it.
+#[test]
+fn legs_that_traded_while_nothing_ran_are_part_of_what_is_found() {
+    let (at, qty) = (|s: i64| ms(s * 1_000), Qty::parse("0.5").unwrap());
+    let acts = vec![
+        (at(8), Act::WantArmed(false)),
+        (at(8), Act::Ask(Command::Flatten(None))),
+        (at(12), Act::Hedge(Symbol(0), true)),
+        (at(14), Act::ForeignTrade(Symbol(0), Side::Buy, qty)),
+        (at(20), Act::Crash(at(3))),
+        (at(22), Act::Hedge(Symbol(0), false)),
+    ];
+    for seed in [0, 3, 6] {
+        let log = told(seed, acts.clone(), Weather::default());
+        assert!(lines(&log, "hedge mode false: done").count() == 1, "seed {seed}");
+        let booked = lines(&log, "traded outside tickdeck").filter(|line| time(line) > 20.0).count();
+        assert_eq!(booked, 0, "seed {seed}: it is in what was found");
+    }
+}
+
 /// A world without troubles trades, and what it says at its end is flat.
 #[test]
 fn a_calm_world_trades_and_ends_flat() {

@@ -534,9 +534,7 @@ impl World {
         self.cut = false;
         self.banned_until = self.now;
         self.set_medium(Medium::Well);
-        for index in 0..self.symbols() {
-            self.flip_mode(Symbol(index as u16), false);
-        }
+        self.flip_back();
         self.say(|| "everything is well from now on".into());
     }
 

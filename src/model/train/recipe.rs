@@ -228,12 +228,15 @@ fn span(data: &Dataset) -> String {
 fn recipe(data: &Dataset, options: &TrainOptions) -> String {
     let mut files: Vec<&str> = data.streams.iter().map(|stream| stream.source.as_str()).collect();
     files.dedup();
+    let usual = TrainOptions::default();
     let mut flags = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
-    if options.seeds > 1 {
-        flags = format!("{flags} --seeds {}", options.seeds);
-    }
-    if options.balanced {
-        flags += " --balanced";
-    }
+    let unusual = [
+        (options.seeds != usual.seeds, format!(" --seeds {}", options.seeds)),
+        (options.epochs_max != usual.epochs_max, format!(" --epochs {}", options.epochs_max)),
+        (options.l2.to_bits() != usual.l2.to_bits(), format!(" --l2 {}", options.l2)),
+        (options.step != usual.step, format!(" --step-ms {}", options.step.as_ms())),
+        (options.balanced, " --balanced".to_owned()),
+    ];
+    flags.extend(unusual.into_iter().filter_map(|(is_unusual, flag)| is_unusual.then_some(flag)));
     format!("tickdeck train --name {} --seed {}{flags} {}", options.name, options.seed, files.join(" "))
 }

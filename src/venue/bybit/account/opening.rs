@@ -261,6 +261,8 @@ async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError
         before = reading.executions.take();
         reading = read(rest, scope).await?;
     }
+    let listed = before.into_iter().flatten();
+    reading.listed = listed.map(|row| (row.symbol, row.exec_id)).collect();
     Ok(reading)
 }
 
@@ -299,7 +301,8 @@ pub async fn read(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> 
     let foreign = foreign.filter(|row| row.protects().is_none()).count();
     let foreign_orders = u16::try_from(foreign + orders.odd.len()).unwrap_or(u16::MAX);
     let (version, open) = (scope.version, orders.good);
-    Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions })
+    let listed = BTreeSet::new();
+    Ok(Reading { began, began_at, version, balance, positions, modes, odd, open, foreign_orders, executions, listed })
 }
 
 /// A parameter is wrong (contract 4): of a request that names nothing but an instrument, the instrument.

@@ -43,6 +43,9 @@ pub struct Reading {
     pub foreign_orders: u16,
     /// Executions, where they were asked for; read last, so that none of the positions' is missing.
     pub executions: Option<Vec<ExecutionRow>>,
+    /// Ids of executions that were listed before the positions were read, by instrument: the positions hold them, whatever
+    /// clocks and sequences say. Of the opening only.
+    pub listed: BTreeSet<(String, String)>,
 }
 
 /// What asking about an order of an earlier run found.
@@ -126,10 +129,16 @@ impl Desk {
         }
         self.account.opened_seqs = self.seqs_of(reading);
         let listed = reading.executions.iter().flatten();
-        let (after, before): (Vec<_>, Vec<_>) = listed.partition(|row| self.follows_opening(row) == Some(true));
+        // The sequence of a position says nothing of what traded in another position mode.
+        let held = |row: &ExecutionRow| reading.listed.contains(&(row.symbol.clone(), row.exec_id.clone()));
+        let (after, before): (Vec<_>, Vec<_>) =
+            listed.partition(|row| !held(row) && self.follows_opening(row) == Some(true));
         for row in &before {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
-            let ours = self.is_of_an_unknown_order(row) || self.protective_purpose(row).is_some();
+            // Funding that fell due while nothing ran is a row of its own, not a difference of the balance.
+            let ours = self.is_of_an_unknown_order(row)
+                || self.protective_purpose(row).is_some()
+                || (row.kind == ExecKind::Funding && self.heard.is_some());
             let symbol = self.symbol(&row.symbol).filter(|_| ours);
             if self.is_of_an_earlier_order(row) {
                 self.on_execution(at, row);
@@ -332,7 +341,8 @@ impl Desk {
                 let (rate, amount) = (row.fee_rate.unwrap_or(Rate::ZERO), -Self::fee_of(row));
                 self.version += 1;
                 self.account.ties.told(row);
-                self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
+                let settled = Some((row.exec_id.clone(), Ts::from_ms(row.time_ms)));
+                self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount, settled }));
             }
             ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
                 let kind = match row.kind {
@@ -384,6 +394,7 @@ impl Desk {
             qty: row.qty,
             fee: Self::fee_of(row),
             maker: row.maker.unwrap_or(false),
+            executed: Some(Ts::from_ms(row.time_ms)),
         }
     }
 

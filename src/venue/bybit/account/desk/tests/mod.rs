@@ -15,7 +15,7 @@ use crate::engine::risk::verdict::DenialCode;
 use crate::venue::bybit::parse::Odd;
 use crate::venue::bybit::parse::rest::account::TransactionRow;
 use crate::venue::bybit::parse::rows::{OrderStatus, OrderType, PositionRow, PositionStatus, TimeInForce};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const T: Ts = Ts(1_700_000_000_000_000_000);
 
@@ -160,6 +160,7 @@ fn reading(desk: &Desk, began: Ts, positions: Vec<PositionRow>, open: Vec<OrderR
         open,
         foreign_orders: 2,
         executions: None,
+        listed: BTreeSet::new(),
     }
 }
 
