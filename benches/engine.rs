@@ -36,6 +36,7 @@ fn restored() -> Restored {
         holdings: Vec::new(),
         baselines: None,
         released: Vec::new(),
+        waived: Vec::new(),
         opened: Vec::new(),
         earlier: Vec::new(),
         account_known: true,

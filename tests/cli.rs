@@ -46,7 +46,7 @@ fn exit_codes_are_the_contract() {
         (&["--front", "lines", "replay", "x.tape"], 2, "backtest"),
         (&["reset"], 3, "no engine is running"),
         (&["kill", "--flat"], 3, "no engine is running"),
-        (&["limits", "set", "max_daily_loss", "-1"], 3, "use the key r"),
+        (&["limits", "set", "max_daily_loss", "-1"], 3, "no engine is running"),
         (&["--mode", "live"], 4, "live = true"),
         (&["demo", "--mode", "live"], 4, "paper account and no other"),
         (&["--set", "ui.fps=99", "config", "check"], 4, "`ui.fps`: 99 is not a whole number from 1 to 60"),
@@ -194,8 +194,10 @@ fn a_latched_account_ends_with_seven_and_a_second_engine_is_refused() {
     assert!(exit == 1 && err.contains(&format!("process {}", first.id())), "{err}");
     let (exit, out, err) = shell.run(&["kill"]);
     assert!(exit == 0 && out.contains(&format!("process {}: KILLED", first.id())), "{out} {err}");
-    let (exit, _, err) = shell.run(&["disarm"]);
-    assert!(exit == 1 && err.contains(&format!("simulated/paper (process {})", first.id())), "{err}");
+    let (exit, out, err) = shell.run(&["disarm"]);
+    assert!(exit == 0 && out == "disarmed\n", "what is safe is always done: {out} {err}");
+    let (exit, _, err) = shell.run(&["arm", "--yes"]);
+    assert!(exit == 6 && err.contains("latch"), "{err}");
     first.kill().unwrap();
     first.wait().unwrap();
     let (exit, _, err) = shell.run(&["run", "--demo", "--for", "1s"]);

@@ -79,9 +79,10 @@ pub(super) enum Limits {
     },
     /// Change one. Lowering is done at once; raising asks
     Set {
-        /// Such as max_daily_loss
+        /// Its name, such as `max_daily_loss`
         limit: String,
         /// In the limit's own unit
+        #[arg(allow_negative_numbers = true)]
         value: String,
         /// Yes, raise it
         #[arg(long)]
@@ -111,18 +112,17 @@ impl Engine {
     pub(super) fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
         let files = global.files()?;
         let running = running(global, &files);
-        let [pair] = running[..] else {
-            return Err(match running.len() {
-                0 => Failure::new(
-                    Exit::NotRunning,
-                    format!("{verb}: nothing was done, no engine is running in {}", files.data_dir().display()),
-                ),
-                _ => {
-                    let names: Vec<String> = running.iter().map(|pair| pair.stamp()).collect();
-                    let why = format!("{verb}: several engines are running ({}): --mode says which", names.join(", "));
-                    Failure::new(Exit::Usage, why)
-                }
-            });
+        let pair = match running[..] {
+            [pair] => pair,
+            [] => {
+                let why = format!("{verb}: nothing was done, no engine is running in {}", files.data_dir().display());
+                return Err(Failure::new(Exit::NotRunning, why));
+            }
+            _ => {
+                let names: Vec<String> = running.iter().map(|pair| pair.stamp()).collect();
+                let why = format!("{verb}: several engines are running ({}): --mode says which", names.join(", "));
+                return Err(Failure::new(Exit::Usage, why));
+            }
         };
         Ok(Self { pair, files, confirm: global.confirm.clone() })
     }

@@ -37,6 +37,10 @@ pub(super) fn run(global: &Global, asked: &Doctor) -> Result<(), Failure> {
         let why = "--fix asks before each change and there is no terminal to ask on: add --yes. Nothing was changed";
         return Err(Failure::new(Exit::Usage, why));
     }
+    if asked.yes && global.account() == Whose::Live && global.confirm.is_none() {
+        let why = "--yes is not enough for real money: --confirm \"LIVE TAIL\" goes with it. Nothing was changed";
+        return Err(Failure::new(Exit::Usage, why));
+    }
     let files = global.files()?;
     let loaded = global.sources(&files).load();
     let mut found = doctor::config(&files, loaded.as_ref(), wall());
@@ -153,6 +157,9 @@ fn exchange(global: &Global, loaded: &Loaded, asked: &Doctor) -> Result<Vec<Find
     if !answered {
         found.push(Finding::skip("account", "REST does not answer"));
         return Ok(found);
+    }
+    if asked.yes && whose == Whose::Live && !credentials.is_confirmed_by(global.confirm.as_deref()) {
+        return Err(Failure::new(Exit::Refused, "what was typed is not this account's tail; nothing was changed"));
     }
     match Account::open(config, whose, credentials) {
         Err(finding) => found.push(finding),

@@ -65,16 +65,13 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
     };
     let proxy = config.bybit.proxy();
     let way = move |run| rescue_options(&access, run, proxy.clone(), now.clone(), Closer::Watchdog);
-    match socket {
-        Some(socket) => match service::serve(options, service::Place { socket, ledger }, way) {
-            Err(error) => Err(Failure::error(error)),
-        },
-        None => {
-            let end = watchdog::run(options, way);
-            calls.finish();
-            ended(end.map_err(Failure::error)?)
-        }
+    if let Some(socket) = socket {
+        let Err(error) = service::serve(options, service::Place { socket, ledger }, way);
+        return Err(Failure::error(error));
     }
+    let end = watchdog::run(options, way);
+    calls.finish();
+    ended(end.map_err(Failure::error)?)
 }
 
 /// What came of watching one engine.

@@ -318,7 +318,7 @@ impl Reader {
     }
 
     /// Our sums by line, and that of what the person and others traded, where they did.
-    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<(BTreeMap<(String, String), Sum>, Option<Sum>), LedgerError> {
+    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<(Lines, Option<Sum>), LedgerError> {
         let when = self.when();
         let (fills, funding) = match self.schema {
             1 => ("0", "0"),
@@ -459,6 +459,9 @@ fn cell(column: &str, value: Result<ValueRef<'_>, rusqlite::Error>) -> Result<Ce
         ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Cell::Nothing,
     })
 }
+
+/// Sums by the name of their line and its second name.
+type Lines = BTreeMap<(String, String), Sum>;
 
 #[derive(Clone, Default)]
 struct Sum {

@@ -127,8 +127,8 @@ impl Cockpit {
     /// Another run: what was open, frozen or asked for belonged to the one before.
     fn meet(&mut self, live: &Snapshot) {
         if self.run.replace(live.session.run.clone()).is_some() {
-            let UiState { view, candle, focus, attached, .. } = self.ui;
-            let ui = UiState { view, candle, focus, attached, ..UiState::default() };
+            let UiState { view, focus, candle, attached, .. } = self.ui;
+            let ui = UiState { view, focus, candle, attached, ..UiState::default() };
             self.ui = UiState { hint: Some(format!("now: {}", arm::account_line(live))), ..ui };
             self.layers.clear();
             (self.frozen, self.sent_view, self.newest_notice) = (None, None, 0);
@@ -371,7 +371,7 @@ impl Cockpit {
             Id::RetryVenue => out.push(Request::Command(Command::RetryVenue)),
             Id::CancelOrder => self.cancel_order(key, live, now_ms, out),
             Id::Quit if validity::risk_is_on(live) && self.ui.attached.is_none() => {
-                self.open(quit::Quit::new(live, self.ui.attached.is_some()), key, now_ms)
+                self.open(quit::Quit::new(live, self.ui.attached.is_some()), key, now_ms);
             }
             Id::Quit => {
                 self.quit_ms = Some(now_ms);

@@ -14,6 +14,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Rate, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
 use tickdeck::engine::risk::verdict::{Denial, DenialCode};
+#[allow(clippy::wildcard_imports)] // a picture has every part
 use tickdeck::engine::snapshot::*;
 use tickdeck::engine::time::{Span, Ts};
 

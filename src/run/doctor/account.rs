@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::network::{client, stream};
 use super::{Finding, unanswered};
 use crate::config::Config;
+use crate::engine::ceremony::Ceremony;
 use crate::engine::ids::Account as Whose;
 use crate::engine::preflight::{leverage_exceeds, leverage_with_room};
 use crate::keys::{self, KeysError, Part, Source, title};
@@ -45,6 +46,15 @@ pub struct Account {
 pub struct Found {
     credentials: keys::Credentials,
     source: Source,
+}
+
+impl Found {
+    /// Was LIVE and the tail of this key typed?
+    pub fn is_confirmed_by(&self, typed: Option<&str>) -> bool {
+        let tail = self.credentials.api_key.expose();
+        let tail = tail.get(tail.len().saturating_sub(4)..).unwrap_or_default();
+        typed.is_some_and(|text| Ceremony::typed(text, tail).is_some())
+    }
 }
 
 /// Where the keys of an account come from; looks nothing up at the exchange.

@@ -116,8 +116,8 @@ impl Dialog {
         let border = if boxed { 2 } else { 0 };
         let wanted =
             self.rows.iter().map(|(text, _)| columns(text)).chain(foot.lines().map(columns)).max().unwrap_or(0);
-        let inner_width =
-            wanted.max(columns(&self.title) + 4).max(SIGN).min(WIDTH_MAX).min(room.width.saturating_sub(border * 2));
+        let wanted = wanted.max(columns(&self.title) + 4).clamp(SIGN, WIDTH_MAX);
+        let inner_width = wanted.min(room.width.saturating_sub(border * 2));
         let (lines, focus) = self.wrapped(inner_width);
         let foot: Vec<String> = foot.lines().flat_map(|line| wrap(line, inner_width)).collect();
         let foot_height = u16::try_from(foot.len()).unwrap_or(1);
