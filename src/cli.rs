@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and which module answers. stdout is data, stderr is for the person.
 
 mod alerts;
+mod calls;
 mod configuration;
 mod control;
 mod doctor;

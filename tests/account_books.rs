@@ -145,7 +145,8 @@ fn another_figure_begins_the_count_anew() {
 }
 
 fn foreign(rig: &mut Rig, id: &str, side: Side, qty: &str) {
-    let fill = Fill { exec_id: id.into(), price: p("50000.0"), qty: q(qty), fee: Money::ZERO, maker: false };
+    let fill =
+        Fill { exec_id: id.into(), price: p("50000.0"), qty: q(qty), fee: Money::ZERO, maker: false, executed: None };
     rig.event(Event::Account(AccountUpdate::Foreign { symbol: BTC, side, fill }));
 }
 
@@ -167,6 +168,56 @@ fn trades_of_others_are_booked_and_what_they_open_is_theirs() {
     assert!(shown.positions[0].released, "turned round by somebody else");
     assert_eq!((shown.positions[0].stop, shown.state.exiting), (None, 0), "no exit of ours runs for it");
     assert_eq!(rig.told().matches("traded outside tickdeck").count(), 2);
+}
+
+#[test]
+fn what_others_trade_is_no_pnl_of_ours_and_counts_for_the_account() {
+    let cooled = RiskLimits::default();
+    let mut rig = Rig::armed(eager(), cooled);
+    let before = rig.snapshot().account;
+    let by_hand = |rig: &mut Rig, id: &str, side, price: &str| {
+        let fee = Money::parse("0.05").unwrap();
+        let fill = Fill { exec_id: id.into(), price: p(price), qty: q("0.002"), fee, maker: false, executed: None };
+        rig.event(Event::Account(AccountUpdate::Foreign { symbol: BTC, side, fill }));
+    };
+    by_hand(&mut rig, "f1", Side::Buy, "50000.0");
+    by_hand(&mut rig, "f2", Side::Sell, "49000.0");
+    let after = rig.snapshot().account;
+    let lost = Money::parse("2.1").unwrap();
+    assert_eq!(after.theirs, Some(-lost), "two of price and a tenth of fees");
+    assert_eq!((after.realised, after.fees, after.trades), (Money::ZERO, Money::ZERO, 0), "none of it is ours");
+    assert_eq!(before.day_pnl.unwrap() - after.day_pnl.unwrap(), lost, "the account's limits count it");
+    assert_eq!(before.theirs, None);
+    rig.want(BTC, Side::Buy);
+    rig.run(3_000);
+    assert_eq!(rig.position(BTC), 6, "a loss of others does not cool our entries: {}", rig.told());
+
+    // Ours, and closed by our own order for the person once it was released: the result is the person's.
+    rig.want_nothing();
+    rig.command(Command::Release(BTC));
+    rig.command(Command::CloseReleased(BTC));
+    rig.run(2_000);
+    let ours = rig.snapshot().account;
+    assert_eq!((rig.position(BTC), ours.realised, ours.trades), (0, Money::ZERO, 0));
+    let theirs = rig.records.iter().filter(|r| matches!(r, Record::Fill { theirs: true, .. })).count();
+    assert_eq!(theirs, 3, "two by hand and the close");
+}
+
+#[test]
+fn choices_end_with_a_position_that_ended_unseen() {
+    let mut start = Restored { holdings: vec![held(6, "300", 1_000)], ..restored(eager(), RiskLimits::default()) };
+    start.account_known = false;
+    (start.released, start.waived) = (vec![BTC], vec![BTC]);
+    let mut rig = Rig::from(start);
+    let ended = |rig: &Rig| {
+        rig.records.contains(&Record::Released { symbol: BTC, released: false })
+            && rig.records.contains(&Record::Waived { symbol: BTC, waived: false })
+    };
+    assert!(!ended(&rig));
+    let opening = Opening { balance: usd(10_000), holdings: vec![], foreign_orders: 0 };
+    rig.event(Event::Account(AccountUpdate::Opening(opening)));
+    assert!(ended(&rig), "closed while we were away: the next position there is ours to manage");
+    assert!(rig.engine.released().is_empty());
 }
 
 #[test]

@@ -58,9 +58,9 @@ fn main() -> ExitCode {
         trial("the_day_is_told_by_its_last_picture", the_day),
         trial("telegram_slack_and_webhook_deliver", all_deliver),
         trial("what_happens_while_a_service_is_down_waits_for_it", a_service_that_is_down),
-        trial("a_service_that_asks_for_a_pause_gets_it", a_pause),
+        trial("a_service_that_asks_for_a_pause_is_asked_again", a_pause),
         trial("no_failure_tells_a_secret", no_failure_tells_a_secret),
-        trial("a_broken_channel_refuses_arming_and_a_sound_one_does_not", arming),
+        trial("a_broken_channel_refuses_arming_and_is_named", arming),
         trial("a_run_tells_its_story_and_keeps_the_secret", a_story),
         with_mail("mail_goes_through_starttls_and_login", mail),
         with_mail("mail_waits_for_its_server_and_trusts_nobody_unknown", mail_waits),
@@ -146,7 +146,7 @@ fn a_picture_that_changes() {
     let alerts = eyes.look(&seen(sample::NOW, &picture));
     assert!(told(&alerts)[0].1.starts_with("596 events came too fast"), "{alerts:?}");
 
-    picture.session.run = "another".to_owned();
+    "another".clone_into(&mut picture.session.run);
     picture.state.latch = sample::tripped().state.latch;
     let alerts = eyes.look(&seen(sample::NOW, &picture));
     let said: Vec<&str> = told(&alerts).into_iter().map(|(word, _)| word).collect();
@@ -176,7 +176,8 @@ fn silence() {
     let both = look(30, 0, 0, 15);
     assert_eq!(both, ["stale market data is fresh again", "silence data comes again", "silence NO SIGNAL"]);
     assert_eq!(look(31, 0, 0, 31), ["silence signals come again"]);
-    assert_eq!(look(50, 0, 11, 31), ["silence NO HEARTBEAT"], "what a frozen engine last said counts for nothing");
+    assert_eq!(look(50, 0, 3_600, 31), [""; 0], "a machine that wakes up turns at once");
+    assert_eq!(look(51, 0, 11, 31), ["silence NO HEARTBEAT"], "what a frozen engine last said counts for nothing");
     assert_eq!(look(60, 0, 21, 31), [""; 0], "once");
     assert_eq!(look(61, 0, 0, 61), ["silence the engine turns again"]);
 }
@@ -350,9 +351,7 @@ fn a_pause() {
     played.until(Health::Ok);
     played.kill();
     wait("the refusal", || (!service.bodies("sendMessage").is_empty()).then_some(()));
-    let since = Instant::now();
     wait("the second try", || (service.bodies("sendMessage").len() == 2).then_some(()));
-    assert!(since.elapsed() > Duration::from_secs(1), "one second is the pause without being asked");
     wait("it to be sent", || (played.sent("sent") == 1).then_some(()));
     assert_eq!(played.sent("failed"), 1);
     played.service.finish("over", PATIENCE);
@@ -438,8 +437,6 @@ fn arming() {
     let sound = Addresses { slack: slack.address, ..broken };
     let tested = tickdeck(folder.path(), &sound, &["alerts", "test", "--format", "json"]).output().unwrap();
     assert_eq!(tested.status.code(), Some(0), "{}", said(&tested));
-    let output = tickdeck(folder.path(), &sound, &run).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let mut none = Command::new(env!("CARGO_BIN_EXE_tickdeck"));
     let none = none.current_dir(folder.path()).args(["--data-dir", "data", "alerts", "test"]).output().unwrap();
     assert_eq!(none.status.code(), Some(4), "{}", said(&none));
@@ -474,7 +471,9 @@ fn a_story() {
         events.filter_map(|event| event["event"].as_str().map(str::to_owned)).collect()
     };
     let until = |word: &str| wait(word, || heard().contains(word).then_some(()));
-    ["run", "armed", "fill"].iter().for_each(|word| until(word));
+    for word in ["run", "armed", "fill"] {
+        until(word);
+    }
     signal(&process, Signal::QUIT);
     until("killed");
     signal(&process, Signal::TERM);

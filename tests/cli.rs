@@ -229,7 +229,7 @@ fn keys_are_found_and_named_by_their_end() {
     let show = ["keys", "show", "--format", "json"];
     let (exit, out, err) = told(&keys(&show).output().unwrap());
     assert_eq!((exit, err.as_str()), (0, ""), "no keys are no mistake");
-    assert_eq!(out.matches("\"none\"").count(), 3, "{out}");
+    assert_eq!(out.matches("\"none\"").count(), 7, "three accounts, four channels: {out}");
 
     let path = shell.path("secret");
     std::fs::write(&path, format!("{secret}\n")).unwrap();

@@ -5,6 +5,7 @@
 mod tmux;
 
 use std::process::{Command as Process, ExitCode};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Arguments;
 use tmux::{Tmux, trial};
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         trial("sigterm_and_sighup_give_the_terminal_back", (100, 30), sigterm_and_sighup),
         trial("sigquit_kills_and_a_killed_run_exits_7", (100, 30), sigquit_kills),
         trial("a_provoked_panic_latches_and_keeps_the_screen", (120, 40), provoked_panic),
+        trial("stopped_and_gone_on_it_is_disarmed_and_drawn", (120, 40), stopped_and_gone_on),
         trial("bad_configuration_starts_nothing", (100, 30), bad_configuration),
         trial("a_corrupt_tape_names_its_offset", (100, 30), corrupt_tape),
         trial("a_replay_plays_to_its_end", (120, 40), replay_plays_to_its_end),
@@ -109,6 +111,21 @@ fn no_color_keeps_the_banner_inverse(tmux: &Tmux) -> Result<(), String> {
     }
     tmux.keys(&["q"])?;
     tmux.shows(&["ended 0"]).map(|_| ())
+}
+
+/// SIGSTOP and SIGCONT: what it believed is old, so it comes back disarmed and says why, on a screen that takes keys.
+fn stopped_and_gone_on(tmux: &Tmux) -> Result<(), String> {
+    // Under a shell without job control: one with it, and tmux itself, wake what is stopped or take its terminal.
+    tmux.line(&format!("sh -c '{} {BINARY} --data-dir data demo --seed 7; echo ended'", models()))?;
+    armed(tmux)?;
+    signal(tmux, "STOP")?;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(4) {
+        std::thread::yield_now();
+    }
+    signal(tmux, "CONT")?;
+    tmux.shows(&["stood still for", "SAFE"])?;
+    tmux.insist("A", "Esc stay disarmed").map(|_| ())
 }
 
 /// Sends a signal to the running tickdeck of this test.

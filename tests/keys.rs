@@ -295,10 +295,10 @@ fn a_limit_below_what_is_used_says_what_follows_first() {
     let mut picture = busy();
     used(&mut picture, LimitKey::MaxDailyLoss, 60.0, None);
     let mut desk = Desk::new(picture);
-    assert_eq!(desk.types("r<200>jjjjjj60<Enter>"), []);
+    assert_eq!(desk.types("r<200>jjjjjjj60<Enter>"), []);
     assert!(desk.dialog().contains("TRIPS at once"), "{}", desk.dialog());
     assert_eq!(desk.types("1<Enter>"), [], "another number is another question");
-    assert_eq!(desk.types("<Esc>r<200>jjjjjj61<Enter>"), set(LimitKey::MaxDailyLoss, 61));
+    assert_eq!(desk.types("<Esc>r<200>jjjjjjj61<Enter>"), set(LimitKey::MaxDailyLoss, 61));
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn a_looser_limit_needs_safe_and_is_typed_twice() {
     desk.picture.state.word = StateWord::Armed;
     assert_eq!(desk.types("<Enter>"), [], "armed meanwhile");
     let mut desk = Desk::new(calm());
-    assert_eq!(desk.types("r<200>jjjjjjjjjjjj30<Enter>"), set(LimitKey::CooldownAfterLoss, 30), "longer is tighter");
+    assert_eq!(desk.types("r<200>jjjjjjjjjjjjj30<Enter>"), set(LimitKey::CooldownAfterLoss, 30), "longer is tighter");
 }
 
 #[test]
@@ -678,4 +678,34 @@ fn the_reset_names_the_exits_that_run_again() {
     assert_eq!(desk.layers(), ["reset"]);
     let text = desk.dialog();
     assert!(text.contains("exits resume at once") && text.contains("CLOSED AT ONCE"), "{text}");
+}
+
+/// What Enter closes and what stays is said in numbers, and Enter does nothing where everything open is the person's.
+#[test]
+fn the_kill_layer_tells_ours_from_yours() {
+    let mut picture = busy();
+    picture.positions[0].released = true;
+    let (name, count) = (picture.positions[0].name.clone(), picture.positions.len());
+    let mut desk = Desk::new(picture);
+    desk.types("<^K><500>");
+    let text = desk.dialog();
+    assert!(text.contains(&format!("Enter close {} of {count}, 1 of yours kept", count - 1)), "{text}");
+    let (closed, kept) = text.split_once("it is yours:").unwrap();
+    assert!(!closed.contains(&format!("{name} ")) && kept.contains(&format!("{name} ")), "{text}");
+    assert_eq!(desk.types("<1500><Enter>"), [Request::Command(Command::KillClose)]);
+
+    let mut picture = busy();
+    picture.positions.iter_mut().for_each(|row| row.released = true);
+    let mut desk = Desk::new(picture);
+    desk.types("<^K><500>");
+    assert!(!desk.dialog().contains("Enter close"), "{}", desk.dialog());
+    assert_eq!(desk.types("<1500><Enter>"), []);
+    assert!(desk.hint().contains("what is open is yours"), "{}", desk.hint());
+}
+
+#[test]
+fn pasted_text_is_no_command() {
+    let mut desk = Desk::new(busy());
+    desk.cockpit.paste("dAF");
+    assert!(desk.hint().contains("no command"), "{}", desk.hint());
 }

@@ -162,3 +162,31 @@ fn a_flatten_of_an_engine_that_stands_still_is_done_by_its_guardian() {
     assert_eq!((held.len(), &held[0]["symbol"]), (1, &json!("ETHUSDT")), "{held:?} {text}");
     assert!(!folder.path().join("data/latched.testnet").exists(), "a flatten is no latch");
 }
+
+/// No file may grow beyond half a megabyte, as on a disk that is full: the run trips, stays up, latches, and a kill works.
+#[test]
+fn a_disk_that_takes_no_more_trips_and_a_kill_still_works() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let run = tickdeck(&sim, folder.path(), &["run", "--demo"]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    limited.current_dir(folder.path()).envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut engine = Engine::of(limited.stderr(std::process::Stdio::null()));
+    engine.says("TRIPPED: fault: tape");
+    engine.says("TRIPPED  equity");
+    let (code, text) = done(&sim, folder.path(), &["kill", "--flat"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(folder.path().join("data/latched.simulated").exists());
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(7));
+}
+
+#[test]
+fn a_folder_that_takes_no_file_starts_nothing_and_is_named() {
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_tickdeck"));
+    let config = tempfile::NamedTempFile::new().unwrap();
+    run.arg("--config").arg(config.path());
+    let output = run.args(["--data-dir", "/dev/null/data", "run", "--demo"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("/dev/null/data"), "{:?} {said}", output.status);
+}

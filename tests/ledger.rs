@@ -79,6 +79,7 @@ impl Books {
             qty: qty(size),
             fee: money(fee),
             maker: false,
+            executed: None,
         };
         let held = &mut self.held[usize::from(symbol)];
         let booked = held.book(Ts(7), side, fill.price, fill.qty, fill.fee);
@@ -86,6 +87,7 @@ impl Books {
         record(Record::Fill {
             order: Some(OrderSeq(1)),
             kind: FillKind::Trade,
+            theirs: false,
             symbol: Symbol(symbol),
             side,
             realised: booked.realised,
@@ -347,6 +349,7 @@ fn rows_that_do_not_add_up_are_kept_and_reported() {
         panic!("a fill")
     };
     let wrong = Record::Fill {
+        theirs: false,
         order,
         kind,
         symbol,
@@ -389,6 +392,8 @@ fn baselines_limits_and_releases_survive_a_restart() {
             record(Record::Released { symbol: Symbol(1), released: false }),
             record(Record::Operator { command: "arm".into(), outcome: "15m".into() }),
             record(Record::Funding {
+                theirs: false,
+                settled: None,
                 symbol: Symbol(0),
                 rate: Rate::parse("0.0001").unwrap(),
                 amount: money("-0.25"),
@@ -637,8 +642,85 @@ fn an_order_of_every_kind_is_read_back_as_it_was_written() {
         .iter()
         .filter_map(|job| match job {
             Job::Intent { order, .. } => Some(*order),
-            Job::Record { .. } => None,
+            Job::Record { .. } | Job::Shadow { .. } => None,
         })
         .collect();
     assert_eq!(read, orders);
+}
+
+/// A ledger of an account at the venue with a run begun.
+fn of_a_venue(folder: &Path) -> (PathBuf, Ledger) {
+    let pair = Pair::bybit(Account::Testnet);
+    let path = folder.join(pair.ledger_name());
+    let mut ledger = Ledger::open(&path, pair).unwrap();
+    ledger.restore(&instruments(&["BTCUSDT"])).unwrap();
+    ledger.begin_run(&RunRow { pair, ..run_row("r1") }).unwrap();
+    (path, ledger)
+}
+
+#[test]
+fn an_order_keeps_its_protection_and_its_acknowledgement_over_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut ledger) = of_a_venue(folder.path());
+    let Job::Intent { at, order, link_id } = intent(1, Purpose::Entry) else { panic!("an intent") };
+    let protection = Protection { stop: Some(price("63000.5")), take_profit: None };
+    let order = NewOrder { protection, ..order };
+    let state = |word: &str| {
+        let (state, filled, reason) = (word.to_owned(), qty("0"), String::new());
+        record(Record::OrderState { order: OrderSeq(1), state, filled, reason })
+    };
+    commit(&mut ledger, &[Job::Intent { at, order, link_id }]);
+    for word in ["sent", "acked"] {
+        commit(&mut ledger, &[state(word)]);
+        let sheet = Reader::open(&path).unwrap().orders(&Filter::default()).unwrap();
+        assert!(sheet.render(Format::Csv).contains(&format!(",{word},")), "{word}");
+    }
+    commit(&mut ledger, &[record(Record::Waived { symbol: Symbol(0), waived: true })]);
+    drop(ledger);
+    let mut again = Ledger::open(&path, Pair::bybit(Account::Testnet)).unwrap();
+    let stored = again.restore(&instruments(&["BTCUSDT"])).unwrap();
+    assert_eq!(stored.earlier[0].order.protection, protection);
+    assert!(!stored.earlier[0].seen, "acknowledged is not yet seen: the venue is asked");
+    assert_eq!(stored.waived, [Symbol(0)], "the person's choice is remembered");
+    assert_eq!(stored.cut_off, Some(Ts(1)), "nobody said goodbye");
+    let pair = Pair::bybit(Account::Testnet);
+    again.begin_run(&RunRow { pair, started: Ts(9), ..run_row("r2") }).unwrap();
+    commit(&mut again, &[record(Record::Waived { symbol: Symbol(0), waived: false })]);
+    again.end_run(Ts(10), "quit").unwrap();
+    let stored = again.restore(&instruments(&["BTCUSDT"])).unwrap();
+    assert_eq!((stored.waived, stored.cut_off), (vec![], None));
+}
+
+#[test]
+fn fills_are_of_the_venues_time_and_what_others_traded_is_a_line_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut ledger) = of_a_venue(folder.path());
+    let mut books = Books::new();
+    let mut late = books.fill(0, Side::Buy, "100", "1", "0.1");
+    let mut foreign = books.fill(0, Side::Sell, "110", "1", "0.2");
+    let day = 1_763_769_600_000;
+    if let Job::Record { record: Record::Fill { fill, .. }, .. } = &mut late {
+        fill.executed = Some(Ts::from_ms(day));
+    }
+    if let Job::Record { record: Record::Fill { theirs, kind, fill, .. }, .. } = &mut foreign {
+        (*theirs, *kind, fill.executed) = (true, FillKind::Outside, Some(Ts::from_ms(day + 1_000)));
+    }
+    let settled = Some(("f1".to_owned(), Ts::from_ms(day + 500)));
+    let (amount, balance) = (money("-0.5"), books.balance - money("0.5"));
+    let rate = Rate::parse("0.0001").unwrap();
+    let funding = record(Record::Funding { theirs: false, settled, symbol: Symbol(0), rate, amount, balance });
+    commit(&mut ledger, &[late, foreign, funding]);
+    let reader = Reader::open(&path).unwrap();
+    let fills = reader.fills(&Filter::default()).unwrap().render(Format::Csv);
+    assert!(fills.contains("2025-11-22T00:00:00") && fills.contains("2025-11-22T00:00:01"), "{fills}");
+    let that_day = Filter { since: Ts::from_ms(day), until: Ts::from_ms(day + 1), ..Filter::default() };
+    assert_eq!(reader.fills(&that_day).unwrap().len(), 1, "asked for by the venue's time too");
+    let pnl = reader.pnl(&Filter::default(), PnlBy::Day).unwrap().render(Format::Csv);
+    assert!(pnl.contains("\n2025-11-22,1,100,0,0.1,-0.5,-0.6\n"), "{pnl}");
+    assert!(pnl.contains("(yours: traded by you or others),1,110,10,0.2,0,9.8\n"), "{pnl}");
+    assert!(pnl.contains("\ntotal,2,210,10,0.3,-0.5,9.2\n"), "{pnl}");
+    drop(ledger);
+    let mut again = Ledger::open(&path, Pair::bybit(Account::Testnet)).unwrap();
+    let stored = again.restore(&instruments(&["BTCUSDT"])).unwrap();
+    assert!(stored.booked.contains(&("BTCUSDT".to_owned(), "f1".to_owned())), "funding is known by its id too");
 }

@@ -222,6 +222,17 @@ fn a_ledger_of_schema_1_is_copied_migrated_and_chained() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    // What older rows do not say stays unsaid: their text, and so the chain, is as it was.
+    let connection = Connection::open(&path).unwrap();
+    for sql in [
+        "SELECT count(*) FROM intents WHERE stop IS NOT NULL OR take_profit IS NOT NULL",
+        "SELECT count(*) FROM fills WHERE executed IS NOT NULL OR theirs IS NOT NULL",
+        "SELECT count(*) FROM funding WHERE exec_id IS NOT NULL OR executed IS NOT NULL OR theirs IS NOT NULL",
+        "SELECT (SELECT count(*) FROM waivers) + (SELECT count(*) FROM shadows)",
+    ] {
+        assert_eq!(connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 0, "{sql}");
+    }
+    drop(connection);
     let pnl = Reader::open(&path).unwrap().pnl(&Filter::default(), PnlBy::DaySymbol).unwrap();
     assert_eq!(pnl.len(), 2, "one day of one instrument, and the total");
     drop(Ledger::open(&path, Pair::SIMULATED).unwrap());

@@ -457,6 +457,8 @@ fn every_word_of_alarm_is_on_the_screen() {
     bare.positions[1].protected = Protected::Yours;
     let ui = UiState { focus: PaneId::Positions, ..watch() };
     insta::assert_snapshot!("no_stop_160x45", text(&draw(&bare, &ui, &theme, 160, 45)));
+    let strip = text(&draw(&bare, &ui, &theme, 60, 15));
+    assert!(strip.contains("NO STOP\n") && strip.contains("NO STOP (yours)"), "{strip}");
     insta::assert_snapshot!("no_stop_80x24", text(&draw(&bare, &ui, &theme, 80, 24)));
 }
 

@@ -296,7 +296,7 @@ impl Soak {
             }
             Event::Account(AccountUpdate::Funding { amount, .. }) => {
                 self.heard.fundings.push(amount);
-                self.gate.account.book_funding(amount);
+                self.gate.account.book_funding(tickdeck::engine::account::Whose::Ours, amount);
             }
             Event::Account(AccountUpdate::Statement(statement)) => self.heard.statement = Some(statement),
             Event::Account(AccountUpdate::Liquidated { .. }) => panic!("nothing here comes near liquidation"),

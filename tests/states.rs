@@ -383,6 +383,7 @@ fn an_order_of_an_earlier_run_counts_as_working_until_it_is_settled() {
         qty: q("0.002"),
         fee: Money::ZERO,
         maker: false,
+        executed: None,
     };
     let mut rig = Rig::from(Restored { earlier: vec![earlier], ..restored(eager(), RiskLimits::default()) });
     assert!(rig.told().contains("1 order(s) of an earlier run"), "{}", rig.told());

@@ -12,7 +12,7 @@ use tickdeck::engine::event::{AccountUpdate, Event, Fill, Opening, Statement, Ta
 use tickdeck::engine::ids::{Account, Pair, RunId};
 use tickdeck::engine::num::{Money, Rate, Side};
 use tickdeck::engine::risk::limits::RiskLimits;
-use tickdeck::engine::snapshot::{StateWord, View};
+use tickdeck::engine::snapshot::{ShadowView, StateWord, View};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::ledger::{Filter, Job, Ledger, PnlBy, Reader, RunRow};
 
@@ -48,7 +48,7 @@ impl Books {
     }
     fn foreign(&mut self, id: &str, side: Side, price: &str, fee: &str) {
         let fee = Money::parse(fee).unwrap();
-        let fill = Fill { exec_id: id.into(), price: p(price), qty: q("0.1"), fee, maker: false };
+        let fill = Fill { exec_id: id.into(), price: p(price), qty: q("0.1"), fee, maker: false, executed: None };
         self.account(AccountUpdate::Foreign { symbol: BTC, side, fill });
     }
     fn state(&mut self, balance: &str, position: i64) {
@@ -91,7 +91,7 @@ fn traded() -> Books {
     let mut books = Books::open();
     books.foreign("a", Side::Buy, "50000", "2.75");
     let amount = Money::parse("-0.5").unwrap();
-    books.account(AccountUpdate::Funding { symbol: BTC, rate: Rate::parse("0.0001").unwrap(), amount });
+    books.account(AccountUpdate::Funding { symbol: BTC, rate: Rate::parse("0.0001").unwrap(), amount, settled: None });
     books.foreign("b", Side::Sell, "50100", "2.7555");
     books
 }
@@ -124,8 +124,13 @@ fn a_residual_beyond_rounding_is_told_and_nothing_opens_until_it_is_gone() {
     // Nor does an answer that is not known.
     books.account(AccountUpdate::TiedOut(None));
     assert_eq!((books.tie_out(), books.engine.state_word()), (TieOut::Unknown, StateWord::Reducing));
+    books.now = books.now + Span::from_secs(240);
     books.tally("10", "5.5055", "-0.5");
     assert_eq!(books.engine.state_word(), StateWord::Safe);
+    let told = books.told();
+    let (since, now) = (NOW.clock(), books.now.clock());
+    assert!(told.contains(&format!("PnL ties out again at {now}")), "{told}");
+    assert!(told.contains(&format!("what differed since {since} is gone")), "{told}");
     let residual = |realised: &str| Residual { realised: Money::parse(realised).unwrap(), ..Residual::default() };
     let rounding = Residual { funding: Money::parse("-0.005").unwrap(), ..Residual::default() };
     assert_eq!(books.recorded(), [Some(rounding), Some(residual("0.02")), None, Some(residual("0"))]);
@@ -183,4 +188,18 @@ fn the_ledger_shows_the_residual_and_unknown_as_unknown() {
     last("residual,,,0.02,-0.01,0,0.03");
     write(None);
     last("residual,,,unknown,unknown,unknown,unknown");
+    let view = |orders, worse_bps| ShadowView {
+        orders,
+        filled_here: Some(0.5),
+        filled_paper: Some(1.0),
+        worse_bps,
+        paper_pnl: money("1.25"),
+    };
+    for view in [view(1, None), view(3, Some(0.42))] {
+        assert!(ledger.commit(&[Job::Shadow { at: NOW, view }]).unwrap().troubles.is_empty());
+    }
+    last("\"venue worse by 0.4200 bp, filled 0.5000 of 1, on paper 1.0000\",,,,,,");
+    let text = Reader::open(&path).unwrap().pnl(&Filter::default(), PnlBy::Symbol).unwrap();
+    let text = text.render(tickdeck::ledger::Format::Csv);
+    assert!(text.contains("\npaper beside it (orders),3,,,,,1.25\n"), "{text}");
 }

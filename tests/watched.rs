@@ -5,6 +5,9 @@
 
 mod at_sim;
 mod processes;
+mod rig;
+#[path = "common/sample.rs"]
+mod sample;
 mod services;
 
 use std::collections::BTreeSet;
@@ -13,12 +16,19 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 use rustix::process::Signal;
 use serde_json::Value;
-use tickdeck::metrics::{Kind, METRICS, Metric};
+use tickdeck::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
+use tickdeck::engine::event::{Event, Link, MarketData, OrderNews, OrderUpdate};
+use tickdeck::engine::ids::{OrderSeq, Symbol};
+use tickdeck::engine::num::Side;
+use tickdeck::engine::risk::limits::RiskLimits;
+use tickdeck::engine::time::{Span, Ts};
+use tickdeck::metrics::{Kind, METRICS, Metric, Outcomes, Reading, Tally, page};
 
 /// A practice run trades within half a minute; Prometheus needs two scrapes of it.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -36,6 +46,9 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("dashboard_and_rules_name_only_what_exists", name_only_what_exists),
+        trial("what_is_not_known_is_absent", what_is_not_known_is_absent),
+        trial("an_order_has_one_outcome", an_order_has_one_outcome),
+        trial("an_engine_that_died_calls_through_its_watchdog", a_dead_engine_calls),
         with_prometheus("promtool_accepts_rules_and_their_tests", promtool_accepts),
         with_prometheus("every_query_has_data_and_a_kill_fires", every_query_has_data),
     ];
@@ -152,6 +165,98 @@ fn name_only_what_exists() {
     let hidden: Vec<_> =
         METRICS.iter().filter(|metric| !shown.contains(metric.name)).map(|metric| metric.name).collect();
     assert!(hidden.is_empty(), "neither dashboard nor rules show {hidden:?}");
+}
+
+fn what_is_not_known_is_absent() {
+    let reading = |snapshot, heartbeat_s| Reading {
+        snapshot: Some(Arc::new(snapshot)),
+        heartbeat: Some(Duration::from_secs(heartbeat_s)),
+        ..Reading::default()
+    };
+    let sound = page(&reading(sample::sample(), 0));
+    for there in
+        ["tickdeck_equity ", "tickdeck_price{symbol=\"BTCUSDT\"} ", "tickdeck_position_notional{symbol=\"BTCUSDT\"} "]
+    {
+        assert!(sound.contains(there), "{there}: {sound}");
+    }
+    let mut stale = sample::stale();
+    stale.account.equity = None;
+    let text = page(&reading(stale, 0));
+    assert!(!text.contains("\ntickdeck_equity ") && !text.contains("price{symbol=\"BTCUSDT\"}"), "{text}");
+    let killed = page(&reading(sample::killed(), 3_600));
+    assert!(killed.contains("\ntickdeck_killed 1\n") && killed.contains("\ntickdeck_trading_state 4\n"), "{killed}");
+    let silent =
+        ["tickdeck_price{", "\ntickdeck_equity ", "tickdeck_ws_last_message_age_seconds{", "limit_headroom_ratio{"];
+    for gone in silent {
+        assert!(!killed.contains(gone), "a silent engine's {gone} is shown: {killed}");
+    }
+    let empty = page(&Reading::default());
+    assert!(empty.lines().all(|line| line.starts_with('#')), "{empty}");
+}
+
+fn an_order_has_one_outcome() {
+    let restored = rig::restored(rig::eager(), RiskLimits::default());
+    let mut tally = Tally::new(&restored);
+    let at = |ms: i64| Ts::from_ms(1_763_800_000_000 + ms);
+    let order = |seq: u64| NewOrder {
+        seq: OrderSeq(seq),
+        symbol: Symbol(0),
+        side: Side::Buy,
+        qty: rig::q("0.01"),
+        price: rig::p("60000"),
+        tif: TimeInForce::ImmediateOrCancel,
+        reduce_only: false,
+        purpose: Purpose::Entry,
+        protection: Protection::default(),
+        decided: at(0),
+    };
+    let news = |seq: u64, what: OrderNews| Event::Order(OrderUpdate { order: OrderSeq(seq), what });
+    for seq in 1..=4 {
+        tally.decided(&order(seq));
+        tally.hear(at(3), &news(seq, OrderNews::Sent));
+    }
+    let first = [
+        OrderNews::Accepted,
+        OrderNews::Rejected("no".into()),
+        OrderNews::Unsent("late".into()),
+        OrderNews::Uncertain("silence".into()),
+    ];
+    for (seq, what) in (1..).zip(first) {
+        tally.hear(at(200), &news(seq, what));
+        tally.hear(at(300), &news(seq, OrderNews::Accepted));
+        tally.hear(at(400), &news(seq, OrderNews::Cancelled("ioc".into())));
+    }
+    tally.hear(at(500), &news(99, OrderNews::Accepted));
+    assert_eq!(tally.outcomes, Outcomes { confirmed: 1, rejected: 1, withheld: 1, ambiguous: 1 });
+    assert_eq!((tally.tick_to_order.count(), tally.signal_to_ack.count()), (4, 2));
+    assert!((tally.signal_to_ack.sum() - 0.4).abs() < 1e-9);
+
+    for link in [Link::MarketUp, Link::MarketDown("x".into()), Link::MarketUp, Link::MarketUp, Link::Clock(Span(-7))] {
+        tally.hear(at(0), &Event::Link(link));
+    }
+    tally.hear(at(0), &Event::Market(Symbol(0), MarketData::Gap));
+    tally.hear(at(0), &Event::Market(Symbol(60_000), MarketData::Gap));
+    assert_eq!((tally.reconnects, tally.clock_offset), (2, Some(Span(-7))));
+    assert_eq!(tally.resyncs.iter().sum::<u64>(), 1);
+}
+
+fn a_dead_engine_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = at_sim::exchange(processes::KEY, processes::SECRET);
+    let hook = services::Service::start(services::anything);
+    let mut command = processes::tickdeck(&sim, folder.path(), &["run", "--mode", "testnet"]);
+    command.args(["--set", "watchdog.enabled=on", "--set", "alerts.channels=webhook"]);
+    command.env("TICKDECK_WEBHOOK_URL", format!("http://{}/in", hook.address));
+    let (engine, address) = engine(&mut command);
+    let ready = |path: &str| get(&address, path).is_some_and(|(status, _)| status == 200);
+    until_none_is_left("readiness", vec!["/readyz".to_owned()], ready);
+    processes::signal(engine.0.id(), Signal::KILL);
+    let said = |words: &str| {
+        let bodies = hook.bodies("/in");
+        bodies.iter().any(|body| body["text"].as_str().is_some_and(|text| text.contains(words)))
+    };
+    let words = ["tickdeck watchdog testnet", "the engine's process has ended", "no order is left that could open"];
+    until_none_is_left("calls", words.map(str::to_owned).to_vec(), said);
 }
 
 fn done(command: &mut Command) {

@@ -11,6 +11,9 @@ use crate::engine::snapshot::{Check, Health};
 /// Failures in a row after which a channel counts as broken: one may be a hiccup of the network.
 const BROKEN_AFTER: u32 = 2;
 
+/// Characters of a reason that fit a row.
+const TOLD_MAX: usize = 100;
+
 /// Set by the alerts' thread, looked at by runs.
 #[derive(Clone, Default)]
 pub struct Light(Arc<Shared>);
@@ -83,7 +86,10 @@ impl Light {
 
 fn broken(name: &str, state: &State) -> Option<String> {
     match state {
-        State::Failing(count, why) if *count >= BROKEN_AFTER => Some(format!("{name}: {why}")),
+        State::Failing(count, why) if *count >= BROKEN_AFTER => {
+            let cut = if why.chars().count() > TOLD_MAX { "... (`tickdeck alerts test` says more)" } else { "" };
+            Some(format!("{name}: {}{cut}", why.chars().take(TOLD_MAX).collect::<String>()))
+        }
         _ => None,
     }
 }
@@ -107,7 +113,9 @@ mod tests {
         light.failed("slack", "timed out");
         assert_eq!(light.check().health, Health::Ok);
         assert!(light.is_broken("slack"));
-        light.failed("slack", "timed out");
-        assert_eq!(light.check().health, Health::Fail);
+        light.failed("slack", &"long ".repeat(100));
+        let check = light.check();
+        assert!(check.health == Health::Fail && check.detail.len() < 200, "{check:?}");
+        assert!(check.detail.ends_with("says more)"), "{check:?}");
     }
 }

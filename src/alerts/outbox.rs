@@ -84,7 +84,7 @@ impl Outbox {
             return;
         }
         if self.remembered.len() == REMEMBERED_MAX {
-            self.remembered.pop_front();
+            self.forget_first(now);
         }
         let (event, text, until) = (alert.event, alert.text.clone(), now + REPEATS_WITHIN);
         self.remembered.push_back(Remembered { event, text, until, again: 0, silent });
@@ -102,6 +102,14 @@ impl Outbox {
         self.waiting.push_back(new);
     }
 
+    /// What was counted meanwhile is told.
+    fn forget_first(&mut self, now: Ts) {
+        if let Some(known) = self.remembered.pop_front().filter(|known| known.again > 0) {
+            let text = format!("{} (again {} times in a minute)", known.text, known.again);
+            self.wait(Waiting { alert: Alert::new(now, known.event, &text), silent: known.silent, again: 0 });
+        }
+    }
+
     fn give_up(&mut self, count: usize) {
         self.lost += count as u64;
         self.dropped += count as u64;
@@ -110,11 +118,7 @@ impl Outbox {
     /// Time goes on: repetitions are told, what is too old is given up.
     pub fn tick(&mut self, now: Ts) {
         while self.remembered.front().is_some_and(|known| known.until <= now) {
-            let Some(known) = self.remembered.pop_front() else { break };
-            if known.again > 0 {
-                let text = format!("{} (again {} times in a minute)", known.text, known.again);
-                self.wait(Waiting { alert: Alert::new(now, known.event, &text), silent: known.silent, again: 0 });
-            }
+            self.forget_first(now);
         }
         if self.under_way == 0 {
             let before = self.waiting.len();

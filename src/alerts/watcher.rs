@@ -15,6 +15,8 @@ use crate::engine::time::{Span, Ts};
 
 /// Data that is too old for so long is told: shorter gaps are a stream's ordinary life.
 const STALE_FOR: Span = Span::from_secs(5);
+/// A machine that wakes up turns its engine within this time: until then it is not frozen.
+const TURNS_WITHIN: Span = Span::from_secs(1);
 /// So many reconnects within this time are a storm.
 const STORM: u64 = 5;
 const STORM_WITHIN: Span = Span::from_secs(600);
@@ -146,7 +148,7 @@ impl Watcher {
         let run = &snapshot.session.run;
         if *run != self.seen.run {
             self.seen = Seen { run: run.clone(), ..Seen::default() };
-            tell(Event::Run, format!("run {run} goes on: {}", in_words(snapshot)));
+            tell(Event::Run, format!("run {run} has begun: {}", in_words(snapshot)));
         }
     }
 
@@ -216,7 +218,7 @@ impl Watcher {
         let at = look.at;
         let heartbeat = look.heartbeat.unwrap_or_default();
         let frozen = heartbeat > self.silence;
-        match self.no_heartbeat.look(at, frozen, Span(0)) {
+        match self.no_heartbeat.look(at, frozen, TURNS_WITHIN) {
             Some(Turn::Began) => {
                 tell(Event::Silence, format!("NO HEARTBEAT: the engine stands still since {heartbeat}"));
             }

@@ -72,5 +72,6 @@ fn shown(format: LineFormat, state: &State) -> Result<String, Failure> {
     }
     let head = format!("process {}: {}", state.pid, if state.flattened { "flat, proven" } else { "closing" });
     let lines = state.receipt.iter().chain(&state.guardian).chain(&state.left_alone);
-    Ok(std::iter::once(&head).chain(lines).map(|line| format!("{line}\n")).collect())
+    let lines: Vec<&str> = std::iter::once(&head).chain(lines).map(String::as_str).collect();
+    Ok(format!("{}\n", lines.join("\n")))
 }

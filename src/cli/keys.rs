@@ -12,7 +12,8 @@ use super::output::{note, print};
 use crate::config::Loaded;
 use crate::engine::ids::Account;
 use crate::keys::{
-    ACCOUNTS, KeyringError, KeysError, NAMED, Named, Part, Secret, Source, find, keyring, title, variable,
+    ACCOUNTS, KeyringError, KeysError, NAMED, Named, NamedError, Part, Secret, Source, find, find_named, keyring,
+    title, variable,
 };
 use crate::ledger::{Cell, Format, Sheet};
 use crate::run::exit::{Exit, Failure};
@@ -30,7 +31,7 @@ pub(super) enum KeysCommand {
         #[arg(value_parser = whose)]
         whose: Whose,
     },
-    /// Where each account's key and secret come from, and the end of the key. Asks keyring and programs
+    /// Where each account's key and secret and each channel's secret come from, and the end of the key. Asks keyring and programs
     Show {
         /// How it is printed
         #[arg(long, value_enum, default_value_t)]
@@ -154,6 +155,19 @@ fn show(loaded: &Loaded, format: Format) -> Result<(), Failure> {
         let [key, secret] =
             [key, secret].map(|found| found.map_or(Cell::Nothing, |(_, place)| Cell::text(place.to_string())));
         sheet.push(vec![Cell::text(account.word()), tail, key, secret, Cell::text(health)]);
+    }
+    for named in NAMED {
+        let found = find_named(named, loaded.config.alerts.place(named));
+        let health = match &found {
+            Ok(_) => "ok",
+            Err(NamedError::Missing { .. }) => "none",
+            Err(NamedError::Unusable { .. }) => "fail",
+        };
+        if let Err(error @ NamedError::Unusable { .. }) = &found {
+            unusable.push(error.to_string());
+        }
+        let place = found.map_or(Cell::Nothing, |(_, place)| Cell::text(place.to_string()));
+        sheet.push(vec![Cell::text(named.word), Cell::Nothing, Cell::Nothing, place, Cell::text(health)]);
     }
     print(&sheet.render(format))?;
     if unusable.is_empty() { Ok(()) } else { Err(Failure::error(unusable.join("\n"))) }

@@ -28,7 +28,7 @@ pub(super) struct Train {
     /// Name of the model; files of this name are replaced
     #[arg(long, default_value = "own-v1")]
     name: String,
-    /// Architecture: logistic, mlp, tcn or gru; without it all are tried and the simplest that none beats is written
+    /// Architectures to try, `logistic,mlp,tcn,gru` without it; the simplest that none beats is written
     #[arg(long)]
     arch: Option<String>,
     /// Seed: the same data and seed give the same model

@@ -2,10 +2,11 @@
 //! on stdin; with `--engine` it is a service of its own that finds the engine by its control socket.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calls::Calls;
 use super::global::Global;
 use super::live;
 use super::runs::Place;
@@ -20,13 +21,16 @@ use crate::run::watchdog::link::{Start, WatchdogPlan};
 use crate::run::watchdog::{self, End, WatchdogOptions, service};
 use crate::venue::bybit::rescue::Closer;
 
+/// What `--engine` means without a value: the socket of the data directory.
+const OWN_SOCKET: &str = "-";
+
 /// Whom to watch.
 #[derive(clap::Args, Debug)]
 pub(super) struct Watchdog {
     /// A service of its own: watch the engine of this account through its control socket, that of the data directory unless it
     /// is named, outlive it and wait for the next one. Its engine has `[watchdog] enabled = "service"`
-    #[arg(long, value_name = "SOCKET", num_args = 0..=1)]
-    engine: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, default_missing_value = OWN_SOCKET)]
+    engine: Option<PathBuf>,
 }
 
 /// `tickdeck watchdog`.
@@ -41,19 +45,23 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
     let access = live::to_tighten(&place, global.account(), keys::watchdog_credentials)?;
     let pair = Pair::bybit(access.account);
     let config = &place.loaded.config;
-    let socket =
-        asked.engine.as_ref().map(|named| named.clone().unwrap_or_else(|| socket_path(place.files.data_dir(), pair)));
+    let socket = asked
+        .engine
+        .clone()
+        .map(|named| if named == Path::new(OWN_SOCKET) { socket_path(place.files.data_dir(), pair) } else { named });
     // The latch lies where the engine looks for it.
     let ledger = match &socket {
         Some(socket) => socket.with_file_name(pair.ledger_name()),
         None => place.files.ledger(pair),
     };
     let now = Arc::new(Clock::start().reader());
+    let calls = Calls::new(&config.alerts, format!("tickdeck watchdog {}", pair.account().word()));
     let options = WatchdogOptions {
         deadline: duration(config.watchdog.deadline),
         close: config.watchdog.close,
         latch_beside: (ledger.clone(), pair),
         now: now.clone(),
+        call: calls.caller(),
     };
     let proxy = config.bybit.proxy();
     let way = move |run| rescue_options(&access, run, proxy.clone(), now.clone(), Closer::Watchdog);
@@ -61,7 +69,11 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
         Some(socket) => match service::serve(options, service::Place { socket, ledger }, way) {
             Err(error) => Err(Failure::error(error)),
         },
-        None => ended(watchdog::run(options, way).map_err(Failure::error)?),
+        None => {
+            let end = watchdog::run(options, way);
+            calls.finish();
+            ended(end.map_err(Failure::error)?)
+        }
     }
 }
 

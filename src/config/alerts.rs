@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::value::DayStart;
 use crate::alerts::{CHANNELS, EVENTS, Loudness, Settings};
-use crate::keys::Place;
+use crate::keys::{Named, Place};
 
 /// Alerts.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,16 @@ impl AlertsConfig {
             email_password: self.email_password.clone(),
             email_ca_file: self.email_ca_file.clone(),
             webhook_url: self.webhook_url.clone(),
+        }
+    }
+
+    /// Where a channel's secret may lie.
+    pub fn place(&self, named: Named) -> &Place {
+        match named.word {
+            "telegram-token" => &self.telegram_token,
+            "slack-webhook" => &self.slack_webhook,
+            "email-password" => &self.email_password,
+            _ => &self.webhook_url,
         }
     }
 

@@ -6,6 +6,7 @@ mod alerts;
 mod error;
 mod keys;
 mod load;
+mod slot;
 mod text;
 mod value;
 
@@ -14,8 +15,9 @@ use std::path::PathBuf;
 
 pub use alerts::AlertsConfig;
 pub use error::{ConfigError, Origin, Problem};
-pub use keys::{KEYS, Key};
+pub use keys::KEYS;
 pub use load::{Loaded, PREFIX, Sources};
+pub use slot::Key;
 pub use text::{example, schema};
 pub use value::{DayStart, Literal, parse_span, show_span};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::Slot;
+use super::slot::Slot;
 use super::{Config, KEYS, Literal};
 use crate::engine::risk::limits::LimitUnit;
 

@@ -1,7 +1,7 @@
 //! What the venue says: order news, fills, funding, liquidations, statements - booked exactly, recorded, told.
 
 use super::Engine;
-use super::account::{Holding, Residual, TieOut};
+use super::account::{Holding, Residual, TieOut, Whose};
 use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
 use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement, Tally};
@@ -13,7 +13,7 @@ use super::pending::About;
 use super::risk::limits::LimitKey;
 use super::risk::state::ReduceCause;
 use super::snapshot::MarkKind;
-use super::time::Span;
+use super::time::{Span, Ts};
 
 impl Engine {
     pub(super) fn on_order(&mut self, update: &OrderUpdate, out: &mut Effects) {
@@ -132,12 +132,14 @@ impl Engine {
         }
         self.fills += 1;
         let before = self.account.holding(symbol).signed;
-        let booked = self.account.book_fill(self.now, symbol, side, fill);
+        let whose = self.whose(kind, symbol);
+        let booked = self.account.book(whose, self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
         out.push(Effect::Record(Record::Fill {
             order,
             kind,
+            theirs: whose == Whose::Theirs,
             symbol,
             side,
             fill: fill.clone(),
@@ -164,7 +166,7 @@ impl Engine {
             self.protect(symbol);
         }
         self.follow_position(symbol, before, out);
-        if booked.realised.is_negative() {
+        if booked.realised.is_negative() && whose == Whose::Ours {
             self.pause_entries(symbol, self.limits.span(LimitKey::CooldownAfterLoss));
         }
         let role = if fill.maker { "maker" } else { "taker" };
@@ -181,15 +183,35 @@ impl Engine {
         self.observe_equity(out);
     }
 
+    /// Whose trade is it? What happens to a position of the person is theirs, also where our order does it for them.
+    fn whose(&self, kind: FillKind, symbol: Symbol) -> Whose {
+        let theirs = kind == FillKind::Outside || self.control.released.contains(&symbol);
+        if theirs { Whose::Theirs } else { Whose::Ours }
+    }
+
+    fn book_funding(
+        &mut self,
+        symbol: Symbol,
+        rate: Rate,
+        amount: Money,
+        settled: Option<&(String, Ts)>,
+        out: &mut Effects,
+    ) {
+        let whose = self.whose(FillKind::Trade, symbol);
+        self.account.book_funding(whose, amount);
+        let (balance, theirs) = (self.account.balance(), whose == Whose::Theirs);
+        let settled = settled.cloned();
+        let late = settled.as_ref().filter(|(_, at)| self.now.since(*at) > LATE).map(|(_, at)| *at);
+        out.push(Effect::Record(Record::Funding { theirs, settled, symbol, rate, amount, balance }));
+        let due = late.map_or_else(String::new, |at| format!(", due {} while we were away", at.clock()));
+        let text = format!("{} funding {:.4} at {:.4} bp{due}", self.name(symbol), Signed(amount), rate.bps_lossy());
+        self.tell(Level::Info, Kind::Account, Some(symbol), text, out);
+    }
+
     pub(super) fn on_account(&mut self, update: &AccountUpdate, out: &mut Effects) {
         match update {
-            AccountUpdate::Funding { symbol, rate, amount } => {
-                self.account.book_funding(*amount);
-                let balance = self.account.balance();
-                out.push(Effect::Record(Record::Funding { symbol: *symbol, rate: *rate, amount: *amount, balance }));
-                let text =
-                    format!("{} funding {:.4} at {:.4} bp", self.name(*symbol), Signed(*amount), rate.bps_lossy());
-                self.tell(Level::Info, Kind::Account, Some(*symbol), text, out);
+            AccountUpdate::Funding { symbol, rate, amount, settled } => {
+                self.book_funding(*symbol, *rate, *amount, settled.as_ref(), out);
             }
             AccountUpdate::Liquidated { kind, symbol, fill, side } => {
                 self.book_fill((*kind, None), *symbol, *side, fill, out);
@@ -284,7 +306,8 @@ impl Engine {
         self.doubt_protection();
         out.push(Effect::Record(Record::Adopted { balance: opening.balance, holdings: Some(holdings) }));
         self.starting_balance = opening.balance;
-        self.opening_totals = *self.account.totals();
+        self.opening_totals = self.account.whole();
+        self.end_choices(out);
         if self.account.open().next().is_some() {
             self.control.flat_proven = None;
         }
@@ -323,7 +346,7 @@ impl Engine {
     /// so that a difference is one: shown, recorded, and nothing opens while it is more than rounding.
     fn take_tally(&mut self, tally: Option<&Tally>, out: &mut Effects) {
         let asked = std::mem::take(&mut self.tie_out_asked);
-        let residual = tally.map(|tally| Residual::of(tally, self.account.totals(), &self.opening_totals));
+        let residual = tally.map(|tally| Residual::of(tally, &self.account.whole(), &self.opening_totals));
         let before = match self.tie_out {
             TieOut::Known { residual, .. } => Some(residual),
             TieOut::Nothing | TieOut::Unknown => None,
@@ -345,10 +368,19 @@ impl Engine {
         let old: Vec<ReduceCause> = self.control.reducing.iter().filter(is_old).cloned().collect();
         let fits = residual.is_within(self.settings.balance_tolerance);
         let new = (!fits).then(|| ReduceCause::Residual(residual.to_string()));
+        if fits && !old.is_empty() {
+            let since = self.residual_since.take().map_or_else(String::new, |at| format!(" since {}", at.clock()));
+            let text = format!(
+                "PnL ties out again at {}: the exchange's log and our books list the same; what differed{since} is gone",
+                self.now.clock()
+            );
+            self.tell(Level::Info, Kind::Account, None, text, out);
+        }
         for cause in old.iter().filter(|cause| new.as_ref() != Some(cause)) {
             self.stop_reducing(cause, out);
         }
         if let Some(cause) = new {
+            self.residual_since.get_or_insert(self.now);
             self.start_reducing(&cause, out);
         }
     }
@@ -439,6 +471,8 @@ impl Engine {
 
 /// Statements in a row, some seconds apart, after which an unexplained balance is the truth.
 const SAID_OFTEN: u8 = 3;
+/// Funding that is heard of later than this is said to be.
+const LATE: Span = Span::from_secs(60);
 /// A venue's average price is rounded: costs this near are the same.
 const COST_ROUNDS: Rate = Rate::from_raw(100_000);
 

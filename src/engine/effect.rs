@@ -159,7 +159,7 @@ pub enum Record {
     OrderState {
         /// Order.
         order: OrderSeq,
-        /// State word: sent, live, filled, cancelled, rejected, unsent.
+        /// State word: sent, acked, live, filled, cancelled, rejected, unsent.
         state: String,
         /// Quantity filled so far.
         filled: Qty,
@@ -172,6 +172,8 @@ pub enum Record {
         order: Option<OrderSeq>,
         /// Why.
         kind: FillKind,
+        /// Somebody else's trade, or one on a position of the person.
+        theirs: bool,
         /// Instrument.
         symbol: Symbol,
         /// Side.
@@ -189,6 +191,10 @@ pub enum Record {
     },
     /// Funding paid or received.
     Funding {
+        /// Paid on a position of the person.
+        theirs: bool,
+        /// The venue's id of the payment and its time, where it has them.
+        settled: Option<(String, Ts)>,
         /// Instrument.
         symbol: Symbol,
         /// Settled rate.
@@ -215,6 +221,13 @@ pub enum Record {
         symbol: Symbol,
         /// Released (true) or adopted (false).
         released: bool,
+    },
+    /// The person cancelled the stop of a position at the venue (`true`), or that position is over.
+    Waived {
+        /// Instrument.
+        symbol: Symbol,
+        /// Not set again.
+        waived: bool,
     },
     /// The venue's figures replace ours: at the first sight of its account, and where it rounds in its own way.
     Adopted {

@@ -74,6 +74,8 @@ pub struct Restored {
     pub baselines: Option<Baselines>,
     /// Symbols whose positions were released to the person.
     pub released: Vec<Symbol>,
+    /// Symbols whose stop at the venue the person cancelled: it is not set again for this position.
+    pub waived: Vec<Symbol>,
     /// When earlier runs decided on opening orders in the 24 hours before this one, oldest first.
     pub opened: Vec<Ts>,
     /// Orders of earlier runs whose end is not known, numbered before this run's own.
@@ -257,6 +259,8 @@ pub enum OrderNews {
     Cancelled(String),
     /// A cancel came too late or named no order.
     CancelRejected(String),
+    /// The venue took the request; that the order works is said by its own news.
+    Acked,
 }
 
 /// One execution.
@@ -272,6 +276,8 @@ pub struct Fill {
     pub fee: Money,
     /// Did it rest in the book?
     pub maker: bool,
+    /// When it happened by the venue's clock, where the venue is another than ours: it may be heard of much later.
+    pub executed: Option<Ts>,
 }
 
 /// Why an execution happened.
@@ -319,6 +325,9 @@ pub enum AccountUpdate {
         rate: Rate,
         /// Change of balance.
         amount: Money,
+        /// The venue's id of the payment and its time, where it has them: one that fell due while nothing ran is booked late,
+        /// and once.
+        settled: Option<(String, Ts)>,
     },
     /// The venue closed (part of) a position by itself: margin ran out, auto-deleveraging, settlement.
     Liquidated {

@@ -101,6 +101,8 @@ pub struct Engine {
     tie_out: TieOut,
     /// A person asked for it and waits for the answer.
     tie_out_asked: bool,
+    /// Since when a residual has been shown that is more than rounding.
+    residual_since: Option<Ts>,
     /// Is the account at a venue, which is not this process?
     at_venue: bool,
     /// Lights of the checklist that edges light, by name.
@@ -114,19 +116,21 @@ pub struct Engine {
 impl Engine {
     /// An engine as a run starts it. The same value must be the first event on the tape.
     pub fn new(restored: &Restored) -> Self {
-        let held = |symbol: &Symbol| restored.holdings.iter().any(|held| held.symbol == *symbol && !held.is_flat());
         let models = restored.models.len();
         let desks = restored
             .instruments
             .iter()
             .enumerate()
             .map(|(index, instrument)| Desk::new(Symbol(index as u16), instrument.clone(), models))
+            .map(|desk| {
+                let waived = restored.waived.contains(&desk.symbol);
+                if waived { Desk { cover: protecting::Cover::waived(), ..desk } } else { desk }
+            })
             .collect::<Vec<_>>();
         let control = Control {
             latch: restored.latch.clone(),
             flat_proven: restored.flat_proven.filter(|_| restored.holdings.is_empty()),
-            // A release ends with its position.
-            released: restored.released.iter().copied().filter(held).collect(),
+            released: restored.released.iter().copied().collect(),
             ..Control::default()
         };
         Self {
@@ -162,6 +166,7 @@ impl Engine {
             opening_totals: Totals::default(),
             tie_out: if restored.pair.account() == ids::Account::Paper { TieOut::Nothing } else { TieOut::Unknown },
             tie_out_asked: false,
+            residual_since: None,
             at_venue: !restored.account_known,
             edges: BTreeMap::new(),
             protective: BTreeMap::new(),
@@ -195,6 +200,7 @@ impl Engine {
 
     fn on_start(&mut self, out: &mut Effects) {
         self.control.present = self.now;
+        self.end_choices(out);
         if self.orders.count() > 0 {
             let text = format!(
                 "{} order(s) of an earlier run have no known end: counted as working until the venue has answered; none is \

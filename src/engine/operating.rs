@@ -130,9 +130,8 @@ impl Engine {
         self.control.receipt.clear();
         self.control.note(self.now, "gate closed, opening orders cancelled, latched");
         out.push(Effect::Record(Record::Latch(Some(latch))));
-        let open = self.account.open().count();
-        // The count is of this moment; the banner counts on.
-        let text = format!("KILLED ({how}) with {open} open");
+        // How many are open changes with what was under way: the banner counts.
+        let text = format!("KILLED ({how}): nothing opens, protection stays");
         self.tell_about(Level::Alarm, Kind::State, None, text, About::Kill, out);
     }
 

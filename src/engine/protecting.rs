@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::control::CloseWhy;
 use super::desk::Desk;
-use super::effect::{Effect, Effects, Protection, Purpose};
+use super::effect::{Effect, Effects, Protection, Purpose, Record};
 use super::event::{Protective, Statement};
 use super::ids::Symbol;
 use super::market::instrument::InstrumentStatus;
@@ -38,6 +38,13 @@ pub struct Cover {
     swept: bool,
 }
 
+impl Cover {
+    /// Of a position whose stop the person cancelled in an earlier run.
+    pub(super) fn waived() -> Self {
+        Self { waived: true, ..Self::default() }
+    }
+}
+
 impl Engine {
     /// Where protection of a position on `side` that was entered at `entry` stands.
     pub(super) fn protection(&self, desk: &Desk, side: Side, entry: Price) -> Protection {
@@ -50,14 +57,24 @@ impl Engine {
     /// asked for.
     pub(super) fn follow_position(&mut self, symbol: Symbol, before: i64, out: &mut Effects) {
         let after = self.account.holding(symbol).signed;
-        let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
         if after.signum() != before.signum() {
-            desk.cover = Cover::default();
+            self.end_waiver(symbol, out);
+            if let Some(desk) = self.desks.get_mut(symbol.index()) {
+                desk.cover = Cover::default();
+            }
         }
         if after == 0 {
             self.protective.retain(|_, order| order.symbol != symbol);
         } else if after.abs() > before.abs() && self.settings.protect.stop != Rate::ZERO {
             self.ask(out);
+        }
+    }
+
+    /// That the person took a stop away ends with its position.
+    pub(super) fn end_waiver(&mut self, symbol: Symbol, out: &mut Effects) {
+        let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
+        if std::mem::take(&mut desk.cover.waived) {
+            out.push(Effect::Record(Record::Waived { symbol, waived: false }));
         }
     }
 
@@ -239,6 +256,7 @@ impl Engine {
         if let Some(desk) = self.desks.get_mut(symbol.index()) {
             desk.cover.waived = true;
         }
+        out.push(Effect::Record(Record::Waived { symbol, waived: true }));
         let text = format!("{name}: its stop at the venue is cancelled by hand and not set again for this position");
         self.tell(Level::Warn, Kind::Account, Some(symbol), text.clone(), out);
         text

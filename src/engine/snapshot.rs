@@ -289,6 +289,10 @@ pub struct AccountView {
     pub drawdown_pct: Option<f64>,
     /// Highest equity since the last reset.
     pub high_water: Money,
+    /// What the person and others made in this run, after fees and funding; in equity, in no other figure here. `None`
+    /// where they traded nothing.
+    #[serde(default)]
+    pub theirs: Option<Money>,
     /// Realised PnL of this run before fees and funding.
     pub realised: Money,
     /// Unrealised PnL of open positions.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::closing::AT_MARKET;
-use super::effect::{Effect, Effects, Purpose};
+use super::effect::{Effect, Effects, Purpose, Record};
 use super::event::Stranger;
 use super::ids::Symbol;
 use super::notice::{Kind, Level};
@@ -46,6 +46,22 @@ impl Engine {
             return Err("nothing is open".into());
         }
         Ok(format!("{} {}: your position is closed at market, reduce-only, by choice", self.name(symbol), held.qty()))
+    }
+
+    /// What a person chose for a position ends with it, also where it ended unseen: the next one in its place is ours again.
+    pub(super) fn end_choices(&mut self, out: &mut Effects) {
+        let flat: Vec<Symbol> = self
+            .desks
+            .iter()
+            .map(|desk| desk.symbol)
+            .filter(|symbol| self.account.holding(*symbol).is_flat())
+            .collect();
+        for symbol in flat {
+            if self.control.released.remove(&symbol) {
+                out.push(Effect::Record(Record::Released { symbol, released: false }));
+            }
+            self.end_waiver(symbol, out);
+        }
     }
 
     /// `BTCUSDT: order of others, buy 0.5 @ 49000 (opens; id 1234)`.

@@ -20,8 +20,8 @@ use super::time::Span;
 /// Ended orders shown below the working ones.
 const ENDED_SHOWN: usize = 20;
 /// Pre-flight checks that are shown as health too.
-const HEALTH_CHECKS: [&str; 8] =
-    ["market feed", "books", "reconciled", "equity", "venue", "reducing", "disk", "watchdog"];
+const HEALTH_CHECKS: [&str; 9] =
+    ["market feed", "books", "reconciled", "equity", "venue", "reducing", "disk", "watchdog", "alerts"];
 /// Candles and trades handed to a viewer.
 const CANDLES_SHOWN: usize = 240;
 const TRADES_SHOWN: usize = 60;
@@ -131,6 +131,7 @@ impl Engine {
             day_pnl_pct: day_pnl.zip(baselines).map(|(pnl, base)| pnl.ratio_lossy(base.day_equity) * 100.0),
             drawdown_pct: equity.and(self.equity.drawdown_pct_1e9()).map(|pct| pct as f64 / 1e9),
             high_water: baselines.map_or(Money::ZERO, |base| base.high_water),
+            theirs: self.account.theirs().map(|theirs| theirs.realised - theirs.fees + theirs.funding),
             realised: totals.realised,
             unrealised: self.account.unrealised(|symbol| self.mark(symbol)),
             fees: totals.fees,
@@ -498,8 +499,13 @@ impl Engine {
             let slowest = self.desks.iter().flat_map(|d| d.forecasts.iter().flatten()).map(|p| p.took).max();
             let took = slowest.map_or_else(String::new, |took| format!(" · slowest {} us", took.0 / 1000));
             let health = if predictions == self.desks.len() { Health::Ok } else { Health::Warn };
-            let took = self.warming_words().map_or(took, |words| format!(" · no signal {words}"));
-            rows.push(row("models", health, format!("{predictions} of {} fresh{took}", self.desks.len())));
+            let fresh = format!("{predictions} of {} fresh", self.desks.len());
+            // Until when comes first: a narrow pane cuts what stands behind it.
+            let detail = match self.warming_words() {
+                Some(words) => format!("no signal {words} · {fresh}"),
+                None => format!("{fresh}{took}"),
+            };
+            rows.push(row("models", health, detail));
         }
         HealthView {
             rows,

@@ -134,6 +134,11 @@ pub(super) fn verify(connection: &Connection, expected: Option<&str>) -> Result<
 /// The first fact that no link covers.
 fn unchained(connection: &Connection) -> Result<Option<(&'static str, i64)>, rusqlite::Error> {
     for table in FACTS {
+        // A ledger that is only read may be of an older schema.
+        let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        if connection.query_row(there, [table], |row| row.get::<_, i64>(0))? == 0 {
+            continue;
+        }
         let sql = format!(
             "SELECT rowid FROM {table} WHERE rowid NOT IN (SELECT row_id FROM audit WHERE table_name = ?1)
              ORDER BY rowid LIMIT 1"

@@ -3,6 +3,7 @@
 use crate::engine::effect::{NewOrder, Record};
 use crate::engine::ids::{OrderSeq, Pair, RunId};
 use crate::engine::num::Money;
+use crate::engine::snapshot::ShadowView;
 use crate::engine::time::Ts;
 
 /// One thing to make durable.
@@ -16,6 +17,13 @@ pub enum Job {
         order: NewOrder,
         /// Its order link id.
         link_id: String,
+    },
+    /// How far the venue and the paper venue beside it differ so far: replaces what this run said before.
+    Shadow {
+        /// Event time.
+        at: Ts,
+        /// The figures.
+        view: ShadowView,
     },
     /// Anything else the engine wants recorded.
     Record {

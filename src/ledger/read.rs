@@ -30,13 +30,15 @@ const EXPORTED: &[&str] = &[
     "releases",
     "operators",
     "residuals",
+    "waivers",
+    "shadows",
     "baseline_minutes",
     "meta",
     "audit",
 ];
 
 /// Columns that hold times, in every table.
-const TIMES: &[&str] = &["at", "decided", "updated", "started", "ended", "opened", "day_start"];
+const TIMES: &[&str] = &["at", "decided", "updated", "started", "ended", "opened", "day_start", "executed"];
 
 /// What to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,19 +126,26 @@ impl Reader {
         self.rows(&columns, sql, filter)
     }
 
-    /// Executions, newest first.
+    /// Executions with the venue's time of each, where it has one of its own; those booked last first.
     pub fn fills(&self, filter: &Filter) -> Result<Sheet, LedgerError> {
         let columns = [
             "at", "symbol", "side", "qty", "price", "fee", "role", "kind", "realised", "position", "balance", "exec_id",
         ];
         let kind = if self.schema > 1 { "kind" } else { "'trade'" };
+        let when = self.when();
         let sql = format!(
-            "SELECT at, symbol, side, qty, price, fee, CASE maker WHEN 0 THEN 'taker' ELSE 'maker' END, {kind}, realised,
+            "SELECT {when} AS at, symbol, side, qty, price, fee, CASE maker WHEN 0 THEN 'taker' ELSE 'maker' END, {kind}, realised,
                        position, balance, exec_id
-                   FROM fills WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3 AND at < ?4
+                   FROM fills WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2)
+                       AND {when} >= ?3 AND {when} < ?4
                    ORDER BY id DESC LIMIT ?5"
         );
         self.rows(&columns, &sql, filter)
+    }
+
+    /// When an execution happened: by the venue's clock where it said so, else when it was heard of.
+    const fn when(&self) -> &'static str {
+        if self.schema >= 4 { "coalesce(executed, at)" } else { "at" }
     }
 
     /// Names of the instruments with an open position.
@@ -217,9 +226,14 @@ impl Reader {
         let figures = ["fills", "volume", "realised", "fees", "funding", "net"];
         let mut sheet = Sheet::new([name].into_iter().chain(second).chain(figures));
         let mut total = Sum::default();
-        for ((key, symbol), sum) in &self.sums(filter, by)? {
+        let (sums, theirs) = self.sums(filter, by)?;
+        for ((key, symbol), sum) in &sums {
             total.add(sum);
             sheet.push(sum.row(key, second.map(|_| symbol.as_str())));
+        }
+        if let Some(theirs) = theirs {
+            total.add(&theirs);
+            sheet.push(theirs.row("(yours: traded by you or others)", second.map(|_| "")));
         }
         let taken_over = self.taken_over(filter)?;
         if taken_over != Money::ZERO {
@@ -230,8 +244,35 @@ impl Reader {
         sheet.push(total.row("total", second.map(|_| "")));
         if filter.symbol.is_none() && !self.env.ends_with("/paper") {
             sheet.push(self.residual(filter, second.is_some())?);
+            for row in self.beside_paper(filter, second.is_some())? {
+                sheet.push(row);
+            }
         }
         Ok(sheet)
+    }
+
+    /// What the paper venue made of the same orders, of the run asked for or the newest: its orders and its net, and how far
+    /// the two differ. Nothing where no order left in it.
+    fn beside_paper(&self, filter: &Filter, two_keys: bool) -> Result<Vec<Vec<Cell>>, LedgerError> {
+        if self.schema < 4 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT orders, paper_pnl, worse_bps, filled_here, filled_paper FROM shadows
+                WHERE orders > 0 AND run = coalesce(?1, (SELECT run FROM runs ORDER BY started DESC LIMIT 1))";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([&filter.run])?;
+        let Some(row) = rows.next()? else { return Ok(Vec::new()) };
+        let figure = |index: usize| row.get::<_, Option<String>>(index).map(|text| text.unwrap_or("?".to_owned()));
+        let apart = format!("venue worse by {} bp, filled {} of 1, on paper {}", figure(2)?, figure(3)?, figure(4)?);
+        let paper = money(&row.get::<_, String>(1)?, "shadows.paper_pnl")?;
+        let line = |key: &str, count: Cell, net: Cell| {
+            let keys = [Cell::text(key)].into_iter().chain(two_keys.then(|| Cell::text("")));
+            keys.chain([count]).chain((0..4).map(|_| Cell::Nothing)).chain([net]).collect()
+        };
+        Ok(vec![
+            line("paper beside it (orders)", Cell::Count(row.get(0)?), Cell::decimal(paper)),
+            line(&apart, Cell::Nothing, Cell::Nothing),
+        ])
     }
 
     /// What the venue's own log had more than our books, of the run asked for or the newest, when they were last compared.
@@ -276,13 +317,24 @@ impl Reader {
         Ok(sum)
     }
 
-    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<BTreeMap<(String, String), Sum>, LedgerError> {
-        let sql = "SELECT kind, at, symbol, run, price, qty, realised, fee, funding FROM (
-                SELECT 'fill' AS kind, at, symbol, run, price, qty, realised, fee, '0' AS funding FROM fills
-                UNION ALL SELECT 'funding', at, symbol, run, '0', '0', '0', '0', amount FROM funding
-                UNION ALL SELECT 'settlement', at, symbol, '', '0', '0', realised, '0', '0' FROM settlements)
-            WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3 AND at < ?4";
-        let mut statement = self.connection.prepare(sql)?;
+    /// Our sums by line, and that of what the person and others traded, where they did.
+    fn sums(&self, filter: &Filter, by: PnlBy) -> Result<(BTreeMap<(String, String), Sum>, Option<Sum>), LedgerError> {
+        let when = self.when();
+        let (fills, funding) = match self.schema {
+            1 => ("0", "0"),
+            2 | 3 => ("kind = 'outside'", "0"),
+            _ => ("kind = 'outside' OR theirs IS NOT NULL", "theirs IS NOT NULL"),
+        };
+        let sql = format!(
+            "SELECT what, at, symbol, run, price, qty, realised, fee, funding, theirs FROM (
+                SELECT 'fill' AS what, {when} AS at, symbol, run, price, qty, realised, fee, '0' AS funding,
+                    ({fills}) AS theirs FROM fills
+                UNION ALL SELECT 'funding', {when}, symbol, run, '0', '0', '0', '0', amount, ({funding}) FROM funding
+                UNION ALL SELECT 'settlement', at, symbol, '', '0', '0', realised, '0', '0', 0 FROM settlements)
+            WHERE (?1 IS NULL OR symbol = ?1) AND (?2 IS NULL OR run = ?2) AND at >= ?3 AND at < ?4"
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut theirs: Option<Sum> = None;
         let mut rows = statement.query(params![filter.symbol, filter.run, filter.since.0, filter.until.0])?;
         let mut sums: BTreeMap<(String, String), Sum> = BTreeMap::new();
         while let Some(row) = rows.next()? {
@@ -296,7 +348,8 @@ impl Reader {
             let text = |index: usize| row.get::<_, String>(index);
             let price = crate::engine::num::Price::parse(&text(4)?).map_err(LedgerError::number("fills.price"))?;
             let qty = Qty::parse(&text(5)?).map_err(LedgerError::number("fills.qty"))?;
-            sums.entry(key).or_default().add(&Sum {
+            let line = if row.get(9)? { theirs.get_or_insert_default() } else { sums.entry(key).or_default() };
+            line.add(&Sum {
                 fills: i64::from(text(0)? == "fill"),
                 volume: price * qty,
                 realised: money(&text(6)?, "fills.realised")?,
@@ -305,7 +358,7 @@ impl Reader {
                 outside: Money::ZERO,
             });
         }
-        Ok(sums)
+        Ok((sums, theirs))
     }
 
     /// Every table with its name, whole, for `export`.
@@ -313,6 +366,7 @@ impl Reader {
         let since = |name: &str| match name {
             "audit" => 2,
             "residuals" => 3,
+            "waivers" | "shadows" => 4,
             _ => 1,
         };
         let there = EXPORTED.iter().filter(|name| self.schema >= since(name));

@@ -22,6 +22,10 @@ pub(super) const ENDED: &str = "('filled', 'cancelled', 'rejected', 'unsent', 'm
 pub(super) const RELEASED: &str =
     "SELECT symbol FROM releases WHERE released AND id IN (SELECT max(id) FROM releases GROUP BY symbol)";
 
+/// Instruments of whose position the person took the stop away.
+pub(super) const WAIVED: &str =
+    "SELECT symbol FROM waivers WHERE waived AND id IN (SELECT max(id) FROM waivers GROUP BY symbol)";
+
 /// Everything a run needs to know about the time before it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stored {
@@ -41,6 +45,10 @@ pub struct Stored {
     pub limits: Vec<(LimitKey, i64)>,
     /// Instruments whose positions belong to the person.
     pub released: Vec<Symbol>,
+    /// Instruments whose stop at the venue the person cancelled.
+    pub waived: Vec<Symbol>,
+    /// When the last run began, where it did not end in order: it crashed or was cut off.
+    pub cut_off: Option<Ts>,
     /// When an earlier run was last heard of: its end, or the last minute it wrote down.
     pub last_run: Option<Ts>,
     /// Executions that were booked lately, by instrument and id: around when an earlier run was last heard of.
@@ -80,6 +88,7 @@ impl Ledger {
             booked: booked(&self.connection)?,
             opened: opened(&self.connection)?,
             last_run: last_run(&self.connection)?,
+            cut_off: cut_off(&self.connection)?,
             flat_proven: flat_proven(&self.connection)?,
             latch: self.latch()?,
             ..Stored::default()
@@ -92,8 +101,8 @@ impl Ledger {
             }
         }
         stored.holdings.sort_by_key(|h| h.symbol);
-        stored.released = released(&self.connection)?.iter().filter_map(|name| self.symbol(name)).collect();
-        stored.released.sort();
+        stored.released = self.symbols_of(RELEASED)?;
+        stored.waived = self.symbols_of(WAIVED)?;
         Ok(stored)
     }
 
@@ -116,6 +125,15 @@ impl Ledger {
             orders.push(earlier_order(&self.connection, intent, number, symbol)?);
         }
         Ok(orders)
+    }
+
+    /// Instruments of this run that a query names.
+    fn symbols_of(&self, sql: &str) -> Result<Vec<Symbol>, LedgerError> {
+        let mut statement = self.connection.prepare(sql)?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let mut symbols: Vec<Symbol> = names.iter().filter_map(|name| self.symbol(name)).collect();
+        symbols.sort();
+        Ok(symbols)
     }
 
     pub(super) fn symbol(&self, name: &str) -> Option<Symbol> {
@@ -145,6 +163,13 @@ fn opened(connection: &Connection) -> Result<Vec<Ts>, LedgerError> {
     Ok(times.collect::<Result<_, _>>()?)
 }
 
+fn cut_off(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
+    let sql = "SELECT started, ended FROM runs ORDER BY started DESC, rowid DESC LIMIT 1";
+    let row =
+        connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))).optional()?;
+    Ok(row.filter(|(_, ended)| ended.is_none()).map(|(started, _)| Ts(started)))
+}
+
 fn flat_proven(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
     let sql = "SELECT max(at) FROM operators WHERE command = ?1
                    AND at >= coalesce((SELECT max(at) FROM intents WHERE NOT reduce_only), 0)
@@ -160,7 +185,10 @@ const LATELY: i64 = 1_800_000_000_000;
 
 fn booked(connection: &Connection) -> Result<Vec<(String, String)>, LedgerError> {
     let since = last_run(connection)?.map_or(i64::MAX, |last| last.0.saturating_sub(LATELY));
-    let mut statement = connection.prepare("SELECT symbol, exec_id FROM fills WHERE at >= ?1")?;
+    let mut statement = connection.prepare(
+        "SELECT symbol, exec_id FROM fills WHERE at >= ?1
+         UNION ALL SELECT symbol, exec_id FROM funding WHERE at >= ?1 AND exec_id IS NOT NULL",
+    )?;
     let rows = statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -287,11 +315,6 @@ fn limits(connection: &Connection) -> Result<Vec<(LimitKey, i64)>, LedgerError> 
     Ok(found)
 }
 
-fn released(connection: &Connection) -> Result<Vec<String>, LedgerError> {
-    let mut statement = connection.prepare(RELEASED)?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
 pub(super) fn unresolved(connection: &Connection) -> Result<Vec<UnresolvedIntent>, LedgerError> {
     let mut statement = connection.prepare(&format!(
         "SELECT i.run, i.seq, i.link_id, i.symbol, o.state FROM intents i JOIN orders o USING (run, seq)
@@ -317,12 +340,19 @@ fn earlier_order(
     symbol: Symbol,
 ) -> Result<EarlierOrder, LedgerError> {
     let seq = i64::try_from(intent.seq).unwrap_or(i64::MAX);
-    let sql = "SELECT side, qty, price, tif, purpose, reduce_only, decided FROM intents WHERE run = ?1 AND seq = ?2";
-    let (texts, reduce_only, decided) = connection.prepare_cached(sql)?.query_row(params![intent.run, seq], |row| {
-        let texts: [String; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-        Ok((texts, row.get::<_, bool>(5)?, row.get::<_, i64>(6)?))
-    })?;
+    let sql = "SELECT side, qty, price, tif, purpose, reduce_only, decided, stop, take_profit FROM intents
+               WHERE run = ?1 AND seq = ?2";
+    let (texts, reduce_only, decided, levels) =
+        connection.prepare_cached(sql)?.query_row(params![intent.run, seq], |row| {
+            let texts: [String; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            let levels: [Option<String>; 2] = [row.get(7)?, row.get(8)?];
+            Ok((texts, row.get::<_, bool>(5)?, row.get::<_, i64>(6)?, levels))
+        })?;
     let [side, qty, price, tif, purpose] = &texts;
+    let [stop, take_profit] = &levels;
+    let level = |text: &Option<String>| {
+        text.as_deref().map(Price::parse).transpose().map_err(LedgerError::number("intents.stop"))
+    };
     let word = |place, value: &str| LedgerError::content(place, value, "word of ours");
     let order = NewOrder {
         seq: number,
@@ -333,8 +363,7 @@ fn earlier_order(
         tif: by_word(&TimeInForce::ALL, TimeInForce::word, tif).ok_or_else(|| word("intents.tif", tif))?,
         reduce_only,
         purpose: by_word(&Purpose::ALL, Purpose::word, purpose).ok_or_else(|| word("intents.purpose", purpose))?,
-        // What it carried is at the venue, which says so itself.
-        protection: Protection::default(),
+        protection: Protection { stop: level(stop)?, take_profit: level(take_profit)? },
         decided: Ts(decided),
     };
     let mut statement = connection.prepare_cached("SELECT exec_id, qty FROM fills WHERE run = ?1 AND seq = ?2")?;

@@ -16,9 +16,10 @@ pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 /// Step `n` turns schema `n` into `n + 1`. A released step is never edited; a change is a new step. A column that is added
 /// to a fact after schema 2 allows NULL, or the audit chain of older rows would no longer fit.
 const MIGRATIONS: &[Migration] = &[
-    Migration { tables: FIRST, facts: FACTS, guarded: &[] },
+    Migration { tables: FIRST, facts: FIRST_FACTS, guarded: &[] },
     Migration { tables: SECOND, facts: &["audit"], guarded: STAMPED },
     Migration { tables: THIRD, facts: &["residuals"], guarded: &["residuals"] },
+    Migration { tables: FOURTH, facts: &["waivers"], guarded: &["waivers", "shadows"] },
 ];
 
 /// One step.
@@ -32,7 +33,21 @@ struct Migration {
 }
 
 /// Tables whose rows are facts: added, never changed, never removed, and chained.
-pub(super) const FACTS: &[&str] =
+pub(super) const FACTS: &[&str] = &[
+    "intents",
+    "fills",
+    "funding",
+    "settlements",
+    "balances",
+    "limits",
+    "latches",
+    "releases",
+    "operators",
+    "waivers",
+];
+
+/// Those of them that schema 1 had.
+const FIRST_FACTS: &[&str] =
     &["intents", "fills", "funding", "settlements", "balances", "limits", "latches", "releases", "operators"];
 
 /// Tables whose rows say whose money they are about.
@@ -137,6 +152,26 @@ const THIRD: &str = "
 CREATE TABLE residuals (
     id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
     realised TEXT, fees TEXT, funding TEXT
+) STRICT;
+";
+
+/// What an intent attached for protection; the venue's own time of executions and id of funding; whose trade it was; stops
+/// that a person took away; and how far paper and the venue differed in a run, an observation that is not chained.
+const FOURTH: &str = "
+ALTER TABLE intents ADD COLUMN stop TEXT;
+ALTER TABLE intents ADD COLUMN take_profit TEXT;
+ALTER TABLE fills ADD COLUMN executed INTEGER;
+ALTER TABLE fills ADD COLUMN theirs INTEGER;
+ALTER TABLE funding ADD COLUMN exec_id TEXT;
+ALTER TABLE funding ADD COLUMN executed INTEGER;
+ALTER TABLE funding ADD COLUMN theirs INTEGER;
+CREATE TABLE waivers (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT, at INTEGER NOT NULL,
+    symbol TEXT NOT NULL, waived INTEGER NOT NULL
+) STRICT;
+CREATE TABLE shadows (
+    run TEXT PRIMARY KEY REFERENCES runs(run), env TEXT NOT NULL, at INTEGER NOT NULL, orders INTEGER NOT NULL,
+    filled_here TEXT, filled_paper TEXT, worse_bps TEXT, paper_pnl TEXT NOT NULL
 ) STRICT;
 ";
 

@@ -288,7 +288,7 @@ fn orders(jobs: &[Job]) -> Vec<OrderSeq> {
     jobs.iter()
         .filter_map(|job| match job {
             Job::Intent { order, .. } => Some(order.seq),
-            Job::Record { .. } => None,
+            Job::Record { .. } | Job::Shadow { .. } => None,
         })
         .collect()
 }

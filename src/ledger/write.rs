@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::restore::{self, ENDED, RELEASED};
+use super::restore::{self, ENDED, RELEASED, WAIVED};
 use super::{Committed, Job, Ledger, LedgerError, RunRow, marker};
 use crate::engine::account::{Holding, Residual};
 use crate::engine::effect::{NewOrder, Purpose, Record};
@@ -15,6 +15,7 @@ use crate::engine::market::instrument::{Category, Instrument};
 use crate::engine::num::{Money, Price, Side};
 use crate::engine::risk::limits::show;
 use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::snapshot::ShadowView;
 use crate::engine::time::Ts;
 
 impl Ledger {
@@ -85,6 +86,7 @@ impl Ledger {
                     desk.intent(*at, order, link_id)?;
                     done.intents.push(order.seq);
                 }
+                Job::Shadow { at, view } => desk.shadow(*at, view)?,
                 Job::Record { at, record } => desk.record(*at, record)?,
             }
         }
@@ -139,6 +141,10 @@ impl Ledger {
             params![self.stamp, at.0],
         )?;
         txn.execute(
+            &format!("INSERT INTO waivers (env, at, symbol, waived) SELECT ?1, ?2, symbol, 0 FROM ({WAIVED})"),
+            params![self.stamp, at.0],
+        )?;
+        txn.execute(
             &format!("UPDATE orders SET state = 'market-ended', updated = ?1 WHERE state NOT IN {ENDED}"),
             [at.0],
         )?;
@@ -186,6 +192,7 @@ impl Ledger {
         let refused = batch.iter().any(|job| match job {
             Job::Intent { order, .. } => order.purpose == Purpose::Entry || !order.reduce_only,
             Job::Record { record, .. } => matches!(record, Record::Latch(None)),
+            Job::Shadow { .. } => false,
         });
         if refused { Err(LedgerError::StandIn(latch.cause.to_string())) } else { Ok(()) }
     }
@@ -256,7 +263,8 @@ impl Desk<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO intents (run, seq, env, link_id, at, decided, symbol, side, qty, price, tif, reduce_only,
-                     purpose) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     purpose, stop, take_profit)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 self.run,
@@ -271,7 +279,9 @@ impl Desk<'_> {
                 order.price.to_string(),
                 order.tif.word(),
                 order.reduce_only,
-                order.purpose.word()
+                order.purpose.word(),
+                order.protection.stop.map(|stop| stop.to_string()),
+                order.protection.take_profit.map(|level| level.to_string())
             ])
             .map_err(|error| match error.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::ConstraintViolation) => twice,
@@ -296,15 +306,16 @@ impl Desk<'_> {
             Record::OrderState { order, state, filled, reason } => {
                 self.order_state(at, *order, state, &filled.to_string(), reason)
             }
-            Record::Fill { order, kind, symbol, side, fill, realised, balance, position, cost } => {
-                let after = After { realised: *realised, balance: *balance, position: *position, cost: *cost };
+            Record::Fill { order, kind, theirs, symbol, side, fill, realised, balance, position, cost } => {
+                let (position, cost) = (*position, *cost);
+                let after = After { theirs: *theirs, realised: *realised, balance: *balance, position, cost };
                 self.fill(at, (*kind, *order), *symbol, *side, fill, &after)
             }
-            Record::Funding { symbol, rate, amount, balance } => {
+            Record::Funding { theirs, settled, symbol, rate, amount, balance } => {
                 self.connection
                     .prepare_cached(
-                        "INSERT INTO funding (env, run, at, symbol, rate, amount, balance)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                        "INSERT INTO funding (env, run, at, symbol, rate, amount, balance, exec_id, executed, theirs)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                     )?
                     .execute(params![
                         self.stamp,
@@ -313,7 +324,10 @@ impl Desk<'_> {
                         self.name(*symbol)?,
                         rate.to_string(),
                         amount.to_string(),
-                        balance.to_string()
+                        balance.to_string(),
+                        settled.as_ref().map(|(id, _)| id),
+                        settled.as_ref().map(|(_, at)| at.0),
+                        theirs.then_some(1)
                     ])?;
                 self.balance(at, "funding", *amount, *balance)
             }
@@ -328,6 +342,11 @@ impl Desk<'_> {
                 at,
                 [self.name(*symbol)?, if *released { "1" } else { "0" }],
             ),
+            Record::Waived { symbol, waived } => self.insert(
+                "INSERT INTO waivers (env, run, at, symbol, waived) VALUES (?1, ?2, ?3, ?4, CAST(?5 AS INTEGER))",
+                at,
+                [self.name(*symbol)?, if *waived { "1" } else { "0" }],
+            ),
             Record::Adopted { balance, holdings } => self.adopt(at, *balance, holdings.as_deref()),
             Record::Residual(residual) => self.residual(at, residual.as_ref()),
             Record::Operator { command, outcome } => self.insert(
@@ -337,6 +356,27 @@ impl Desk<'_> {
             ),
             Record::Baselines(baselines) => self.baselines(at, baselines),
         }
+    }
+
+    fn shadow(&self, at: Ts, view: &ShadowView) -> Result<(), LedgerError> {
+        // Figures about prices, not money: four decimals say all that they know.
+        let text = |figure: Option<f64>| figure.map(|figure| format!("{figure:.4}"));
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO shadows (run, env, at, orders, filled_here, filled_paper, worse_bps, paper_pnl)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                self.run,
+                self.stamp,
+                at.0,
+                view.orders,
+                text(view.filled_here),
+                text(view.filled_paper),
+                text(view.worse_bps),
+                view.paper_pnl.to_string()
+            ])?;
+        Ok(())
     }
 
     fn residual(&self, at: Ts, residual: Option<&Residual>) -> Result<(), LedgerError> {
@@ -435,8 +475,8 @@ impl Desk<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO fills (env, run, at, exec_id, seq, kind, symbol, side, price, qty, fee, maker, realised,
-                     balance, position, cost)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                     balance, position, cost, executed, theirs)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )?
             .execute(params![
                 self.stamp,
@@ -454,7 +494,9 @@ impl Desk<'_> {
                 after.realised.to_string(),
                 after.balance.to_string(),
                 show(after.position),
-                after.cost.to_string()
+                after.cost.to_string(),
+                fill.executed.map(|at| at.0),
+                after.theirs.then_some(1)
             ])?;
         self.position(at, symbol, &name, side, fill, after)?;
         self.balance(at, "fill", after.realised - fill.fee, after.balance)
@@ -542,6 +584,7 @@ impl Desk<'_> {
 
 /// The engine's account right after an execution.
 struct After {
+    theirs: bool,
     realised: Money,
     balance: Money,
     position: i64,

@@ -179,7 +179,7 @@ impl Tally {
         let took = at.since(decided);
         match what {
             OrderNews::Sent => return self.tick_to_order.add(took),
-            OrderNews::CancelRejected(_) => return,
+            OrderNews::Acked | OrderNews::CancelRejected(_) => return,
             OrderNews::Unsent(_) => self.outcomes.withheld += 1,
             OrderNews::Uncertain(_) => self.outcomes.ambiguous += 1,
             OrderNews::Rejected(_) => self.outcomes.rejected += 1,

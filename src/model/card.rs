@@ -46,8 +46,10 @@ pub struct Card {
     pub sources: Vec<String>,
     /// How sure the expected moves are: a mean move is at least as large as the one expected this often.
     pub confidence: f32,
-    /// Share of decisions that the edge gate let through when the calibrating forecasts were shuffled within each day.
-    pub shuffled_passes: f64,
+    /// Share of decisions that the edge gate let through when the calibrating forecasts were shuffled within each day;
+    /// `None` where that was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffled_passes: Option<f64>,
     /// Variants that were tried before this one was chosen, on the same data.
     pub tried: usize,
     /// How it was chosen: each comparison with its interval.

@@ -16,7 +16,8 @@ mod logistic;
 mod mlp;
 #[cfg(feature = "models")]
 mod net;
-#[cfg(all(test, feature = "models"))]
+#[cfg(feature = "models")]
+#[cfg(test)]
 mod sequences;
 #[cfg(feature = "models")]
 mod serve;
@@ -52,9 +53,11 @@ pub trait Model: Send {
     /// Its card.
     fn card(&self) -> &Card;
     /// Rows of an instrument that it needs before a forecast: 1 without memory.
-    fn window(&self) -> usize;
-    /// Drops what it remembers of every instrument: each next row begins a sequence.
-    fn forget(&mut self);
+    fn window(&self) -> usize {
+        1
+    }
+    /// Drops what it remembers of every instrument: each next row begins a sequence. Without memory there is nothing.
+    fn forget(&mut self) {}
     /// One list of forecasts per frame, in the order of the frames and of the card's horizons, for all instruments in one
     /// call. The list is empty while a frame has features in warm-up: no forecast is better than a made-up one.
     ///

@@ -56,7 +56,7 @@ const CLOSING_TAKES: Duration = Duration::from_secs(120);
 /// What a thread of the run ended with.
 enum Told {
     /// The engine; `None` is a panic.
-    Engine(Option<Result<(Outcome, Finished), StartError>>),
+    Engine(Box<Option<Result<(Outcome, Finished), StartError>>>),
     /// The screen; an error of the thread is a panic.
     Screen(std::thread::Result<Result<UiExit, UiError>>),
 }
@@ -75,7 +75,7 @@ pub fn run(session: Session, ui: UiOptions, latch_beside: Option<(PathBuf, Pair)
         if matches!(result, Ok(Err(_))) {
             last_word.end();
         }
-        drop(engine_done.send(Told::Engine(result.ok())));
+        drop(engine_done.send(Told::Engine(Box::new(result.ok()))));
     })?;
     let (lost, lost_too) = (cockpit.clone(), cockpit.clone());
     std::thread::Builder::new().name("screen".into()).spawn(move || {
@@ -97,7 +97,7 @@ fn follow(told: &Receiver<Told>, board: &Board, cockpit: &CockpitEnd, now: &Mute
             _ => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match heard {
-            Ok(Told::Engine(played)) => break played,
+            Ok(Told::Engine(played)) => break *played,
             Ok(Told::Screen(result)) => screen = Some(result),
             // The person has left: an engine that does not move is not waited for, one that does must hear of it.
             Err(_) if is_stuck(now) => {

@@ -257,14 +257,12 @@ fn write_line(mut stream: &std::os::unix::net::UnixStream, answer: &Answer) -> s
 /// A watchdog has come: the connection is its line.
 #[cfg(unix)]
 fn watch(mut stream: &std::os::unix::net::UnixStream, watched: Option<&Watched>) -> std::io::Result<()> {
-    match watched.filter(|watched| watched.is_service()) {
-        Some(watched) => watched.attach(stream.try_clone()?),
-        None => {
-            let why = "`[watchdog] enabled` of its configuration is not \"service\"".to_owned();
-            let word = serde_json::to_string(&Word::No(why))?;
-            stream.write_all(format!("{word}\n").as_bytes())
-        }
+    if let Some(watched) = watched.filter(|watched| watched.is_service()) {
+        return watched.attach(stream.try_clone()?);
     }
+    let why = "`[watchdog] enabled` of its configuration is not \"service\"".to_owned();
+    let word = serde_json::to_string(&Word::No(why))?;
+    stream.write_all(format!("{word}\n").as_bytes())
 }
 
 fn refused(why: String) -> Answer {

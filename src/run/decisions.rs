@@ -127,6 +127,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             Record::OrderState { .. }
             | Record::Funding { .. }
             | Record::Released { .. }
+            | Record::Waived { .. }
             | Record::Adopted { .. }
             | Record::Residual(_)
             | Record::Baselines(_) => Ok(()),

@@ -28,6 +28,9 @@ use crate::metrics::Tally;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
 
+/// How often the figures of the paper venue beside a real account are written down.
+const SHADOW_EVERY: Span = Span::from_secs(60);
+
 /// How long after a tape's last event the venue may still answer what was sent before it.
 const TAIL: Span = Span::from_secs(1);
 
@@ -112,6 +115,8 @@ pub struct Driver {
     notices: Vec<Notice>,
     keep_notices: bool,
     feed_ended: Option<Ts>,
+    /// When the shadow's figures are next written down.
+    shadow_due: Ts,
     tally: Tally,
 }
 
@@ -149,6 +154,7 @@ impl Driver {
             notices: Vec::new(),
             keep_notices,
             feed_ended: None,
+            shadow_due: at + SHADOW_EVERY,
             tally: Tally::new(&restored),
         };
         driver.dispatch(at, Event::Restored(Box::new(restored)));
@@ -272,6 +278,10 @@ impl Driver {
             let at = self.next_tick;
             self.next_tick = at + self.interval;
             self.dispatch(at, Event::Tick);
+            if at >= self.shadow_due {
+                self.shadow_due = at + SHADOW_EVERY;
+                self.note_shadow();
+            }
         } else if let Some((at, event)) = self.venue.as_mut().and_then(|venue| venue.pop_due(due)) {
             self.dispatch(at, event);
         } else if let Some((at, prediction)) = self.inference.pop_due(due) {
@@ -292,6 +302,13 @@ impl Driver {
         } else {
             // A venue arrival without a report (an order reached the book and rests): time alone moves on.
             self.now = self.now.max(due);
+        }
+    }
+
+    /// Writes down how far the venue and the paper venue beside it differ: for `tickdeck pnl`, and for nobody who decides.
+    fn note_shadow(&mut self) {
+        if let Some(view) = self.shadow() {
+            self.record(&[Job::Shadow { at: self.now, view }]);
         }
     }
 
@@ -508,7 +525,7 @@ impl Driver {
             match job {
                 Job::Intent { order, .. } => self.not_durable(order.seq),
                 Job::Record { record: Record::Latch(Some(latch)), .. } => drop(self.mark_latched(latch.clone())),
-                Job::Record { .. } => {}
+                Job::Record { .. } | Job::Shadow { .. } => {}
             }
         }
         // The latch record of this very trip must not report the same trouble for ever.
@@ -617,6 +634,7 @@ impl Driver {
     /// Ends the run: the last event, the rest of the tape, the rest of the ledger.
     pub fn finish(mut self, outcome: &str) -> Finished {
         self.dispatch(self.now, Event::Ended);
+        self.note_shadow();
         let mut troubles = Vec::new();
         if let Some(tape) = self.tape.take()
             && let Err(error) = tape.finish()

@@ -231,6 +231,7 @@ mod tests {
             holdings: vec![held(Symbol(0)), held(Symbol(3))],
             baselines: None,
             released: vec![Symbol(3)],
+            waived: vec![],
             opened: Vec::new(),
             earlier: Vec::new(),
             account_known,

@@ -447,16 +447,14 @@ impl Session {
         }
         let Closing { outcome, how, until } = state.closing.take()?;
         let proven = self.driver.engine().close_proven();
-        match until {
+        if until.is_none() {
             // A kill drops the loop: then nothing was proven and nobody leaves.
-            None => proven.then_some(outcome),
-            Some(_) => {
-                if !proven {
-                    self.driver.tell(format!("{how}: FLAT IS NOT PROVEN, leaving what is open"));
-                }
-                self.leave(how, outcome, state)
-            }
+            return proven.then_some(outcome);
         }
+        if !proven {
+            self.driver.tell(format!("{how}: FLAT IS NOT PROVEN, leaving what is open"));
+        }
+        self.leave(how, outcome, state)
     }
 
     /// The process is to end and leave what is open. Asked a second time, it goes at once.

@@ -1,5 +1,6 @@
 //! Shadow paper: while an account at the venue trades, the paper venue gets the same orders on the same market, with a small
-//! account of its own. It shows how far paper and the venue differ; nothing of it reaches the engine, the tape or the ledger.
+//! account of its own. It shows how far paper and the venue differ; nothing of it reaches the engine or the tape, and
+//! the ledger keeps its figures only.
 
 use std::collections::BTreeMap;
 
@@ -185,6 +186,7 @@ mod tests {
             holdings: Vec::new(),
             baselines: None,
             released: Vec::new(),
+            waived: Vec::new(),
             account_known: true,
             flat_proven: None,
             opened: Vec::new(),

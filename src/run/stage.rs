@@ -55,7 +55,7 @@ impl Stage {
         let signals = signals::listen(past, move || wake.wake())?;
         let clock = Clock::start();
         let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
-        Ok(Self { clock, signals, cockpit, end, departure, watch, alerts: Light::default() })
+        Ok(Self { clock, cockpit, end, signals, departure, watch, alerts: Light::default() })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::engine::num::Money;
 use crate::engine::risk::limits::RiskLimits;
 use crate::engine::settings::Settings;
 use crate::engine::time::{Span, Ts};
-use crate::ledger::{Ledger, LedgerError, RunRow};
+use crate::ledger::{Ledger, LedgerError, RunRow, Stored};
 use crate::model::Model;
 use crate::tape::Quota;
 use crate::venue::paper::{PaperSettings, PaperVenue};
@@ -144,6 +144,7 @@ pub fn open_with(
     (at, run): (Ts, RunId),
 ) -> Result<Opening, StartError> {
     let mut stored = ledger.restore(&instruments)?;
+    let cut_off = stored.cut_off.map(|began| cut_off(began, &stored));
     if pair.market() == Market::Simulated && !(stored.holdings.is_empty() && stored.unresolved.is_empty()) {
         let ended = ledger.market_ended(at, &instruments, &[])?;
         stored = ledger.restore(&instruments)?;
@@ -162,6 +163,7 @@ pub fn open_with(
     if pair == Pair::bybit(Account::Paper) && !stored.holdings.is_empty() {
         troubles.extend(stored.last_run.and_then(|last| unbooked_funding(last, at)));
     }
+    troubles.splice(0..0, cut_off);
     for name in &stored.unknown_holdings {
         troubles.push(format!("the ledger holds a position in {name}, which is not among this run's symbols"));
     }
@@ -188,11 +190,25 @@ pub fn open_with(
         holdings: stored.holdings,
         baselines: stored.baselines,
         released: stored.released,
+        waived: stored.waived,
         opened: stored.opened,
         earlier: stored.earlier,
         account_known: pair.account() == Account::Paper,
     };
     Ok(Opening { restored, ledger, booked: (stored.last_run, stored.booked), troubles })
+}
+
+/// The run before this one crashed or was cut off: since when it ran, when it was last heard of, and what it left.
+fn cut_off(began: Ts, stored: &Stored) -> String {
+    let heard =
+        stored.last_run.filter(|at| *at > began).map_or_else(String::new, |at| format!(", last heard of at {at}"));
+    let (positions, orders) = (stored.holdings.len() + stored.unknown_holdings.len(), stored.unresolved.len());
+    let latch =
+        stored.latch.as_ref().map_or_else(|| "no latch".to_owned(), |latch| format!("latched ({})", latch.cause));
+    format!(
+        "the last run (began {began}{heard}) ended without saying goodbye. Its ledger has {positions} open position(s), \
+         {orders} order(s) without a known end, {latch}; what the account really holds is compared before anything opens"
+    )
 }
 
 /// Paper positions that were open while nothing ran: the venue settles funding on the hour, and what it would have been is
@@ -234,5 +250,16 @@ mod tests {
         let minute = |n: i64| Ts::from_ms(n * 60_000);
         assert_eq!(unbooked_funding(minute(61), minute(119)), None);
         assert!(unbooked_funding(minute(59), minute(61)).unwrap().contains("not booked"));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_named_with_what_it_left() {
+        let stored = Stored { last_run: Some(Ts::from_ms(120_000)), ..Stored::default() };
+        let text = cut_off(Ts::from_ms(60_000), &stored);
+        assert!(
+            text.contains("began 1970-01-01T00:01:00") && text.contains("last heard of at 1970-01-01T00:02"),
+            "{text}"
+        );
+        assert!(text.contains("without saying goodbye") && text.contains("0 open position(s)"), "{text}");
     }
 }

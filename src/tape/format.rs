@@ -303,6 +303,6 @@ mod tests {
     #[test]
     fn the_encoding_of_events_is_pinned() {
         let bytes = postcard::to_stdvec(&samples::one_of_each()).unwrap();
-        assert_eq!((VERSION, bytes.len(), sum(0, &bytes)), (2, 1026, 2_304_353_129));
+        assert_eq!((VERSION, bytes.len(), sum(0, &bytes)), (2, 1074, 611_638_919));
     }
 }

@@ -8,8 +8,8 @@ use crate::engine::command::Command;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{
     AccountUpdate, Bar, Baselines, EarlierOrder, Event, Fault, Fill, FillKind, Hold, HorizonForecast, Link, MarketData,
-    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Protective, Restored, Statement, Tally, Ticker,
-    Trade,
+    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Protective, Reach, Restored, Statement, Stranger,
+    Tally, Ticker, Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
@@ -119,6 +119,7 @@ fn restored() -> Restored {
             day_loss_spent: false,
         }),
         released: vec![Symbol(0)],
+        waived: vec![Symbol(1)],
         opened: vec![Ts(7), Ts(8)],
         earlier: vec![EarlierOrder {
             order: NewOrder {
@@ -149,6 +150,7 @@ fn fill() -> Fill {
         qty: qty("0.002"),
         fee: Money::parse("0.0704").unwrap(),
         maker: false,
+        executed: Some(Ts(8)),
     }
 }
 
@@ -223,10 +225,21 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         order(OrderNews::Filled(fill())),
         order(OrderNews::Cancelled("ioc".to_owned())),
         order(OrderNews::CancelRejected("filled".to_owned())),
+        order(OrderNews::Acked),
+        Event::Account(AccountUpdate::Strangers(vec![Stranger {
+            symbol: Symbol(1),
+            order: "9f3c".to_owned(),
+            side: Side::Sell,
+            qty: qty("0.5"),
+            filled: qty("0.1"),
+            price: Some(price("64100.0")),
+            reach: Reach::Protects,
+        }])),
         Event::Account(AccountUpdate::Funding {
             symbol: Symbol(0),
             rate: Rate::from_raw(-3),
             amount: Money::from_units(-2),
+            settled: Some(("f1".to_owned(), Ts(6))),
         }),
         Event::Account(AccountUpdate::Liquidated {
             kind: FillKind::Deleveraging,

@@ -13,7 +13,7 @@ use crate::engine::ids::Account;
 use crate::engine::notice::Level;
 use crate::engine::num::UNIT;
 use crate::engine::risk::limits::LimitKey;
-use crate::engine::snapshot::{MarketRow, PositionRow, Snapshot, Verdict};
+use crate::engine::snapshot::{MarketRow, PositionRow, Protected, Snapshot, Verdict};
 
 /// Draws the whole screen into `area`.
 pub fn draw_base(area: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
@@ -147,14 +147,21 @@ fn position_line(row: &PositionRow, snapshot: &Snapshot, scene: &Scene<'_>) -> (
     let arrow = figures::side_arrow(row.side, &scene.theme.glyphs);
     let believed = if row.believed { "?" } else { "" };
     let pnl = figures::or_unknown(row.unrealised, figures::signed_money);
+    let bare = match row.protected {
+        _ if row.released => "  yours",
+        Protected::None => "  NO STOP",
+        Protected::Yours => "  NO STOP (yours)",
+        Protected::Unknown => "  stop ?",
+        Protected::Stop(_) | Protected::Unwanted => "",
+    };
     let text = format!(
-        "{:<9}{arrow}{:<6}{:>9}{believed} {pnl:>10}",
+        "{:<9}{arrow}{:<6}{:>9}{believed} {pnl:>10}{bare}",
         row.name,
         figures::long_short(row.side),
         figures::qty(row.qty, decimals)
     );
     let style = row.unrealised.map_or(scene.theme.dim, |pnl| scene.theme.signed(pnl.to_f64_lossy()));
-    (text, style)
+    (text, if row.protected == Protected::None && !row.released { scene.theme.alarm } else { style })
 }
 
 fn risk_line(snapshot: &Snapshot) -> String {

@@ -287,6 +287,8 @@ impl Cockpit {
             self.ui.hint = Some("pasting cancels: type it yourself".to_owned());
         } else if self.layers.is_empty() && self.ui.filtering {
             text.chars().for_each(|c| self.type_filter(c));
+        } else if self.layers.is_empty() {
+            self.ui.hint = Some("pasted text is no command: nothing was done".to_owned());
         } else {
             self.layers.paste(text);
         }

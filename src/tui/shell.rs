@@ -345,6 +345,7 @@ mod tests {
             holdings: Vec::new(),
             baselines: None,
             released: Vec::new(),
+            waived: Vec::new(),
             opened: Vec::new(),
             earlier: Vec::new(),
             account_known: true,

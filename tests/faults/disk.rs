@@ -56,7 +56,7 @@ impl Disk {
                     self.fills.entry(fill.exec_id.clone()).or_insert_with(|| fill.clone());
                 }
                 Job::Record { record: Record::Latch(latch), .. } => self.latch.clone_from(latch),
-                Job::Record { .. } => {}
+                Job::Record { .. } | Job::Shadow { .. } => {}
             }
         }
     }

@@ -145,6 +145,7 @@ pub fn calm() -> Snapshot {
             day_pnl_pct: Some(0.0),
             drawdown_pct: Some(0.0),
             high_water: usd("10000"),
+            theirs: None,
             realised: Money::ZERO,
             unrealised: Some(Money::ZERO),
             fees: Money::ZERO,

@@ -72,16 +72,16 @@ impl Restless {
 }
 
 impl Model for Restless {
-    fn window(&self) -> usize {
-        1
-    }
-    fn forget(&mut self) {}
     fn info(&self) -> &ModelInfo {
         &self.info
     }
     fn card(&self) -> &Card {
         &self.card
     }
+    fn window(&self) -> usize {
+        1
+    }
+    fn forget(&mut self) {}
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
         let of = |frame: &FeatureFrame| {
             let rises = (frame.at.as_ms() / 1_000 + i64::from(frame.symbol.0)) % 2 == 0;

@@ -116,6 +116,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         holdings: Vec::new(),
         baselines: None,
         released: Vec::new(),
+        waived: Vec::new(),
         opened: Vec::new(),
         earlier: Vec::new(),
         account_known: true,

@@ -75,7 +75,10 @@ fn mailbox(which: &str, text: &str) -> Result<Mailbox, OpenError> {
 impl Channel for Email {
     fn send<'a>(&'a self, message: &'a Message) -> Outcome<'a> {
         Box::pin(async move {
-            let mut mail = lettre::Message::builder().from(self.from.clone()).subject(message.subject());
+            // Without a name of its own a mail looks like an unwanted one.
+            let name = format!("<{}.tickdeck@{}>", message.at.0, self.from.email.domain());
+            let mut mail = lettre::Message::builder().message_id(Some(name)).from(self.from.clone());
+            mail = mail.subject(message.subject());
             for to in &self.to {
                 mail = mail.to(to.clone());
             }

@@ -29,6 +29,16 @@ pub struct Account {
     /// By symbol.
     holdings: Vec<Holding>,
     totals: Totals,
+    theirs: Totals,
+}
+
+/// Whose trade it was: limits on equity count the whole account, what we call our PnL counts ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// Ours.
+    Ours,
+    /// Somebody else's, or one on a position of the person.
+    Theirs,
 }
 
 /// Sums over a run, in quote currency.
@@ -53,7 +63,8 @@ pub struct Totals {
 impl Account {
     /// An account with this balance and these open positions; totals start at zero.
     pub fn new(balance: Money, open: &[Holding], known: bool) -> Self {
-        let mut account = Self { balance, known, holdings: Vec::new(), totals: Totals::default() };
+        let mut account =
+            Self { balance, known, holdings: Vec::new(), totals: Totals::default(), theirs: Totals::default() };
         for held in open {
             account.place(held.symbol, |place| place.clone_from(held));
         }
@@ -64,9 +75,22 @@ impl Account {
     pub const fn balance(&self) -> Money {
         self.balance
     }
-    /// Totals of this run.
+    /// Totals of this run, of our own trades.
     pub const fn totals(&self) -> &Totals {
         &self.totals
+    }
+    /// Totals of this run of what the person and others traded; `None` where they did nothing.
+    pub fn theirs(&self) -> Option<&Totals> {
+        (self.theirs != Totals::default()).then_some(&self.theirs)
+    }
+    /// Realised PnL, fees and funding of the whole account in this run, whoever traded.
+    pub fn whole(&self) -> Totals {
+        Totals {
+            realised: self.totals.realised + self.theirs.realised,
+            fees: self.totals.fees + self.theirs.fees,
+            funding: self.totals.funding + self.theirs.funding,
+            ..Totals::default()
+        }
     }
     /// The position in an instrument, flat where nothing was ever held.
     pub fn holding(&self, symbol: Symbol) -> Holding {
@@ -79,14 +103,27 @@ impl Account {
 
     /// Books one execution of an order of ours.
     pub fn book_fill(&mut self, at: Ts, symbol: Symbol, side: Side, fill: &Fill) -> Booked {
+        self.book(Whose::Ours, at, symbol, side, fill)
+    }
+
+    /// Books one execution, whoever made it.
+    pub fn book(&mut self, whose: Whose, at: Ts, symbol: Symbol, side: Side, fill: &Fill) -> Booked {
         let booked = self.place(symbol, |held| held.book(at, side, fill.price, fill.qty, fill.fee));
         self.balance += booked.realised - fill.fee;
-        self.totals.realised += booked.realised;
-        self.totals.fees += fill.fee;
+        let totals = self.totals_of(whose);
+        totals.realised += booked.realised;
+        totals.fees += fill.fee;
         if let Some(result) = booked.round_trip {
-            self.totals.count(result);
+            totals.count(result);
         }
         booked
+    }
+
+    const fn totals_of(&mut self, whose: Whose) -> &mut Totals {
+        match whose {
+            Whose::Ours => &mut self.totals,
+            Whose::Theirs => &mut self.theirs,
+        }
     }
 
     /// Books the venue closing (part of) a position: money moves as in any execution.
@@ -95,9 +132,9 @@ impl Account {
     }
 
     /// Books settled funding: `amount` is added to the balance.
-    pub fn book_funding(&mut self, amount: Money) {
+    pub fn book_funding(&mut self, whose: Whose, amount: Money) {
         self.balance += amount;
-        self.totals.funding += amount;
+        self.totals_of(whose).funding += amount;
     }
 
     /// Adopts the venue's balance, where it differs for a reason outside (a deposit). Returns the difference.
@@ -109,7 +146,7 @@ impl Account {
 
     /// Takes over what the venue says the account holds. Totals of the run go on.
     pub fn open_with(&mut self, balance: Money, open: &[Holding]) {
-        *self = Self { totals: self.totals, ..Self::new(balance, open, true) };
+        *self = Self { totals: self.totals, theirs: self.theirs, ..Self::new(balance, open, true) };
     }
 
     /// Has the account's truth been heard?
@@ -196,7 +233,14 @@ mod tests {
         Money::parse(text).unwrap()
     }
     fn fill(price: &str, qty: &str, fee: &str) -> Fill {
-        Fill { exec_id: String::new(), price: p(price), qty: Qty::parse(qty).unwrap(), fee: m(fee), maker: false }
+        Fill {
+            exec_id: String::new(),
+            price: p(price),
+            qty: Qty::parse(qty).unwrap(),
+            fee: m(fee),
+            maker: false,
+            executed: None,
+        }
     }
     fn rules() -> Vec<Instrument> {
         vec![Instrument::linear("BTCUSDT", p("0.1"), Qty::parse("0.001").unwrap()); 3]
@@ -213,7 +257,7 @@ mod tests {
         // Turned round: the closing half of the last fee belongs to the trade that ended.
         assert_eq!((totals.trades, totals.wins, totals.gross_profit), (1, 1, m("1.6")));
         assert_eq!((totals.realised, totals.fees), (m("2"), m("0.5")));
-        account.book_funding(m("-0.01"));
+        account.book_funding(Whose::Ours, m("-0.01"));
         account.book_liquidation(Ts(4), BTC, Side::Buy, &fill("110", "1", "0.11"));
         let totals = *account.totals();
         assert_eq!((totals.trades, totals.wins, totals.gross_loss), (2, 1, m("9.21")));

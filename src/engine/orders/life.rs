@@ -1,4 +1,4 @@
-//! The life of one order: intent, sent, live, then exactly one end. Late and repeated news is expected.
+//! The life of one order: intent, sent, acked, live, then exactly one end; unknown where nobody can say. Late and repeated news is expected.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,9 @@ pub enum OrderState {
     Sent,
     /// On the wire, and nobody knows whether the venue has it: counts as working until asking has settled it.
     Unknown,
-    /// Accepted by the venue.
+    /// The venue took the request; nobody has said yet that the order works.
+    Acked,
+    /// Works at the venue, by its own news.
     Live,
     /// Everything traded.
     Filled,
@@ -39,6 +41,7 @@ impl OrderState {
             Self::Intent => "intent",
             Self::Sent => "sent",
             Self::Unknown => "unknown",
+            Self::Acked => "acked",
             Self::Live => "live",
             Self::Filled => "filled",
             Self::Cancelled => "cancelled",
@@ -121,6 +124,7 @@ impl Order {
                 self.advance(OrderState::Unknown)?;
                 why.clone_into(&mut self.reason);
             }
+            OrderNews::Acked => self.advance(OrderState::Acked)?,
             OrderNews::Accepted => self.advance(OrderState::Live)?,
             OrderNews::Unsent(why) => self.end(at, OrderState::Unsent, why)?,
             OrderNews::Rejected(why) => self.end(at, OrderState::Rejected, why)?,
@@ -194,6 +198,7 @@ mod tests {
             qty: Qty::from_raw(qty),
             fee: Money::ZERO,
             maker: false,
+            executed: None,
         })
     }
 
@@ -212,10 +217,30 @@ mod tests {
         assert_eq!((o.state, o.filled), (OrderState::Cancelled, Qty::from_raw(2)));
     }
 
+    #[test]
+    fn an_acknowledgement_is_not_yet_life_and_comes_after_doubt_too() {
+        for (before, news, after) in [
+            (None, OrderNews::Sent, OrderState::Sent),
+            (Some(OrderNews::Sent), OrderNews::Acked, OrderState::Acked),
+            (Some(OrderNews::Uncertain("no answer".into())), OrderNews::Acked, OrderState::Acked),
+            (Some(OrderNews::Acked), OrderNews::Accepted, OrderState::Live),
+            (Some(OrderNews::Accepted), OrderNews::Acked, OrderState::Live),
+            (Some(OrderNews::Acked), OrderNews::Rejected("no".into()), OrderState::Rejected),
+        ] {
+            let mut o = order(3);
+            if let Some(before) = before {
+                o.apply(Ts(1), &before);
+            }
+            o.apply(Ts(2), &news);
+            assert_eq!(o.state, after, "{news:?}");
+        }
+    }
+
     fn any_news() -> impl Strategy<Value = OrderNews> {
         prop_oneof![
             Just(OrderNews::Sent),
             Just(OrderNews::Uncertain("no answer".into())),
+            Just(OrderNews::Acked),
             Just(OrderNews::Accepted),
             Just(OrderNews::Unsent("old".into())),
             Just(OrderNews::Rejected("no".into())),

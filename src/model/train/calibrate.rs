@@ -213,12 +213,12 @@ mod tests {
         let rows = |blocks: i64| {
             (0..400).map(move |n: i64| {
                 let expected = if n % 2 == 0 { 1.0 } else { -1.0 };
-                (expected, 0.5 * expected + if n / 7 % 2 == 0 { 0.3 } else { -0.3 }, n % blocks)
+                (expected, 0.5 * expected + if n / 2 % 2 == 0 { 0.3 } else { -0.3 }, n % blocks)
             })
         };
         let many = gain(rows(400));
         assert!(many < 0.5 && many > 0.45, "{many}");
-        assert_eq!(gain(rows(400).map(|(e, y, b)| (e, -y, b))), 0.0);
-        assert_eq!(gain(std::iter::empty()), 0.0);
+        assert!(gain(rows(400).map(|(e, y, b)| (e, -y, b))) < 1e-12);
+        assert!(gain(std::iter::empty()) < 1e-12);
     }
 }

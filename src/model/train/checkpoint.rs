@@ -68,9 +68,10 @@ impl Checkpoints {
 
 /// Sha256 over everything that a fit depends on.
 fn fingerprint(data: &Dataset, options: &TrainOptions) -> String {
-    let TrainOptions { arch, seed, seeds, sample, step, l2, balanced, epochs_max, .. } = options;
+    // Which architectures are tried is no part of it: each has fits of its own.
+    let TrainOptions { seed, seeds, sample, step, l2, balanced, epochs_max, .. } = options;
     let mut hash = Sha256::new();
-    hash.update(format!("{arch:?} {seed} {seeds} {sample:?} {step:?} {l2:?} {balanced} {epochs_max}"));
+    hash.update(format!("{seed} {seeds} {sample:?} {step:?} {l2:?} {balanced} {epochs_max}"));
     for row in &data.rows {
         hash.update(row.at.0.to_le_bytes());
         for value in row.values.iter().chain(&row.moves).chain(&row.late) {

@@ -84,7 +84,7 @@ pub(super) struct Dataset {
     /// By stream, then time.
     pub(super) rows: Vec<Row>,
     /// Feature values of all windows, each once.
-    frames: Vec<[f32; FEATURE_COUNT]>,
+    pub(super) frames: Vec<[f32; FEATURE_COUNT]>,
 }
 
 impl Dataset {
@@ -379,7 +379,8 @@ pub(super) mod samples {
                 let mut draw = || dice.symmetric() as f32;
                 let (values, moves) = (std::array::from_fn(|_| draw()), std::array::from_fn(|_| draw()));
                 let at = Ts::from_ms(1_704_067_200_000 + n as i64 * 1_000);
-                let mut row = Row { stream, at, values, window: [n as u32; WINDOW], moves, late: moves, depth: 1.0 };
+                let window = [(stream * rows + n) as u32; WINDOW];
+                let mut row = Row { stream, at, values, window, moves, late: moves, depth: 1.0 };
                 change(n, &mut row);
                 data.frames.push(row.values);
                 data.rows.push(row);

@@ -258,7 +258,7 @@ mod tests {
         let mut row = |n: i64| {
             let truth = dice.symmetric() * 2.0;
             // Said twice as boldly as it was, and shifted.
-            (truth * 2.0 + 0.4, (dice.symmetric() + 1.0) / 2.0 < 1.0 / (1.0 + libm::exp(-truth)), n / 5)
+            (truth * 2.0 + 0.4, f64::midpoint(dice.symmetric(), 1.0) < 1.0 / (1.0 + libm::exp(-truth)), n / 5)
         };
         let rows: Vec<_> = (0..20_000).map(&mut row).collect();
         let found = recalibration(&rows).unwrap();

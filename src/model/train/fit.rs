@@ -13,8 +13,8 @@ use super::dataset::{Dataset, HORIZONS, HORIZONS_S, Row};
 use super::random::Random;
 use super::{TrainError, TrainOptions};
 use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureSpec};
-use crate::model::Arch;
 use crate::model::weights::Tensors;
+use crate::model::{Arch, WINDOW};
 
 /// Normalised inputs are cut here: five deviations are an event, not five times a signal.
 pub(super) const CLIP: f32 = 4.0;
@@ -52,12 +52,14 @@ impl Scaler {
         Self { mean, std }
     }
 
-    fn push(&self, values: &[f32], sign: f32, out: &mut Vec<f32>) {
-        let scaled = values.iter().zip(self.mean.iter().zip(&self.std)).zip(FEATURES);
-        out.extend(scaled.map(|((value, (mean, std)), feature)| {
-            let value = ((value - mean) / std).clamp(-CLIP, CLIP);
-            if feature.odd { sign * value } else { value }
-        }));
+    /// Every frame of the data, normalised: `[frames, features]`.
+    fn frames(&self, data: &Dataset) -> Result<Tensor, TrainError> {
+        let mut values = Vec::with_capacity(data.frames.len() * FEATURE_COUNT);
+        for frame in &data.frames {
+            let scaled = frame.iter().zip(self.mean.iter().zip(&self.std));
+            values.extend(scaled.map(|(value, (mean, std))| ((value - mean) / std).clamp(-CLIP, CLIP)));
+        }
+        Ok(Tensor::from_vec(values, (data.frames.len(), FEATURE_COUNT), &Device::Cpu)?)
     }
 }
 
@@ -92,7 +94,10 @@ pub(super) type Saved = HashMap<String, Tensor>;
 
 /// A fit under way.
 pub(super) struct Fit {
-    pub(super) scaler: Scaler,
+    /// Every frame of the data, normalised.
+    frames: Tensor,
+    /// Minus one for features that change their sign in the mirror.
+    mirror: Tensor,
     rows: Vec<usize>,
     seed: u64,
     slots: Vec<Slot>,
@@ -112,8 +117,11 @@ impl Fit {
         options: &TrainOptions,
         seed: u64,
     ) -> Result<Self, TrainError> {
+        let scaler = Scaler::of(data, rows);
+        let mirror = FEATURES.iter().map(|feature| if feature.odd { -1.0_f32 } else { 1.0 }).collect();
         Ok(Self {
-            scaler: Scaler::of(data, rows),
+            frames: scaler.frames(data)?,
+            mirror: Tensor::from_vec(mirror, FEATURE_COUNT, &Device::Cpu)?,
             rows: rows.to_vec(),
             seed,
             slots: fresh(arch, &mut Random::new(seed))?,
@@ -165,13 +173,13 @@ impl Fit {
     fn loss(&self, arch: &Arch, data: &Dataset, rows: &[usize], l2: f64) -> Result<Tensor, TrainError> {
         let count = rows.len() * 2;
         let mut targets = vec![0.0_f32; count * OUTPUTS];
-        for (row, target) in rows.iter().zip(targets.chunks_exact_mut(2 * OUTPUTS)) {
-            for (sign, target) in [1.0, -1.0].into_iter().zip(target.chunks_exact_mut(OUTPUTS)) {
-                mark(&data.rows[*row], sign, &self.classes, target);
-            }
+        let both = [1.0, -1.0].into_iter().flat_map(|sign| rows.iter().map(move |row| (sign, row)));
+        for ((sign, row), target) in both.zip(targets.chunks_exact_mut(OUTPUTS)) {
+            mark(&data.rows[*row], sign, &self.classes, target);
         }
         let tensors = self.tensors();
-        let inputs = self.inputs(arch, data, rows, &[1.0, -1.0])?;
+        let inputs = self.inputs(arch, data, rows)?;
+        let inputs = Tensor::cat(&[&inputs, &inputs.broadcast_mul(&self.mirror)?], 0)?;
         let targets = Tensor::from_vec(targets, (count * HORIZONS, 3), &Device::Cpu)?;
         let logits = (arch.forward)(&tensors, &inputs)?.reshape((count * HORIZONS, 3))?;
         let likelihood = (ops::log_softmax(&logits, 1)? * targets)?.sum_all()?;
@@ -182,19 +190,12 @@ impl Fit {
         Ok(loss)
     }
 
-    /// Normalised rows, each once for every sign, with their windows where the network has memory.
-    fn inputs(&self, arch: &Arch, data: &Dataset, rows: &[usize], signs: &[f32]) -> Result<Tensor, TrainError> {
-        let count = rows.len() * signs.len();
-        let mut inputs = Vec::with_capacity(count * arch.window * FEATURE_COUNT);
-        for row in rows {
-            for sign in signs {
-                for values in data.window(&data.rows[*row], arch.window) {
-                    self.scaler.push(values, *sign, &mut inputs);
-                }
-            }
-        }
-        let inputs = Tensor::from_vec(inputs, (count, arch.window, FEATURE_COUNT), &Device::Cpu)?;
-        Ok(if arch.window == 1 { inputs.squeeze(1)? } else { inputs })
+    /// Normalised rows, with their windows where the network has memory.
+    fn inputs(&self, arch: &Arch, data: &Dataset, rows: &[usize]) -> Result<Tensor, TrainError> {
+        let places = rows.iter().flat_map(|row| data.rows[*row].window.iter().skip(WINDOW - arch.window).copied());
+        let places = Tensor::from_iter(places, &Device::Cpu)?;
+        let inputs = self.frames.index_select(&places, 0)?;
+        Ok(if arch.window == 1 { inputs } else { inputs.reshape((rows.len(), arch.window, FEATURE_COUNT))? })
     }
 
     /// Logits of rows with the weights as they serve.
@@ -207,7 +208,7 @@ impl Fit {
         let weights = self.weights()?;
         let mut logits = Vec::with_capacity(rows.len());
         for rows in rows.chunks(PASS) {
-            let inputs = self.inputs(arch, data, rows, &[1.0])?;
+            let inputs = self.inputs(arch, data, rows)?;
             let flat = (arch.forward)(&weights, &inputs)?.flatten_all()?.to_vec1::<f32>()?;
             logits.extend(flat.chunks_exact(OUTPUTS).filter_map(|row| <[f32; OUTPUTS]>::try_from(row).ok()));
         }

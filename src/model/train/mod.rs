@@ -51,7 +51,7 @@ pub struct TrainOptions {
     pub out: PathBuf,
     /// Name of the model. Files of this name are replaced.
     pub name: String,
-    /// Architecture by name; `None` tries all and ships the simplest that none beats out of sample.
+    /// Architectures by name, between commas; `None` tries all. The simplest that none beats out of sample is written.
     pub arch: Option<String>,
     /// Seed of initial weights and of the order of rows.
     pub seed: u64,
@@ -193,11 +193,11 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
 
 fn chosen(options: &TrainOptions) -> Result<Vec<&'static Arch>, TrainError> {
     let Some(asked) = &options.arch else { return Ok(ARCHS.iter().collect()) };
-    let found: Vec<_> = ARCHS.iter().filter(|arch| arch.name == asked).collect();
-    if found.is_empty() {
-        return Err(TrainError::Arch { asked: asked.clone(), known: known() });
+    let unknown = |name: &&str| ARCHS.iter().all(|arch| arch.name != *name);
+    if let Some(name) = asked.split(',').find(unknown) {
+        return Err(TrainError::Arch { asked: name.to_owned(), known: known() });
     }
-    Ok(found)
+    Ok(ARCHS.iter().filter(|arch| asked.split(',').any(|name| name == arch.name)).collect())
 }
 
 fn known() -> String {

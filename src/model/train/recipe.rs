@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use super::calibrate::{self, CONFIDENCE, Unseen, shuffled};
-use super::dataset::Dataset;
+use super::dataset::{Dataset, place_of};
 use super::fit::{CLIP, OUTPUTS, Scaler};
 use super::folds::{BLOCKS, Fold, to_calibrate, to_judge};
 use super::score::{Told, score};
-use super::sessions::compare;
+use super::sessions::{Difference, compare};
 use super::tune::{Curve, Job, Tell, Tuned, learn, stops, tune};
 use super::{TrainError, TrainOptions, TrainProgress};
+use crate::engine::event::HorizonForecast;
 use crate::engine::features::{FEATURE_COUNT, registry_hash};
 use crate::model::card::{Card, Score};
 use crate::model::serve::{Memory, Served};
@@ -79,16 +80,33 @@ pub(super) fn choose(data: &Dataset, archs: &[&'static Arch], told: &[Vec<Vec<To
     for (place, arch) in archs.iter().enumerate().skip(1) {
         let what = format!("{} against {}", arch.name, archs[best].name);
         let found = compare(data, what, &told[place], &told[best]);
-        let gain = found.gain.map_or("one session only, no interval".to_owned(), |gain| {
-            format!("mean AUC {:+.4} [{:+.4}, {:+.4}]", gain.value, gain.interval[0], gain.interval[1])
-        });
-        let verdict = if found.is_better() { "better" } else { "not better, the simpler one stays" };
-        decided.push(format!("{}: {gain} over {} sessions: {verdict}", found.what, found.sessions));
+        decided.push(in_words(&found, "not better, the simpler one stays"));
         if found.is_better() {
             best = place;
         }
     }
+    let what = format!("{} against queue imbalance alone", archs[best].name);
+    decided.push(in_words(&compare(data, what, &told[best], &queue(data, &told[best])), "not better"));
     (best, decided)
+}
+
+fn in_words(found: &Difference, otherwise: &str) -> String {
+    let gain = found.gain.map_or("one session only, no interval".to_owned(), |gain| {
+        format!("mean AUC {:+.4} [{:+.4}, {:+.4}]", gain.value, gain.interval[0], gain.interval[1])
+    });
+    let verdict = if found.is_better() { "better" } else { otherwise };
+    format!("{}: {gain} over {} sessions: {verdict}", found.what, found.sessions)
+}
+
+/// The same rows told by the queues at the best price alone: who has the longer one wins.
+fn queue(data: &Dataset, told: &[Vec<Told>]) -> Vec<Vec<Told>> {
+    let place = place_of("imb_l1");
+    let one = |(row, forecast): &Told| {
+        let bid = f32::midpoint(1.0, data.rows[*row].values[place]);
+        let said = |f: &HorizonForecast| HorizonForecast { up: bid, flat: 0.0, down: 1.0 - bid, ..*f };
+        (*row, forecast.iter().map(said).collect())
+    };
+    told.iter().map(|fold| fold.iter().map(one).collect()).collect()
 }
 
 /// The held-out rows by instrument.
@@ -130,7 +148,7 @@ fn prepare(
         curves.push(tuned.curve);
     }
     let horizon = calibrate::calibrate(data, &unseen);
-    let shuffled_passes = if part.is_empty() { shuffled(data, &unseen, &horizon, SHUFFLES, options.seed) } else { 0.0 };
+    let shuffled_passes = part.is_empty().then(|| shuffled(data, &unseen, &horizon, SHUFFLES, options.seed));
     let scaler = Scaler::of(data, rows);
     let card = Card {
         name: options.name.clone(),
@@ -210,12 +228,15 @@ fn span(data: &Dataset) -> String {
 fn recipe(data: &Dataset, options: &TrainOptions) -> String {
     let mut files: Vec<&str> = data.streams.iter().map(|stream| stream.source.as_str()).collect();
     files.dedup();
+    let usual = TrainOptions::default();
     let mut flags = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
-    if options.seeds > 1 {
-        flags += &format!(" --seeds {}", options.seeds);
-    }
-    if options.balanced {
-        flags += " --balanced";
-    }
+    let unusual = [
+        (options.seeds != usual.seeds, format!(" --seeds {}", options.seeds)),
+        (options.epochs_max != usual.epochs_max, format!(" --epochs {}", options.epochs_max)),
+        (options.l2.to_bits() != usual.l2.to_bits(), format!(" --l2 {}", options.l2)),
+        (options.step != usual.step, format!(" --step-ms {}", options.step.as_ms())),
+        (options.balanced, " --balanced".to_owned()),
+    ];
+    flags.extend(unusual.into_iter().filter_map(|(is_unusual, flag)| is_unusual.then_some(flag)));
     format!("tickdeck train --name {} --seed {}{flags} {}", options.name, options.seed, files.join(" "))
 }

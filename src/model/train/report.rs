@@ -44,7 +44,9 @@ impl TrainReport {
     /// The report as a page that needs nothing else: curves of every fit, and what was held out.
     pub fn html(&self) -> String {
         let mut body = format!("<p>{} rows, {}. {}</p>\n", self.rows, self.card.trained, escaped(&self.card.about));
-        body += &self.card.compared.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect::<String>();
+        for line in &self.card.compared {
+            body = format!("{body}<p>{}</p>\n", escaped(line));
+        }
         for curve in &self.curves {
             let series = |name: &str, losses: &[f64]| Series {
                 name: name.to_owned(),

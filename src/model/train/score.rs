@@ -114,20 +114,44 @@ fn pairs(rows: &[&Judged], signal: fn(&Judged) -> f64) -> Vec<(f64, bool)> {
     rows.iter().map(|row| (signal(row), row.moved > 0.0)).collect()
 }
 
-/// 95 % interval of the AUC's difference to queue imbalance.
+/// 95 % interval of the AUC's difference to queue imbalance: blocks of time are drawn again and again.
 fn interval(moved: &[&Judged], seed: u64) -> [f64; 2] {
-    let mut ordered: Vec<&Judged> = moved.to_vec();
-    ordered.sort_by_key(|row| row.block);
-    let blocks: Vec<&[&Judged]> = ordered.chunk_by(|a, b| a.block == b.block).collect();
+    let mut numbers: Vec<i64> = moved.iter().map(|row| row.block).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let place = |row: &Judged| numbers.binary_search(&row.block).unwrap_or(0);
+    let side = |signal: fn(&Judged) -> f64| {
+        let mut rows: Vec<Weighed> = moved.iter().map(|row| (signal(row), row.moved > 0.0, place(row))).collect();
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        rows
+    };
+    let (model, imbalance) = (side(|row| row.direction), side(|row| row.imbalance));
     let mut random = Random::new(seed);
     let mut gains: Vec<f64> = Vec::new();
     for _ in 0..DRAWS {
-        let drawn: Vec<&Judged> =
-            (0..blocks.len()).flat_map(|_| blocks[random.below(blocks.len())].iter().copied()).collect();
-        let both = auc(&pairs(&drawn, |row| row.direction)).zip(auc(&pairs(&drawn, |row| row.imbalance)));
-        gains.extend(both.map(|(model, imbalance)| model - imbalance));
+        let mut drawn = vec![0.0; numbers.len()];
+        (0..numbers.len()).for_each(|_| drawn[random.below(numbers.len())] += 1.0);
+        gains.extend(weighed(&model, &drawn).zip(weighed(&imbalance, &drawn)).map(|(model, queue)| model - queue));
     }
     gains.sort_by(f64::total_cmp);
     let at = |share: f64| gains.get((gains.len() as f64 * share) as usize).copied().unwrap_or(0.0);
     [at(0.025), at(0.975)]
+}
+
+/// Signal, up, and the place of its block.
+type Weighed = (f64, bool, usize);
+
+/// AUC of rows in order of their signal, each as often as its block was drawn.
+fn weighed(rows: &[Weighed], drawn: &[f64]) -> Option<f64> {
+    let (mut below, mut won, mut ups) = (0.0, 0.0, 0.0);
+    for tied in rows.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
+        let (mut up, mut down) = (0.0, 0.0);
+        for (_, went_up, block) in tied {
+            *(if *went_up { &mut up } else { &mut down }) += drawn[*block];
+        }
+        won += up * (below + down / 2.0);
+        below += down;
+        ups += up;
+    }
+    (ups > 0.0 && below > 0.0).then(|| won / (ups * below))
 }

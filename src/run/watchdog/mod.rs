@@ -83,6 +83,8 @@ pub struct WatchdogOptions {
     pub latch_beside: (PathBuf, Pair),
     /// Wall clock.
     pub now: Now,
+    /// Calls a person. It returns at once: nothing here waits for a message.
+    pub call: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// Why it ended.
@@ -275,7 +277,9 @@ impl Watchdog {
 
     /// Latches, cancels, closes where it was told to.
     fn act(&self, why: &str) -> End {
-        say(&format!("{why}: the account is fenced, opening orders are cancelled"));
+        let what = format!("{why}: the account is fenced, opening orders are cancelled");
+        say(&what);
+        (self.options.call)(&what);
         let latching = self.latch(why);
         let mut receipt = Receipt::new(
             self.options.now.clone(),
@@ -297,6 +301,14 @@ impl Watchdog {
             say(&format!("THE LATCH IS NOT ON THE DISK: {error}; an engine that starts now may open again"));
         }
         let not_flat = self.options.close && ending.flat.is_none();
+        let positions = match (self.options.close, not_flat) {
+            (true, false) => "positions are closed and proven flat",
+            (true, true) => "FLAT IS NOT PROVEN: look at the exchange now",
+            (false, _) => "positions are kept, with what protects them at the exchange",
+        };
+        let orders =
+            if ending.no_openings { "no order is left that could open" } else { "ORDERS THAT CAN OPEN MAY BE LEFT" };
+        (self.options.call)(&format!("{orders}; {positions}"));
         End::Acted { no_openings: ending.no_openings, not_flat, latched: latched.is_ok() }
     }
 

@@ -5,7 +5,7 @@ use super::{Ctx, Layer, Outcome};
 use crate::engine::command::Command;
 use crate::engine::ids::Symbol;
 use crate::engine::num::Money;
-use crate::engine::snapshot::{PositionRow, Snapshot};
+use crate::engine::snapshot::{OrderRow, PositionRow, Snapshot};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::Request;
 use crate::tui::widgets::field::{Accepts, Field};
@@ -37,6 +37,15 @@ pub fn position_line(row: &PositionRow, snapshot: &Snapshot) -> String {
 /// Cost of closing all of ours; `None` while one of them is unknown.
 pub fn total_cost(snapshot: &Snapshot) -> Option<Money> {
     snapshot.positions.iter().filter(|p| !p.released).try_fold(Money::ZERO, |sum, p| Some(sum + p.close_cost?))
+}
+
+/// `1 working order`: what is cancelled at once. What protects a position is none of them.
+fn working(snapshot: &Snapshot, symbol: Option<Symbol>) -> String {
+    let ours = |o: &&OrderRow| o.ours_works() && !o.protective && symbol.is_none_or(|symbol| o.symbol == symbol);
+    match snapshot.orders.iter().filter(ours).count() {
+        1 => "1 working order".to_owned(),
+        count => format!("{count} working orders"),
+    }
 }
 
 /// Close one position.
@@ -76,8 +85,8 @@ impl Layer for FlattenOne {
             Some(row) => {
                 dialog.row(position_line(row, ctx.snapshot), Tone::Bright);
                 dialog.gap();
-                let orders = ctx.snapshot.orders.iter().filter(|o| o.ours_works() && o.symbol == self.symbol).count();
-                dialog.say(format!("Disarms, cancels {orders} working orders of {}, closes at market.", self.name));
+                let orders = working(ctx.snapshot, Some(self.symbol));
+                dialog.say(format!("Disarms, cancels {orders} of {}, closes at market.", self.name));
                 dialog.say("Protection stays until it is flat.");
             }
             None => dialog.say(format!("{} is no longer open.", self.name)),
@@ -121,10 +130,11 @@ impl Layer for FlattenAll {
         for row in &snapshot.positions {
             dialog.row(position_line(row, snapshot), Tone::Bright);
         }
-        let orders = snapshot.orders.iter().filter(|o| o.ours_works()).count();
+        let orders = working(snapshot, None);
         let cost = figures::or_unknown(total_cost(snapshot), figures::money);
         dialog.gap();
-        dialog.say(format!("Disarms, cancels {orders} working orders, closes at market; about {cost} in all."));
+        dialog.say(format!("Disarms, cancels {orders}, closes at market; about {cost} in all."));
+        dialog.say("Protection stays until all is flat.");
         dialog.gap();
         dialog.row(format!("type {WORD} to go on: {}_", self.word.text()), Tone::Bright);
         dialog.focus = Some(dialog.rows.len() - 1);

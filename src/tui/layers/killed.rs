@@ -43,7 +43,7 @@ fn foot(snapshot: &Snapshot) -> String {
         ((0, _), None) => "Enter have flat proven   Esc stay killed".to_owned(),
         ((ours, 0), None) => format!("Enter close {ours} of {ours}   Esc leave open, stay killed"),
         ((ours, yours), None) => {
-            format!("Enter close {ours} of {}, {yours} of yours stay   Esc leave open, stay killed", ours + yours)
+            format!("Enter close {ours} of {}, {yours} of yours kept   Esc leave open, stay killed", ours + yours)
         }
     }
 }
@@ -106,19 +106,21 @@ impl Layer for Killed {
         }
         dialog.gap();
         list_positions(snapshot, &mut dialog);
+        // Before anything is closed what is open stays in sight, afterwards what was done.
+        let under_way = state.closing || snapshot.positions.is_empty();
         if !state.receipt.is_empty() {
             dialog.gap();
             for line in &state.receipt {
                 dialog.row(line.clone(), Tone::Good);
             }
-            dialog.focus = Some(dialog.rows.len() - 1);
+            dialog.focus = under_way.then_some(dialog.rows.len() - 1);
         }
         if !state.guardian.is_empty() {
             dialog.gap();
             for line in &state.guardian {
                 dialog.row(line.clone(), Tone::Good);
             }
-            dialog.focus = Some(dialog.rows.len() - 1);
+            dialog.focus = under_way.then_some(dialog.rows.len() - 1);
         }
         dialog.gap();
         dialog.row(format!("{} resets the latch, later, when the cause is gone.", reset_key(ctx)), Tone::Dim);

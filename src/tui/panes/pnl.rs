@@ -33,7 +33,8 @@ impl Pane for Pnl {
         let (account, theme) = (&scene.snapshot.account, scene.theme);
         let shadow = scene.snapshot.shadow.as_ref();
         let residual = account.tie_out != TieOut::Nothing;
-        let text_rows = area.height.min(3 + u16::from(residual) + u16::from(shadow.is_some()));
+        let more = [residual, shadow.is_some(), account.theirs.is_some()];
+        let text_rows = area.height.min(3 + more.iter().map(|row| u16::from(*row)).sum::<u16>());
         let plot = Rect { height: area.height - text_rows, ..area };
         if plot.height > 0 {
             draw_curve(account, plot, theme, buffer);
@@ -52,6 +53,11 @@ impl Pane for Pnl {
             theme,
         );
         let mut row = 2;
+        if let Some(theirs) = account.theirs {
+            let text = format!("yours {} (not tickdeck's; in equity only)", figures::signed_money(theirs));
+            pen.text(0, row, area.width, &text, theme.dim, theme.glyphs.ellipsis);
+            row += 1;
+        }
         if residual {
             let (forms, style) = residuals(account.tie_out, theme);
             pen.put(0, row, &fitting(&forms, area.width, theme.glyphs.ellipsis), style);

@@ -392,8 +392,7 @@ fn feed(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
         }
         Some(age) => (format!("{} {age:>5}", g.ok, age = age.to_string()), "feed", ground),
     };
-    let rank = if style == theme.killed { 5 } else { 6 };
-    Piece::right(vec![(rank, text.clone()), (13, format!("{word} {text}"))], style)
+    Piece::right(vec![(4, text.clone()), (13, format!("{word} {text}"))], style)
 }
 
 /// A limit's value in its unit.

@@ -338,7 +338,7 @@ impl Desk {
         }
         let amount = -notional.times(rate);
         self.balance += amount;
-        self.reports.push(VenueReport::Account(AccountUpdate::Funding { symbol, rate, amount }));
+        self.reports.push(VenueReport::Account(AccountUpdate::Funding { symbol, rate, amount, settled: None }));
         self.liquidate(at);
     }
 }

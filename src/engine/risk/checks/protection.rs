@@ -39,7 +39,14 @@ fn liquidation_after(order: &NewOrder, view: &GateView<'_>) -> Option<Price> {
     let same_side = view.account.holding(order.symbol).side() == Some(order.side);
     let stated = desk.danger.and_then(|(liquidation, _)| liquidation).filter(|_| same_side);
     let mut after = view.account.clone();
-    let fill = Fill { exec_id: String::new(), price: order.price, qty: order.qty, fee: Money::ZERO, maker: false };
+    let fill = Fill {
+        exec_id: String::new(),
+        price: order.price,
+        qty: order.qty,
+        fee: Money::ZERO,
+        maker: false,
+        executed: None,
+    };
     after.book_fill(view.at, order.symbol, order.side, &fill);
     let price = |symbol| view.desk(symbol).and_then(crate::engine::desk::Desk::mark);
     let reckoned = after.liquidation_price(order.symbol, view.instruments, price);

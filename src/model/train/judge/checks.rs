@@ -87,7 +87,9 @@ fn slice(source: MarketEvents<'_>) -> Result<(String, Vec<(Ts, MarketData)>), Tr
 /// Rows and forecasts of somebody who watches from a moment on; the book is known before.
 fn watch(model: &mut dyn Model, events: &[(Ts, MarketData)], from: Ts, step: Span) -> Result<Vec<Seen>, ModelError> {
     let mut recorder = Recorder::from(step, from);
-    events.iter().for_each(|(at, event)| recorder.on_market(*at, event));
+    for (at, event) in events {
+        recorder.on_market(*at, event);
+    }
     model.forget();
     let mut seen = Vec::new();
     for row in recorder.watched() {

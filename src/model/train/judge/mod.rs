@@ -135,10 +135,10 @@ pub fn evaluate_on<'a>(
         economies: Vec::new(),
         checks: checks.into_iter().flatten().collect(),
     };
-    for horizon in 0..HORIZONS {
+    for (horizon, seconds) in HORIZONS_S.into_iter().enumerate() {
         let judged = judged(&data, &told, &ridge, &of_row, horizon);
         report.lines.extend(lines::lines(&data, &judged, horizon));
-        report.reliability.push((HORIZONS_S[horizon], lines::reliability(&judged)));
+        report.reliability.push((seconds, lines::reliability(&judged)));
         report.differences.extend(lines::differences(&judged, horizon));
         report.economies.extend(economy::economies(&judged, horizon, card.tried));
     }

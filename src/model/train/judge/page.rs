@@ -11,8 +11,8 @@ pub(super) fn html(report: &EvalReport) -> String {
         report.rows, report.sessions, report.tried
     );
     if !report.in_sample.is_empty() {
-        body +=
-            &format!("<p class=\"bad\">No proof: it was trained on {}.</p>\n", escaped(&report.in_sample.join(", ")));
+        let files = escaped(&report.in_sample.join(", "));
+        body = format!("{body}<p class=\"bad\">No proof: it was trained on {files}.</p>\n");
     }
     if report.looks_ahead() {
         body += "<p class=\"bad\">Forecasts change when the future is cut off: nothing here means anything.</p>\n";

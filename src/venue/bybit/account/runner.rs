@@ -184,7 +184,7 @@ impl Runner {
     pub fn new(names: Names, symbols: Vec<String>, window: Span, before: Before, now: Ts) -> Self {
         let mut desk = Desk::new(symbols.clone(), window);
         desk.restore(&before.orders);
-        desk.know(names.clone(), before.booked.clone());
+        desk.know(names.clone(), before.booked.clone(), before.heard);
         let mut runner = Self {
             desk,
             symbols,

@@ -29,7 +29,7 @@ impl Desk {
             self.balance += booked.realised - fee;
         }
         self.executions += 1;
-        Fill { exec_id: format!("p{}-{}", at.0, self.executions), price, qty, fee, maker }
+        Fill { exec_id: format!("p{}-{}", at.0, self.executions), price, qty, fee, maker, executed: None }
     }
 
     /// How much an order on this side can close.

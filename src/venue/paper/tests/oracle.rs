@@ -102,7 +102,7 @@ impl Oracle {
                         self.order_news(update.order, &update.what);
                     }
                 }
-                VenueReport::Account(AccountUpdate::Funding { symbol, rate: settled, amount }) => {
+                VenueReport::Account(AccountUpdate::Funding { symbol, rate: settled, amount, .. }) => {
                     let place = &self.places[symbol.index()];
                     let owed = &place.held * price(place.mark().unwrap()) * rate(*settled);
                     assert_eq!(money(*amount), -up(&owed), "funding");

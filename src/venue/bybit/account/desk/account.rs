@@ -135,7 +135,10 @@ impl Desk {
             listed.partition(|row| !held(row) && self.follows_opening(row) == Some(true));
         for row in &before {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
-            let ours = self.is_of_an_unknown_order(row) || self.protective_purpose(row).is_some();
+            // Funding that fell due while nothing ran is a row of its own, not a difference of the balance.
+            let ours = self.is_of_an_unknown_order(row)
+                || self.protective_purpose(row).is_some()
+                || (row.kind == ExecKind::Funding && self.heard.is_some());
             let symbol = self.symbol(&row.symbol).filter(|_| ours);
             if self.is_of_an_earlier_order(row) {
                 self.on_execution(at, row);
@@ -338,7 +341,8 @@ impl Desk {
                 let (rate, amount) = (row.fee_rate.unwrap_or(Rate::ZERO), -Self::fee_of(row));
                 self.version += 1;
                 self.account.ties.told(row);
-                self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount }));
+                let settled = Some((row.exec_id.clone(), Ts::from_ms(row.time_ms)));
+                self.events.push(Event::Account(AccountUpdate::Funding { symbol, rate, amount, settled }));
             }
             ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement => {
                 let kind = match row.kind {
@@ -390,6 +394,7 @@ impl Desk {
             qty: row.qty,
             fee: Self::fee_of(row),
             maker: row.maker.unwrap_or(false),
+            executed: Some(Ts::from_ms(row.time_ms)),
         }
     }
 

@@ -134,6 +134,8 @@ pub struct Desk {
     window: Span,
     /// How our orders are called, of whichever run.
     names: Option<Names>,
+    /// When an earlier run was last heard of; `None` where there was none.
+    heard: Option<Ts>,
     events: Vec<Event>,
     requests: Vec<Request>,
 }
@@ -154,6 +156,7 @@ impl Desk {
             protective: BTreeMap::new(),
             window,
             names: None,
+            heard: None,
             events: Vec::new(),
             requests: Vec::new(),
         }
@@ -172,8 +175,10 @@ impl Desk {
     }
 
     /// After earlier runs: orders of these names are ours, and these executions, by instrument and id, are booked.
-    pub fn know(&mut self, names: Names, booked: Vec<(String, String)>) {
+    /// The newest of them was heard of at `heard`.
+    pub fn know(&mut self, names: Names, booked: Vec<(String, String)>, heard: Option<Ts>) {
         self.names = Some(names);
+        self.heard = heard;
         self.seen.extend(booked);
     }
 
@@ -263,6 +268,7 @@ impl Desk {
             Answer::Accepted => {
                 if !own.seen {
                     own.look_in(at, PUSH_WITHIN);
+                    self.say(order, OrderNews::Acked);
                 }
             }
             // A push may have overtaken the answer, and it knows better.

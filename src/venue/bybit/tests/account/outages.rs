@@ -1,6 +1,7 @@
 //! Streams that are away, and what happened meanwhile or without us.
 
 use super::*;
+use crate::engine::account::Whose;
 
 #[test]
 fn a_silent_stream_makes_the_account_unreachable() {
@@ -105,7 +106,7 @@ fn booked(events: &[Event], sides: &[(OrderSeq, Side)]) -> Tally {
     for event in events {
         match event {
             Event::Account(AccountUpdate::Opening(opening)) => account.open_with(opening.balance, &opening.holdings),
-            Event::Account(AccountUpdate::Funding { amount, .. }) => account.book_funding(*amount),
+            Event::Account(AccountUpdate::Funding { amount, .. }) => account.book_funding(Whose::Ours, *amount),
             Event::Account(AccountUpdate::Foreign { symbol, side, fill }) => {
                 account.book_fill(wall(), *symbol, *side, fill);
             }

@@ -1,6 +1,7 @@
 //! The account behind the orders: readings, positions, holds, and what others do.
 
 use super::*;
+use crate::engine::ids::{Account, RunId};
 
 #[test]
 fn funding_and_forced_closes_move_the_account() {
@@ -309,4 +310,30 @@ fn the_log_adds_up_once_it_lists_what_was_told() {
     assert_eq!(desk.take_log(1_003_000, &[a, b.clone()]), Tie::Untold(two));
     desk.on_execution(T, &traded("b", 1_000_900));
     assert_eq!(desk.take_log(1_004_000, &[b]), Tie::Same(two));
+}
+
+#[test]
+fn funding_that_fell_due_while_nothing_ran_is_a_row_of_its_own_and_booked_once() {
+    let names = || crate::venue::bybit::account::opening::Names::new(Account::Testnet, &RunId::new(1, 1));
+    let funding = |id: &str, time_ms| ExecutionRow { time_ms, ..execution(None, id, 3, ExecKind::Funding) };
+    let listed = || Some(vec![funding("known", 500_000), funding("missed", 900_000)]);
+    for (heard, told) in [(Some(Ts::from_ms(600_000)), vec!["missed"]), (None, vec![])] {
+        let mut desk = desk();
+        desk.know(names(), vec![("BTCUSDT".into(), "known".into())], heard);
+        let began_at = Ts::from_ms(1_000_000);
+        let opening = Reading { began_at, executions: listed(), ..reading(&desk, T, vec![], vec![]) };
+        desk.open(T, &opening, &[]);
+        let events = desk.take_events();
+        let booked: Vec<&(String, Ts)> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Account(AccountUpdate::Funding { settled, .. }) => settled.as_ref(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(booked.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), told, "a first sight books nothing");
+        assert!(booked.iter().all(|(_, at)| *at == Ts::from_ms(900_000)), "at the venue's time");
+        let opened = events.iter().position(|e| matches!(e, Event::Account(AccountUpdate::Opening(_)))).unwrap();
+        assert_eq!(opened, events.len() - 1, "before the account is compared");
+    }
 }
