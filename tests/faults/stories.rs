@@ -67,7 +67,7 @@ fn a_crash_in_the_middle_of_a_start_is_a_crash_like_any_other() {
 #[test]
 fn an_answer_that_never_comes_is_settled_by_asking() {
     let weather = Weather { lost_back: 150, push_lost: 600, ..Weather::default() };
-    let lost: usize = (0..6).map(|seed| lines(&told(seed, Vec::new(), weather.clone()), "UNKNOWN").count()).sum();
+    let lost: usize = (0..12).map(|seed| lines(&told(seed, Vec::new(), weather.clone()), "UNKNOWN").count()).sum();
     assert!(lost > 2, "answers were lost");
 }
 
@@ -273,17 +273,25 @@ fn a_market_close_that_a_crash_left_open_is_read_again() {
 /// later than its position. Opened too early, the position was the person's and the fill was in no ledger.
 #[test]
 fn a_fill_that_is_listed_later_than_its_position_is_booked_as_ours() {
+    let weather = Weather { list_lag_ms: 3_000, ..Weather::default() };
+    let calm = told(1_764, Vec::new(), weather.clone());
+    // A resting entry, and when it fills.
+    let filled = lines(&calm, "post-only reduce=false").find_map(|line| {
+        let link = line.split_whitespace().nth(2)?;
+        let traded = lines(&calm, "        traded ").find(|traded| traded.contains(link))?;
+        (time(traded) - time(line) > 0.6).then(|| (time(traded) * 1e3) as i64)
+    });
+    let filled = filled.expect("a resting entry fills later");
     let mut filled_meanwhile = 0;
-    for moment in 0..40 {
-        // It fills at 11.5 s; the next start is around then.
-        let away = ms(820 + moment * 4);
-        let weather = Weather { list_lag_ms: 3_000, ..Weather::default() };
-        let log = told(1_764, vec![(ms(10_600), Act::Crash(away))], weather);
-        filled_meanwhile += lines(&log, "        traded ").filter(|line| (11.4..11.6).contains(&time(line))).count();
+    for moment in 0..30 {
+        let crash = (ms(filled - 400), Act::Crash(ms(300 + moment * 5)));
+        let log = told(1_764, vec![crash], weather.clone());
+        let then = |line: &&String| ((time(line) * 1e3) as i64 - filled).abs() < 10;
+        filled_meanwhile += lines(&log, "        traded ").filter(then).count();
         assert_eq!(lines(&log, "it is yours now").count(), 0, "what we traded is ours");
         assert_eq!(lines(&log, "was listed late").count(), 0);
     }
-    assert!(filled_meanwhile > 10, "it filled around the start: {filled_meanwhile} times");
+    assert!(filled_meanwhile > 5, "it filled around the start: {filled_meanwhile} times");
 }
 
 /// The gate is one number that every thread sees: a kill while the engine's thread is busy stops what was decided before it,
@@ -291,12 +299,14 @@ fn a_fill_that_is_listed_later_than_its_position_is_booked_as_ours() {
 #[test]
 fn a_kill_stops_what_is_on_its_way_while_the_engine_is_busy() {
     let mut stopped = 0;
-    for moment in 0..24 {
-        let killed = 9.0 + moment as f64 / 1e3;
-        let log = told(4, vec![(ms(9_000 + moment), Act::KillBeside(ms(2_000), false))], Weather::default());
+    // It decides at 10.005 s, the intent is durable some milliseconds later, and there is room for the order at 10.263 s.
+    for moment in (4..14).chain((20..260).step_by(20)) {
+        let at = ms(10_000 + moment);
+        let killed = at.as_secs_f64();
+        let log = told(1, vec![(at, Act::KillBeside(ms(2_000), false))], Weather::default());
         let opened = lines(&log, "reduce=false").filter(|line| time(line) > killed).count();
         assert_eq!(opened, 0, "killed at {killed}");
-        stopped += lines(&log, "not sent: ").filter(|line| (9.0..11.5).contains(&time(line))).count();
+        stopped += lines(&log, "not sent: it is not wanted any more").count();
         assert_eq!(lines(&log, "KILLED (by hand)").count(), 1, "the engine hears of it, later");
     }
     assert!(stopped > 0, "orders were on their way");
