@@ -59,7 +59,7 @@ impl Ledger {
         for change in batch.iter().filter_map(latch_change) {
             match change {
                 Some(latch) if lifted || latch.is_kill() || !self.is_marked_killed() => {
-                    self.mark(Some(latch), &mut done)
+                    self.mark(Some(latch), &mut done);
                 }
                 // A trip that waited for a slow disk does not replace a kill that others put into the marker meanwhile.
                 Some(_) => {}
