@@ -204,16 +204,16 @@ fn hang_up(tmux: &Tmux) -> Result<(), String> {
 fn frozen(tmux: &Tmux) -> Result<(), String> {
     let folder = tmux.dir.path();
     let engine = Engine::start(folder);
-    attach(tmux, "")?;
+    // Under a shell without job control, which does not notice that its program was stopped.
+    tmux.line(&format!("sh -c '{BINARY} --data-dir data attach; echo ended'"))?;
     tmux.shows(&["SIMULATED MARKET", "SAFE"])?;
     engine.signal(Signal::STOP);
     tmux.shows(&["ENGINE SILENT"])?;
     engine.signal(Signal::CONT);
     tmux.is_gone("ENGINE SILENT")?;
     // A cockpit that stands still holds up nobody.
-    let pid = tmux.tmux(&["list-panes", "-F", "#{pane_pid}"])?;
-    let children = Command::new("pgrep").args(["-P", pid.trim(), "-x", "tickdeck"]).output().unwrap().stdout;
-    let cockpit: u32 = String::from_utf8(children).unwrap().trim().parse().unwrap();
+    let pane = tmux.tmux(&["list-panes", "-F", "#{pane_pid}"])?;
+    let cockpit = child(child(pane.trim().parse().unwrap()));
     signal_to(cockpit, Signal::STOP);
     tmux.tmux(&["new-window", "-c", &folder.display().to_string(), "env PS1='$ ' sh"])?;
     attach(tmux, "")?;
@@ -223,5 +223,11 @@ fn frozen(tmux: &Tmux) -> Result<(), String> {
     tmux.shows(&["FILL"])?;
     signal_to(cockpit, Signal::CONT);
     tmux.tmux(&["select-window", "-t", ":0"])?;
-    tmux.shows(&["FILL"]).map(|_| ())
+    tmux.shows(&["● ARMED", "FILL"]).map(|_| ())
+}
+
+/// The only child of a process.
+fn child(parent: u32) -> u32 {
+    let children = Command::new("pgrep").args(["-P", &parent.to_string()]).output().unwrap().stdout;
+    String::from_utf8(children).unwrap().trim().parse().unwrap()
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use at_sim::exchange;
 use processes::{Engine, KEY, SECRET, done, holds, truth, wait};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tickdeck::venue::sim::Sim;
 
 /// An engine that holds a position whose stop stands at the exchange.
@@ -61,7 +61,7 @@ fn sigterm_waits_for_the_stop_that_it_cannot_see() {
     // It goes on, and says so: a state line a second.
     let lines = engine.count("equity");
     wait("two more seconds", || (engine.count("equity") > lines + 2).then_some(()));
-    sim.set_faults(&json!({})).unwrap();
+    sim.set_faults(&Value::Null).unwrap();
     assert_eq!(engine.ends(), Some(0));
     assert!(!engine.said("WITHOUT a stop"), "the exchange came back in time");
 }
@@ -75,7 +75,7 @@ fn sigterm_ends_after_half_a_minute_and_a_second_one_at_once() {
     engine.says("one is set first");
     assert_eq!(engine.ends(), Some(0));
     assert!(engine.said("leaving a position WITHOUT a stop"), "half a minute later it goes all the same");
-    sim.set_faults(&json!({})).unwrap();
+    sim.set_faults(&Value::Null).unwrap();
     let mut again = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
     again.says("account at the venue");
     unreachable(&sim, &mut again);
