@@ -163,8 +163,8 @@ fn scripts(tmux: &Tmux) -> Result<(), String> {
     must(folder, &["arm", "--yes"], 6, "latch")?;
     must(folder, &["reset"], 2, "killed: by hand")?;
     must(folder, &["reset", "--yes"], 0, "lifted, SAFE")?;
-    must(folder, &["release", "BTCUSDT", "--yes"], 6, "no position to release")?;
-    must(folder, &["adopt", "NOUSDT", "--yes"], 1, "no instrument NOUSDT")?;
+    must(folder, &["adopt", "BTCUSDT", "--yes"], 6, "was not released")?;
+    must(folder, &["release", "NOUSDT", "--yes"], 1, "no instrument NOUSDT")?;
     must(folder, &["disarm", "--format", "json"], 0, "\"said\": \"disarmed\"")?;
     must(folder, &["stop"], 0, "stopped")?;
     if engine.ends() != Some(0) {

@@ -213,6 +213,10 @@ impl Reader {
             self.parser.idle(clock(), out);
             return Ok(true);
         }
+        // What was typed for another job: reading it would stop the process, in the middle of the shell's line.
+        if is_in_background() {
+            return Ok(true);
+        }
         let mut bytes = [0_u8; 4096];
         match rustix::io::read(&stdin, &mut bytes) {
             Ok(0) | Err(rustix::io::Errno::IO) => Ok(false),
