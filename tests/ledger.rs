@@ -13,7 +13,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
 use tickdeck::engine::time::Ts;
-use tickdeck::ledger::{Cell, Filter, Format, Job, Ledger, LedgerError, PnlBy, Reader, RunRow};
+use tickdeck::ledger::{Cell, Filter, Format, Job, Ledger, LedgerError, PnlBy, Reader, RunRow, mark_meanwhile, marked};
 
 fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
@@ -58,6 +58,11 @@ fn intent(seq: u64, purpose: Purpose) -> Job {
 }
 fn killed() -> Latch {
     Latch { cause: LatchCause::Killed("key ^K".to_owned()), at: Ts(9) }
+}
+
+/// A reset, after the kill.
+fn lifted() -> Job {
+    Job::Record { at: Ts(10), record: Record::Latch(None) }
 }
 
 /// Books executions as the engine does and makes the records it would send.
@@ -237,7 +242,7 @@ fn what_cannot_be_trusted_counts_as_killed() {
         let stored = opened.ledger.restore(&instruments(&["BTCUSDT"])).unwrap();
         assert!(stored.latch.is_some_and(|l| l.is_kill() && l.cause.to_string().contains("ledger unreadable")));
         opened.ledger.begin_run(&run_row("r2")).unwrap();
-        for refused in [intent(1, Purpose::Entry), record(Record::Latch(None))] {
+        for refused in [intent(1, Purpose::Entry), lifted()] {
             assert!(matches!(opened.ledger.commit(&[refused]), Err(LedgerError::StandIn(_))), "{what}");
         }
         commit(&mut opened.ledger, &[intent(2, Purpose::Close), record(Record::Latch(Some(killed())))]);
@@ -258,18 +263,18 @@ fn either_half_of_a_latch_is_enough() {
     assert_eq!(latch_now(), Some(killed()), "the ledger alone latches");
 
     let mut ledger = place.begun("r2");
-    commit(&mut ledger, &[record(Record::Latch(None))]);
+    commit(&mut ledger, &[lifted()]);
     drop(ledger);
     assert_eq!(latch_now(), None);
     fs::write(place.marker(), "").unwrap();
     assert!(latch_now().is_some_and(|l| l.is_kill()), "the marker alone latches, even an empty one");
 
     let mut ledger = place.begun("r3");
-    commit(&mut ledger, &[record(Record::Latch(None))]);
+    commit(&mut ledger, &[lifted()]);
     assert!(!place.marker().exists());
     let loss = LossTrip { limit: "max_daily_loss".into(), measured: "201.5".into(), allowed: "200".into() };
     let trip = Latch { cause: LatchCause::Loss(loss), at: Ts(11) };
-    commit(&mut ledger, &[record(Record::Latch(None)), record(Record::Latch(Some(trip.clone())))]);
+    commit(&mut ledger, &[lifted(), record(Record::Latch(Some(trip.clone())))]);
     drop(ledger);
     assert_eq!(latch_now(), Some(trip));
 }
@@ -292,6 +297,21 @@ fn a_kill_latches_although_the_ledger_cannot_be_written() {
     commit(&mut ledger, &[record(Record::Latch(Some(trip)))]);
     drop(ledger);
     assert_eq!(begin_and_latch(&place), Some(killed()));
+}
+
+#[test]
+fn a_reset_that_waited_for_the_disk_lifts_no_kill_that_is_newer() {
+    let place = Place::new();
+    let mut ledger = place.begun("r1");
+    let at = |at, latch| Job::Record { at: Ts(at), record: Record::Latch(latch) };
+    let kill = Latch { cause: LatchCause::Killed("by the guardian".into()), at: Ts(20) };
+    mark_meanwhile(&place.path(), Pair::SIMULATED, &kill).unwrap();
+    let trip = Latch { cause: LatchCause::Fault("the disk was full".into()), at: Ts(8) };
+    commit(&mut ledger, &[at(8, Some(trip.clone())), at(12, None), at(14, Some(trip)), at(16, None)]);
+    assert_eq!(marked(&place.path(), Pair::SIMULATED), Some(kill.clone()));
+    // Its own row, and a reset after it.
+    commit(&mut ledger, &[at(21, Some(kill)), at(30, None)]);
+    assert_eq!(marked(&place.path(), Pair::SIMULATED), None);
 }
 
 #[test]

@@ -71,6 +71,22 @@ pub fn mark_meanwhile(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), Le
     if read(&path).is_some_and(|marked| marked.is_kill()) { Ok(()) } else { write(&path, latch) }
 }
 
+/// What a marker says once these changes of the latch, oldest first, are in the ledger. Changes that waited for a slow disk
+/// undo no kill that others marked meanwhile: a trip replaces no kill, an older kill no newer one, and a lift lifts nothing
+/// that is newer than itself.
+pub fn marker_after<'a>(
+    marker: Option<Latch>,
+    changes: impl IntoIterator<Item = (Ts, Option<&'a Latch>)>,
+) -> Option<Latch> {
+    changes.into_iter().fold(marker, |marker, (at, change)| {
+        let kill = marker.filter(Latch::is_kill);
+        match change {
+            Some(latch) => kill.filter(|kill| !latch.is_kill() || kill.at >= latch.at).or_else(|| Some(latch.clone())),
+            None => kill.filter(|kill| kill.at > at),
+        }
+    })
+}
+
 /// Markers that were set past their ledger: only the next process may lift them.
 static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 

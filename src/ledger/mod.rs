@@ -21,7 +21,7 @@ pub use audit::{Head, Verdict};
 pub use error::LedgerError;
 pub use job::{Committed, Job, RunRow};
 pub use lock::{Lock, LockError};
-pub use marker::{Latching, mark_latched, mark_meanwhile, marked};
+pub use marker::{Latching, mark_latched, mark_meanwhile, marked, marker_after};
 pub use open::{Ledger, Opened, holder, private_folder};
 pub use read::{Filter, PnlBy, Reader};
 pub use restore::{Stored, UnresolvedIntent, latch_that_holds};

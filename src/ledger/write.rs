@@ -5,8 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::marker::{self, marker_after};
 use super::restore::{self, ENDED, RELEASED, WAIVED};
-use super::{Committed, Job, Ledger, LedgerError, RunRow, marker};
+use super::{Committed, Job, Ledger, LedgerError, RunRow};
 use crate::engine::account::{Holding, Residual};
 use crate::engine::effect::{NewOrder, Purpose, Record};
 use crate::engine::event::{Baselines, Fill, FillKind};
@@ -55,16 +56,12 @@ impl Ledger {
     pub fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
         let mut done = Committed::default();
         self.refuse_as_stand_in(batch)?;
-        let mut lifted = false;
-        for change in batch.iter().filter_map(latch_change) {
-            match change {
-                Some(latch) if lifted || latch.is_kill() || !self.is_marked_killed() => {
-                    self.mark(Some(latch), &mut done);
-                }
-                // A trip that waited for a slow disk does not replace a kill that others put into the marker meanwhile.
-                Some(_) => {}
-                None => lifted = true,
-            }
+        let changes: Vec<_> = batch.iter().filter_map(latch_change).collect();
+        let set = changes.iter().rposition(|(_, latch)| latch.is_some()).map_or(0, |last| last + 1);
+        let found = if changes.is_empty() { None } else { self.marker.as_deref().and_then(marker::read) };
+        let latched = marker_after(found.clone(), changes.iter().take(set).copied());
+        if latched != found {
+            self.mark(latched.as_ref(), &mut done);
         }
         let run = self.run.clone().ok_or(LedgerError::NoRun)?;
         if let Some(place) = &self.place {
@@ -93,7 +90,10 @@ impl Ledger {
         let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
         self.chain = chain;
-        if batch.iter().filter_map(latch_change).next_back().is_some_and(Option::is_none) {
+        let lifts = set < changes.len();
+        if lifts
+            && marker_after(self.marker.as_deref().and_then(marker::read), changes.iter().skip(set).copied()).is_none()
+        {
             self.mark(None, &mut done);
         }
         Ok(done)
@@ -197,10 +197,6 @@ impl Ledger {
         if refused { Err(LedgerError::StandIn(latch.cause.to_string())) } else { Ok(()) }
     }
 
-    fn is_marked_killed(&self) -> bool {
-        self.marker.as_deref().and_then(marker::read).is_some_and(|latch| latch.is_kill())
-    }
-
     fn mark(&self, latch: Option<&Latch>, done: &mut Committed) {
         let Some(path) = self.marker.as_deref() else { return };
         let result = latch.map_or_else(|| marker::remove(path), |latch| marker::write(path, latch));
@@ -210,10 +206,10 @@ impl Ledger {
     }
 }
 
-/// What a job makes of the latch, where it is about the latch: set to this, or lifted.
-fn latch_change(job: &Job) -> Option<&Option<Latch>> {
+/// What a job makes of the latch, where it is about the latch: when, and set to this or lifted.
+fn latch_change(job: &Job) -> Option<(Ts, Option<&Latch>)> {
     match job {
-        Job::Record { record: Record::Latch(latch), .. } => Some(latch),
+        Job::Record { at, record: Record::Latch(latch) } => Some((*at, latch.as_ref())),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::ffi::{Error as Code, SQLITE_FULL, SQLITE_IOERR};
 use tickdeck::engine::effect::Record;
 use tickdeck::engine::event::Fill;
 use tickdeck::engine::risk::state::Latch;
-use tickdeck::ledger::{Committed, Job, Ledger, LedgerError, Store};
+use tickdeck::ledger::{Committed, Job, Ledger, LedgerError, Store, marker_after};
 
 /// How the medium is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,17 +69,14 @@ fn failure(code: i32) -> LedgerError {
 impl Store for Disk {
     fn commit(&mut self, batch: &[Job]) -> Result<Committed, LedgerError> {
         let changes = batch.iter().filter_map(|job| match job {
-            Job::Record { record: Record::Latch(latch), .. } => Some(latch.clone()),
+            Job::Record { at, record: Record::Latch(latch) } => Some((*at, latch.as_ref())),
             _ => None,
         });
-        let changes: Vec<Option<Latch>> = changes.collect();
-        let latch = changes.last().cloned();
-        // As the ledger does: the marker before it is latched, and after it is lifted; a trip does not replace a kill.
-        if let (Some(Some(latch)), true) = (&latch, self.medium != Medium::Gone) {
-            let killed = self.marker.as_ref().is_some_and(Latch::is_kill);
-            if latch.is_kill() || !killed || changes.contains(&None) {
-                self.marker = Some(latch.clone());
-            }
+        let changes: Vec<_> = changes.collect();
+        // As the ledger does: the marker before it is latched, and after it is lifted.
+        let set = changes.iter().rposition(|(_, latch)| latch.is_some()).map_or(0, |last| last + 1);
+        if self.medium != Medium::Gone {
+            self.marker = marker_after(self.marker.take(), changes.iter().take(set).copied());
         }
         match self.medium {
             Medium::Well => {}
@@ -87,9 +84,7 @@ impl Store for Disk {
             Medium::Gone => return Err(failure(SQLITE_IOERR)),
         }
         let done = self.ledger.as_mut().ok_or(LedgerError::NoRun)?.commit(batch)?;
-        if latch == Some(None) {
-            self.marker = None;
-        }
+        self.marker = marker_after(self.marker.take(), changes.iter().skip(set).copied());
         self.note(batch);
         Ok(done)
     }

@@ -376,6 +376,27 @@ fn a_trip_that_waited_for_the_disk_does_not_undo_a_kill() {
     }
 }
 
+/// Found by two seeds of 120,000: a reset that waited for a full disk lifted the guardian's kill from the marker, which was
+/// made after it.
+#[test]
+fn a_reset_that_waited_for_the_disk_does_not_undo_a_later_kill() {
+    let acts = vec![
+        (ms(8_000), Act::Disk(Medium::Full)),
+        (ms(12_000), Act::Ask(Command::Reset)),
+        (ms(14_000), Act::KillBeside(ms(2_500), false)),
+        (ms(14_400), Act::Disk(Medium::Well)),
+        (ms(15_500), Act::Crash(ms(300))),
+    ];
+    for seed in 0..6 {
+        let log = told(seed, acts.clone(), Weather::default());
+        assert!(lines(&log, "TRIPPED: fault").count() > 0, "seed {seed}: the disk tripped it");
+        assert!(
+            lines(&log, "reduce=false").all(|line| time(line) < 14.1),
+            "seed {seed}: nothing opened after the kill"
+        );
+    }
+}
+
 /// Found by seeds: both legs of hedge mode traded while nothing ran, and the next start booked a part of it.
 #[test]
 fn legs_that_traded_while_nothing_ran_are_part_of_what_is_found() {
