@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tickdeck::ledger::{Filter, Reader, Verdict};
 
@@ -63,6 +64,12 @@ pub fn locked() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = demo(folder.path(), "");
     trades(&mut engine);
+    // What the engine says it traded is in the ledger a commit later.
+    let fills = || Reader::open(&ledger(folder.path())).unwrap().fills(&Filter::default()).unwrap().len();
+    let since = Instant::now();
+    while fills() == 0 {
+        assert!(since.elapsed() < Duration::from_secs(60), "no fill reaches the ledger");
+    }
     let other = rusqlite::Connection::open(ledger(folder.path())).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     trips(&mut engine);
