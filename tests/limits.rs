@@ -299,8 +299,21 @@ fn play(rig: &mut Rig, act: &Act) {
     }
 }
 
+/// A limit that one symbol is above by hand's lowering does not speak of another.
+#[test]
+fn a_lowered_limit_stops_the_symbol_that_is_above_it_and_no_other() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.want(BTC, Side::Sell);
+    rig.run(712);
+    rig.command(Command::SetLimit { key: LimitKey::MaxPositionNotional, value: 276 * UNIT });
+    rig.want(ETH, Side::Sell);
+    rig.run(788);
+    assert!(rig.violations.is_empty(), "{:?}", rig.violations);
+    assert!(rig.openings().iter().any(|order| order.symbol == ETH), "{}", rig.told());
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     /// No order is sent that could take worst-case exposure above a limit; while reducing or disarmed nothing that could
     /// grow or flip a position is sent at all.

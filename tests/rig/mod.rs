@@ -17,7 +17,7 @@ use tickdeck::engine::notice::Notice;
 use tickdeck::engine::num::{Money, Price, Qty, Rate, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::{Protect, Settings};
-use tickdeck::engine::snapshot::{Snapshot, StateWord, View};
+use tickdeck::engine::snapshot::{LimitRow, Snapshot, StateWord, View};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::venue::paper::{PaperSettings, PaperVenue, VenueReport};
 
@@ -254,8 +254,19 @@ impl Rig {
                 self.violations.push(format!("opened while {:?}", snapshot.state.word));
             }
         }
+        let name = &snapshot.markets[order.symbol.index()].name;
+        // A limit per symbol that was lowered below what another symbol holds says nothing of this one.
+        let elsewhere = |row: &LimitRow| row.worst.as_ref().is_some_and(|worst| worst != name);
         for row in snapshot.limits.iter().filter(|row| COUNTED.contains(&row.key)) {
             let limit = row.value as f64 / 1e9;
+            if elsewhere(row) {
+                let held = self.engine.account().holding(order.symbol);
+                let ours = order.price * order.qty + if held.side() == Some(order.side) { held.cost } else { usd(0) };
+                if ours > self.engine.limits().money(row.key) {
+                    self.violations.push(format!("{} {ours} of {limit} by {order:?}", row.key.name()));
+                }
+                continue;
+            }
             if row.used.is_none_or(|used| used > limit * (1.0 + 1e-12)) {
                 self.violations.push(format!("{} {:?} of {limit} by {order:?}", row.key.name(), row.used));
             }
