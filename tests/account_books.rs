@@ -9,7 +9,7 @@ use tickdeck::engine::account::Holding;
 use tickdeck::engine::command::Command;
 use tickdeck::engine::effect::{FLAT_PROVEN, NewOrder, Purpose, Record, TimeInForce};
 use tickdeck::engine::event::{
-    AccountUpdate, Event, Fill, Hold, Opening, OrderNews, OrderUpdate, Reach, Restored, Statement, Stranger,
+    AccountUpdate, Event, Fill, Hold, Opening, OrderNews, OrderUpdate, Reach, Restored, Stranger,
 };
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::num::{Money, Side};
@@ -31,16 +31,7 @@ fn long_btc(settings: Settings) -> Rig {
 
 fn statement(rig: &mut Rig, balance: Money, positions: &[(Symbol, i64)]) {
     let positions = positions.iter().map(|(symbol, thousandths)| (*symbol, thousandths * 1_000_000)).collect();
-    let statement = Statement {
-        balance,
-        positions,
-        working: Vec::new(),
-        unlisted: 0,
-        foreign_orders: 0,
-        protection: Vec::new(),
-        protective: Vec::new(),
-    };
-    rig.event(Event::Account(AccountUpdate::Statement(statement)));
+    rig.statement(balance, positions);
 }
 
 fn closes(rig: &Rig) -> Vec<NewOrder> {

@@ -436,16 +436,8 @@ fn reach(rig: &mut Rig, cut: bool) {
 }
 
 fn state(rig: &mut Rig, positions: Vec<(Symbol, i64)>) {
-    let statement = Statement {
-        balance: rig.engine.account().balance(),
-        positions,
-        working: Vec::new(),
-        unlisted: 0,
-        foreign_orders: 0,
-        protection: Vec::new(),
-        protective: Vec::new(),
-    };
-    rig.event(Event::Account(AccountUpdate::Statement(statement)));
+    let balance = rig.engine.account().balance();
+    rig.statement(balance, positions);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::Engine;
 use super::desk::Desk;
 use super::event::{Protective, Stranger};
-use super::ids::{OrderSeq, order_link_id};
+use super::ids::{OrderSeq, Symbol, order_link_id};
 use super::market::instrument::Category;
-use super::num::{Money, Qty, Side};
+use super::num::{Money, Price, Qty, Side};
 use super::orders::Order;
 use super::risk::limits::LimitKey;
 use super::risk::state::Arming;
@@ -364,39 +364,41 @@ impl Engine {
     /// An order of somebody else.
     fn stranger_row(&self, number: OrderSeq, order: &Stranger) -> OrderRow {
         OrderRow {
-            order: number,
-            link_id: order.order.clone(),
-            name: self.name(order.symbol).to_owned(),
-            symbol: order.symbol,
-            side: order.side,
-            qty: order.qty,
             filled: order.filled,
             price: order.price.unwrap_or_default(),
             purpose: order.reach.word().to_owned(),
             state: "theirs".into(),
-            working: true,
-            protective: false,
             foreign: Some(order.reach),
-            age: None,
-            reason: String::new(),
+            ..self.venue_row(number, &order.order, order.symbol, (order.side, order.qty))
         }
     }
 
     /// A protective order at the venue: it waits for its price.
     fn protective_row(&self, number: OrderSeq, order: &Protective) -> OrderRow {
         OrderRow {
-            order: number,
-            link_id: order.order.clone(),
-            name: self.name(order.symbol).to_owned(),
-            symbol: order.symbol,
-            side: order.side,
-            qty: order.qty,
-            filled: Qty::ZERO,
             price: order.trigger,
             purpose: order.purpose.word().to_owned(),
             state: "@venue".into(),
-            working: true,
             protective: true,
+            ..self.venue_row(number, &order.order, order.symbol, (order.side, order.qty))
+        }
+    }
+
+    /// What is alike in the orders that are known by the venue's id alone: they work, and nothing says since when.
+    fn venue_row(&self, number: OrderSeq, id: &str, symbol: Symbol, (side, qty): (Side, Qty)) -> OrderRow {
+        OrderRow {
+            order: number,
+            link_id: id.to_owned(),
+            name: self.name(symbol).to_owned(),
+            symbol,
+            side,
+            qty,
+            filled: Qty::ZERO,
+            price: Price::default(),
+            purpose: String::new(),
+            state: String::new(),
+            working: true,
+            protective: false,
             foreign: None,
             age: None,
             reason: String::new(),

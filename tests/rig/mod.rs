@@ -292,6 +292,20 @@ impl Rig {
         }
     }
 
+    /// The venue states its balance and positions, with no order and no stop.
+    pub fn statement(&mut self, balance: Money, positions: Vec<(Symbol, i64)>) {
+        let statement = Statement {
+            balance,
+            positions,
+            working: Vec::new(),
+            unlisted: 0,
+            foreign_orders: 0,
+            protection: Vec::new(),
+            protective: Vec::new(),
+        };
+        self.event(Event::Account(AccountUpdate::Statement(statement)));
+    }
+
     /// The intents that were held back become durable now.
     pub fn release_held_back(&mut self) {
         self.hold_back = false;
