@@ -197,6 +197,7 @@ fn loopback(what: &str, streams: &[Vec<String>], period: Option<Duration>) {
         depth: DEPTH as u16,
         proxy: None,
         limits: Arc::default(),
+        signs: tickdeck::venue::bybit::signs::Signs::default(),
         timing: Timing::default(),
     };
     let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -1,8 +1,20 @@
-//! A kill: the gate that closes, the kill handed over to everybody, and the first cancel that arrives at the exchange, by the guardian of
-//! an engine that does not answer; idle, and while two threads take the processor and another client has used up the entry
-//! budget. Beside it the same two requests, list and cancel, by bare sockets in the same process.
-//! `cargo bench --bench kill`; figures are in docs/benchmarks.md.
+//! A kill, from the bytes of its key: the gate that closes, the kill handed over to everybody, and the first cancel that arrives at
+//! the exchange, by the guardian of an engine that does not answer; idle, and while two threads take the processor and another
+//! client has used up the entry budget. Beside it the same two requests, list and cancel, by the same client and by bare sockets;
+//! and the whole way in the real program (`kill/real.rs`).
+//! `cargo bench --bench kill`; figures are in docs/benchmarks.md. A build without optimization runs each a few times, to see
+//! that it works.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a benchmark
+
+#[cfg(unix)]
+#[path = "../tests/at_sim/mod.rs"]
+mod at_sim;
+#[cfg(unix)]
+#[path = "../tests/processes/mod.rs"]
+mod processes;
+#[cfg(unix)]
+#[path = "kill/real.rs"]
+mod real;
 
 use std::hint::black_box;
 use std::io::{Read as _, Write as _};
@@ -11,27 +23,36 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tickdeck::engine::command::Command;
 use tickdeck::engine::ids::{Account, Pair, RunId};
 use tickdeck::engine::time::Ts;
 use tickdeck::run::guardian::{self, GuardianOptions};
 use tickdeck::run::pulse::Pulse;
-use tickdeck::tui::link::{Request, link};
+use tickdeck::tui::cockpit::Cockpit;
+use tickdeck::tui::input::{Input, Parser};
+use tickdeck::tui::keymap::Keymap;
+use tickdeck::tui::link::{CockpitEnd, Request, link};
 use tickdeck::venue::bybit::credentials::{Credentials, PrivateAccount};
 use tickdeck::venue::bybit::rescue::{Closer, RescueOptions};
 use tickdeck::venue::bybit::rest::{ClosingOrder, Rest, RestOptions, SharedLimits, VenueClock};
 use tickdeck::venue::line::Now;
 
-const KILLS: usize = 300;
+const KILLS: usize = if cfg!(debug_assertions) { 3 } else { 300 };
 const OPEN: &str = r#"{"symbol":"BTCUSDT","orderId":"a1","orderLinkId":"tt-0000000000-000001","side":"Buy","qty":"0.01","price":"50000","orderStatus":"New","cumExecQty":"0","orderType":"Limit","timeInForce":"GTC","reduceOnly":false,"closeOnTrigger":false}"#;
 
 fn main() {
     let venue = Venue::start();
     gate();
     floor(&venue);
+    floor_of_the_stack(&venue);
     kills(&venue, "idle");
+    #[cfg(unix)]
+    real::kills("the real program: key to first cancel, busy market");
     let stop = Arc::new(AtomicBool::new(false));
     let load = load(&venue, &stop);
     kills(&venue, "full load, entry budget used up");
+    #[cfg(unix)]
+    real::kills("the real program: key to first cancel, full load");
     stop.store(true, Ordering::SeqCst);
     for thread in load {
         thread.join().unwrap();
@@ -132,10 +153,20 @@ fn now() -> Now {
     Arc::new(move || Ts((wall + began.elapsed()).as_nanos() as i64))
 }
 
+/// Key and secret of the account.
+const fn credentials() -> (&'static str, &'static str) {
+    ("KEYKEYKEY", "secretsecret")
+}
+
 fn options(venue: &Venue) -> RestOptions {
-    let credentials = Credentials::new(PrivateAccount::Testnet, "KEYKEYKEY", "secretsecret".to_owned().into()).unwrap();
+    options_at(format!("http://{}", venue.address))
+}
+
+fn options_at(base: String) -> RestOptions {
+    let (key, secret) = credentials();
+    let credentials = Credentials::new(PrivateAccount::Testnet, key, secret.to_owned().into()).unwrap();
     RestOptions {
-        base: format!("http://{}", venue.address),
+        base,
         credentials: Some(Arc::new(credentials)),
         recv_window_ms: 5_000,
         create_recv_window_ms: 2_500,
@@ -164,8 +195,9 @@ fn kills(venue: &Arc<Venue>, what: &str) {
         }
         while cockpit.ask(Request::Wake) {}
         venue.reset();
+        let mut keyboard = Keyboard::new();
         let pressed = Instant::now();
-        cockpit.kill();
+        keyboard.press(&cockpit);
         gates.push(pressed.elapsed().as_nanos() as u64);
         cancels.push((venue.cancelled() - pressed).as_nanos() as u64);
         pulse.leaves();
@@ -173,6 +205,33 @@ fn kills(venue: &Arc<Venue>, what: &str) {
     }
     say(&format!("key to the kill handed over, {what}"), gates);
     say(&format!("key to first cancel at the exchange, {what}"), cancels);
+}
+
+/// What stands between the bytes of a terminal and the line to the engine, as in the screen's own loop.
+struct Keyboard {
+    parser: Parser,
+    cockpit: Cockpit,
+    inputs: Vec<Input>,
+}
+
+impl Keyboard {
+    fn new() -> Self {
+        let cockpit = Cockpit::new(Keymap::default());
+        Self { parser: Parser::default(), cockpit, inputs: Vec::with_capacity(4) }
+    }
+
+    /// `^K` comes.
+    fn press(&mut self, end: &CockpitEnd) {
+        self.parser.feed(b"\x0b", 0, &mut self.inputs);
+        for input in self.inputs.drain(..) {
+            let Input::Key(key) = input else { continue };
+            for request in self.cockpit.handle_blind(key, 0) {
+                if request == Request::Command(Command::Kill) {
+                    end.kill();
+                }
+            }
+        }
+    }
 }
 
 /// The first act of a kill: from then on no opening order that was decided before passes.
@@ -208,6 +267,21 @@ fn floor(venue: &Venue) {
         assert!(writes.read(&mut room).unwrap() > 50);
     }
     say("list and cancel by bare sockets", figures);
+}
+
+/// The same two requests by the client that the guardian has, on connections that stand ready.
+fn floor_of_the_stack(venue: &Venue) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let rest = Rest::new(options(venue)).unwrap();
+    runtime.block_on(async { rest.warm().await });
+    let figures = (0..KILLS).map(|_| {
+        venue.reset();
+        let began = Instant::now();
+        let listed = runtime.block_on(rest.open_orders()).unwrap();
+        runtime.block_on(rest.cancel_id(&listed.good[0].symbol, &listed.good[0].order_id)).unwrap();
+        (venue.cancelled() - began).as_nanos() as u64
+    });
+    say("list and cancel by the guardian's client", figures.collect());
 }
 
 /// Two threads that only compute, and a client that asks for orders which the venue refuses as too many.

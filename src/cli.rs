@@ -3,8 +3,11 @@
 mod alerts;
 mod calls;
 mod configuration;
+mod connect;
 mod control;
 mod doctor;
+#[cfg(feature = "models")]
+mod execution;
 mod flatten;
 mod global;
 mod keys;
@@ -16,18 +19,25 @@ mod models;
 mod money;
 mod output;
 mod runs;
+mod serve;
 mod sim;
+mod status;
 mod tapes;
 mod train;
 mod unlock;
 mod watchdog;
 mod watching;
+mod why;
+#[cfg(feature = "models")]
+mod worker;
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use global::{Front, Global, Mode};
+#[cfg(feature = "cuda")]
+pub use worker::train_here;
 
 use crate::config::parse_span;
 use crate::engine::time::Span;
@@ -70,23 +80,27 @@ enum Command {
     Train(train::Train),
     /// Judge an installed model on files it was not trained on
     Eval(train::Eval),
+    /// Why did a recorded run decide that? The whole chain of one decision, computed again from its tape
+    Why(why::WhyAsked),
     /// Look at the installed models
     #[command(subcommand)]
     Model(models::ModelCommand),
+    /// Offer the installed models to others over HTTP, by the Open Inference Protocol
+    Serve(serve::Serve),
     /// Orders from the ledger
     Orders(money::Query),
     /// Executions from the ledger
     Fills(money::Query),
     /// Realised PnL, fees and funding from the ledger
     Pnl(money::PnlQuery),
-    /// Open positions from the ledger
-    Positions(money::Ask),
+    /// Open positions from the ledger, and what a running engine sees outside its run; `whose` says which are yours
+    Positions(money::PositionQuery),
     /// Write every table of the ledger to files
     Export(money::Export),
     /// Was the ledger changed by anything but tickdeck? Every record is chained to those before it
     #[command(subcommand)]
     Audit(money::AuditCommand),
-    /// What the ledger says, and whether an engine runs
+    /// How the running engine stands, and what its ledger says
     Status(money::Ask),
     /// The cockpit of a running engine, from another terminal or over ssh. Leaving it leaves the engine running
     Attach(control::Attach),
@@ -108,6 +122,13 @@ enum Command {
     Release(control::About),
     /// Take a released position back
     Adopt(control::About),
+    /// Close a released position: one reduce-only order at market, nothing is repeated
+    CloseReleased(control::About),
+    /// What others have in instruments outside a running engine's: list, close, cancel
+    #[command(subcommand)]
+    Outside(control::Outside),
+    /// An order counts as over whose id another order at the exchange has; shows the evidence and asks
+    SettleOrder(control::SettleOrder),
     /// End a running engine and leave its positions
     Stop(control::Answered),
     /// The process that acts when an engine dies. A run starts it by itself where `[watchdog] enabled` says so; with --engine
@@ -245,6 +266,10 @@ pub struct BacktestOptions {
     /// must be those that were recorded
     #[arg(long, conflicts_with_all = ["simulated", "practice", "disarmed", "decisions"])]
     pub audit: bool,
+    /// Measure timed execution instead: what its trades cost on these tapes beside sending at once and a random wait. Both
+    /// use the models of the configuration
+    #[arg(long, conflicts_with_all = ["simulated", "practice", "disarmed", "audit", "decisions"])]
+    pub execution: bool,
     /// Write every decision to this file; one tape only
     #[arg(long, value_name = "FILE")]
     pub decisions: Option<PathBuf>,
@@ -322,14 +347,16 @@ impl Cli {
             Command::Tape(command) => tapes::run(&command),
             Command::Train(asked) => train::run(&asked),
             Command::Eval(asked) => train::eval(global, &asked),
+            Command::Why(asked) => why::run(global, &asked),
             Command::Model(command) => models::run(global, &command),
+            Command::Serve(asked) => serve::run(global, &asked),
             Command::Orders(query) => money::orders(global, &query),
             Command::Fills(query) => money::fills(global, &query),
             Command::Pnl(query) => money::pnl(global, &query),
             Command::Positions(ask) => money::positions(global, &ask),
             Command::Export(export) => money::export(global, &export),
             Command::Audit(command) => money::audit(global, &command),
-            Command::Status(ask) => money::status(global, &ask),
+            Command::Status(ask) => status::status(global, &ask),
             Command::Attach(asked) => control::attach(global, &asked),
             Command::Arm(asked) => control::arm(global, &asked),
             Command::Disarm(asked) => control::disarm(global, &asked),
@@ -339,6 +366,9 @@ impl Cli {
             Command::Limits(asked) => control::limits(global, &asked),
             Command::Release(asked) => control::release(global, &asked),
             Command::Adopt(asked) => control::adopt(global, &asked),
+            Command::CloseReleased(asked) => control::close_released(global, &asked),
+            Command::Outside(asked) => control::outside(global, &asked),
+            Command::SettleOrder(asked) => control::settle_order(global, &asked),
             Command::Stop(asked) => control::stop(global, &asked),
             Command::Watchdog(asked) => watchdog::run(global, &asked),
             Command::Config(command) => configuration::run(global, &command),

@@ -52,10 +52,14 @@ pub struct Gate(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     epoch: AtomicU64,
+    /// When it was last shut, in nanoseconds of the boot clock; 0 before the first time.
+    shut: AtomicU64,
     kills: AtomicU64,
     closes: AtomicU64,
     guarded: AtomicBool,
     bell: Notify,
+    /// For whoever waits only as long as nothing more is killed.
+    killed: Notify,
 }
 
 impl Gate {
@@ -65,13 +69,21 @@ impl Gate {
     }
     /// Closes it for every opening order that was decided before now. Never blocks, never fails.
     pub fn shut(&self) -> Epoch {
-        Epoch(self.0.epoch.fetch_add(1, Ordering::SeqCst) + 1)
+        let epoch = Epoch(self.0.epoch.fetch_add(1, Ordering::SeqCst) + 1);
+        self.0.shut.fetch_max(Boot::now().nanos(), Ordering::SeqCst);
+        epoch
+    }
+    /// How long ago it was last shut; `None` where it never was.
+    pub fn shut_for(&self) -> Option<Duration> {
+        let shut = self.0.shut.load(Ordering::SeqCst);
+        (shut > 0).then(|| Boot::from_nanos(shut).elapsed())
     }
     /// Kill, first step: closes the gate and wakes the guardian.
     pub fn kill(&self) {
         self.shut();
         self.0.kills.fetch_add(1, Ordering::SeqCst);
         self.0.bell.notify_one();
+        self.0.killed.notify_waiters();
     }
     /// Kill, second step: everything is to be closed; the guardian sees to it where the engine does not.
     pub fn close(&self) {
@@ -81,6 +93,14 @@ impl Gate {
     /// Kills so far.
     pub fn kills(&self) -> u64 {
         self.0.kills.load(Ordering::SeqCst)
+    }
+    /// Until more than `known` kills were asked for, for at most so long. Any number may wait.
+    pub async fn killed_beyond(&self, known: u64, within: Duration) {
+        let asked = self.0.killed.notified();
+        if self.kills() <= known {
+            // Nobody asked in this time.
+            tokio::time::timeout(within, asked).await.ok();
+        }
     }
     /// Second steps asked so far.
     pub fn closes(&self) -> u64 {
@@ -150,8 +170,9 @@ mod tests {
     fn an_opening_order_dies_with_the_gate_it_was_decided_under() {
         let gate = Gate::default();
         let (opens, reduces) = (gate.pass(gate.epoch(), TTL, false), gate.pass(gate.epoch(), TTL, true));
-        assert_eq!((opens.refusal(), reduces.refusal()), (None, None));
+        assert_eq!((opens.refusal(), reduces.refusal(), gate.shut_for()), (None, None, None));
         gate.kill();
+        assert!(gate.shut_for().is_some());
         assert!(opens.refusal().unwrap().contains("kill"));
         assert_eq!(reduces.refusal(), None, "exits go on");
         assert_eq!(gate.pass(gate.epoch(), TTL, false).refusal(), None, "a later decision knows of it");
@@ -174,5 +195,23 @@ mod tests {
         assert!(old(false).refusal().unwrap().contains("too long"));
         assert!(old(false).stands(), "age is for the last look only");
         assert_eq!(old(true).refusal(), None);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_another_kill_wakes_with_it() {
+        let (gate, long) = (Gate::default(), Duration::from_secs(3_600));
+        gate.killed_beyond(0, Duration::from_millis(1)).await;
+        assert_eq!(gate.kills(), 0, "nobody kills, and the wait is over");
+        let waits = || {
+            let gate = gate.clone();
+            tokio::spawn(async move { gate.killed_beyond(0, long).await })
+        };
+        let (first, second) = (waits(), waits());
+        tokio::task::yield_now().await;
+        gate.kill();
+        let woken = async { (first.await.unwrap(), second.await.unwrap()) };
+        assert!(tokio::time::timeout(Duration::from_secs(60), woken).await.is_ok());
+        gate.killed_beyond(0, long).await;
+        assert_eq!(gate.kills(), 1, "one of before is no wait");
     }
 }

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod ledger;
 pub mod metrics;
 pub mod model;
+pub mod redact;
 pub mod run;
 pub mod tape;
 pub mod tui;

@@ -16,7 +16,7 @@ use tickdeck::engine::num::{Money, Side};
 use tickdeck::engine::risk::limits::RiskLimits;
 use tickdeck::engine::risk::verdict::DenialCode;
 use tickdeck::engine::settings::Settings;
-use tickdeck::engine::snapshot::StateWord;
+use tickdeck::engine::snapshot::{Health, StateWord};
 use tickdeck::engine::time::{Span, Ts};
 
 /// Armed, long 0.006 BTC, wanting nothing.
@@ -322,6 +322,35 @@ fn an_account_with_orders_of_others_is_not_called_flat() {
 }
 
 #[test]
+fn a_fill_after_the_proof_ends_it_and_is_closed_under_the_same_kill() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.hold_back = true;
+    rig.want(BTC, Side::Buy);
+    rig.run(1_000);
+    rig.want_nothing();
+    let entry = rig.openings().first().map(|order| order.seq).unwrap();
+    news(&mut rig, entry, OrderNews::Sent);
+    news(&mut rig, entry, OrderNews::Cancelled("the list shows it no more".into()));
+    rig.hold_back = false;
+    rig.command(Command::Kill);
+    rig.command(Command::KillClose);
+    rig.run(4_000);
+    assert!(rig.engine.close_proven() && rig.engine.flat_proven().is_some());
+    let fill = Fill {
+        exec_id: "late".into(),
+        price: p("50000.0"),
+        qty: q("0.002"),
+        fee: Money::ZERO,
+        maker: false,
+        executed: None,
+    };
+    news(&mut rig, entry, OrderNews::Filled(fill));
+    assert_eq!(rig.position(BTC), 2, "{}", rig.told());
+    assert!(!rig.engine.close_proven() && rig.engine.flat_proven().is_none());
+    assert!(rig.engine.closing() && closes(&rig).iter().any(|order| order.symbol == BTC), "{}", rig.told());
+}
+
+#[test]
 fn a_proof_of_flat_outlives_its_run() {
     let mut rig = long_btc(eager());
     rig.command(Command::Kill);
@@ -375,10 +404,39 @@ fn opened(ours: Holding, theirs: Vec<Holding>) -> Rig {
 }
 
 #[test]
+fn a_position_in_hedge_mode_cannot_be_adopted() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    foreign(&mut rig, "f1", Side::Buy, "0.002");
+    let hedged = |detail: Option<&str>| {
+        let code = DenialCode::PositionModeHedge;
+        Event::Hold(Hold { code, symbol: Some(BTC), detail: detail.map(str::to_owned) })
+    };
+    rig.event(hedged(Some("both legs")));
+    rig.command(Command::Adopt(BTC));
+    assert!(rig.snapshot().positions[0].released, "closing it here would be refused for ever");
+    rig.event(hedged(None));
+    rig.command(Command::Adopt(BTC));
+    assert!(!rig.snapshot().positions[0].released, "{}", rig.told());
+}
+
+#[test]
+fn an_account_at_the_exchange_without_a_watchdog_is_warned_of() {
+    let watchdog = |mut rig: Rig| {
+        let lights = rig.snapshot().state.preflight;
+        lights.into_iter().find(|light| light.name == "watchdog").map(|light| light.health)
+    };
+    assert_eq!(watchdog(opened(held(6, "300", 1_000), Vec::new())), Some(Health::Warn));
+    assert_eq!(watchdog(Rig::new(eager(), RiskLimits::default())), Some(Health::Skip), "nothing outlives this process");
+}
+
+#[test]
 fn a_position_is_as_we_left_it_only_with_the_same_cost() {
     let ours = || held(6, "299.9999", 1_000);
     let rig = opened(ours(), vec![held(6, "300", 2_000)]);
     assert_eq!(rig.engine.account().holding(BTC), ours(), "within the venue's rounding ours is the exact one");
+    // Found by a seed (699150): the venue realised something else on the way, and its balance goes with its own cost.
+    let rig = opened(held(6, "299.97", 1_000), vec![held(6, "300", 2_000)]);
+    assert_eq!(rig.engine.account().holding(BTC), held(6, "300", 2_000), "a ten-thousandth is no rounding");
     let rig = opened(ours(), vec![held(6, "310", 2_000)]);
     assert_eq!(
         rig.engine.account().holding(BTC),
@@ -398,7 +456,7 @@ fn a_position_that_is_gone_is_said_so() {
         told.contains("the venue holds 0, our ledger 0.006") && told.contains("closed while we were away"),
         "{told}"
     );
-    assert!(told.contains("in no fill of ours"), "{told}");
+    assert!(told.contains("no fill of ours explains it"), "{told}");
 }
 
 #[test]

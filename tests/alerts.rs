@@ -22,7 +22,9 @@ use libtest_mimic::{Arguments, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use services::{Answer, Request, Service, anything, nowhere, slack, telegram};
-use tickdeck::alerts::{Alert, EVENTS, Event, Light, Look, Loudness, Message, Plan, Settings, Watcher, try_once};
+use tickdeck::alerts::{
+    Alert, Bells, EVENTS, Event, Light, Look, Loudness, Message, Plan, Settings, Voice, Watcher, try_once,
+};
 use tickdeck::engine::notice::{Kind, Level, Notice};
 use tickdeck::engine::snapshot::{Health, Snapshot};
 use tickdeck::engine::time::{Span, Ts};
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("a_picture_that_changes_says_what_happened", a_picture_that_changes),
         trial("silence_of_engine_data_and_models_is_told_apart", silence),
+        trial("what_was_never_heard_is_silent_from_the_start", silence_from_the_start),
         trial("a_stream_that_comes_and_goes_is_a_storm", a_storm),
         trial("the_day_is_told_by_its_last_picture", the_day),
         trial("telegram_slack_and_webhook_deliver", all_deliver),
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         trial("a_run_tells_its_story_and_keeps_the_secret", a_story),
         with_mail("mail_goes_through_starttls_and_login", mail),
         with_mail("mail_waits_for_its_server_and_trusts_nobody_unknown", mail_waits),
+        with_mail("no_failure_of_mail_tells_a_secret", mail_tells_no_secret),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -162,7 +166,13 @@ fn silence() {
     let mut look = |seconds: i64, age_s: i64, heartbeat_s: i64, forecast_s: i64| {
         picture.health.feed_age = Some(Span::from_secs(age_s));
         let mut look = seen(at(seconds), &picture);
-        (look.heartbeat, look.forecast) = (Some(Span::from_secs(heartbeat_s)), Some(at(forecast_s)));
+        let voice = |model: &str, answered: i64| Voice {
+            model: model.to_owned(),
+            newest: Some(at(answered)),
+            since: sample::NOW,
+        };
+        look.heartbeat = Some(Span::from_secs(heartbeat_s));
+        look.models = vec![voice("tcn", forecast_s), voice("alive", seconds)];
         let alerts = eyes.look(&look);
         told(&alerts)
             .iter()
@@ -180,6 +190,36 @@ fn silence() {
     assert_eq!(look(51, 0, 11, 31), ["silence NO HEARTBEAT"], "what a frozen engine last said counts for nothing");
     assert_eq!(look(60, 0, 21, 31), [""; 0], "once");
     assert_eq!(look(61, 0, 0, 61), ["silence the engine turns again"]);
+}
+
+/// What was never heard counts from the beginning: of the run, or of the model's own among the others.
+fn silence_from_the_start() {
+    let mut eyes = eyes();
+    let mut picture = sample::sample();
+    picture.notices.clear();
+    let at = |seconds: i64| sample::NOW + Span::from_secs(seconds);
+    let mut look = |seconds: i64, heard: bool, models: &[(&str, Option<i64>, i64)]| {
+        picture.health.feed_age = heard.then_some(Span(0));
+        let mut look = seen(at(seconds), &picture);
+        let voice = |(model, newest, since): &(&str, Option<i64>, i64)| Voice {
+            model: (*model).to_owned(),
+            newest: newest.map(at),
+            since: at(*since),
+        };
+        look.models = models.iter().map(voice).collect();
+        let alerts = eyes.look(&look);
+        alerts.into_iter().filter(|alert| alert.event == Event::Silence).map(|alert| alert.text).collect::<Vec<_>>()
+    };
+    assert_eq!(look(0, false, &[]), [""; 0]);
+    assert_eq!(look(9, false, &[]), [""; 0]);
+    assert_eq!(look(11, false, &[]), ["NO DATA: never heard"]);
+    assert_eq!(look(12, true, &[("dead", None, 0), ("alive", Some(12), 0)]), ["data comes again"]);
+    assert_eq!(look(110, true, &[("dead", None, 0), ("alive", Some(110), 0)]), [""; 0], "its features warm up");
+    let told = look(121, true, &[("dead", None, 0), ("alive", Some(121), 0)]);
+    assert_eq!(told, ["NO SIGNAL: dead did not answer in time"], "one that lives does not hide it");
+    assert_eq!(look(122, true, &[("dead", None, 0), ("alive", Some(122), 0), ("new", None, 122)]), [""; 0]);
+    let told = look(133, true, &[("dead", Some(133), 0), ("alive", Some(122), 0), ("new", None, 122)]);
+    assert_eq!(told, ["NO SIGNAL: alive did not answer in time", "signals come again: dead"]);
 }
 
 fn a_storm() {
@@ -261,6 +301,7 @@ fn play(channels: &[&str], settings: Settings) -> Played {
         look: Box::new(move || seen(wall(), &shown.lock().unwrap())),
         now: Arc::new(wall),
         light: light.clone(),
+        bells: Bells::default(),
     };
     Played { service: tickdeck::alerts::Service::start(plan).unwrap(), light, picture }
 }
@@ -523,10 +564,11 @@ struct MailServer {
 }
 
 impl MailServer {
-    fn start(folder: &Path, port: u16) -> Self {
+    /// `new`, `again` or `echo`: see the script.
+    fn start(folder: &Path, port: u16, how: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mail.py");
         let mut command = Command::new(python());
-        let command = command.arg(script).arg(folder).arg(port.to_string()).args(["trader", PASSWORD]);
+        let command = command.arg(script).arg(folder).arg(port.to_string()).args(["trader", PASSWORD, how]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         assert_eq!(lines.next().as_deref(), Some("ready"));
@@ -542,7 +584,7 @@ impl MailServer {
 fn mail_settings(folder: &Path, port: u16) -> Settings {
     Settings {
         email_host: "localhost".to_owned(),
-        email_port: port,
+        email_port: u32::from(port),
         email_user: "trader".to_owned(),
         email_from: "tickdeck <tickdeck@example.org>".to_owned(),
         email_to: vec!["person@example.org".to_owned(), "other@example.org".to_owned()],
@@ -554,7 +596,7 @@ fn mail_settings(folder: &Path, port: u16) -> Settings {
 
 fn mail() {
     let (folder, port) = (tempfile::tempdir().unwrap(), nowhere().port());
-    let server = MailServer::start(folder.path(), port);
+    let server = MailServer::start(folder.path(), port, "new");
     let settings = mail_settings(folder.path(), port);
     let played = play(&["email"], settings.clone());
     played.until(Health::Ok);
@@ -574,7 +616,7 @@ fn mail() {
 
 fn mail_waits() {
     let (folder, port) = (tempfile::tempdir().unwrap(), nowhere().port());
-    let first = MailServer::start(folder.path(), port);
+    let first = MailServer::start(folder.path(), port, "new");
     let settings = mail_settings(folder.path(), port);
     let unknown = Settings { email_ca_file: None, ..settings.clone() };
     let told = try_once("email", &unknown, &message()).unwrap_err();
@@ -587,17 +629,46 @@ fn mail_waits() {
     wait("a try", || (played.sent("failed") >= 1).then_some(()));
     // A new server has a new certificate, of an authority that this client does not know: nothing is told to it.
     let ca = fs::read(folder.path().join("ca.pem")).unwrap();
-    let second = MailServer::start(folder.path(), port);
+    let second = MailServer::start(folder.path(), port, "new");
     assert_ne!(ca, fs::read(folder.path().join("ca.pem")).unwrap());
     let failed = played.sent("failed");
     wait("a refusal", || (played.sent("failed") > failed).then_some(()));
     assert!(second.mails.try_recv().is_err());
     played.service.finish("over", Duration::ZERO);
-    // One that knows it delivers.
+    // One that knows it delivers, also what happened while the server was away.
     let played = play(&["email"], mail_settings(folder.path(), port));
     played.until(Health::Ok);
     drop(second);
     played.kill();
     wait("a try", || (played.sent("failed") >= 1).then_some(()));
-    played.service.finish("over", Duration::ZERO);
+    let third = MailServer::start(folder.path(), port, "again");
+    let mail = third.mail();
+    assert!(mail["text"].as_str().unwrap().contains("KILLED") && mail["encrypted"] == true, "{mail}");
+    wait("it to be sent", || (played.sent("sent") == 1).then_some(()));
+    assert_eq!(played.sent("dropped"), 0);
+    played.service.finish("over", PATIENCE);
+}
+
+/// A server that repeats what it was told, where a line would be cut in the middle of it.
+fn mail_tells_no_secret() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), nowhere().port());
+    let _server = MailServer::start(folder.path(), port, "echo");
+    let settings = mail_settings(folder.path(), port);
+    is_clean("settings", &format!("{settings:?}"));
+    let told = try_once("email", &settings, &message()).unwrap_err();
+    assert!(told.contains("535") && told.contains("refuses user or password"), "{told}");
+    is_clean("mail", &told);
+    // As AUTH LOGIN and AUTH PLAIN say it (RFC 4954): made by coreutils, a witness of its own.
+    for plain in [PASSWORD.to_owned(), format!("\\0trader\\0{PASSWORD}")] {
+        let encoded = Command::new("sh").args(["-c", &format!("printf '{plain}' | base64 -w0")]).output().unwrap();
+        let encoded = String::from_utf8(encoded.stdout).unwrap();
+        let piece = encoded.as_bytes().windows(PIECE).find(|piece| told.contains(std::str::from_utf8(piece).unwrap()));
+        assert_eq!(piece, None, "{told}");
+    }
+    // A server that hangs up, one that is none, one that is not there.
+    let none = Service::start(anything);
+    for port in [none.address.port(), nowhere().port()] {
+        let settings = Settings { email_port: u32::from(port), ..settings.clone() };
+        is_clean("no server", &try_once("email", &settings, &message()).unwrap_err());
+    }
 }

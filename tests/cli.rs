@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 struct Shell {
     data: tempfile::TempDir,
@@ -35,11 +36,13 @@ fn told(output: &Output) -> (i32, String, String) {
 #[test]
 fn exit_codes_are_the_contract() {
     let shell = Shell::new();
-    let cases: [(&[&str], i32, &str); 14] = [
+    let cases: [(&[&str], i32, &str); 16] = [
         (&[], 1, "needs a terminal"),
         (&["run", "--mode", "live"], 4, "live = true"),
         (&["demo"], 1, "needs a terminal"),
         (&["replay", "x.tape"], 1, "needs a terminal"),
+        (&["backtest", "--execution", "--practice", "x.tape"], 2, "cannot be used with"),
+        (&["train", "--device", "gpu", "x.tape"], 2, "cpu, cuda"),
         (&["nonsense"], 2, "nonsense"),
         (&["run", "--demo", "--arm"], 2, "--yes"),
         (&["run", "--demo", "--for", "soon"], 2, "60s, 15m, 8h"),
@@ -58,6 +61,41 @@ fn exit_codes_are_the_contract() {
         assert_eq!(out, "", "{args:?}: stdout is data");
     }
     assert_eq!(std::fs::read_dir(shell.data.path()).unwrap().count(), 0, "refusals leave nothing behind");
+}
+
+/// The cockpit is never linked with CUDA: what trains on a GPU is a program beside it, and says so where it is missing.
+#[cfg(all(feature = "models", not(feature = "cuda")))]
+#[test]
+fn a_gpu_needs_its_worker_beside_this_program() {
+    let shell = Shell::new();
+    let alone = shell.path("tickdeck");
+    std::fs::copy(env!("CARGO_BIN_EXE_tickdeck"), &alone).unwrap();
+    let train = || {
+        let mut command = Command::new(&alone);
+        command.args(["train", "--device", "cuda", "--name", "mine", "x.tape"]).current_dir(shell.data.path());
+        told(&command.output().unwrap())
+    };
+    let (exit, out, err) = train();
+    assert_eq!((exit, out.as_str()), (1, ""));
+    assert!(
+        err.contains("there is no") && err.contains("--features cuda") && err.contains("Nothing was written"),
+        "{err}"
+    );
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let worker = shell.path("tickdeck-train-cuda");
+        let write = |text: &str| {
+            std::fs::write(&worker, text).unwrap();
+            std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("#!/bin/sh\necho \"$@\"\n");
+        assert_eq!(train(), (0, "--device cuda --name mine x.tape\n".to_owned(), String::new()));
+        write("#!/bin/sh\nexit 127\n");
+        let (exit, _, err) = train();
+        assert!(exit == 1 && err.contains("libcuda.so.1"), "{err}");
+    }
 }
 
 #[test]
@@ -133,7 +171,7 @@ fn a_run_without_a_screen_leaves_a_ledger_that_can_be_read() {
     let (exit, out, err) = shell.run(&["run", "--demo", "--seed", "7", "--for", "3s", "--format", "json"]);
     assert_eq!(exit, 0, "{err}");
     let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let state = lines.iter().rfind(|line| line["kind"] == "state").unwrap();
+    let state = lines.iter().rfind(|line| line["event"] == "run.state").unwrap();
     assert_eq!(state["balance"], "10000");
     assert!(state["events"].as_u64().unwrap() > 0);
     let (exit, out, err) = shell.run(&["status", "--format", "json"]);
@@ -155,6 +193,25 @@ fn a_run_without_a_screen_leaves_a_ledger_that_can_be_read() {
     assert!(exit == 0 && out.starts_with("ok ") && out.contains("complete"), "{out}{err}");
     let (exit, out, _) = shell.run(&["tape", "info", &tape]);
     assert!(exit == 0 && out.contains("simulated/paper"), "{out}");
+}
+
+/// Where this user may not look nothing is known, which is not nothing.
+#[test]
+fn a_ledger_that_cannot_be_reached_is_not_called_missing() {
+    let shell = Shell::new();
+    std::fs::write(shell.path("file"), "").unwrap();
+    let inside = shell.path("file").join("testnet.sqlite");
+    let inside = inside.to_str().unwrap();
+    for command in ["status", "positions", "pnl"] {
+        let (exit, _, err) = shell.run(&[command, "--ledger", inside]);
+        assert!(
+            exit == 1 && err.contains("cannot be read") && !err.contains("nothing has run"),
+            "{command}: {exit} {err}"
+        );
+    }
+    let nowhere = shell.path("nowhere.sqlite");
+    let (exit, _, err) = shell.run(&["status", "--ledger", nowhere.to_str().unwrap()]);
+    assert!(exit == 3 && err.contains("nothing has run there yet"), "{exit} {err}");
 }
 
 fn only_tape(folder: &Path) -> String {
@@ -231,7 +288,7 @@ fn keys_are_found_and_named_by_their_end() {
     let show = ["keys", "show", "--format", "json"];
     let (exit, out, err) = told(&keys(&show).output().unwrap());
     assert_eq!((exit, err.as_str()), (0, ""), "no keys are no mistake");
-    assert_eq!(out.matches("\"none\"").count(), 7, "three accounts, four channels: {out}");
+    assert_eq!(out.matches("\"none\"").count(), 10, "three accounts, four channels, one-time codes, two tokens: {out}");
 
     let path = shell.path("secret");
     std::fs::write(&path, format!("{secret}\n")).unwrap();
@@ -266,4 +323,33 @@ fn keys_are_found_and_named_by_their_end() {
     let (exit, _, err) = told(&keys(&["keys", "remove", "live"]).output().unwrap());
     assert!(exit == 1 && err.contains("no keyring service answers here"), "{err}");
     assert_eq!(told(&keys(&["keys", "set", "paper"]).output().unwrap()).0, 2);
+}
+
+#[test]
+fn status_means_the_engine_that_runs_where_there_are_several_ledgers() {
+    let shell = Shell::new();
+    let (exit, _, err) = shell.run(&["status"]);
+    assert!(exit == 3 && err.contains("no engine is running"), "without a ledger there is no engine: {err}");
+    let mut engine = shell.command(&["run", "--demo", "--for", "60s"]).stdout(Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    while shell.run(&["status"]).0 != 0 {
+        assert!(since.elapsed() < Duration::from_secs(60), "the engine does not answer");
+    }
+    std::fs::copy(shell.path("simulated.sqlite"), shell.path("paper.sqlite")).unwrap();
+    let (exit, out, err) = shell.run(&["status"]);
+    assert!(exit == 0 && out.contains("simulated/paper"), "{out}{err}");
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    let (exit, _, err) = shell.run(&["status"]);
+    assert!(exit == 2 && err.contains("several ledgers"), "{err}");
+}
+
+#[test]
+fn the_log_level_of_the_command_line_comes_before_the_files() {
+    let shell = Shell::new();
+    let (exit, out, err) = shell.run(&["--log-level", "alarm", "run", "--demo", "--for", "2s"]);
+    assert_eq!(exit, 0, "{out}{err}");
+    assert_eq!(std::fs::read_to_string(shell.path("logs/simulated.jsonl")).unwrap(), "", "nothing was an alarm");
+    let (exit, _, err) = shell.run(&["--log-level", "loud", "status"]);
+    assert!(exit == 2 && err.contains("loud"), "{err}");
 }

@@ -8,7 +8,7 @@ use tickdeck::config::{Config, ConfigError, KEYS, Loaded, Origin, Sources, examp
 use tickdeck::engine::ids::Account;
 use tickdeck::engine::num::{Money, Rate};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
-use tickdeck::engine::settings::{OnLossTrip, Protect, Settings};
+use tickdeck::engine::settings::{Ensemble, Execution, OnLossTrip, Protect, Settings};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::keys::Places;
 
@@ -79,8 +79,8 @@ fn digits_survive() {
 #[test]
 fn every_part_reaches_the_engine() {
     let loaded = load(
-        "decision_interval_ms = 250\n[model]\nmin_edge_bps = 1.5\nmax_age_ms = 900\n[strategy]\nentry_notional = 50\n\
-         horizon_s = 60\npassive = true\nmin_prob = 0.7\nconfirm_seconds = 3\nmax_hold_s = 120\nstop_bps = 12.5\ntake_profit_bps = 0\nclose_only = true\n\
+        "decision_interval_ms = 250\n[model]\nmin_edge_bps = 1.5\nmax_age_ms = 900\nensemble = \"agree\"\n[strategy]\nentry_notional = 50\n\
+         horizon_s = 60\npassive = true\nexecution = \"timed\"\nmin_prob = 0.7\nconfirm_seconds = 3\nmax_hold_s = 120\nstop_bps = 12.5\ntake_profit_bps = 0\nclose_only = true\n\
          [risk]\non_loss_trip = \"hold\"\nday_starts_at = \"00:00 Europe/Moscow\"\n[arming]\narm_for = \"8h\"\ndeadman = \"10m\"\n\
          [protect]\nstop_bps = 60\ntake_profit_bps = 80\nrequired = false\n[paper]\nmaker_fee_bps = 0\nlatency_ms = 7\n",
     )
@@ -89,10 +89,12 @@ fn every_part_reaches_the_engine() {
         decision_interval: Span::from_ms(250),
         min_edge_bps: 1.5,
         prediction_max_age: Span::from_ms(900),
+        ensemble: Ensemble::Agree,
         maker_fee: Rate::ZERO,
         entry_notional: Money::from_units(50),
         horizon_s: 60,
         passive_entry: true,
+        execution: Execution::Timed,
         min_prob: 0.7,
         confirm: Span::from_secs(3),
         max_hold: Span::from_secs(120),
@@ -164,7 +166,10 @@ fn mistakes_are_named_with_place_key_and_help() {
         ("[keys.demo-account]\nsecret_file = \"/s\"\n", "did you mean [keys.demo_account]?"),
         ("keys = 5\n", "`keys`: no such key"),
         ("[risk.live]\nmax_dayly_loss = 5\n", "did you mean `risk.live.max_daily_loss`?"),
-        ("[arming]\nresume = true\n", "config.toml:2: `arming.resume`: this build does not act on it"),
+        (
+            "[model]\nensemble = \"vote\"\n",
+            "config.toml:2: `model.ensemble`: \"vote\" is not one of \"mean\", \"agree\"",
+        ),
         ("[ui]\nfps = 61\n", "config.toml:2: `ui.fps`: 61 is not a whole number from 1 to 60"),
         ("[ui]\nfps = 0\n", "from 1 to 60"),
         ("[ui]\nfps = 20.5\n", "from 1 to 60"),

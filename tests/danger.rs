@@ -7,6 +7,7 @@ mod rig;
 use rig::{BTC, ETH, p, q, usd};
 use tickdeck::engine::Engine;
 use tickdeck::engine::account::Holding;
+use tickdeck::engine::command::Command;
 use tickdeck::engine::danger::{Danger, DangerLevel, DangerRow};
 use tickdeck::engine::effect::Effects;
 use tickdeck::engine::event::{AccountUpdate, Event, Hold, Link, MarketData, Pool, Ticker};
@@ -241,4 +242,18 @@ fn a_pool_that_has_lost_much_is_told_and_one_that_has_not_is_no_row() {
         held.market(MarketData::Pool(Pool { result: Rate::from_raw(result), starts, stops, low, empty }));
         assert_eq!(held.level(|danger| matches!(danger, Danger::Pool { .. })), level, "{result} {low} {empty}");
     }
+}
+
+/// Killed with a position open, of which nobody looks after a stop: that is a danger, however far everything else is.
+#[test]
+fn what_is_left_open_under_a_kill_is_a_danger() {
+    let left = |danger: &Danger| matches!(danger, Danger::LeftOpen { open: 1 });
+    let bare = |danger: &Danger| matches!(danger, Danger::NoStop { yours: true });
+    let mut held = Held::new(LIVE, Side::Buy, 10_000);
+    held.mark("50000");
+    assert_eq!((held.level(left), held.level(bare)), (None, None));
+    held.event(Event::Command(Command::Kill));
+    assert_eq!(held.level(left), Some(Warn));
+    held.event(Event::Command(Command::Release(BTC)));
+    assert_eq!((held.level(left), held.level(bare)), (None, Some(Warn)), "the person's now, and without a stop");
 }

@@ -173,7 +173,12 @@ fn the_live_account_and_its_key_are_looked_at() {
     assert_eq!((told.health("real money"), told.health("[risk.live]"), told.exit), ("warn", "fail", 1));
     assert_eq!(told.health("leverage BTCUSDT"), "warn", "ten times, where nothing allows more than one");
     clinic.post("/sim/faults", r#"{"withdrawing_key": true}"#);
-    assert_eq!(clinic.doctor_of("live", &[], SECRET).health("API key withdrawals"), "fail");
+    let live = clinic.doctor_of("live", &[], SECRET);
+    assert_eq!(
+        (live.health("API key withdrawals"), live.health("watchdog key")),
+        ("fail", "warn"),
+        "the account's own"
+    );
     assert_eq!(clinic.doctor_of("demo-account", &[], SECRET).health("API key withdrawals"), "warn", "play money");
     clinic.post("/sim/faults", r#"{"read_only_key": true}"#);
     assert_eq!(clinic.doctor_of("live", &[], SECRET).health("API key permissions"), "fail");

@@ -160,7 +160,13 @@ impl Recorder {
                 Effect::Ask => self.venue.ask(at),
                 Effect::Protect { symbol, protection } => self.venue.protect(at, symbol, protection),
                 Effect::CancelById { symbol, order } => self.venue.cancel_by_id(at, symbol, &order),
-                Effect::Retry | Effect::TieOut | Effect::Record(_) | Effect::Note(_) => {}
+                Effect::Retry
+                | Effect::Settle(_)
+                | Effect::Errand(_)
+                | Effect::TieOut
+                | Effect::ReloadModels
+                | Effect::Record(_)
+                | Effect::Note(_) => {}
             }
         }
     }
@@ -172,6 +178,7 @@ fn setup(data_dir: &Path) -> Setup {
         limits: RiskLimits::default(),
         balance: Money::from_units(10_000),
         models: Vec::new(),
+        shelf: None,
         data_dir: data_dir.to_owned(),
         tape: None,
     }

@@ -20,6 +20,7 @@ fn run(seed: u64, weather: Weather, seconds: i64, practice: bool) -> BacktestRep
         limits: RiskLimits::default(),
         balance: Money::from_units(10_000),
         models: models.into_iter().map(Result::unwrap).collect(),
+        shelf: None,
         data_dir: folder.path().to_owned(),
         tape: None,
     };

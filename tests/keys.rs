@@ -6,13 +6,14 @@ mod keys_support;
 use keys_support::{Desk, busy, bybit, calm, check, killed, notice, order, replay, used};
 use proptest::prelude::*;
 use tickdeck::engine::command::Command;
-use tickdeck::engine::event::Reach;
+use tickdeck::engine::effect::Errand;
+use tickdeck::engine::event::{Outsider, Reach};
 use tickdeck::engine::ids::{Account, OrderSeq, Symbol};
 use tickdeck::engine::notice::Level;
-use tickdeck::engine::num::{Price, UNIT};
+use tickdeck::engine::num::{Price, Qty, Side, UNIT};
 use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
-use tickdeck::engine::snapshot::{CandleLength, Health, OrderRow, Protected, Snapshot, StateWord};
+use tickdeck::engine::snapshot::{CandleLength, Health, OrderRow, OutsideRow, Protected, Snapshot, StateWord};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::tui::cockpit::{Cockpit, Wish};
 use tickdeck::tui::commands::{COMMANDS, key_table_markdown};
@@ -149,13 +150,51 @@ fn enter_in_the_killed_layer_is_the_second_step() {
     assert_eq!(desk.types("<Enter>"), []);
     assert!(desk.dialog().contains("sell 0.012 BTCUSDT sent"));
     desk.picture.positions.clear();
-    desk.picture.state.closing = false;
+    (desk.picture.state.open, desk.picture.state.closing) = (0, false);
     desk.picture.state.flat_proven = Some(Ts::from_ms(1_763_800_009_000));
     assert!(desk.dialog().contains("FLAT (proven"));
     assert_eq!(desk.types("<Enter>"), []);
     assert_eq!(desk.types("<Esc>"), [], "Esc closes the layer, never the latch");
     assert!(desk.layers().is_empty());
     assert_eq!(desk.types("<^K>"), command(Command::Kill), "and ^K opens it again");
+}
+
+/// The layer speaks of the newest picture: nothing of an earlier kill, nothing before the engine says it, and a kill that somebody
+/// has lifted closes it.
+#[test]
+fn the_killed_layer_follows_the_latch() {
+    let mut picture = busy();
+    picture.state.receipt = vec!["of an earlier kill".to_owned()];
+    picture.state.guardian = vec!["guardian of an earlier kill".to_owned()];
+    let mut desk = Desk::new(picture);
+    desk.cockpit.ui.attached = Some(tickdeck::tui::state::Attached::Full);
+    desk.types("<^K>");
+    let shown = desk.dialog();
+    assert!(shown.contains("KILL ASKED, not confirmed") && !shown.contains("opens. Orders"), "{shown}");
+    assert!(!shown.contains("earlier kill") && !shown.contains("tickdeck kill --flat"), "{shown}");
+    desk.types("<2100>");
+    assert!(desk.dialog().contains("run `tickdeck kill --flat` in a shell"), "{}", desk.dialog());
+    desk.picture = killed();
+    desk.cockpit.observe(&desk.picture);
+    assert!(desk.dialog().contains("KILLED - 2 OPEN"), "{}", desk.dialog());
+    desk.picture = busy();
+    desk.cockpit.observe(&desk.picture);
+    assert!(desk.layers().is_empty() && desk.hint().contains("LIFTED"), "{}", desk.hint());
+}
+
+/// What the venue shows and our books do not is no flat account.
+#[test]
+fn a_mismatch_in_the_killed_layer_is_unknown() {
+    let mut picture = killed();
+    picture.positions.clear();
+    picture.state.open = 0;
+    picture.state.flat_proven = Some(picture.at);
+    picture.state.unresolved = vec!["ETHUSDT ours 0 venue -0.11".to_owned()];
+    let mut desk = Desk::new(picture);
+    desk.types("<^K>");
+    let shown = desk.dialog();
+    assert!(shown.contains("KILLED - 1 UNKNOWN") && shown.contains("ETHUSDT ours 0 venue -0.11"), "{shown}");
+    assert!(!shown.contains("FLAT") && !shown.contains("No position"), "{shown}");
 }
 
 #[test]
@@ -168,7 +207,7 @@ fn reset_shows_the_cause_and_takes_the_word() {
     desk.types("R");
     assert!(desk.dialog().contains("max_daily_loss 201.3/200"), "{}", desk.dialog());
     assert_eq!(desk.types("<400><Enter>RESE<Enter>"), []);
-    assert_eq!(desk.types("T<Enter>"), command(Command::Reset));
+    assert_eq!(desk.types("T<Enter>"), command(Command::Reset { latched: Ts::from_ms(5) }));
 
     let mut desk = Desk::new(picture);
     desk.types("R<400>RESET");
@@ -185,7 +224,8 @@ fn reset_shows_the_cause_and_takes_the_word() {
 #[test]
 fn a_word_may_be_typed_on_the_other_layout() {
     let mut desk = Desk::new(killed());
-    assert_eq!(desk.types("К<400>куыуе<Enter>"), command(Command::Reset));
+    let latched = desk.picture.state.latch.as_ref().unwrap().at;
+    assert_eq!(desk.types("К<400>куыуе<Enter>"), command(Command::Reset { latched }));
 }
 
 #[test]
@@ -209,7 +249,12 @@ fn flattening_one_position_takes_y_after_a_moment() {
 }
 
 fn desk_view(symbol: u16) -> Request {
-    let view = tickdeck::engine::snapshot::View { symbol: Symbol(symbol), candle: CandleLength::OneSecond, depth: 40 };
+    let view = tickdeck::engine::snapshot::View {
+        symbol: Symbol(symbol),
+        candle: CandleLength::OneSecond,
+        depth: 40,
+        why: None,
+    };
     Request::View(view)
 }
 
@@ -415,6 +460,51 @@ fn release_and_adopt_are_palette_commands_that_ask() {
 }
 
 #[test]
+fn what_is_outside_the_run_is_chosen_by_name_and_asks() {
+    let mut desk = Desk::new(calm());
+    assert_eq!(desk.types(":outside<Enter>"), []);
+    assert!(desk.hint().contains("nothing is outside the run"), "{}", desk.hint());
+    desk.types("<Esc>");
+    let row = |side, order| OutsideRow {
+        what: Outsider { name: "XRPUSDT".into(), side, left: Qty::parse("4").unwrap(), worth: None, order },
+        seen: false,
+        busy: false,
+    };
+    let (held, order) = (row(Side::Buy, None), row(Side::Sell, Some(("o7".to_owned(), Reach::Opens))));
+    desk.picture.outside = vec![held.clone(), order.clone()];
+    desk.types(":outside<Enter>");
+    let text = desk.dialog();
+    assert!(
+        text.contains("CLOSES XRPUSDT") && text.contains("of unknown worth") && text.contains("`symbols`"),
+        "{text}"
+    );
+    assert_eq!(desk.types("y"), [], "nobody reads that fast");
+    // The list moves under the finger: what was chosen is what is meant.
+    desk.picture.outside = vec![order.clone(), held];
+    assert_eq!(desk.types("<1500>y"), command(Command::Outside(Errand::Close("XRPUSDT".into()))));
+    desk.picture.outside = vec![order];
+    desk.types(":outside<Enter>");
+    assert!(desk.dialog().contains("can OPEN"), "{}", desk.dialog());
+    let cancel = Errand::Cancel { name: "XRPUSDT".into(), order: "o7".into() };
+    assert_eq!(desk.types("<1500>y"), command(Command::Outside(cancel)));
+}
+
+#[test]
+fn an_order_whose_id_another_one_has_is_settled_by_hand_with_its_evidence() {
+    let mut desk = Desk::new(calm());
+    desk.picture.orders = vec![order(5, "entry", false)];
+    assert_eq!(desk.types("7:settle<Enter>"), []);
+    assert!(desk.hint().contains("nobody else has its id"), "{}", desk.hint());
+    desk.types("<Esc>");
+    let reason = "order 9f at the exchange has its id: it is to sell, ours to buy".to_owned();
+    desk.picture.orders[0] = OrderRow { contested: true, state: "unknown".into(), reason, ..order(5, "entry", false) };
+    desk.types(":settle<Enter>");
+    let text = desk.dialog();
+    assert!(text.contains("order 9f at the exchange has its id") && text.contains("counts as over"), "{text}");
+    assert_eq!(desk.types("<1500>y"), command(Command::Settle(OrderSeq(5))));
+}
+
+#[test]
 fn what_is_the_persons_is_closed_and_cancelled_by_choice_and_both_ask() {
     let mut desk = Desk::new(busy());
     assert_eq!(desk.types(":close-rel<Enter>"), []);
@@ -575,11 +665,13 @@ fn needs_ceremony(request: &Request, picture: &Snapshot) -> bool {
         Request::Quit(QuitChoice::CloseAndQuit)
         | Request::Command(
             Command::Arm { .. }
-            | Command::Reset
+            | Command::Reset { .. }
             | Command::Flatten(_)
             | Command::KillClose
             | Command::Release(_)
-            | Command::Adopt(_),
+            | Command::Adopt(_)
+            | Command::Outside(_)
+            | Command::Settle(_),
         ) => true,
         Request::Command(Command::SetLimit { key, value }) => {
             !key.is_tighter(picture.limits[*key as usize].value, *value)
@@ -633,13 +725,15 @@ proptest! {
                 let typed = since_open.concat();
                 let (layer, confirm) = match request {
                     Request::Command(Command::Arm { .. }) => ("arm", "<Enter>"),
-                    Request::Command(Command::Reset) => ("reset", "<Enter>"),
+                    Request::Command(Command::Reset { .. }) => ("reset", "<Enter>"),
                     Request::Command(Command::Flatten(None)) => ("flatten-all", "<Enter>"),
                     Request::Command(Command::Flatten(Some(_))) => ("flatten", "y"),
                     Request::Command(Command::KillClose) => ("killed", "<Enter>"),
                     Request::Command(Command::SetLimit { .. }) => ("limits", "<Enter>"),
                     Request::Command(Command::Release(_)) => ("release", "y"),
                     Request::Command(Command::Adopt(_)) => ("adopt", "y"),
+                    Request::Command(Command::Outside(_)) => ("outside", "y"),
+                    Request::Command(Command::Settle(_)) => ("settle-order", "y"),
                     Request::Command(Command::CloseReleased(_)) => ("close-released", "y"),
                     _ => ("quit", "<Enter>"),
                 };
@@ -648,7 +742,7 @@ proptest! {
                 if matches!(request, Request::Command(Command::SetLimit { .. })) {
                     prop_assert!(typed.matches("<Enter>").count() >= 1, "typed once only: {}", typed);
                 }
-                let lifts = matches!(request, Request::Command(Command::Arm { .. } | Command::Reset));
+                let lifts = matches!(request, Request::Command(Command::Arm { .. } | Command::Reset { .. }));
                 prop_assert!(!(live && lifts), "{:?}", request);
             }
             if desk.layers() == before { since_open.push(key) } else { since_open.clear() }

@@ -108,3 +108,23 @@ fn on_sigterm_flatten_that_cannot_close_ends_with_8() {
     assert_eq!(engine.ends(), Some(8));
     assert_eq!(truth(&sim, "positions").len(), 1);
 }
+
+/// Complaint 78: whoever starts it from a shell and loses the connection has an engine that goes on.
+#[test]
+fn a_hang_up_of_a_run_without_a_screen_leaves_it_up_while_something_is_open() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = holding(&sim, folder.path(), &[]);
+    engine.signal(Signal::HUP);
+    engine.says("the engine goes on without a screen until nothing is open");
+    let (code, text) = done(&sim, folder.path(), &["status"]);
+    assert!(code == Some(0) && text.contains("BTCUSDT long") && !text.contains("armed until"), "{code:?}: {text}");
+    let (code, text) = done(&sim, folder.path(), &["flatten", "--yes"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(engine.ends(), Some(0), "nothing is open any more: {}", engine.told());
+    assert_eq!(truth(&sim, "positions").len(), 0);
+
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("SAFE  equity");
+    engine.signal(Signal::HUP);
+    assert_eq!(engine.ends(), Some(0), "with nothing open it ends");
+}

@@ -13,7 +13,7 @@ use tickdeck::engine::num::{Money, Price, Qty, Rate, Side, UNIT};
 use tickdeck::engine::risk::limits::LimitKey;
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
 use tickdeck::engine::time::Ts;
-use tickdeck::ledger::{Cell, Filter, Format, Job, Ledger, LedgerError, PnlBy, Reader, RunRow, mark_meanwhile, marked};
+use tickdeck::ledger::{Cell, Filter, Format, Job, Ledger, LedgerError, PnlBy, Reader, RunRow, mark_latched, marked};
 
 fn money(text: &str) -> Money {
     Money::parse(text).unwrap()
@@ -305,7 +305,7 @@ fn a_reset_that_waited_for_the_disk_lifts_no_kill_that_is_newer() {
     let mut ledger = place.begun("r1");
     let at = |at, latch| Job::Record { at: Ts(at), record: Record::Latch(latch) };
     let kill = Latch { cause: LatchCause::Killed("by the guardian".into()), at: Ts(20) };
-    mark_meanwhile(&place.path(), Pair::SIMULATED, &kill).unwrap();
+    mark_latched(&place.path(), Pair::SIMULATED, &kill).unwrap();
     let trip = Latch { cause: LatchCause::Fault("the disk was full".into()), at: Ts(8) };
     commit(&mut ledger, &[at(8, Some(trip.clone())), at(12, None), at(14, Some(trip)), at(16, None)]);
     assert_eq!(marked(&place.path(), Pair::SIMULATED), Some(kill.clone()));
@@ -502,7 +502,7 @@ fn readers_see_what_is_committed_while_the_engine_writes() {
     assert_eq!(reader.fills(&Filter { symbol: Some("ETHUSDT".into()), ..filter.clone() }).unwrap().len(), 1);
     assert_eq!(reader.fills(&Filter { rows_max: 2, ..filter.clone() }).unwrap().len(), 2);
     assert_eq!(reader.fills(&Filter { since: Ts(8), ..filter.clone() }).unwrap().len(), 1);
-    let positions = reader.positions().unwrap();
+    let positions = reader.positions(None).unwrap();
     assert_eq!(
         positions.rows()[0][..4],
         [Cell::text("ETHUSDT"), Cell::decimal("-4"), Cell::decimal("50"), Cell::decimal("200")]
@@ -695,20 +695,22 @@ fn an_order_keeps_its_protection_and_its_acknowledgement_over_a_crash() {
         let sheet = Reader::open(&path).unwrap().orders(&Filter::default()).unwrap();
         assert!(sheet.render(Format::Csv).contains(&format!(",{word},")), "{word}");
     }
-    commit(&mut ledger, &[record(Record::Waived { symbol: Symbol(0), waived: true })]);
+    let flattening = |wanted| record(Record::Flattening { symbol: Symbol(0), wanted });
+    commit(&mut ledger, &[record(Record::Waived { symbol: Symbol(0), waived: true }), flattening(true)]);
     drop(ledger);
     let mut again = Ledger::open(&path, Pair::bybit(Account::Testnet)).unwrap();
     let stored = again.restore(&instruments(&["BTCUSDT"])).unwrap();
     assert_eq!(stored.earlier[0].order.protection, protection);
     assert!(!stored.earlier[0].seen, "acknowledged is not yet seen: the venue is asked");
     assert_eq!(stored.waived, [Symbol(0)], "the person's choice is remembered");
+    assert_eq!(stored.flattening, [Symbol(0)], "it is not over");
     assert_eq!(stored.cut_off, Some(Ts(1)), "nobody said goodbye");
     let pair = Pair::bybit(Account::Testnet);
     again.begin_run(&RunRow { pair, started: Ts(9), ..run_row("r2") }).unwrap();
-    commit(&mut again, &[record(Record::Waived { symbol: Symbol(0), waived: false })]);
+    commit(&mut again, &[record(Record::Waived { symbol: Symbol(0), waived: false }), flattening(false)]);
     again.end_run(Ts(10), "quit").unwrap();
     let stored = again.restore(&instruments(&["BTCUSDT"])).unwrap();
-    assert_eq!((stored.waived, stored.cut_off), (vec![], None));
+    assert_eq!((stored.waived, stored.flattening, stored.cut_off), (vec![], vec![], None));
 }
 
 #[test]

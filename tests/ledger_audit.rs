@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use rusqlite::Connection;
+use tickdeck::engine::account::{Holding, Residual};
 use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
-use tickdeck::engine::event::EarlierOrder;
+use tickdeck::engine::event::{Baselines, EarlierOrder};
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
@@ -24,6 +25,22 @@ fn run_row(run: &str, balance: Money) -> RunRow {
 }
 fn note(text: &str) -> Job {
     Job::Record { at: Ts(7), record: Record::Operator { command: text.to_owned(), outcome: "done".to_owned() } }
+}
+
+fn intent(seq: u64) -> Job {
+    let order = NewOrder {
+        seq: OrderSeq(seq),
+        symbol: Symbol(0),
+        side: Side::Buy,
+        qty: Qty::parse("1").unwrap(),
+        price: Price::parse("100").unwrap(),
+        tif: TimeInForce::PostOnly,
+        reduce_only: false,
+        purpose: Purpose::Entry,
+        protection: Protection::default(),
+        decided: Ts(5),
+    };
+    Job::Intent { at: Ts(6), order, link_id: format!("tp-r2-{seq}") }
 }
 
 /// A ledger with some facts of several kinds, closed.
@@ -68,8 +85,8 @@ fn the_first_record_that_was_touched_is_named() {
         ("UPDATE operators SET outcome = 'never' WHERE id = 3", "operators", 3, "was altered", Some("outcome:5=never")),
         ("UPDATE balances SET balance = '10001'", "balances", 1, "was altered", Some("balance:5=10001")),
         ("DELETE FROM operators WHERE id = 2", "operators", 2, "is missing", None),
-        ("DELETE FROM audit WHERE id = 3", "operators", 3, "removed", Some("command:3=arm")),
-        ("UPDATE audit SET digest = 'abc' WHERE id = 2", "operators", 1, "altered", Some("command:3=arm")),
+        ("DELETE FROM audit WHERE id = 4", "operators", 3, "removed", Some("command:3=arm")),
+        ("UPDATE audit SET digest = 'abc' WHERE id = 3", "operators", 1, "altered", Some("command:3=arm")),
         (
             "INSERT INTO operators VALUES (9, 'simulated/paper', 'r1', 8, 'arm', 'slipped in')",
             "operators",
@@ -81,7 +98,7 @@ fn the_first_record_that_was_touched_is_named() {
     for (sql, wanted, number, how, words) in cases {
         let folder = tempfile::tempdir().unwrap();
         let path = some_facts(folder.path());
-        assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 5, .. })), "sound before {sql}");
+        assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 6, .. })), "sound before {sql}");
         tamper(&path, sql);
         let Verdict::Broken { table, row, what, says } = audit(&path, None) else { panic!("unnoticed: {sql}") };
         assert_eq!((table.as_str(), row), (wanted, number), "{sql}");
@@ -95,6 +112,88 @@ fn the_first_record_that_was_touched_is_named() {
     }
 }
 
+/// A ledger with something in every table whose rows change, and two days of minutes; its run goes on.
+fn some_states(folder: &Path) -> (PathBuf, Ledger) {
+    let path = folder.join("simulated.sqlite");
+    let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
+    ledger.restore(&instruments()).unwrap();
+    ledger.begin_run(&run_row("r1", Money::from_units(10_000))).unwrap();
+    let record = |at: i64, record| Job::Record { at: Ts(at), record };
+    let state = |order, state: &str| {
+        let (state, reason) = (state.to_owned(), String::new());
+        record(9, Record::OrderState { order: OrderSeq(order), state, filled: Qty::ZERO, reason })
+    };
+    let held = Holding { signed: 1_000_000_000, cost: Money::from_units(100), ..Holding::flat(Symbol(0)) };
+    let adopted = Record::Adopted { balance: Money::from_units(9_000), holdings: Some(vec![held]) };
+    let residual = Residual { realised: Money::from_units(3), ..Residual::default() };
+    let jobs = [intent(1), intent(2), state(1, "sent"), state(1, "live"), state(2, "filled"), record(10, adopted)];
+    assert!(ledger.commit(&jobs).unwrap().troubles.is_empty());
+    let minute = |number: i64| (Ts::from_ms(number * 60_000), Money::from_units(10_000 + number % 7));
+    for number in 1..2_880 {
+        let baselines = Baselines {
+            day_start: Ts(0),
+            day_equity: Money::from_units(10_000),
+            high_water: Money::from_units(10_100),
+            minutes: (1.max(number - 1_439)..=number).map(minute).collect(),
+            day_loss_spent: false,
+        };
+        if number % 240 == 0 || number > 2_870 {
+            let job = record(number * 60_000_000_000, Record::Baselines(baselines));
+            assert!(ledger.commit(&[job]).unwrap().troubles.is_empty());
+        }
+    }
+    assert!(ledger.commit(&[record(11, Record::Residual(Some(residual)))]).unwrap().troubles.is_empty());
+    (path, ledger)
+}
+
+/// Rows that change lie beside the facts, and an edit of one is found all the same.
+#[test]
+fn a_row_that_changes_says_what_was_written_last() {
+    for (sql, wanted, how) in [
+        ("UPDATE orders SET state = 'cancelled' WHERE seq = 1", "orders", "last written"),
+        ("UPDATE orders SET filled = '1' WHERE seq = 2", "orders", "last written"),
+        ("INSERT INTO orders VALUES ('r1', 9, 'simulated/paper', 'live', '0', '', 1)", "orders", "last written"),
+        ("DELETE FROM orders WHERE seq = 1", "states", "not there"),
+        ("UPDATE positions SET position = '5'", "positions", "last written"),
+        ("DELETE FROM positions", "states", "not there"),
+        ("UPDATE baselines SET high_water = '1'", "baselines", "last written"),
+        ("DELETE FROM baselines", "states", "not there"),
+        ("UPDATE baseline_minutes SET equity = '1' WHERE at = 172500000000000", "baseline_minutes", "last written"),
+        ("DELETE FROM baseline_minutes WHERE at = 172500000000000", "states", "not there"),
+        ("DELETE FROM baseline_minutes", "states", "not there"),
+        ("UPDATE residuals SET realised = '0'", "residuals", "altered"),
+        ("UPDATE runs SET ended = 5", "runs", "last written"),
+        ("UPDATE states SET says = 'x' WHERE table_name = 'orders'", "states", "altered"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, ledger) = some_states(folder.path());
+        assert!(matches!(audit(&path, None), Verdict::Sound(_)), "while it is open: {:?}", audit(&path, None));
+        drop(ledger);
+        tamper(&path, sql);
+        let Verdict::Broken { table, what, says, .. } = audit(&path, None) else { panic!("unnoticed: {sql}") };
+        assert_eq!(table, wanted, "{sql}: {what} {says:?}");
+        assert!(what.contains(how) && says.is_some(), "{sql}: {what} {says:?}");
+    }
+}
+
+#[test]
+fn what_the_ledger_changes_by_itself_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut ledger) = some_states(folder.path());
+    let sound =
+        |what: &str| assert!(matches!(audit(&path, None), Verdict::Sound(_)), "{what}: {:?}", audit(&path, None));
+    ledger.orders_ended(Ts(12)).unwrap();
+    sound("orders that ended with their venue");
+    assert!(ledger.commit(&[note("arm")]).unwrap().troubles.is_empty());
+    ledger.end_run(Ts(13), "quit").unwrap();
+    sound("a run that ended");
+    ledger.market_ended(Ts(14), &instruments(), &[]).unwrap();
+    sound("a market that ended");
+    drop(ledger);
+    drop(Ledger::open(&path, Pair::SIMULATED).unwrap());
+    sound("opened once more");
+}
+
 #[test]
 fn a_chain_that_was_cut_short_is_found_by_a_digest_that_was_noted() {
     let folder = tempfile::tempdir().unwrap();
@@ -102,16 +201,18 @@ fn a_chain_that_was_cut_short_is_found_by_a_digest_that_was_noted() {
     let noted = tickdeck(folder.path(), &["audit", "head", "--format", "json"]);
     let noted: serde_json::Value = serde_json::from_slice(&noted.stdout).unwrap();
     let digest = noted[0]["digest"].as_str().unwrap().to_owned();
-    assert_eq!((noted[0]["records"].as_i64(), digest.len()), (Some(5), 64));
+    assert_eq!((noted[0]["records"].as_i64(), digest.len()), (Some(6), 64));
 
     let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
     ledger.begin_run(&run_row("r2", Money::from_units(10_000))).unwrap();
     assert!(ledger.commit(&[note("arm")]).unwrap().troubles.is_empty());
     drop(ledger);
-    assert!(matches!(audit(&path, Some(&digest)), Verdict::Sound(Head { count: 6, .. })), "it went on");
+    assert!(matches!(audit(&path, Some(&digest)), Verdict::Sound(Head { count: 8, .. })), "it went on");
 
-    tamper(&path, "DELETE FROM audit WHERE id >= 5; DELETE FROM operators WHERE id >= 4");
-    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 4, .. })), "nothing by itself shows it");
+    let cut = "DELETE FROM audit WHERE id >= 6; DELETE FROM operators WHERE id >= 4; DELETE FROM states WHERE id >= 2;
+               DELETE FROM runs WHERE run = 'r2'";
+    tamper(&path, cut);
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 5, .. })), "nothing by itself shows it");
     assert!(matches!(audit(&path, Some(&digest)), Verdict::Truncated(_)));
     let output = tickdeck(folder.path(), &["audit", "verify", "--expect", &digest]);
     assert_eq!(output.status.code(), Some(1));
@@ -125,25 +226,10 @@ fn a_batch_that_fails_leaves_the_chain_as_it_was() {
     let mut ledger = Ledger::open(&path, Pair::SIMULATED).unwrap();
     ledger.restore(&instruments()).unwrap();
     ledger.begin_run(&run_row("r2", Money::from_units(10_000))).unwrap();
-    let intent = |seq| {
-        let order = NewOrder {
-            seq: OrderSeq(seq),
-            symbol: Symbol(0),
-            side: Side::Buy,
-            qty: Qty::parse("1").unwrap(),
-            price: Price::parse("100").unwrap(),
-            tif: TimeInForce::PostOnly,
-            reduce_only: false,
-            purpose: Purpose::Entry,
-            protection: Protection::default(),
-            decided: Ts(5),
-        };
-        Job::Intent { at: Ts(6), order, link_id: format!("tp-r2-{seq}") }
-    };
     assert!(ledger.commit(&[note("a"), intent(1), intent(1)]).is_err());
     assert_eq!(ledger.commit(&[note("b"), intent(1)]).unwrap().intents, [OrderSeq(1)]);
     drop(ledger);
-    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 7, .. })));
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 10, .. })));
 }
 
 #[test]
@@ -210,7 +296,7 @@ fn a_ledger_of_schema_1_is_copied_migrated_and_chained() {
     let link_id = "tp-r1-000002".to_owned();
     assert_eq!(stored.earlier, [EarlierOrder { order, link_id, seen: false, filled: Qty::ZERO, execs: vec![] }]);
     drop(ledger);
-    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 8, .. })), "{:?}", audit(&path, None));
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 12, .. })), "{:?}", audit(&path, None));
 
     let copy = folder.path().join("simulated.sqlite.v1.bak");
     let connection = Connection::open(&copy).unwrap();
@@ -236,7 +322,7 @@ fn a_ledger_of_schema_1_is_copied_migrated_and_chained() {
     let pnl = Reader::open(&path).unwrap().pnl(&Filter::default(), PnlBy::DaySymbol).unwrap();
     assert_eq!(pnl.len(), 2, "one day of one instrument, and the total");
     drop(Ledger::open(&path, Pair::SIMULATED).unwrap());
-    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 8, .. })), "once is enough");
+    assert!(matches!(audit(&path, None), Verdict::Sound(Head { count: 12, .. })), "once is enough");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tickdeck::engine::command::Command;
 use tickdeck::engine::event::{Event, Fault, Link, Restored};
 use tickdeck::engine::num::{Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
-use tickdeck::engine::settings::Settings;
+use tickdeck::engine::settings::{Execution, Settings};
 use tickdeck::engine::snapshot::StateWord;
 use tickdeck::engine::time::Span;
 
@@ -198,11 +198,14 @@ fn cooldown_after_a_losing_trade() {
 }
 
 #[test]
-fn a_close_only_strategy_opens_nothing() {
+fn close_only_enters_when_the_span_of_the_horizon_has_closed() {
     let mut rig = Rig::armed(Settings { close_only: true, ..eager() }, RiskLimits::default());
     rig.want(BTC, Side::Buy);
     rig.run(3000);
-    assert!(rig.denied("STATE_CLOSE_ONLY") && rig.openings().is_empty());
+    assert!(rig.denied("SIGNAL_FORMING") && rig.openings().is_empty());
+    rig.run(7000);
+    let decided: Vec<i64> = rig.openings().iter().map(|order| order.decided.as_ms() % 10_000).collect();
+    assert_eq!(decided, [0], "at the end of ten seconds, and nowhere else");
 }
 
 #[test]
@@ -320,10 +323,13 @@ proptest! {
     #[test]
     fn no_sequence_of_events_sends_an_order_beyond_a_limit(
         passive in any::<bool>(),
+        near in proptest::option::of((0.0_f32..0.5, 0.0_f32..0.5)),
         acts in proptest::collection::vec(act(), 1..60),
     ) {
-        let settings = Settings { passive_entry: passive, max_hold: Span::from_secs(4), ..eager() };
+        let execution = if near.is_some() { Execution::Timed } else { Execution::Now };
+        let settings = Settings { passive_entry: passive, execution, max_hold: Span::from_secs(4), ..eager() };
         let mut rig = Rig::armed(settings, RiskLimits::default());
+        rig.near = near.map(|(up, down)| (up, down, (up - down) * 20.0));
         for act in &acts {
             play(&mut rig, act);
             prop_assert!(rig.violations.is_empty(), "{:?} after {act:?}", rig.violations);

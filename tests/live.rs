@@ -367,10 +367,13 @@ fn second_engine() -> Result<(), String> {
     let mut lines = BufReader::new(first.stdout.take().ok_or("no stdout")?).lines().map_while(Result::ok);
     let runs = lines.any(|line| line.contains("SAFE") || line.contains("UNKNOWN"));
     let second = command("two").output().map_err(|e| e.to_string())?;
+    // The shell's own number: it became the engine.
+    let pid = first.id();
     drop(first.kill());
     drop(first.wait());
     let told = String::from_utf8_lossy(&second.stderr);
-    if !runs || second.status.code() != Some(1) || !told.contains("another engine trades on this testnet account") {
+    let refused = format!("another engine (process {pid}) trades on this testnet account");
+    if !runs || second.status.code() != Some(1) || !told.contains(&refused) {
         return Err(format!("runs {runs}, {:?}: {told}", second.status));
     }
     Ok(())

@@ -19,6 +19,9 @@ mod market;
 #[cfg(feature = "models")]
 #[path = "model/training.rs"]
 mod training;
+#[cfg(feature = "models")]
+#[path = "model/weather.rs"]
+mod weather;
 
 fn main() {
     let args = Arguments::from_args();
@@ -37,6 +40,7 @@ fn trial(name: &str, run: fn()) -> Trial {
 fn trials() -> Vec<Trial> {
     let mut trials = cards::trials();
     trials.extend(training::trials());
+    trials.extend(weather::trials());
     trials
 }
 

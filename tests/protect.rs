@@ -314,3 +314,47 @@ fn the_alarm_of_a_bare_position_ends_with_what_it_is_about() {
     assert!(matches!(protected(&mut covered), Protected::Stop(_)), "{}", covered.told());
     assert!(!pending(&mut covered).contains("NO STOP"), "{}", pending(&mut covered));
 }
+
+/// The venue says that this is the stop of the position.
+fn moved_to(rig: &mut Rig, stop: &str) {
+    let protection = Protection { stop: Some(p(stop)), take_profit: None };
+    rig.event(Event::Account(AccountUpdate::Protection { symbol: BTC, protection }));
+    rig.now = rig.now + tickdeck::engine::time::Span::from_ms(1);
+    rig.event(Event::Tick);
+}
+
+#[test]
+fn a_stop_that_somebody_moved_far_away_is_an_alarm_and_is_left_there() {
+    let mut rig = long_btc();
+    let Protected::Stop(stop) = protected(&mut rig) else { panic!("{:?}", protected(&mut rig)) };
+    moved_to(&mut rig, "49200");
+    assert_eq!(protected(&mut rig), Protected::Stop(p("49200")), "a little wider is the person's");
+    assert!(alarms(&rig).is_empty(), "{:?}", alarms(&rig));
+    moved_to(&mut rig, "40000");
+    assert_eq!(protected(&mut rig), Protected::Far(p("40000")));
+    moved_to(&mut rig, "40000");
+    assert!(
+        matches!(&alarms(&rig)[..], [one] if one.contains("40000") && one.contains(&stop.to_string())),
+        "{:?}",
+        alarms(&rig)
+    );
+    assert!(rig.protects.is_empty() && rig.position(BTC) > 0, "it is not moved by itself");
+}
+
+#[test]
+fn a_position_without_a_stop_is_an_alarm_also_where_none_can_be_set() {
+    let mut rig = long_btc();
+    take_away(&mut rig);
+    let bare = Settings { protect: Protect { stop: Rate::ZERO, ..careful().protect }, ..careful() };
+    let mut start = restored(bare, RiskLimits::default());
+    start.holdings = vec![rig.engine.account().holding(BTC)];
+    let mut rig = Rig::from(start);
+    rig.run(20_000);
+    assert_eq!(protected(&mut rig), Protected::None);
+    let told = alarms(&rig);
+    assert!(matches!(&told[..], [one] if one.contains("NO STOP") && one.contains("stop_bps is 0")), "{told:?}");
+    assert!(
+        rig.protects.is_empty() && rig.position(BTC) > 0,
+        "there is nothing to set, and it is the person's to close"
+    );
+}

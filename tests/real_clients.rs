@@ -106,23 +106,24 @@ fn against_sim(client: &mut Command) -> Result<(), String> {
         .spawn()
         .map_err(|e| format!("{client:?}: {e}"))?;
     let begun = Instant::now();
-    let status = loop {
+    let ended = loop {
         if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
-            break status;
+            break Some(status);
         }
         if begun.elapsed() > PATIENCE {
-            let _ = child.kill();
-            return Err(format!("{client:?} is stuck"));
+            child.kill().map_err(|e| e.to_string())?;
+            break None;
         }
         std::thread::sleep(Duration::from_millis(50));
     };
-    if status.success() {
+    if ended.is_some_and(|status| status.success()) {
         return sim.end();
     }
     let (mut out, mut err) = (String::new(), String::new());
     child.stdout.take().map(|mut pipe| pipe.read_to_string(&mut out));
     child.stderr.take().map(|mut pipe| pipe.read_to_string(&mut err));
-    Err(format!("{client:?}: {status}\n{out}\n{err}"))
+    let outcome = ended.map_or("is stuck".to_owned(), |status| status.to_string());
+    Err(format!("{client:?}: {outcome}\n{out}\n{err}"))
 }
 
 /// `tickdeck sim` as its own process.

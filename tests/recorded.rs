@@ -62,6 +62,7 @@ fn setup(folder: &Path) -> Setup {
         models: models(),
         data_dir: folder.to_owned(),
         tape: None,
+        shelf: None,
     }
 }
 

@@ -11,8 +11,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend};
+use tickdeck::engine::ids::Symbol;
 use tickdeck::engine::snapshot::{CandleLength, Snapshot};
+use tickdeck::engine::why::WhyOf;
 use tickdeck::tui::base::draw_base;
+use tickdeck::tui::keymap::Keymap;
+use tickdeck::tui::layers::details::Details;
+use tickdeck::tui::layers::dialog::Dialog;
+use tickdeck::tui::layers::{Ctx, Layer as _};
 use tickdeck::tui::panes::{PANES, PaneId, Scene};
 use tickdeck::tui::state::{MainView, UiState};
 use tickdeck::tui::svg::svg;
@@ -20,7 +26,7 @@ use tickdeck::tui::theme::{ColorDepth, GlyphSet, Theme};
 
 type Maker = fn() -> Snapshot;
 
-const STATES: [(&str, Maker); 8] = [
+const STATES: [(&str, Maker); 9] = [
     ("disarmed", sample::sample),
     ("armed", sample::armed),
     ("killed", sample::killed),
@@ -29,6 +35,7 @@ const STATES: [(&str, Maker); 8] = [
     ("stale", sample::stale),
     ("empty", sample::empty),
     ("nothing", sample::nothing_known),
+    ("benched", sample::benched),
 ];
 
 fn footer() -> Vec<(String, String, bool)> {
@@ -79,12 +86,13 @@ fn text(buffer: &Buffer) -> String {
 
 /// One letter per semantic style and cell; what a picture of the text cannot show.
 fn styles(buffer: &Buffer, theme: &Theme) -> String {
-    let named: [(char, Style); 17] = [
+    let named: [(char, Style); 18] = [
         ('P', theme.banner_paper),
         ('S', theme.banner_sim),
         ('D', theme.banner_demo),
         ('L', theme.banner_live),
         ('K', theme.killed),
+        ('X', theme.silent),
         ('s', theme.selected),
         ('u', theme.up),
         ('d', theme.down),
@@ -166,6 +174,29 @@ fn pilot_view_and_guests_of_the_compact_screen() {
     insta::assert_snapshot!("zoomed_signals", text(&draw(&sample::sample(), &ui, &theme, 120, 20)));
 }
 
+#[test]
+fn the_chain_of_a_decision_at_both_sizes() {
+    let (theme, keys, snapshot) = (theme("default"), Keymap::default(), sample::explained());
+    let ui = UiState { focus: PaneId::Signals, ..watch() };
+    let layer = Details::why(&ui, &snapshot);
+    assert_eq!(layer.why(), Some(WhyOf::Latest(Symbol(0))), "what the engine is asked for");
+    let ctx = Ctx { snapshot: &snapshot, ui: &ui, keys: &keys, now_ms: 0, age_ms: 1_000 };
+    for (width, height, scrolled) in [(160, 45, 0), (80, 24, 0), (80, 24, 18)] {
+        let mut buffer = draw(&snapshot, &ui, &theme, width, height);
+        Dialog { scrolled, ..layer.dialog(&ctx) }.draw(buffer.area, None, &theme, &mut buffer);
+        let more = if scrolled > 0 { "_below" } else { "" };
+        insta::assert_snapshot!(format!("why_{width}x{height}{more}"), text(&buffer));
+    }
+    let order = snapshot.orders[0].order;
+    let ui = UiState { focus: PaneId::Orders, selected_order: Some(order), ..watch() };
+    let other = Details::of(&ui, &snapshot);
+    assert_eq!(other.why(), Some(WhyOf::Order(order)));
+    assert!(
+        other.dialog(&ctx).text().contains("no decision of the engine is kept"),
+        "another chain is not shown for it"
+    );
+}
+
 /// Every state and every look at one size; a write outside the buffer would panic.
 fn draw_all(width: u16, height: u16, turn: usize) {
     let looks = ["default", "mono", "ascii", "light", "western", "east-asia"];
@@ -213,7 +244,7 @@ fn the_banner_names_market_account_and_state_at_every_width() {
         for width in 40..=300 {
             let row = text(&draw(&snapshot, &watch(), &theme, width, 1));
             let (market, account, state) = match name {
-                "disarmed" | "stale" => ("SIMULATED MARKET", "PAPER", "DISARMED"),
+                "disarmed" | "stale" | "benched" => ("SIMULATED MARKET", "PAPER", "DISARMED"),
                 "empty" => ("SIMULATED MARKET", "PAPER", "SAFE"),
                 "armed" => ("SIMULATED MARKET", "PAPER", "ARMED 14m02"),
                 "killed" => ("BYBIT", "LIVE", "KILLED"),
@@ -250,6 +281,44 @@ fn an_engine_that_is_silent_is_named_at_every_designed_width() {
         }
     }
     assert!(text(&draw(&sample::sample(), &ui, &theme, 160, 1)).contains("ENGINE SILENT 3.4s"));
+}
+
+/// Of an engine that stands still or has ended nothing is shown as if it were of now.
+#[test]
+fn what_an_engine_that_says_nothing_said_last_is_old() {
+    let theme = theme("default");
+    let silent = UiState { engine_silent_ms: Some(3_400), beat_age_ms: Some(3_400), ..watch() };
+    let ended = UiState { engine_ended: true, ..silent.clone() };
+    for width in 80..=300 {
+        let row = text(&draw(&sample::armed(), &ended, &theme, width, 1));
+        assert!(row.contains("ENDED") && !row.contains("ARMED 1"), "{width}: {row}");
+    }
+    let shown = text(&draw(&sample::armed(), &ended, &theme, 160, 45));
+    assert!(shown.contains("ENGINE ENDED, was ARMED") && shown.contains("nobody listens"), "{shown}");
+    for ui in [silent, ended] {
+        let buffer = draw(&sample::armed(), &ui, &theme, 160, 45);
+        let shown = text(&buffer);
+        let unknown = ["✖ ?", "✖ not known"].iter().any(|feed| shown.contains(feed));
+        assert!(unknown && !shown.contains("health · ok"), "{shown}");
+        let column = shown.lines().next().unwrap().chars().position(|c| c == '✖').unwrap();
+        assert_eq!(buffer[(column as u16, 0)].bg, theme.silent.bg.unwrap(), "red, not the yellow of a latch");
+    }
+}
+
+/// A position that only the venue shows is open for the words.
+#[test]
+fn a_mismatch_is_not_flat() {
+    let theme = theme("default");
+    let mut snapshot = sample::tripped();
+    snapshot.positions.clear();
+    snapshot.state.open = 0;
+    snapshot.state.unresolved = vec!["ETHUSDT ours 0 venue -0.11".to_owned()];
+    for (width, height) in [(160, 45), (80, 24), (60, 15)] {
+        let ui = UiState { focus: PaneId::Positions, ..watch() };
+        let shown = text(&draw(&snapshot, &ui, &theme, width, height));
+        assert!(shown.contains("1 UNKNOWN") && shown.contains("ETHUSDT ours 0 venue -0.11"), "{shown}");
+        assert!(!shown.contains("FLAT") && !shown.contains("flat: no open"), "{shown}");
+    }
 }
 
 /// A long state and its cause never push out what the account is worth, what the day brought and how long it is armed.

@@ -187,6 +187,7 @@ impl Soak {
             depth: DEPTH,
             proxy: None,
             limits: self.limits.clone(),
+            signs: tickdeck::venue::bybit::signs::Signs::default(),
             timing: Timing {
                 heartbeat: heartbeat(), // Never: the stream has to notice by itself what it lost.
                 compare_every: Duration::from_secs(3_600),
@@ -212,8 +213,10 @@ impl Soak {
             create_recv_window_ms: 2_500,
             proxy: None,
             limits: self.limits.clone(),
+            signs: tickdeck::venue::bybit::signs::Signs::default(),
             heartbeat: heartbeat(),
             leverage_most: 2,
+            claim: tickdeck::venue::bybit::account::Claim::free(),
         };
         let venue = BybitVenue::start(self.runtime.handle(), options, self.clock.clone(), self.wake.clone()).unwrap();
         Run { id, venue }

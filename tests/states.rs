@@ -5,12 +5,16 @@ mod rig;
 
 use rig::{BTC, ETH, Rig, eager, p, q, restored, usd};
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::{NewOrder, Protection, Purpose, Record, TimeInForce};
-use tickdeck::engine::event::{
-    AccountUpdate, EarlierOrder, Event, Fault, Fill, Hold, OrderNews, OrderUpdate, Restored, Statement,
+use tickdeck::engine::effect::{
+    ARMED_NO_MORE, Errand, NewOrder, OUTSIDE_SEEN, Protection, Purpose, Record, TimeInForce,
 };
-use tickdeck::engine::ids::{OrderSeq, Symbol};
+use tickdeck::engine::event::{
+    AccountUpdate, EarlierOrder, Event, Fault, Fill, FillKind, Hold, Opening, OrderNews, OrderUpdate, Outsider,
+    Restored, Statement,
+};
+use tickdeck::engine::ids::{Account, OrderSeq, Pair, Symbol};
 use tickdeck::engine::num::{Money, Rate, Side, UNIT};
+use tickdeck::engine::preflight::{OUTSIDE, passes_unseen};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
 use tickdeck::engine::risk::verdict::DenialCode;
@@ -127,6 +131,22 @@ fn reducing_cancels_resting_openings_now() {
     assert_eq!(rig.engine.state_word(), StateWord::Armed);
 }
 
+#[test]
+fn a_tape_that_has_ended_keeps_arming_away_also_after_the_reset() {
+    let mut rig = resting_btc();
+    let tape = |rig: &mut Rig| rig.snapshot().state.preflight.into_iter().find(|check| check.name == "tape");
+    assert_eq!(tape(&mut rig), None);
+    rig.fault(Fault::Tape { why: "No space left on device".into(), fatal: true });
+    rig.reset();
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+    rig.arm();
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "what happens is not recorded");
+    assert!(tape(&mut rig).unwrap().detail.starts_with("No space left on device: "));
+    rig.fault(Fault::TapeRecovered);
+    rig.arm();
+    assert_eq!((rig.engine.state_word(), tape(&mut rig)), (StateWord::Armed, None));
+}
+
 fn lose(rig: &mut Rig) {
     // 0.006 BTC, 40,000 lower: 240 USDT.
     rig.quote(BTC, "10000.0", "10000.1");
@@ -148,7 +168,7 @@ fn a_loss_trip_flattens_proves_it_and_waits_for_the_day_to_turn() {
     let sent = rig.openings().len();
     rig.run(3000);
     assert_eq!(rig.openings().len(), sent);
-    rig.command(Command::Reset);
+    rig.reset();
     assert_eq!(rig.engine.state_word(), StateWord::Safe, "never back to armed");
     rig.arm();
     assert_eq!(rig.engine.state_word(), StateWord::Safe, "the day's loss is spent");
@@ -237,7 +257,7 @@ fn killed_keeps_positions_runs_stops_only_and_the_second_step_proves_flat() {
     assert_eq!(rig.engine.state_word(), StateWord::Killed, "flat is not reset");
     let receipt = rig.snapshot().state.receipt.join("\n");
     assert!(receipt.contains("1 of 2") && receipt.contains("2 of 2"), "{receipt}");
-    rig.command(Command::Reset);
+    rig.reset();
     assert_eq!(rig.engine.state_word(), StateWord::Safe);
 }
 
@@ -259,10 +279,77 @@ fn killed_stays_killed_over_a_restart() {
     rig.want(BTC, Side::Buy);
     rig.run(3000);
     assert!(rig.submitted.is_empty());
-    rig.command(Command::Reset);
+    rig.reset();
     rig.arm();
     rig.run(3000);
     assert_eq!(rig.position(BTC), 6);
+}
+
+#[test]
+fn a_reset_lifts_the_latch_that_was_shown_and_no_other() {
+    let mut rig = long_btc();
+    rig.fault(Fault::Internal("x".into()));
+    let shown = rig.engine.latch().unwrap().at;
+    rig.run(1000);
+    rig.command(Command::Kill);
+    rig.command(Command::Reset { latched: shown });
+    assert_eq!(rig.engine.state_word(), StateWord::Killed, "{}", rig.told());
+    assert!(rig.told().contains("another latch holds by now"), "{}", rig.told());
+    rig.reset();
+    assert_eq!(rig.engine.state_word(), StateWord::Safe);
+}
+
+#[test]
+fn no_limit_is_raised_while_latched() {
+    let mut rig = long_btc();
+    let raised = Command::SetLimit { key: LimitKey::MaxDailyLoss, value: 500 * UNIT };
+    rig.command(Command::Kill);
+    rig.command(raised.clone());
+    assert_eq!(rig.engine.limits().get(LimitKey::MaxDailyLoss), 200 * UNIT, "{}", rig.told());
+    assert!(rig.told().contains("reset the latch first"), "{}", rig.told());
+    rig.command(Command::KillClose);
+    rig.run(3000);
+    rig.reset();
+    rig.command(raised);
+    assert_eq!(rig.engine.limits().get(LimitKey::MaxDailyLoss), 500 * UNIT, "{}", rig.told());
+}
+
+#[test]
+fn a_flatten_goes_on_after_a_crash_until_it_is_resolved() {
+    let mut rig = long_btc();
+    rig.command(Command::Flatten(Some(BTC)));
+    let wanted = |wanted| Record::Flattening { symbol: BTC, wanted };
+    assert!(rig.records.contains(&wanted(true)) && !rig.records.contains(&wanted(false)));
+    let holdings = vec![rig.engine.account().open().next().unwrap().clone()];
+    let crashed = tickdeck::engine::event::Restored {
+        holdings,
+        flattening: vec![BTC],
+        ..restored(eager(), RiskLimits::default())
+    };
+    let mut rig = Rig::from(crashed);
+    rig.run(3000);
+    assert_eq!(rig.position(BTC), 0, "{}", rig.told());
+    assert!(rig.engine.close_proven() && rig.records.contains(&wanted(false)));
+    // A kill takes its place: its first step keeps positions.
+    let mut rig = long_btc();
+    rig.command(Command::Flatten(None));
+    rig.command(Command::Kill);
+    assert!(rig.records.contains(&wanted(false)));
+}
+
+/// Found by a seed: an entry of another instrument was on its way while this one was proven flat by a statement without it.
+#[test]
+fn the_account_is_not_flat_while_an_order_is_on_its_way() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.hold_back = true;
+    rig.want(ETH, Side::Buy);
+    rig.run(1500);
+    let on_its_way = std::mem::take(&mut rig.held_back);
+    assert_eq!(on_its_way.len(), 1);
+    rig.command(Command::Flatten(Some(BTC)));
+    rig.run(3000);
+    assert!(rig.engine.close_proven() && rig.told().contains("BTCUSDT"), "{}", rig.told());
+    assert!(rig.engine.flat_proven().is_none(), "nobody knows yet what it becomes: {}", rig.told());
 }
 
 #[test]
@@ -317,7 +404,7 @@ fn a_released_position_is_never_touched_until_adopted() {
     rig.run(2000);
     assert_eq!(rig.position(BTC), 6);
     assert!(rig.snapshot().positions[0].released);
-    rig.command(Command::Reset);
+    rig.reset();
     rig.command(Command::Adopt(BTC));
     rig.run(2000);
     assert_eq!(rig.position(BTC), 0, "its stop runs again: {}", rig.told());
@@ -567,4 +654,201 @@ fn exits_that_cannot_leave_are_told_once_and_then_counted() {
     rig.run(3000);
     assert_eq!(rig.position(BTC), 0);
     assert!(rig.told().contains(&format!("{tried} tries before this one were not sent")), "{}", rig.told());
+}
+
+#[test]
+fn arming_goes_on_after_a_crash_only_inside_its_time_over_no_latch_and_not_with_real_money() {
+    let hour = Span::from_secs(3600);
+    let start = Ts::from_ms(1_763_800_000_000);
+    let with = |resume: bool, until: Span| {
+        let settings = Settings { resume, ..eager() };
+        Restored { armed_until: Some(start + until), ..restored(settings, RiskLimits::default()) }
+    };
+    let mut rig = Rig::from(with(true, hour));
+    assert_eq!(rig.snapshot().state.armed_until, Some(start + hour), "the same time, not an hour from now");
+    rig.run(3_600_000);
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "it lapses as it would have");
+
+    let far = Rig::from(with(true, Span::from_secs(10 * 86_400))).snapshot().state.armed_until.unwrap();
+    assert!(far.since(start) <= Span::from_secs(86_400), "a clock that was set back gives no more time");
+
+    let latch = Some(Latch { cause: LatchCause::Killed("by hand".into()), at: start });
+    let live = Pair::bybit(Account::Live);
+    for never in [
+        with(false, hour),
+        with(true, Span(-1)),
+        Restored { latch, ..with(true, hour) },
+        Restored { pair: live, ..with(true, hour) },
+    ] {
+        let mut rig = Rig::from(never);
+        rig.reset();
+        rig.run(5_000);
+        assert_eq!(rig.snapshot().state.armed_until, None);
+    }
+
+    // What cannot be armed by hand is not armed by itself, and what ends it meanwhile ends it for good.
+    let broke = || Rig::from(Restored { balance: Money::ZERO, ..with(true, hour) });
+    let ended = |rig: &Rig| {
+        let no_more = |record: &Record| matches!(record, Record::Operator { command, .. } if command == ARMED_NO_MORE);
+        rig.records.iter().any(no_more)
+    };
+    let mut rig = broke();
+    rig.run(5_000);
+    assert!(rig.snapshot().state.armed_until.is_none() && !ended(&rig), "{}", rig.told());
+    for command in [Command::Disarm, Command::Flatten(None), Command::Leaving("SIGTERM".into())] {
+        let mut rig = broke();
+        rig.command(command);
+        assert!(ended(&rig));
+    }
+}
+
+fn elsewhere(left: &str, worth: Option<i64>) -> Outsider {
+    Outsider { name: "XRPUSDT".into(), side: Side::Buy, left: q(left), worth: worth.map(usd), order: None }
+}
+
+fn outside(all: Vec<Outsider>) -> Event {
+    Event::Account(AccountUpdate::Outside(all))
+}
+
+#[test]
+fn what_others_have_outside_the_run_disarms_until_the_person_arms_beside_it() {
+    let mut rig = Rig::armed(eager(), RiskLimits::default());
+    rig.event(outside(vec![]));
+    assert_eq!(rig.engine.state_word(), StateWord::Armed);
+    let four = elsewhere("4", Some(10));
+    rig.event(outside(vec![four.clone()]));
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "{}", rig.told());
+    assert!(rig.told().contains("XRPUSDT long 4 worth 10.00"), "{}", rig.told());
+    let light = |rig: &mut Rig| rig.snapshot().state.preflight.into_iter().find(|check| check.name == OUTSIDE);
+    assert!(!passes_unseen(&[light(&mut rig).unwrap()]), "nobody has looked at it");
+    rig.arm();
+    assert!(passes_unseen(&[light(&mut rig).unwrap()]));
+    rig.event(outside(vec![elsewhere("4", Some(11))]));
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "the person armed beside it, whatever it is worth");
+    rig.event(outside(vec![elsewhere("3", Some(7))]));
+    assert_eq!(rig.engine.state_word(), StateWord::Armed, "less of it");
+    rig.event(outside(vec![four]));
+    assert_eq!(rig.engine.state_word(), StateWord::Safe, "as much as before, but more than was left");
+    rig.event(outside(vec![]));
+    assert!(light(&mut rig).is_none());
+}
+
+#[test]
+fn a_restart_goes_on_beside_what_was_armed_beside_and_waits_beside_more() {
+    for (seen, found, goes_on) in [("4", "4", true), ("4", "3", true), ("4", "5", false), ("3", "4", false)] {
+        let start = Ts::from_ms(1_763_800_000_000);
+        let mut rig = Rig::from(Restored {
+            armed_until: Some(start + Span::from_secs(3600)),
+            outside_seen: vec![("XRPUSDT long".into(), q(seen))],
+            account_known: false,
+            ..restored(Settings { resume: true, ..eager() }, RiskLimits::default())
+        });
+        rig.event(outside(vec![elsewhere(found, Some(10))]));
+        let balance = rig.venue.statement().balance;
+        let opening = Opening { balance, holdings: vec![], foreign_orders: 0 };
+        rig.event(Event::Account(AccountUpdate::Opening(opening)));
+        rig.statement(balance, vec![]);
+        rig.run(3_000);
+        assert_eq!(rig.snapshot().state.armed_until.is_some(), goes_on, "{seen} {found}: {}", rig.told());
+        let kept = rig.records.iter().rev().find_map(|record| match record {
+            Record::Operator { command, outcome } if command == OUTSIDE_SEEN => Some(outcome.clone()),
+            _ => None,
+        });
+        assert_eq!(kept, (found < seen).then(|| format!("XRPUSDT long={found}")), "what became less is kept as less");
+    }
+}
+
+#[test]
+fn what_others_have_outside_the_run_counts_in_gross_and_net() {
+    let mut rig = Rig::new(eager(), RiskLimits::default());
+    let used = |rig: &mut Rig, key: LimitKey| rig.snapshot().limits.iter().find(|row| row.key == key).unwrap().used;
+    rig.event(outside(vec![elsewhere("4", Some(2_400))]));
+    assert_eq!(used(&mut rig, LimitKey::MaxGrossNotional), Some(2_400.0));
+    assert_eq!(used(&mut rig, LimitKey::MaxNetNotional), Some(2_400.0));
+    rig.arm();
+    rig.want(BTC, Side::Buy);
+    rig.run(3_000);
+    assert!(rig.submitted.is_empty() && rig.engine.state_word() == StateWord::Reducing, "{}", rig.told());
+    rig.event(outside(vec![elsewhere("4", Some(100))]));
+    rig.run(3_000);
+    assert!(!rig.submitted.is_empty(), "it leaves room: {}", rig.told());
+    // What nobody says the worth of may be anything.
+    rig.event(outside(vec![elsewhere("4", None)]));
+    assert_eq!(used(&mut rig, LimitKey::MaxGrossNotional), None);
+}
+
+#[test]
+fn what_is_outside_is_closed_by_choice_once_at_a_time_and_its_receipt_is_kept() {
+    let mut rig = Rig::new(eager(), RiskLimits::default());
+    let close = Errand::Close("XRPUSDT".into());
+    rig.command(Command::Outside(close.clone()));
+    assert!(rig.errands.is_empty() && rig.told().contains("nothing of it outside"), "{}", rig.told());
+    rig.event(outside(vec![elsewhere("4", Some(10))]));
+    for _ in 0..2 {
+        rig.command(Command::Outside(close.clone()));
+    }
+    assert_eq!(rig.errands, std::slice::from_ref(&close), "one at a time");
+    assert!(rig.snapshot().outside[0].busy);
+    let receipt = vec!["step one".to_owned(), "flat".to_owned()];
+    rig.event(Event::Account(AccountUpdate::ErrandOver { errand: close.clone(), done: false, receipt }));
+    assert!(rig.told().contains("close-outside XRPUSDT: NOT DONE"), "{}", rig.told());
+    let kept = |record: &Record| matches!(record, Record::Operator { command, outcome } if command == "close-outside-receipt" && outcome.contains("step one; flat"));
+    assert!(rig.records.iter().any(kept));
+    assert!(!rig.snapshot().outside[0].busy);
+    rig.command(Command::Outside(close));
+    assert_eq!(rig.errands.len(), 2, "asked for again");
+}
+
+#[test]
+fn an_order_whose_id_another_one_has_counts_until_a_person_settles_it() {
+    let mut rig = resting_btc();
+    let order = rig.submitted.last().unwrap().seq;
+    let news = |what| Event::Order(OrderUpdate { order, what });
+    rig.command(Command::Settle(order));
+    assert!(rig.settled.is_empty() && rig.told().contains("nobody else has its id"), "{}", rig.told());
+    let contested = "order 9f at the exchange has its id: it is to sell, ours to buy";
+    rig.event(news(OrderNews::Contested(contested.into())));
+    let shown = |rig: &mut Rig| rig.snapshot().orders.into_iter().find(|row| row.order == order).unwrap();
+    let row = shown(&mut rig);
+    assert!(row.contested && row.reason == contested, "{row:?}");
+    assert_eq!(rig.engine.working_orders(), 1, "it counts until somebody knows");
+    rig.command(Command::Settle(order));
+    assert_eq!(rig.settled, [order]);
+    assert_eq!(rig.engine.working_orders(), 1, "until the account's books have closed it");
+    let kept = |record: &Record| matches!(record, Record::Operator { command, outcome } if command == "settle-order" && outcome.contains(contested));
+    assert!(rig.records.iter().any(kept), "who settled what is kept");
+    rig.event(news(OrderNews::Rejected("settled by hand".into())));
+    assert_eq!(rig.engine.working_orders(), 0);
+    assert!(!shown(&mut rig).contested);
+    rig.command(Command::Settle(order));
+    assert_eq!(rig.settled.len(), 1, "once");
+}
+
+#[test]
+fn what_the_exchange_closes_of_ours_is_ours_and_of_others_is_theirs() {
+    let fill = |qty: &str| Fill {
+        exec_id: format!("adl-{qty}"),
+        price: p("50000"),
+        qty: q(qty),
+        fee: Money::ZERO,
+        maker: false,
+        executed: None,
+    };
+    let took = |symbol, side, qty: &str| {
+        Event::Account(AccountUpdate::Liquidated { kind: FillKind::Deleveraging, symbol, fill: fill(qty), side })
+    };
+    let mut rig = long_btc();
+    rig.event(took(BTC, Side::Sell, "0.002"));
+    assert_eq!(rig.position(BTC), 4, "what is left is ours and goes on");
+    assert!(rig.engine.released().is_empty() && rig.told().contains("AUTO-DELEVERAGED"), "{}", rig.told());
+    rig.event(took(ETH, Side::Sell, "0.1"));
+    let theirs: Vec<bool> = rig
+        .records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Fill { kind: FillKind::Deleveraging, theirs, .. } => Some(*theirs),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(theirs, [false, true], "we held no ETH: it was somebody else's");
 }

@@ -59,7 +59,7 @@ fn play(part: &str) {
 fn engine_stand_in(engine: &EngineEnd, foreign: bool) {
     let mut picture = calm();
     loop {
-        if engine.take_kill() {
+        if engine.take_kill().is_some() {
             picture = killed();
             picture.positions.clear();
             picture.orders.clear();

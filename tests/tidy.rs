@@ -10,22 +10,27 @@ const RINGS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("config.rs", &["alerts", "engine", "keys", "ledger", "tape", "tui", "venue"]),
     ("config", &["alerts", "engine", "keys", "ledger", "tape", "tui", "venue"]),
-    ("keys", &["engine"]),
+    ("keys", &["engine", "redact"]),
     ("ledger", &["engine"]),
-    ("model", &["engine", "tape"]),
+    ("model", &["engine", "keys", "tape", "venue"]),
     ("tape", &["engine"]),
     ("gate.rs", &[]),
+    ("redact.rs", &[]),
     ("alerts", &["engine", "keys", "venue"]),
     ("metrics", &["engine"]),
-    ("tui", &["engine", "gate"]),
+    ("tui", &["engine", "gate", "redact"]),
     ("venue", &["engine", "gate"]),
-    ("run", &["alerts", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "tape", "tui", "venue"]),
+    (
+        "run",
+        &["alerts", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "redact", "tape", "tui", "venue"],
+    ),
     ("cli.rs", &["config", "engine", "keys", "ledger", "model", "run", "tape", "tui", "venue"]),
     (
         "cli",
         &["alerts", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "run", "tape", "tui", "venue"],
     ),
     ("main.rs", &["cli", "config", "run"]),
+    ("train_cuda.rs", &["cli"]),
     (
         "lib.rs",
         &["cli", "config", "engine", "gate", "keys", "ledger", "metrics", "model", "run", "tape", "tui", "venue"],
@@ -58,6 +63,9 @@ const ENGINE_BANS: &[(&str, &[&str])] = &[
         &[
             "features/",
             "signal.rs",
+            "signal_rows.rs",
+            "trust/",
+            "why.rs",
             "snapshot.rs",
             "view.rs",
             "settings.rs",
@@ -68,6 +76,7 @@ const ENGINE_BANS: &[(&str, &[&str])] = &[
             "guarding.rs",
             "mod.rs",
             "trading.rs",
+            "execution/",
             "market/book.rs",
             "market/candles.rs",
         ],
@@ -184,6 +193,31 @@ fn only_the_clock_file_reads_clocks_that_decide() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Credentials of the live account without its three proofs are for what only cancels, closes or reads.
+#[test]
+fn only_what_tightens_gets_live_credentials_without_proof() {
+    let may = [
+        "venue/bybit/unlock.rs",
+        "cli/kill.rs",
+        "cli/watchdog.rs",
+        "cli/live.rs",
+        "cli/runs.rs",
+        "run/doctor/account.rs",
+    ];
+    let named: Vec<String> = sources()
+        .iter()
+        .filter(|(_, text)| product(text).contains("to_tighten"))
+        .map(|(path, _)| relative(path))
+        .collect();
+    let others: Vec<&String> = named.iter().filter(|name| !may.contains(&name.as_str())).collect();
+    assert!(others.is_empty() && named.len() == may.len(), "{named:?}");
+    let whole = sources();
+    let live = whole.iter().find(|(path, _)| relative(path) == "cli/live.rs").map(|(_, text)| product(text)).unwrap();
+    let begins = live.find("fn to_tighten").unwrap();
+    assert_eq!(live[..begins].matches("to_tighten").count(), 0, "no run is made of it");
+    assert!(live[begins..].contains("-> Result<RescueAccess, Failure>"));
 }
 
 #[test]

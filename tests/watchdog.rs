@@ -7,12 +7,16 @@ mod at_sim;
 mod processes;
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
 use at_sim::exchange;
-use processes::{Engine, KEY, SECRET, holds, open_orders, rests, signal, tickdeck, truth, wait};
+use processes::{Engine, KEY, SECRET, done, holds, open_orders, rests, signal, tickdeck, truth, wait};
 use rustix::process::Signal;
+use tickdeck::engine::ids::{Account, Pair, RunId};
+use tickdeck::engine::risk::state::{Latch, LatchCause};
+use tickdeck::run::watchdog::Word;
 use tickdeck::venue::sim::Sim;
 
 const GUARDED: [&str; 7] =
@@ -75,6 +79,22 @@ fn positions_are_closed_where_it_was_told_to() {
     assert_eq!(truth(&sim, "positions").len(), 0, "{}", log(folder.path()));
 }
 
+/// What the first try could not do - the disk hangs - is done when it can be, of an engine that is dead or stands still.
+#[test]
+fn what_could_not_be_done_is_tried_again() {
+    for last in [Signal::KILL, Signal::STOP] {
+        let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+        let engine = guarded(&sim, folder.path(), &[]);
+        // A pipe that nobody writes where the marker is: opening it never returns.
+        let marker = folder.path().join("data/latched.testnet");
+        assert!(std::process::Command::new("mkfifo").arg(&marker).status().unwrap().success());
+        engine.signal(last);
+        logs(folder.path(), "THE LATCH IS NOT ON THE DISK");
+        std::fs::remove_file(&marker).unwrap();
+        wait("the latch", || std::fs::metadata(&marker).is_ok_and(|meta| meta.is_file()).then_some(()));
+    }
+}
+
 #[test]
 fn a_stopped_engine_is_fenced_and_comes_back_tripped() {
     let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
@@ -133,6 +153,18 @@ fn served(sim: &Sim, folder: &Path) -> Engine {
     engine.says("balance 10000.00");
     engine.says("equity 10000");
     engine
+}
+
+/// As `docker stop` and systemd end it.
+#[test]
+fn a_service_that_is_told_to_leave_says_so_and_ends_in_order() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut service = service(&sim, folder.path(), &SERVICE);
+    let log = || std::fs::read_to_string(folder.path().join("data/watchdog.log")).unwrap_or_default();
+    wait("its first words", || (!log().is_empty()).then_some(()));
+    service.signal(Signal::TERM);
+    assert_eq!(service.ends(), Some(0), "{}", log());
+    assert!(log().contains("told to leave"), "{}", log());
 }
 
 /// One service and three engines: it waits, is waited for, outlives a goodbye, and acts on a death.
@@ -212,6 +244,85 @@ fn an_engine_with_a_watchdog_of_its_own_takes_none_from_outside() {
     let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
     let _engine = guarded(&sim, folder.path(), &[]);
     let _service = service(&sim, folder.path(), &SERVICE);
-    logs(folder.path(), "takes no watchdog from outside");
+    logs(folder.path(), "does not take this watchdog: `[watchdog] enabled`");
     assert!(!folder.path().join("data/latched.testnet").exists());
+}
+
+/// A rollout overlaps: the second service waits, nothing is fenced, and it takes over when the first one goes.
+#[test]
+fn a_second_service_waits_for_the_first_and_fences_nothing() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let first = service(&sim, folder.path(), &SERVICE);
+    let mut engine = served(&sim, folder.path());
+    logs(folder.path(), "watching run");
+    let _second = service(&sim, folder.path(), &SERVICE);
+    logs(folder.path(), "the engine does not take this watchdog: another one watches already, and answers");
+    drop(first);
+    wait("the second one", || (log(folder.path()).matches("watching run").count() == 2).then_some(()));
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(0));
+    logs(folder.path(), "the run ended in order and leaves nothing open");
+    assert!(!log(folder.path()).contains("fenced"), "{}", log(folder.path()));
+    assert!(!folder.path().join("data/latched.testnet").exists());
+}
+
+/// The line of a service breaks and its engine goes on: that is no death, and it is watched anew.
+#[test]
+fn a_line_that_ends_while_the_engine_lives_is_no_death() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let _service = service(&sim, folder.path(), &SERVICE);
+    // An engine that says hello, breaks the line off and goes on taking connections.
+    let socket = folder.path().join("data/engine-testnet.sock");
+    let engine = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let hello = Word::Hello { v: 1, run: RunId::new(1_763_800_000_000, 1) };
+    let hello = format!("{}\n", serde_json::to_string(&hello).unwrap());
+    std::thread::spawn(move || {
+        for mut line in engine.incoming().flatten() {
+            drop(line.write_all(hello.as_bytes()));
+        }
+    });
+    logs(folder.path(), "the line to the engine has ended, and the engine lives");
+    wait("that it is watched anew", || (log(folder.path()).matches("watching run").count() >= 2).then_some(()));
+    assert!(!log(folder.path()).contains("fenced"), "{}", log(folder.path()));
+    assert!(!folder.path().join("data/latched.testnet").exists());
+}
+
+/// A fence that comes when the engine was never away, and the end of it by a person's word.
+#[test]
+fn a_latch_that_is_set_beside_an_engine_that_is_well_is_taken_over_and_can_be_lifted() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    let mut engine = Engine::start(&sim, folder.path(), &["--mode", "testnet", "run"]);
+    engine.says("SAFE  equity");
+    let mark = |cause| {
+        let latch = Latch { cause, at: at_sim::now()() };
+        let pair = Pair::bybit(Account::Testnet);
+        tickdeck::ledger::mark_latched(&folder.path().join("data/testnet.sqlite"), pair, &latch).unwrap();
+    };
+    mark(LatchCause::Fault("fenced by the watchdog: a trial".into()));
+    engine.says("fenced by the watchdog: a trial");
+    engine.says("TRIPPED  equity");
+    // A kill is more than a trip.
+    mark(LatchCause::Killed("tickdeck kill".into()));
+    engine.says("KILLED  equity");
+    let (code, text) = done(&sim, folder.path(), &["--mode", "testnet", "reset", "--yes"]);
+    assert_eq!(code, Some(0), "{text}");
+    let marker = folder.path().join("data/latched.testnet");
+    wait("the end of the marker", || (!marker.exists()).then_some(()));
+    engine.signal(Signal::TERM);
+    assert_eq!(engine.ends(), Some(0), "not latched again by what was lifted");
+}
+
+/// Without a ledger nobody can say whose a position is: it is left, and nobody is told that the account is flat.
+#[test]
+fn a_watchdog_without_a_ledger_does_not_take_what_it_cannot_attribute_for_flat() {
+    let (sim, folder) = (exchange(KEY, SECRET), tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    // What an engine left that died, without its ledger.
+    drop(std::os::unix::net::UnixListener::bind(folder.path().join("data/engine-testnet.sock")).unwrap());
+    holds(&sim);
+    let words: Vec<&str> = ["--set", "watchdog.close=true"].into_iter().chain(SERVICE).collect();
+    let _service = service(&sim, folder.path(), &words);
+    logs(folder.path(), "FLAT IS NOT PROVEN: BTCUSDT long 0.02: not known to be ours");
+    assert!(!log(folder.path()).contains("FLAT, proven"), "{}", log(folder.path()));
+    assert_eq!(truth(&sim, "positions").len(), 1);
 }

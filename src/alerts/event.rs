@@ -16,6 +16,7 @@ pub enum Event {
     Stale,
     Silence,
     Alarm,
+    ModelBenched,
     Run,
     Digest,
 }
@@ -71,7 +72,7 @@ const fn spec(event: Event, word: &'static str, usual: Loudness, urgent: bool) -
 }
 
 /// Every event, in the order of the enum.
-pub const EVENTS: [Spec; 12] = [
+pub const EVENTS: [Spec; 13] = [
     spec(Event::Fill, "fill", Loudness::Silent, false),
     spec(Event::Armed, "armed", Loudness::On, false),
     spec(Event::Disarmed, "disarmed", Loudness::On, false),
@@ -82,6 +83,7 @@ pub const EVENTS: [Spec; 12] = [
     spec(Event::Stale, "stale", Loudness::On, false),
     spec(Event::Silence, "silence", Loudness::On, true),
     spec(Event::Alarm, "alarm", Loudness::On, true),
+    spec(Event::ModelBenched, "model_benched", Loudness::On, false),
     spec(Event::Run, "run", Loudness::Silent, false),
     spec(Event::Digest, "digest", Loudness::Silent, false),
 ];

@@ -5,6 +5,7 @@
 //! No message, error or Debug text holds a secret: what goes wrong is said in words of ours, and what a service answered is
 //! searched for the secret first.
 
+mod bot;
 mod channels;
 mod event;
 mod light;
@@ -13,9 +14,10 @@ mod post;
 mod service;
 mod watcher;
 
-pub use channels::{CHANNELS, Channel, SendError, Settings, open};
+pub use bot::Bot;
+pub use channels::{Bells, CHANNELS, Channel, OpenError, SendError, Settings, open};
 pub use event::{Alert, EVENTS, Event, Loudness, Message, Spec};
 pub use light::Light;
 pub use outbox::Outbox;
 pub use service::{Plan, Service, try_once};
-pub use watcher::{Look, Watcher};
+pub use watcher::{Look, Voice, Watcher};

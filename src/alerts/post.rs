@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Client;
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::channels::SendError;
 use crate::engine::time::Span;
@@ -13,9 +14,9 @@ use crate::keys::Secret;
 use crate::venue::bybit::rest::install_tls;
 
 /// How long a service may take.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are looked at.
-const BODY_MAX: usize = 4_096;
+pub(super) const BODY_MAX: usize = 4_096;
 /// Characters of an answer that are told.
 const TOLD_MAX: usize = 120;
 
@@ -43,14 +44,25 @@ pub(super) struct Answer {
 
 /// Posts JSON. An error is a request that was not answered.
 pub(super) async fn post(client: &Client, address: &str, json: &Value) -> Result<Answer, SendError> {
+    post_within(client, address, json, ANSWER_MAX, BODY_MAX).await
+}
+
+/// The same with an answer that may take so long and be so large.
+pub(super) async fn post_within(
+    client: &Client,
+    address: &str,
+    json: &Value,
+    within: Duration,
+    bytes_max: usize,
+) -> Result<Answer, SendError> {
     let body = json.to_string();
-    let request = client.post(address).header("content-type", "application/json").body(body);
+    let request = client.post(address).timeout(within).header("content-type", "application/json").body(body);
     let mut response = request.send().await.map_err(|error| SendError::unreachable(&words(&error)))?;
     let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body = Vec::new();
-    while body.len() < BODY_MAX {
+    while body.len() < bytes_max {
         match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(chunk.get(..BODY_MAX - body.len()).unwrap_or(&chunk)),
+            Ok(Some(chunk)) => body.extend_from_slice(chunk.get(..bytes_max - body.len()).unwrap_or(&chunk)),
             Ok(None) => break,
             Err(error) => return Err(SendError::unreachable(&words(&error))),
         }
@@ -95,6 +107,34 @@ pub(super) fn without(secret: &Secret, text: &str) -> String {
     parts.chain([whole]).fold(text.to_owned(), |text, part| text.replace(part, "[hidden]"))
 }
 
+/// A piece of a secret that long is of use to somebody.
+const PIECE: usize = 6;
+
+/// The same text without any piece of a secret in one of its forms, wherever an answer was cut or wrapped.
+pub(super) fn without_pieces(forms: &[Zeroizing<String>], text: &str) -> String {
+    let text: Vec<char> = text.chars().take(BODY_MAX).collect();
+    let mut hidden = vec![false; text.len()];
+    for form in forms.iter().filter(|form| !form.is_empty()) {
+        let form = Zeroizing::new(form.chars().collect::<Vec<char>>());
+        let length = PIECE.min(form.len());
+        for (at, piece) in text.windows(length).enumerate() {
+            if form.windows(length).any(|part| part == piece) {
+                hidden.iter_mut().skip(at).take(length).for_each(|hidden| *hidden = true);
+            }
+        }
+    }
+    let mut shown = String::new();
+    for (at, character) in text.iter().enumerate() {
+        let is = |at: usize| hidden.get(at).copied().unwrap_or(false);
+        match (is(at), at.checked_sub(1).is_some_and(is)) {
+            (false, _) => shown.push(*character),
+            (true, false) => shown.push_str("[hidden]"),
+            (true, true) => {}
+        }
+    }
+    shown
+}
+
 /// Refuses an address that is not encrypted on its way, unless it stays on this machine.
 pub(super) fn checked(address: &Secret) -> Result<(), String> {
     let url =
@@ -132,5 +172,14 @@ mod tests {
         assert!(!told.contains("abcdEFGH"), "{told}");
         let token = Secret::new("123456789:AAabcdefghij-klmnopq").unwrap();
         assert!(!without(&token, "bad path /bot123456789:AAabcdefghij-klmnopq/x").contains("AAabcd"));
+    }
+
+    #[test]
+    fn no_piece_of_a_secret_is_left_however_it_is_cut() {
+        let forms = ["p4ssw0rd-of-mail", "cDRzc3cwcmQ="].map(|form| Zeroizing::new(form.to_owned()));
+        let told = without_pieces(&forms, "535 not p4ssw0rd-of, nor 4ssw0r: cDRzc3\ncwcmQ= said");
+        assert_eq!(told, "535 not [hidden], nor [hidden]: [hidden]\n[hidden] said");
+        assert_eq!(without_pieces(&[Zeroizing::new("ab".to_owned())], "abc ab"), "[hidden]c [hidden]");
+        assert_eq!(without_pieces(&[Zeroizing::default()], "plain"), "plain");
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::channels::{CHANNELS, Channel, SendError, Settings, open};
+use super::channels::{Bells, CHANNELS, Channel, SendError, Settings, open};
 use super::event::{Alert, EVENTS, Event, Loudness, Message};
 use super::light::Light;
 use super::outbox::Outbox;
@@ -42,6 +42,8 @@ pub struct Plan {
     pub now: Arc<dyn Fn() -> Ts + Send + Sync>,
     /// How they stand.
     pub light: Light,
+    /// The bell of the run's cockpits.
+    pub bells: Bells,
 }
 
 /// Messages of one channel so far.
@@ -136,7 +138,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn opened(used: &[&'static str], plan: &Plan) -> Vec<Way> {
     let mut ways = Vec::new();
     for channel in used {
-        match open(channel, &plan.settings) {
+        match open(channel, &plan.settings, Some(&plan.bells)) {
             Err(error) => plan.light.failed(channel, &error.to_string()),
             Ok(several) => {
                 for (number, to) in several.into_iter().enumerate() {
@@ -202,6 +204,17 @@ fn hand_out(alerts: &[Alert], head: &str, loudness: &[Loudness; EVENTS.len()], w
 async fn deliver(way: &Way, count: &Count, light: &Light, now: &(dyn Fn() -> Ts + Send + Sync), over: &AtomicBool) {
     let mut probed = None;
     loop {
+        if !way.to.is_there() {
+            // Nobody hears late what was said to nobody.
+            *lock(&way.outbox) = Outbox::default();
+            light.nobody(&way.name);
+            probed = None;
+            if over.load(Ordering::SeqCst) {
+                return;
+            }
+            drop(timeout(TURN_MAX, way.bell.notified()).await);
+            continue;
+        }
         let due = {
             let mut outbox = lock(&way.outbox);
             outbox.tick(now());
@@ -254,7 +267,7 @@ async fn attempt(outcome: super::channels::Outcome<'_>) -> Result<(), SendError>
 pub fn try_once(channel: &str, settings: &Settings, message: &Message) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no runtime can be had: {error}"))?;
-    let ways = open(channel, settings).map_err(|error| error.to_string())?;
+    let ways = open(channel, settings, None).map_err(|error| error.to_string())?;
     let outcome = runtime.block_on(async {
         let mut outcome = Ok(());
         for way in &ways {

@@ -1,7 +1,7 @@
 //! Looks at the newest picture of a run, again and again, and says what happened since the last look. Pure: it sees what it is
 //! shown, and time is an argument.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::event::{Alert, Event};
@@ -10,7 +10,7 @@ use crate::engine::notice::{Kind, Level, Notice};
 use crate::engine::num::Money;
 use crate::engine::risk::limits::LimitKey;
 use crate::engine::risk::state::Latch;
-use crate::engine::snapshot::{Snapshot, StateWord};
+use crate::engine::snapshot::Snapshot;
 use crate::engine::time::{Span, Ts};
 
 /// Data that is too old for so long is told: shorter gaps are a stream's ordinary life.
@@ -22,6 +22,8 @@ const STORM: u64 = 5;
 const STORM_WITHIN: Span = Span::from_secs(600);
 /// How often a heartbeat and market data are expected.
 const EXPECTED: Span = Span::from_secs(1);
+/// Features need so much of the market before a model can be asked: until then nobody waits for its first answer.
+const WARM_UP: Span = Span::from_secs(120);
 const DAY: Span = Span::from_secs(86_400);
 
 /// What one look sees.
@@ -33,12 +35,23 @@ pub struct Look {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Time since the engine's last turn.
     pub heartbeat: Option<Span>,
-    /// Times that the market stream came up again.
+    /// Connections of all streams that were lost.
     pub reconnects: u64,
     /// Orders of which nobody knows whether the venue has them.
     pub unresolved: usize,
-    /// When the features of the newest forecast were made.
-    pub forecast: Option<Ts>,
+    /// The models that are asked.
+    pub models: Vec<Voice>,
+}
+
+/// A model that is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Voice {
+    /// Its name.
+    pub model: String,
+    /// When the features of its newest forecast were made; `None` where it has never answered.
+    pub newest: Option<Ts>,
+    /// Since when it is asked.
+    pub since: Ts,
 }
 
 /// Something that lasts: told once when it has lasted long enough, and once when it is over.
@@ -70,11 +83,15 @@ impl Lasting {
 #[derive(Default)]
 struct Seen {
     run: String,
+    /// When it was first seen.
+    since: Ts,
     notice: u64,
     armed: bool,
     latch: Option<Latch>,
     flat_proven: Option<Ts>,
     unresolved: usize,
+    /// Models that are benched, with their instruments.
+    benched: BTreeSet<(String, String)>,
 }
 
 /// The eyes.
@@ -86,7 +103,8 @@ pub struct Watcher {
     stale: Lasting,
     no_heartbeat: Lasting,
     no_data: Lasting,
-    no_signal: Lasting,
+    /// Models whose silence was told.
+    no_signal: BTreeSet<String>,
     storm: Lasting,
     /// Counts of reconnects at earlier moments.
     reconnects: VecDeque<(Ts, u64)>,
@@ -106,7 +124,7 @@ impl Watcher {
             stale: Lasting::default(),
             no_heartbeat: Lasting::default(),
             no_data: Lasting::default(),
-            no_signal: Lasting::default(),
+            no_signal: BTreeSet::new(),
             storm: Lasting::default(),
             reconnects: VecDeque::new(),
             digest_after_midnight,
@@ -132,11 +150,12 @@ impl Watcher {
         let mut tell = |event: Event, text: String| said.push(Alert::new(look.at, event, &text));
         self.digest(look.at, &mut tell);
         if let Some(snapshot) = &look.snapshot {
-            self.begin(snapshot, &mut tell);
+            self.begin(look.at, snapshot, &mut tell);
             self.notices(snapshot, &mut tell);
             self.arming(snapshot, &mut tell);
             self.latch(snapshot, &mut tell);
             self.orders(look.unresolved, &mut tell);
+            self.models(snapshot, &mut tell);
             self.last = Some(snapshot.clone());
         }
         self.silence(look, &mut tell);
@@ -144,10 +163,10 @@ impl Watcher {
         said
     }
 
-    fn begin(&mut self, snapshot: &Snapshot, tell: &mut impl FnMut(Event, String)) {
+    fn begin(&mut self, at: Ts, snapshot: &Snapshot, tell: &mut impl FnMut(Event, String)) {
         let run = &snapshot.session.run;
         if *run != self.seen.run {
-            self.seen = Seen { run: run.clone(), ..Seen::default() };
+            self.seen = Seen { run: run.clone(), since: at, ..Seen::default() };
             tell(Event::Run, format!("run {run} has begun: {}", in_words(snapshot)));
         }
     }
@@ -214,6 +233,26 @@ impl Watcher {
         self.seen.unresolved = unresolved;
     }
 
+    fn models(&mut self, snapshot: &Snapshot, tell: &mut impl FnMut(Event, String)) {
+        let mut benched = BTreeSet::new();
+        for row in &snapshot.trust {
+            let Some(why) = &row.record.benched else { continue };
+            let market = snapshot.markets.get(row.symbol.index()).map_or("?", |market| market.name.as_str());
+            let which = (row.model.clone(), market.to_owned());
+            if !self.seen.benched.contains(&which) {
+                tell(
+                    Event::ModelBenched,
+                    format!("{} benched on {market}: {why}; its answers open nothing", row.model),
+                );
+            }
+            benched.insert(which);
+        }
+        for (model, market) in self.seen.benched.difference(&benched) {
+            tell(Event::ModelBenched, format!("{model} is believed again on {market}"));
+        }
+        self.seen.benched = benched;
+    }
+
     fn silence(&mut self, look: &Look, tell: &mut impl FnMut(Event, String)) {
         let at = look.at;
         let heartbeat = look.heartbeat.unwrap_or_default();
@@ -231,24 +270,41 @@ impl Watcher {
         let most = most.map_or(EXPECTED, |row| Span::from_ms(row.value / 1_000_000_000));
         let down = snapshot.health.feed_down.as_deref();
         let shown = age.map_or("never heard".to_owned(), |age| format!("{age} old"));
+        // What was never heard is as old as the run.
+        let age = age.unwrap_or_else(|| at.since(self.seen.since));
         let why = down.map_or(String::new(), |why| format!(" ({why})"));
-        match self.stale.look(at, down.is_some() || age.is_some_and(|age| age > most), STALE_FOR) {
+        match self.stale.look(at, down.is_some() || age > most, STALE_FOR) {
             Some(Turn::Began) => tell(Event::Stale, format!("market data is stale: {shown}{why}; nothing opens")),
             Some(Turn::Ended) => tell(Event::Stale, "market data is fresh again".to_owned()),
             None => {}
         }
-        let silent = age.is_some_and(|age| age > self.silence);
+        let silent = age > self.silence;
         match self.no_data.look(at, silent, Span(0)) {
             Some(Turn::Began) => tell(Event::Silence, format!("NO DATA: {shown}{why}")),
             Some(Turn::Ended) => tell(Event::Silence, "data comes again".to_owned()),
             None => {}
         }
-        let quiet = look.forecast.is_some_and(|made| at.since(made) > self.signal_silence);
-        match self.no_signal.look(at, quiet && !silent, Span(0)) {
-            Some(Turn::Began) => tell(Event::Silence, "NO SIGNAL: the models have not answered in time".to_owned()),
-            Some(Turn::Ended) if !silent => tell(Event::Silence, "signals come again".to_owned()),
-            _ => {}
+        // Without data nobody is asked.
+        let quiet = if silent { BTreeSet::new() } else { self.quiet(look) };
+        let told = |models: Vec<&String>| models.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (newly, again) =
+            (told(quiet.difference(&self.no_signal).collect()), told(self.no_signal.difference(&quiet).collect()));
+        if !newly.is_empty() {
+            tell(Event::Silence, format!("NO SIGNAL: {newly} did not answer in time"));
         }
+        if !again.is_empty() && !silent {
+            tell(Event::Silence, format!("signals come again: {again}"));
+        }
+        self.no_signal = quiet;
+    }
+
+    /// Models that should have answered by now.
+    fn quiet(&self, look: &Look) -> BTreeSet<String> {
+        let late = |voice: &&Voice| match voice.newest {
+            Some(newest) => look.at.since(newest.max(voice.since)) > self.signal_silence,
+            None => look.at.since(voice.since) > self.signal_silence.max(WARM_UP),
+        };
+        look.models.iter().filter(late).map(|voice| voice.model.clone()).collect()
     }
 
     fn storm(&mut self, look: &Look, tell: &mut impl FnMut(Event, String)) {
@@ -266,7 +322,10 @@ impl Watcher {
         let count = look.reconnects - first;
         if let Some(Turn::Began) = self.storm.look(look.at, count >= STORM, Span(0)) {
             let minutes = STORM_WITHIN.as_ms() / 60_000;
-            tell(Event::Reconnects, format!("the market stream came back {count} times in {minutes} minutes"));
+            tell(
+                Event::Reconnects,
+                format!("connections to the exchange were lost {count} times in {minutes} minutes"),
+            );
         }
     }
 
@@ -289,14 +348,7 @@ impl Watcher {
 }
 
 fn in_words(snapshot: &Snapshot) -> String {
-    let word = match snapshot.state.word {
-        StateWord::Safe => "SAFE",
-        StateWord::Armed => "ARMED",
-        StateWord::Reducing => "REDUCING",
-        StateWord::Tripped => "TRIPPED",
-        StateWord::Killed => "KILLED",
-        StateWord::Unknown => "UNKNOWN",
-    };
+    let word = snapshot.state.word.text();
     format!("{word} · {} open · equity {}", snapshot.state.open, money(snapshot.account.equity))
 }
 

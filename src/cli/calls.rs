@@ -32,7 +32,7 @@ impl Calls {
             head,
             // A process in the background has no terminal of its own to ring.
             channels: config.channels.iter().filter(|channel| *channel != "bell").cloned().collect(),
-            settings: config.settings(),
+            settings: config.settings.clone(),
             loudness: config.loudness(),
             under_way: Mutex::default(),
         }))

@@ -17,7 +17,7 @@ use crate::run::attach::{self, AttachError, Attachment};
 use crate::run::control::{Ask, ControlError, Verb, say_to, socket_path};
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
-use crate::tui::UiExit;
+use crate::tui::{UiExit, consequences};
 
 /// A running engine answers a line within this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
@@ -69,6 +69,18 @@ pub(super) struct About {
     answered: Answered,
 }
 
+/// `model promote`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Promote {
+    /// A shadow model of the running engine
+    model: String,
+    /// Yes, do it
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    answered: Answered,
+}
+
 /// `limits`.
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Limits {
@@ -90,6 +102,42 @@ pub(super) enum Limits {
         #[command(flatten)]
         answered: Answered,
     },
+}
+
+/// `outside`.
+#[derive(clap::Subcommand, Debug)]
+pub(super) enum Outside {
+    /// What is there, and what it counts for
+    List {
+        #[command(flatten)]
+        answered: Answered,
+    },
+    /// Close a position there, reduce-only, with every order in its instrument; flat is proven. Asks
+    Close(About),
+    /// Cancel one order there. Asks
+    Cancel {
+        /// Instrument, such as XRPUSDT
+        symbol: String,
+        /// The exchange's id of the order
+        order: String,
+        /// Yes, do it
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        answered: Answered,
+    },
+}
+
+/// `settle-order`.
+#[derive(clap::Args, Debug)]
+pub(super) struct SettleOrder {
+    /// Our id of the order, as `orders` shows it
+    link_id: String,
+    /// Yes, do it
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    answered: Answered,
 }
 
 /// `attach`.
@@ -132,6 +180,11 @@ impl Engine {
         socket_path(self.files.data_dir(), self.pair)
     }
 
+    /// The account by the name that its ledger and its socket have.
+    pub(super) fn name(&self) -> &'static str {
+        self.pair.name()
+    }
+
     fn look(&self) -> Result<Snapshot, Failure> {
         attach::look(&self.socket()).map_err(unheard)
     }
@@ -153,6 +206,10 @@ impl Engine {
                            account's key";
             return self.confirm.as_ref().map(|_| ()).ok_or_else(|| Failure::new(Exit::Usage, missing));
         }
+        Self::agree_plainly(yes, what)
+    }
+
+    fn agree_plainly(yes: bool, what: &str) -> Result<(), Failure> {
         if yes {
             return Ok(());
         }
@@ -172,12 +229,15 @@ fn running(global: &Global, files: &Files) -> Vec<Pair> {
     Pair::KEPT.into_iter().filter(|pair| wanted(pair) && holder(&files.ledger(*pair)).is_some()).collect()
 }
 
-fn unheard(error: ControlError) -> Failure {
+/// Nothing was done: the engine refused, did not answer, or said what cannot be read.
+pub(super) fn unheard(error: ControlError) -> Failure {
     match error {
-        ControlError::Unreachable { .. } => {
-            Failure::new(Exit::Timeout, format!("{error}; `tickdeck kill` works all the same"))
-        }
-        other => Failure::error(other),
+        ControlError::Refused(why) => Failure::new(Exit::Refused, format!("refused: {why}")),
+        ControlError::Unreachable { .. } | ControlError::Late(_) => Failure::new(
+            Exit::Timeout,
+            format!("{error}; `tickdeck kill` works all the same, with `--flat` it closes too"),
+        ),
+        ControlError::Odd(_) => Failure::error(error),
     }
 }
 
@@ -215,7 +275,7 @@ pub(super) fn reset(global: &Global, loosen: &Loosen) -> Result<(), Failure> {
     let latch = engine.look()?.state.latch;
     let Some(latch) = latch else { return Err(Failure::new(Exit::Refused, "refused: nothing is latched")) };
     engine.agree(loosen.yes, &format!("lift \"{}\", which holds since {}", latch.cause, latch.at))?;
-    tell(&loosen.answered, "reset", &engine.ask(Verb::Reset, None)?)
+    tell(&loosen.answered, "reset", &engine.ask(Verb::Reset { latched: latch.at }, None)?)
 }
 
 pub(super) fn release(global: &Global, about: &About) -> Result<(), Failure> {
@@ -231,22 +291,108 @@ pub(super) fn adopt(global: &Global, about: &About) -> Result<(), Failure> {
     tell(&about.answered, "adopt", &engine.ask(Verb::Adopt, Some(about.symbol.clone()))?)
 }
 
+pub(super) fn close_released(global: &Global, about: &About) -> Result<(), Failure> {
+    let engine = Engine::find(global, "close-released")?;
+    let what =
+        format!("{}: your position is closed by one reduce-only order at market; nothing is repeated", about.symbol);
+    engine.agree(about.yes, &what)?;
+    tell(&about.answered, "close-released", &engine.ask(Verb::CloseReleased, Some(about.symbol.clone()))?)
+}
+
+pub(super) fn outside(global: &Global, asked: &Outside) -> Result<(), Failure> {
+    let engine = Engine::find(global, "outside")?;
+    match asked {
+        Outside::List { answered } => print(&outside_sheet(&engine.look()?).render(answered.format)),
+        Outside::Close(about) => {
+            let name = &about.symbol;
+            engine.agree(
+                about.yes,
+                &format!("{}; it is closed reduce-only, with every order in it", there(&engine, name)?),
+            )?;
+            tell(&about.answered, "close-outside", &engine.ask(Verb::CloseOutside, Some(name.clone()))?)
+        }
+        Outside::Cancel { symbol, order, yes, answered } => {
+            engine.agree(*yes, &format!("{}; its order {order} is cancelled", there(&engine, symbol)?))?;
+            let verb = Verb::CancelOutside { order: order.clone() };
+            tell(answered, "cancel-outside", &engine.ask(verb, Some(symbol.clone()))?)
+        }
+    }
+}
+
+/// What is outside in one instrument, in words.
+fn there(engine: &Engine, name: &str) -> Result<String, Failure> {
+    let rows = engine.look()?.outside.clone();
+    let words: Vec<String> = rows.iter().filter(|row| row.what.name == name).map(|row| row.what.words()).collect();
+    Ok(if words.is_empty() { format!("{name}: nothing is known to be there") } else { words.join("; ") })
+}
+
+fn outside_sheet(picture: &Snapshot) -> Sheet {
+    let mut sheet = Sheet::new(["symbol", "what", "side", "qty", "worth", "order", "armed_beside"]);
+    for row in &picture.outside {
+        let what = &row.what;
+        let (kind, order) = what.order.as_ref().map_or(("position", ""), |(id, reach)| (reach.word(), id.as_str()));
+        sheet.push(vec![
+            Cell::text(&what.name),
+            Cell::text(kind),
+            Cell::text(what.side.word()),
+            Cell::decimal(what.left),
+            what.worth.map_or(Cell::text(""), Cell::decimal),
+            Cell::text(order),
+            Cell::text(if row.seen { "yes" } else { "no" }),
+        ]);
+    }
+    sheet
+}
+
+pub(super) fn settle_order(global: &Global, asked: &SettleOrder) -> Result<(), Failure> {
+    let engine = Engine::find(global, "settle-order")?;
+    let picture = engine.look()?;
+    let row = picture.orders.iter().find(|row| row.link_id == asked.link_id);
+    let Some(row) = row.filter(|row| row.contested) else {
+        let why = "refused: no order of this id here whose id another order at the exchange has";
+        return Err(Failure::new(Exit::Refused, why));
+    };
+    let (name, side, qty, price, why) = (&row.name, row.side.word(), row.qty, row.price, &row.reason);
+    engine.agree(asked.yes, &format!("{name} {side} {qty} @ {price} counts as over from now on ({why})"))?;
+    let verb = Verb::SettleOrder { link_id: asked.link_id.clone() };
+    tell(&asked.answered, "settle-order", &engine.ask(verb, None)?)
+}
+
 pub(super) fn limits(global: &Global, limits: &Limits) -> Result<(), Failure> {
     let engine = Engine::find(global, "limits")?;
     match limits {
         Limits::Get { answered } => print(&limit_sheet(&engine.look()?).render(answered.format)),
         Limits::Set { limit, value, yes, answered } => {
-            let row = engine.look()?.limits.into_iter().find(|row| row.key.name() == limit);
+            let picture = engine.look()?;
+            let row = picture.limits.iter().find(|row| row.key.name() == limit);
             let row = row.ok_or_else(|| Failure::new(Exit::Usage, unknown(limit)))?;
             let wanted = crate::engine::num::Price::parse(value)
-                .map_err(|_| Failure::new(Exit::Usage, format!("{value} is not a decimal number, 0 or more")))?;
+                .ok()
+                .filter(|wanted| wanted.raw() >= 0)
+                .ok_or_else(|| Failure::new(Exit::Usage, format!("{value} is not a decimal number, 0 or more")))?;
             if !row.key.is_tighter(row.value, wanted.raw()) {
                 engine.agree(*yes, &format!("loosen {limit} from {} to {value}", show(row.value)))?;
+            } else if let what @ [_, ..] = &consequences(row, wanted.raw(), &picture)[..] {
+                // Tightening takes no tail, but nobody trips what is open without having been told.
+                Engine::agree_plainly(*yes, &what.join(" "))?;
             }
             let verb = Verb::SetLimit { limit: limit.clone(), value: value.clone() };
             tell(answered, "limits set", &engine.ask(verb, None)?)
         }
     }
+}
+
+/// `model reload`.
+pub(super) fn reload_models(global: &Global, answered: &Answered) -> Result<(), Failure> {
+    tell(answered, "reload", &Engine::find(global, "model reload")?.ask(Verb::ReloadModels, None)?)
+}
+
+/// `model promote`.
+pub(super) fn promote(global: &Global, asked: &Promote) -> Result<(), Failure> {
+    let engine = Engine::find(global, "model promote")?;
+    engine.agree(asked.yes, &format!("{}: it decides from now on, those that did become shadows", asked.model))?;
+    let verb = Verb::Promote { model: asked.model.clone() };
+    tell(&asked.answered, "promote", &engine.ask(verb, None)?)
 }
 
 fn unknown(limit: &str) -> String {

@@ -5,9 +5,9 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use super::global::Global;
 use super::output::{note, print};
 use crate::config::{Config, Loaded};
-use crate::engine::ids::Account as Whose;
+use crate::engine::ids::{Account as Whose, Pair};
 use crate::engine::snapshot::Health;
-use crate::ledger::{Cell, Format, Sheet};
+use crate::ledger::{Cell, Format, Sheet, holder};
 use crate::run::clock::wall;
 use crate::run::doctor::{self, Account, Finding, Terminal};
 use crate::run::exit::{Exit, Failure};
@@ -48,6 +48,9 @@ pub(super) fn run(global: &Global, asked: &Doctor) -> Result<(), Failure> {
     found.extend(machine(global, &files, &config));
     if global.account() == Whose::Live {
         found.extend(doctor::real_money(&config));
+    }
+    if let (Ok(loaded), false) = (&loaded, asked.offline) {
+        found.extend(telegram(&files, &loaded.config)?);
     }
     match (&loaded, asked.offline) {
         (Err(_), _) => found.push(Finding::skip("exchange", "the configuration is refused: nothing is sent")),
@@ -145,11 +148,21 @@ fn machine(global: &Global, files: &Files, config: &Config) -> Vec<Finding> {
     found
 }
 
+/// Who is called and who commands by Telegram.
+fn telegram(files: &Files, config: &Config) -> Result<Option<Finding>, Failure> {
+    let runs = Pair::KEPT.iter().any(|pair| holder(&files.ledger(*pair)).is_some());
+    Ok(runtime()?.block_on(doctor::telegram(&config.alerts, runs)))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::error(format!("the network cannot be used: {error}")))
+}
+
 /// Everything about the exchange, and the fixes that were agreed to.
 fn exchange(global: &Global, loaded: &Loaded, asked: &Doctor) -> Result<Vec<Finding>, Failure> {
     let (config, whose) = (&loaded.config, global.account());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::error(format!("the network cannot be used: {error}")))?;
+    let runtime = runtime()?;
     let (mut found, answered) = runtime.block_on(doctor::public(&config.bybit, whose));
     let (keys, credentials) = doctor::keys(config, whose);
     found.extend(keys);

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::LineFormat;
-use super::control::Engine;
+use super::control::{Engine, unheard};
 use super::global::Global;
+use super::kill::receipt_sheet;
 use super::output::print;
 use crate::engine::time::Span;
-use crate::run::control::{Ask, ControlError, State, Verb, ask};
+use crate::ledger::Format;
+use crate::run::control::{Ask, State, Verb, ask};
 use crate::run::exit::{Exit, Failure};
 
 /// A running engine answers a line within this.
@@ -29,7 +30,7 @@ pub(super) struct Flatten {
     within: Span,
     /// How the receipt is printed
     #[arg(long, value_enum, default_value_t)]
-    format: LineFormat,
+    format: Format,
 }
 
 /// `tickdeck flatten`.
@@ -38,7 +39,8 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
         let why = "flatten: nothing was done. It closes positions at market prices: add --yes";
         return Err(Failure::new(Exit::Usage, why));
     }
-    let socket = Engine::find(global, "flatten")?.socket();
+    let engine = Engine::find(global, "flatten")?;
+    let socket = engine.socket();
     let asks = |line: &Ask| ask(&socket, line, ANSWER_WITHIN).map_err(unheard);
     let began = Instant::now();
     let within = Duration::from_nanos(u64::try_from(flatten.within.0).unwrap_or(0));
@@ -47,7 +49,7 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
         std::thread::sleep(LOOK_EVERY);
         state = asks(&Ask::plain(Verb::State))?;
     }
-    print(&shown(flatten.format, &state)?)?;
+    print(&shown(flatten.format, engine.name(), &state)?)?;
     if state.flattened {
         return Ok(());
     }
@@ -55,20 +57,11 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
     Err(Failure::new(Exit::NotFlat, why))
 }
 
-fn unheard(error: ControlError) -> Failure {
-    match error {
-        ControlError::Refused(why) => Failure::new(Exit::Refused, format!("flatten: {why}")),
-        ControlError::Unreachable { .. } => Failure::new(
-            Exit::Timeout,
-            format!("flatten: {error}. `tickdeck --mode ACCOUNT kill --flat` closes without the engine"),
-        ),
-        ControlError::Odd(_) => Failure::error(format!("flatten: {error}")),
-    }
-}
-
-fn shown(format: LineFormat, state: &State) -> Result<String, Failure> {
-    if format == LineFormat::Json {
-        return serde_json::to_string(state).map(|text| format!("{text}\n")).map_err(Failure::error);
+fn shown(format: Format, account: &str, state: &State) -> Result<String, Failure> {
+    match format {
+        Format::Json => return serde_json::to_string(state).map(|text| format!("{text}\n")).map_err(Failure::error),
+        Format::Csv => return Ok(receipt_sheet(account, state).render(Format::Csv)),
+        Format::Table => {}
     }
     let head = format!("process {}: {}", state.pid, if state.flattened { "flat, proven" } else { "closing" });
     let lines = state.receipt.iter().chain(&state.guardian).chain(&state.left_alone);

@@ -27,6 +27,9 @@ pub struct Global {
     /// Real money: the words LIVE and the account's tail (the last four characters of its API key)
     #[arg(long, global = true, value_name = "LIVE TAIL")]
     pub confirm: Option<String>,
+    /// Least level of what is logged; the default is the configuration's (log.level)
+    #[arg(long, global = true, value_enum)]
+    pub log_level: Option<LogLevel>,
     /// Colours
     #[arg(long, global = true, value_enum, default_value_t)]
     pub color: Color,
@@ -49,6 +52,30 @@ pub enum Mode {
     Testnet,
     /// Real money.
     Live,
+}
+
+/// Levels of the log by the word of the command line and of the configuration.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// No log.
+    Off,
+    /// Everything.
+    Info,
+    /// What wants a look.
+    Warn,
+    /// What wants a hand.
+    Alarm,
+}
+
+impl LogLevel {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Alarm => "alarm",
+        }
+    }
 }
 
 /// When to use colours.
@@ -99,7 +126,9 @@ impl Global {
         let ours = |name: &String| name.starts_with(PREFIX);
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok().filter(ours)?, value.into_string().ok()?)));
-        Sources { file: Some(files.config()), environment: environment.collect(), overrides: self.overrides.clone() }
+        let level = self.log_level.map(|level| format!("log.level={}", level.word()));
+        let overrides = self.overrides.iter().cloned().chain(level).collect();
+        Sources { file: Some(files.config()), environment: environment.collect(), overrides }
     }
 
     /// The theme of the cockpit: configuration, command line and terminal together.

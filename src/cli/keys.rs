@@ -27,7 +27,8 @@ pub(super) enum KeysCommand {
     /// Store an account's API key and secret, or a secret of an alert channel, in the system's keyring. Asks without showing
     /// it; without a terminal, reads lines from stdin: key and secret, or the one secret
     Set {
-        /// demo-account, testnet or live; telegram-token, slack-webhook, email-password or webhook-url
+        /// demo-account, testnet or live; telegram-token, telegram-code, slack-webhook, email-password, webhook-url, serve-token
+        /// or model-token
         #[arg(value_parser = whose)]
         whose: Whose,
     },
@@ -39,7 +40,8 @@ pub(super) enum KeysCommand {
     },
     /// Remove an account's API key and secret, or a secret of an alert channel, from the system's keyring
     Remove {
-        /// demo-account, testnet or live; telegram-token, slack-webhook, email-password or webhook-url
+        /// demo-account, testnet or live; telegram-token, telegram-code, slack-webhook, email-password, webhook-url, serve-token
+        /// or model-token
         #[arg(value_parser = whose)]
         whose: Whose,
     },
@@ -157,7 +159,7 @@ fn show(loaded: &Loaded, format: Format) -> Result<(), Failure> {
         sheet.push(vec![Cell::text(account.word()), tail, key, secret, Cell::text(health)]);
     }
     for named in NAMED {
-        let found = find_named(named, loaded.config.alerts.place(named));
+        let found = find_named(named, loaded.config.place(named));
         let health = match &found {
             Ok(_) => "ok",
             Err(NamedError::Missing { .. }) => "none",

@@ -3,18 +3,19 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::LineFormat;
 use crate::engine::ceremony::Ceremony;
 use crate::engine::command::Command;
 use crate::engine::notice::Notice;
-use crate::engine::preflight::ALERTS;
-use crate::engine::snapshot::{Check, Health, Snapshot, StateWord};
+use crate::engine::preflight::passes_unseen;
+use crate::engine::snapshot::{Snapshot, StateWord};
 use crate::engine::time::Span;
 use crate::run::assemble::Outputs;
-use crate::tui::link::{CockpitEnd, Request};
+use crate::run::log::Line;
+use crate::tui::link::{Awaited, CockpitEnd, Reply, Request};
 
 /// Prints a run without a screen, and arms it when asked to.
 pub(super) struct Lines {
@@ -22,7 +23,12 @@ pub(super) struct Lines {
     arm_for: Option<Span>,
     /// Text of `--confirm`.
     confirm: String,
+    /// Has it been armed at any time?
     armed: Arc<AtomicBool>,
+    /// Nothing is to be armed any more.
+    over: AtomicBool,
+    /// Where the engine's answer to the arming comes.
+    answer: Mutex<Option<Awaited>>,
     end: Arc<OnceLock<CockpitEnd>>,
 }
 
@@ -35,6 +41,8 @@ impl Lines {
             arm_for,
             confirm: confirm.cloned().unwrap_or_default(),
             armed: Arc::default(),
+            over: AtomicBool::new(false),
+            answer: Mutex::new(None),
             end: Arc::default(),
         }
     }
@@ -62,26 +70,9 @@ impl Lines {
         }
         self.arm(snapshot);
         let account = &snapshot.account;
-        let equity = account.equity.map(|equity| equity.to_string());
         let word = format!("{:?}", snapshot.state.word).to_uppercase();
         match self.format {
-            LineFormat::Json => line(
-                &serde_json::json!({
-                    "kind": "state",
-                    "at": snapshot.at.to_string(),
-                    "state": word,
-                    "latch": snapshot.state.latch.as_ref().map(|latch| latch.cause.to_string()),
-                    "equity": equity,
-                    "balance": account.balance.to_string(),
-                    "realised": account.realised.to_string(),
-                    "fees": account.fees.to_string(),
-                    "trades": account.trades,
-                    "open": snapshot.state.open,
-                    "working": snapshot.orders.iter().filter(|order| order.ours_works()).count(),
-                    "events": snapshot.health.events,
-                })
-                .to_string(),
-            ),
+            LineFormat::Json => line(&Line::of_state(snapshot).json()),
             LineFormat::Text => line(&format!(
                 "{}  {word}  equity {}  open {}  trades {}  events {}",
                 snapshot.at.clock(),
@@ -96,36 +87,35 @@ impl Lines {
     /// Asks once, when every check passes. An arming that lapses or is taken away later stays so.
     fn arm(&self, snapshot: &Snapshot) {
         let Some(lasts) = self.arm_for else { return };
-        // Nobody looks: a channel that is still being tried may yet turn out to be broken.
-        let is_tried = |check: &Check| check.name == ALERTS && check.health == Health::Warn;
-        let passes = |check: &Check| check.health != Health::Fail && !is_tried(check);
-        let passes = snapshot.state.preflight.iter().all(passes);
-        if passes
-            && !self.armed.load(Ordering::SeqCst)
+        // What is latched a person looks at, and lifts; arming is a step of its own then. And what the engine has taken up is
+        // over, whatever a person did since.
+        let taken = self.answer.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Awaited::now);
+        if snapshot.state.latch.is_some() || taken.is_some_and(|said| !said.starts_with("refused")) {
+            self.over.store(true, Ordering::SeqCst);
+        }
+        if passes_unseen(&snapshot.state.preflight)
+            && !self.over.load(Ordering::SeqCst)
             && snapshot.state.word == StateWord::Safe
             && let Some(end) = self.end.get()
         {
             let arm = Command::Arm { lasts };
             let tail = snapshot.session.tail.as_deref();
             let confirmed = tail.and_then(|tail| Ceremony::typed(&self.confirm, tail));
-            end.ask(Request::Command(match confirmed {
+            let arm = match confirmed {
                 Some(ceremony) => Command::Confirmed { ceremony, command: Box::new(arm) },
                 None => arm,
-            }));
+            };
+            let (reply, answer) = Reply::expected();
+            if end.ask(Request::Asked(arm, reply)) {
+                *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            }
         }
     }
 }
 
 fn print_notice(format: LineFormat, notice: &Notice) {
     match format {
-        LineFormat::Json => {
-            let mut value = serde_json::to_value(notice).unwrap_or_default();
-            if let Some(object) = value.as_object_mut() {
-                object.insert("kind".to_owned(), "notice".into());
-                object.insert("at".to_owned(), notice.at.to_string().into());
-            }
-            line(&value.to_string());
-        }
+        LineFormat::Json => line(&Line::of_notice(notice).json()),
         LineFormat::Text => line(&format!("{}  {}", notice.at.clock(), notice.text)),
     }
 }

@@ -6,7 +6,7 @@ use super::global::{Front, Global};
 use super::lines::{Lines, finish_lines};
 use super::output::note;
 use super::runs::{Place, conclude, headless, needs_terminal, start_failure};
-use super::unlock::{Typed, locked, unlock};
+use super::unlock::{Typed, locked, may_trade, unlock};
 use super::watching::Watching;
 use super::{HeadlessOptions, LineFormat, RecordOptions};
 use crate::engine::ids::{Account, Pair};
@@ -24,6 +24,7 @@ use crate::venue::bybit::credentials::{Credentials, PrivateAccount};
 use crate::venue::bybit::hosts::{HostError, Network, PrivateHosts, PublicHosts, Region};
 use crate::venue::bybit::public::{PublicOptions, Timing};
 use crate::venue::bybit::rest::SharedLimits;
+use crate::venue::bybit::signs::Signs;
 
 const PRACTICE: &str =
     "--practice trades without an edge and loses the fees: real money does not practise; nothing was started";
@@ -42,8 +43,8 @@ pub(super) fn cockpit(global: &Global, practice: bool) -> Result<(), Failure> {
     place.files.make_data_dir().map_err(Failure::error)?;
     let account = global.account();
     let mut session = session(global, &place, practice, place.on_screen(), Some(way(place.clone(), practice)))?;
-    let _watching = Watching::start(&place, &mut session);
     let pair = Pair::bybit(account);
+    let _watching = Watching::start(&place, &mut session, pair);
     conclude(screen::run(session, place.ui(global), Some((place.files.ledger(pair), pair))))
 }
 
@@ -53,6 +54,10 @@ fn way(place: Place, practice: bool) -> Switch {
         let failed = |failure: Failure| failure.message;
         let typed = Typed::Text(asked.typed.as_deref().unwrap_or_default());
         let options = wanted(&place, asked.account, &typed, practice).map_err(failed)?;
+        // Real money's key was asked about when it was unlocked.
+        if let Some(access) = options.private.as_ref().filter(|access| access.account != Account::Live) {
+            may_trade(&place, access).map_err(failed)?;
+        }
         let setup = place.setup(asked.account).map_err(failed)?;
         Prepared::new(setup, options, asked.running.as_ref(), asked.at).map_err(|error| error.to_string())
     }))
@@ -109,6 +114,7 @@ fn wanted(place: &Place, account: Account, typed: &Typed<'_>, practice: bool) ->
         depth: u16::try_from(config.bybit.book_depth).unwrap_or(50),
         proxy: config.bybit.proxy(),
         limits: SharedLimits::default(),
+        signs: Signs::default(),
         timing: Timing::default(),
     };
     let private = access(place, account, typed, keys::credentials)?;

@@ -1,9 +1,11 @@
 //! `tickdeck model`: what is installed, and is it sound?
 
+use super::connect;
+use super::control;
 use super::global::Global;
 use super::output::{note, print};
 use crate::ledger::{Cell, Format, Sheet};
-use crate::model::{Model, ModelError, scan};
+use crate::model::{Model, ModelError, scan_with};
 use crate::run::exit::Failure;
 
 /// What to do with models.
@@ -17,21 +19,38 @@ pub(super) enum ModelCommand {
     },
     /// Are all installed models sound? Exit code 1 when one is not
     Check,
+    /// Make the card of a model that a server answers for, by the Open Inference Protocol: the server is asked what it has and
+    /// how it answers the built-in probes
+    Connect(Box<connect::Connect>),
+    /// A running engine reads the folder again: what is sound takes over between two decisions, a bad file is refused
+    Reload(control::Answered),
+    /// In a running engine a shadow model decides from now on, and those that did become shadows. Only while disarmed
+    Promote(control::Promote),
 }
 
 pub(super) fn run(global: &Global, command: &ModelCommand) -> Result<(), Failure> {
-    let files = global.files()?;
-    let loaded = global.load(&files)?;
-    let dir = files.models(loaded.config.model.dir.as_deref());
-    let found = scan(&dir);
-    note(&format!("models in {}: {}", dir.display(), found.len()));
     match command {
-        ModelCommand::List { format } => print(&list(&found).render(*format)),
-        ModelCommand::Check => check(&found),
+        ModelCommand::List { format } => print(&list(&found(global)?).render(*format)),
+        ModelCommand::Check => check(&found(global)?),
+        ModelCommand::Connect(asked) => connect::run(global, asked),
+        ModelCommand::Reload(answered) => control::reload_models(global, answered),
+        ModelCommand::Promote(asked) => control::promote(global, asked),
     }
 }
 
-fn list(found: &[Result<Box<dyn Model>, ModelError>]) -> Sheet {
+/// A model, or why it is none.
+type Loaded = Result<Box<dyn Model>, ModelError>;
+
+fn found(global: &Global) -> Result<Vec<Loaded>, Failure> {
+    let files = global.files()?;
+    let loaded = global.load(&files)?;
+    let dir = files.models(loaded.config.model.dir.as_deref());
+    let found = scan_with(&dir, &loaded.config.model.token);
+    note(&format!("models in {}: {}", dir.display(), found.len()));
+    Ok(found)
+}
+
+fn list(found: &[Loaded]) -> Sheet {
     let mut sheet = Sheet::new(["name", "health", "hash", "horizons_s", "trained", "about"]);
     for model in found {
         match model {
@@ -60,7 +79,7 @@ fn list(found: &[Result<Box<dyn Model>, ModelError>]) -> Sheet {
     sheet
 }
 
-fn check(found: &[Result<Box<dyn Model>, ModelError>]) -> Result<(), Failure> {
+fn check(found: &[Loaded]) -> Result<(), Failure> {
     let mut bad = 0;
     for model in found {
         match model {

@@ -1,10 +1,13 @@
-//! Orders, fills, PnL, positions, export and status, from the ledger, with or without a running engine.
+//! Orders, fills, PnL, positions, and export, from the ledger, with or without a running engine.
 
 use std::path::{Path, PathBuf};
 
 use super::global::Global;
 use super::output::{note, print};
+use super::status::picture;
 use crate::engine::ids::Pair;
+use crate::engine::risk::limits::show as show_qty;
+use crate::engine::snapshot::Snapshot;
 use crate::engine::time::{Span, Ts};
 use crate::ledger::{Cell, Filter, Format, Head, LedgerError, PnlBy, Reader, Sheet, Verdict, holder};
 use crate::run::clock::wall;
@@ -15,12 +18,12 @@ use crate::run::files::make;
 #[derive(clap::Args, Debug)]
 pub(super) struct Ask {
     /// simulated, paper, demo-account, testnet, live, or a ledger file. --mode names the ledger of an account too; where
-    /// there is one ledger only, neither is needed
+    /// one engine runs or there is one ledger only, neither is needed
     #[arg(long, value_name = "NAME")]
     ledger: Option<String>,
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Which rows.
@@ -43,6 +46,16 @@ pub(super) struct Query {
     /// At most this many rows, the newest
     #[arg(long, default_value_t = 100)]
     max: u32,
+}
+
+/// Which positions.
+#[derive(clap::Args, Debug)]
+pub(super) struct PositionQuery {
+    #[command(flatten)]
+    ask: Ask,
+    /// Only this instrument
+    #[arg(long)]
+    symbol: Option<String>,
 }
 
 /// Which PnL.
@@ -168,21 +181,28 @@ pub(super) fn pnl(global: &Global, query: &PnlQuery) -> Result<(), Failure> {
     show(global, &query.query.ask, |reader| reader.pnl(&query.query.filter(), query.by))
 }
 
-pub(super) fn positions(global: &Global, ask: &Ask) -> Result<(), Failure> {
-    show(global, ask, Reader::positions)
+/// What the ledger holds, and what a running engine sees outside its run: that is never tickdeck's.
+pub(super) fn positions(global: &Global, query: &PositionQuery) -> Result<(), Failure> {
+    let path = find(global, &query.ask)?;
+    let reader = open(&path)?;
+    let mut sheet = reader.positions(query.symbol.as_deref()).map_err(Failure::error)?;
+    let picture = holder(&path).and_then(|_| picture(&path));
+    match picture {
+        Some(Ok(picture)) => outside(&picture, query.symbol.as_deref(), &mut sheet),
+        Some(Err(why)) => note(&format!("what the running engine sees outside its run is left out: {why}")),
+        None => {}
+    }
+    show_sheet(&reader, &sheet, query.ask.format)
 }
 
-/// What the ledger says; exit code 3 where no engine runs on it.
-pub(super) fn status(global: &Global, ask: &Ask) -> Result<(), Failure> {
-    let path = find(global, ask)?;
-    let holder = holder(&path);
-    show(global, ask, |reader| reader.status(holder.is_some()))?;
-    match holder {
-        Some(pid) => {
-            note(&format!("an engine is running (process {pid}); its cockpit shows the live state"));
-            Ok(())
-        }
-        None => Err(Failure::new(Exit::NotRunning, "no engine is running; the above is what the ledger says")),
+fn outside(picture: &Snapshot, only: Option<&str>, sheet: &mut Sheet) {
+    let positions = picture.outside.iter().map(|row| &row.what).filter(|what| what.order.is_none());
+    for held in positions.filter(|held| only.is_none_or(|only| held.name == only)) {
+        let signed = held.side.sign().saturating_mul(held.left.raw());
+        let mut row = vec![Cell::text(&held.name), Cell::decimal(show_qty(signed))];
+        row.extend((0..5).map(|_| Cell::Nothing));
+        row.push(Cell::text("yours, outside the run"));
+        sheet.push(row);
     }
 }
 
@@ -229,43 +249,85 @@ fn show_sheet(reader: &Reader, sheet: &Sheet, format: Format) -> Result<(), Fail
     print(&sheet.render(format))
 }
 
-fn open(path: &Path) -> Result<Reader, Failure> {
+pub(super) fn open(path: &Path) -> Result<Reader, Failure> {
     Reader::open(path).map_err(Failure::error)
 }
 
-/// The ledger that was named, or the only one there is.
-fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
-    let files = global.files()?;
-    let name = |pair: &Pair| pair.ledger_name().trim_end_matches(".sqlite");
-    if let Some(named) = &ask.ledger {
-        let pair = Pair::KEPT.iter().find(|pair| name(pair) == named);
-        let path = pair.map_or_else(|| PathBuf::from(named), |pair| files.ledger(*pair));
-        return if path.exists() { Ok(path) } else { Err(missing(&path, "tickdeck")) };
-    }
-    if global.mode.is_some() {
-        let path = files.ledger(Pair::bybit(global.account()));
-        let command = format!("tickdeck --mode {}", global.account().word());
-        return if path.exists() { Ok(path) } else { Err(missing(&path, &command)) };
-    }
-    let there: Vec<&Pair> = Pair::KEPT.iter().filter(|pair| files.ledger(**pair).exists()).collect();
-    match there.as_slice() {
-        [only] => Ok(files.ledger(**only)),
-        [] => Err(missing(files.data_dir(), "tickdeck demo")),
-        several => {
-            let names = several.iter().map(|pair| name(pair)).collect::<Vec<_>>().join(", ");
-            Err(Failure::new(
-                Exit::Usage,
-                format!("there are several ledgers; name one with --ledger, or its account with --mode: {names}"),
-            ))
+/// Why there is no ledger to read.
+pub(super) enum Lost {
+    /// There is none.
+    Missing(Failure),
+    /// There may be one.
+    Failed(Failure),
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Missing(failure) | Lost::Failed(failure) => failure,
         }
     }
 }
 
-fn missing(place: &Path, command: &str) -> Failure {
-    Failure::error(format!(
+impl From<Failure> for Lost {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// The ledger that was named, that of the only engine that runs, or the only one there is.
+pub(super) fn find(global: &Global, ask: &Ask) -> Result<PathBuf, Failure> {
+    Ok(look_for(global, ask)?)
+}
+
+/// The same, telling one that is not there from one that cannot be reached.
+pub(super) fn look_for(global: &Global, ask: &Ask) -> Result<PathBuf, Lost> {
+    let files = global.files()?;
+    if let Some(named) = &ask.ledger {
+        let pair = Pair::KEPT.iter().find(|pair| pair.name() == named);
+        let path = pair.map_or_else(|| PathBuf::from(named), |pair| files.ledger(*pair));
+        return if is_there(&path)? { Ok(path) } else { Err(missing(&path, "tickdeck")) };
+    }
+    if global.mode.is_some() {
+        let path = files.ledger(Pair::bybit(global.account()));
+        let command = format!("tickdeck --mode {}", global.account().word());
+        return if is_there(&path)? { Ok(path) } else { Err(missing(&path, &command)) };
+    }
+    let mut there: Vec<&Pair> = Vec::new();
+    for pair in &Pair::KEPT {
+        if is_there(&files.ledger(*pair))? {
+            there.push(pair);
+        }
+    }
+    let running: Vec<&Pair> = there.iter().copied().filter(|pair| holder(&files.ledger(**pair)).is_some()).collect();
+    // The one that an engine writes now is meant where there are others from before.
+    match if running.len() == 1 { &running } else { &there }.as_slice() {
+        [only] => Ok(files.ledger(**only)),
+        [] => Err(missing(files.data_dir(), "tickdeck demo")),
+        several => {
+            let names = several.iter().map(|pair| pair.name()).collect::<Vec<_>>().join(", ");
+            let text =
+                format!("there are several ledgers; name one with --ledger, or its account with --mode: {names}");
+            Err(Failure::new(Exit::Usage, text).into())
+        }
+    }
+}
+
+fn missing(place: &Path, command: &str) -> Lost {
+    Lost::Missing(Failure::error(format!(
         "there is no ledger at {}: nothing has run there yet; `{command}` makes one",
         place.display()
-    ))
+    )))
+}
+
+/// A folder that this user may not look into says nothing of what is in it.
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    path.try_exists().map_err(|error| {
+        Failure::error(format!(
+            "the ledger {} cannot be read: {error}. Nothing is known of what runs or is held there: ask as the user it belongs to",
+            path.display()
+        ))
+    })
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {

@@ -41,6 +41,7 @@ impl Progress {
         }
     }
     /// Shows the part that is done as a bar, and words beside it.
+    #[cfg(feature = "models")]
     pub(super) fn show(&mut self, part: f64, words: &str) {
         const WIDTH: usize = 24;
         if self.visible {

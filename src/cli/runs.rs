@@ -14,15 +14,16 @@ use crate::config::Loaded;
 use crate::engine::ids::{Account, Pair};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::StateWord;
-use crate::engine::time::Span;
 use crate::ledger::{Cell, Format, Sheet};
-use crate::model::{Model, scan};
+use crate::model::Model;
 use crate::run::assemble::Shown;
 use crate::run::clock::wall;
 use crate::run::cockpit::Ended;
 use crate::run::driver::Finished;
 use crate::run::exit::{Exit, Failure};
 use crate::run::files::Files;
+use crate::run::service::Signs;
+use crate::run::shelf::{Shelf, Shelved};
 use crate::run::stage::Departure;
 use crate::run::start::{Setup, StartError};
 use crate::run::{cockpit, demo as demo_run, replay as tape_run, service};
@@ -30,11 +31,6 @@ use crate::tape::Quota;
 use crate::tui::{UiError, UiOptions};
 
 const GIB: u64 = 1 << 30;
-
-/// Does a decision come at the distance of the rows that the model remembers? Without memory it takes them as they come.
-fn on_beat(model: &dyn Model, interval: Span) -> bool {
-    model.card().step_ms == 0 || i64::from(model.card().step_ms) == interval.as_ms()
-}
 
 /// What every run of an invocation shares.
 #[derive(Clone)]
@@ -52,10 +48,13 @@ impl Place {
         Ok(place)
     }
 
-    /// For what only tightens: an account that the file does not allow is no reason to leave its orders alone.
+    /// For what only tightens: neither an account that the file does not allow nor a disk that takes nothing is a reason to
+    /// leave its orders alone.
     pub(super) fn to_tighten(global: &Global) -> Result<Self, Failure> {
         let place = Self::read(global)?;
-        place.files.make_data_dir().map_err(Failure::error)?;
+        if let Err(error) = place.files.make_data_dir() {
+            note(&error.to_string());
+        }
         Ok(place)
     }
 
@@ -81,11 +80,13 @@ impl Place {
     pub fn setup(&self, account: Account) -> Result<Setup, Failure> {
         let config = &self.loaded.config;
         let refused = |error| Failure::configuration(format!("{error}; nothing was started"));
+        let shelf = self.shelf();
         Ok(Setup {
             limits: config.limits_of(account).map_err(refused)?,
             settings: config.settings(account, wall()),
             balance: config.paper.balance,
-            models: self.models()?,
+            models: Self::models(&shelf)?,
+            shelf: Some(shelf),
             data_dir: self.files.data_dir().to_owned(),
             tape: (config.tape.record != "off").then(|| self.quota()),
         })
@@ -101,42 +102,29 @@ impl Place {
         }
     }
 
-    /// The sound models, or the ones that are configured. A configured model that is missing or unsound stops the start:
-    /// whoever named it relies on it.
-    fn models(&self) -> Result<Vec<Box<dyn Model>>, Failure> {
-        let config = &self.loaded.config.model;
-        let dir = self.files.models(config.dir.as_deref());
-        let interval = self.loaded.config.decision_interval;
-        let mut sound = Vec::new();
-        for model in scan(&dir) {
-            match model {
-                Ok(model) if !on_beat(model.as_ref(), interval) => note(&format!(
-                    "model {} is not used: it was trained on a row every {} ms, `decision_interval_ms` is {}; set that, or \
-                     train it with `--step-ms {}`",
-                    model.info().name,
-                    model.card().step_ms,
-                    interval.as_ms(),
-                    interval.as_ms()
-                )),
-                Ok(model) => sound.push(model),
-                Err(error) => note(&format!("a model is not used: {error}")),
-            }
+    /// Where models lie and which of them run.
+    fn shelf(&self) -> Shelf {
+        let config = &self.loaded.config;
+        Shelf {
+            dir: self.files.models(config.model.dir.as_deref()),
+            active: config.model.active.clone(),
+            shadow: config.model.shadow.clone(),
+            token: config.model.token.clone(),
+            interval: config.decision_interval,
         }
-        if config.active.is_empty() {
-            if sound.is_empty() {
-                note(&format!("no model in {}: there are no signals, so nothing opens", dir.display()));
-            }
-            return Ok(sound);
+    }
+
+    /// The models that run. A configured one that is missing or unsound stops the start.
+    fn models(shelf: &Shelf) -> Result<Vec<Box<dyn Model>>, Failure> {
+        let refused = |why| Failure::configuration(format!("{why}; nothing was started"));
+        let Shelved { models, unused } = shelf.read().map_err(refused)?;
+        for (name, why) in unused {
+            note(&format!("model {name} is not used: {why}"));
         }
-        let missing = config.active.iter().find(|name| !sound.iter().any(|model| model.info().name == **name));
-        if let Some(name) = missing {
-            let what = format!("model.active names `{name}`, which is not a sound model in {}", dir.display());
-            return Err(Failure::configuration(format!(
-                "{what}; nothing was started. `tickdeck model list` shows them"
-            )));
+        if models.is_empty() {
+            note(&format!("no model in {}: there are no signals, so nothing opens", shelf.dir.display()));
         }
-        sound.retain(|model| config.active.contains(&model.info().name));
-        Ok(sound)
+        Ok(models)
     }
 
     /// How the cockpit looks.
@@ -154,13 +142,14 @@ impl Place {
 
     /// A run with a screen.
     pub fn on_screen(&self) -> Shown {
-        let departure = Departure { stays: self.loaded.config.arming.on_hangup == "stay", ..self.departure() };
-        Shown { fps: Some(self.fps()), outputs: None, stop_after: None, departure }
+        Shown { fps: Some(self.fps()), outputs: None, stop_after: None, departure: self.departure() }
     }
 
-    /// How a run without a terminal of its own goes.
+    /// How a run goes on without a person, with a terminal of its own or none: either can be hung up.
     fn departure(&self) -> Departure {
-        Departure { stays: false, flattens: self.loaded.config.arming.on_sigterm == "flatten" }
+        let arming = &self.loaded.config.arming;
+        let unattended_from = Some(arming.unattended_from);
+        Departure { stays: arming.on_hangup == "stay", flattens: arming.on_sigterm == "flatten", unattended_from }
     }
 
     fn fps(&self) -> u16 {
@@ -178,7 +167,7 @@ pub(super) fn demo(global: &Global, options: &DemoOptions) -> Result<(), Failure
     let setup = place.setup(Account::Paper)?;
     let ledger = place.files.ledger(Pair::SIMULATED);
     let mut session = demo_run::session(setup, &market(options), place.on_screen()).map_err(start_failure)?;
-    let _watching = Watching::start(&place, &mut session);
+    let _watching = Watching::start(&place, &mut session, Pair::SIMULATED);
     conclude(cockpit::run(session, place.ui(global), Some((ledger, Pair::SIMULATED))))
 }
 
@@ -214,12 +203,17 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
         let session = live::session(global, &place, options.market.practice, shown, None)?;
         (session, Pair::bybit(global.account()))
     };
-    // Set once, right here: what prints finds it when the session runs.
-    drop(cockpit_end.set(session.stage.cockpit.clone()));
-    service::start(session.pulse.clone()).map_err(Failure::error)?;
-    let watching = Watching::start(&place, &mut session);
+    // Set once, right here: what prints finds it when the session runs. A latch of before is a person's to lift, and so is arming
+    // after it.
+    if session.driver.engine().latch().is_none() {
+        drop(cockpit_end.set(session.stage.cockpit.clone()));
+    }
+    let (pulse, guardian, gate) = (session.pulse.clone(), session.guardian.clone(), session.stage.end.gate());
+    let service = service::start(Signs { pulse, guardian, gate }).map_err(Failure::error)?;
+    let watching = Watching::start(&place, &mut session, pair);
     let (data_dir, latch) = (place.files.data_dir().to_owned(), (place.files.ledger(pair), pair));
     let ended = cockpit::run_without_screen(session, data_dir, Some(latch));
+    service.stops();
     drop(watching);
     finish_lines();
     let unreached = match &ended {
@@ -231,7 +225,7 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
         return Err(never_reached(why));
     }
     if options.arm && !armed.load(Ordering::SeqCst) {
-        let why = "the autotrader was never armed: a pre-flight check failed until the end";
+        let why = "the autotrader was never armed: a latch held, or a pre-flight check failed until the end";
         return Err(Failure::new(Exit::Refused, why));
     }
     Ok(())
@@ -240,6 +234,9 @@ pub(super) fn headless(global: &Global, options: &HeadlessOptions) -> Result<(),
 pub(super) fn backtest(global: &Global, options: &BacktestOptions) -> Result<(), Failure> {
     if options.decisions.is_some() && options.files.len() > 1 {
         return Err(Failure::new(Exit::Usage, "--decisions takes one tape: each tape has decisions of its own"));
+    }
+    if options.execution {
+        return measure(global, options);
     }
     let place = Place::find(global)?;
     let wanted = tape_run::BacktestOptions {
@@ -270,6 +267,19 @@ pub(super) fn backtest(global: &Global, options: &BacktestOptions) -> Result<(),
         }
         format => print(&sheet(&reports).render(format)),
     }
+}
+
+#[cfg(feature = "models")]
+fn measure(global: &Global, options: &BacktestOptions) -> Result<(), Failure> {
+    super::execution::run(global, &options.files, options.seed, options.format)
+}
+
+#[cfg(not(feature = "models"))]
+fn measure(_: &Global, options: &BacktestOptions) -> Result<(), Failure> {
+    let files = options.files.len();
+    Err(Failure::error(format!(
+        "this build has no models, and without one nothing waits; {files} tape(s) were not read"
+    )))
 }
 
 fn one(place: &Place, file: &Path, wanted: &tape_run::BacktestOptions) -> Result<tape_run::BacktestReport, Failure> {
@@ -315,6 +325,7 @@ pub(super) fn start_failure(error: StartError) -> Failure {
         StartError::Screen(UiError::Keymap(error)) => {
             Failure::configuration(format!("ui.keymap: {error}; nothing was started"))
         }
+        StartError::Model(error) => Failure::configuration(format!("{error}; nothing was started")),
         other => Failure::error(other),
     }
 }
@@ -360,7 +371,7 @@ fn check(finished: &Finished) -> Result<(), Failure> {
     for trouble in &finished.troubles {
         note(trouble);
     }
-    if finished.engine.closing() {
+    if finished.engine.closing() || finished.unproven {
         let open: Vec<&str> = finished.engine.open_names().collect();
         let what = if open.is_empty() { "nothing known, but not proven".to_owned() } else { open.join(", ") };
         return Err(not_flat(&what));

@@ -9,9 +9,11 @@ use super::global::Global;
 #[cfg(feature = "models")]
 use super::output::{Progress, note, print};
 #[cfg(feature = "models")]
+use super::worker;
+#[cfg(feature = "models")]
 use crate::engine::time::Span;
 #[cfg(feature = "models")]
-use crate::model::train::TrainProgress;
+use crate::model::train::{EvalReport, TrainProgress};
 #[cfg(feature = "models")]
 use crate::run::clock::Stopwatch;
 use crate::run::exit::Failure;
@@ -43,18 +45,46 @@ pub(super) struct Train {
     /// What squared weights cost
     #[arg(long, default_value_t = 0.2)]
     l2: f64,
+    /// Variants that were tried on these data before (other options, other seeds): they count against what is found
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tried: usize,
     /// Rare moves count as much as frequent ones while learning
     #[arg(long)]
     balanced: bool,
     /// Milliseconds between the rows that tcn and gru remember: the `decision_interval_ms` they will be asked at
     #[arg(long, value_name = "MS", default_value_t = 1_000)]
     step_ms: u32,
+    /// Units of the layers of mlp, tcn and gru, 32, 16 and 16 without it
+    #[arg(long, value_name = "N")]
+    units: Option<usize>,
+    /// Rows that tcn and gru learn from at a time, a power of two, 16 without it
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+    /// Longest horizon in seconds, 1, 5, 10, 60 or 300: it is learned, and all shorter ones; 300 needs hours of recording
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    longest: u32,
     /// Go on where an interrupted training of the same data and options stopped
     #[arg(long)]
     resume: bool,
+    /// Write the rows to learn from to this safetensors file and train nothing: for models that are trained elsewhere
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "resume", "html"])]
+    rows: Option<PathBuf>,
     /// Also write a page with the curves of every fit
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// What computes: this processor, or an NVIDIA GPU through the worker `tickdeck-train-cuda` beside this program
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+}
+
+/// What computes while learning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Device {
+    /// This processor.
+    #[default]
+    Cpu,
+    /// The first NVIDIA GPU.
+    Cuda,
 }
 
 /// Which model, on which files.
@@ -64,8 +94,23 @@ pub(super) struct Eval {
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Name of an installed model
+    #[arg(long, required_unless_present = "walk_forward")]
+    model: Option<String>,
+    /// Instead of a model an architecture, fitted anew as time goes on: each part of it is told by a fit on what came before
+    #[arg(long, value_name = "ARCH", conflicts_with_all = ["model", "write"])]
+    walk_forward: Option<String>,
+    /// Passes over the data at most, for a fit
+    #[arg(long, default_value_t = 30, requires = "walk_forward")]
+    epochs: usize,
+    /// Variants that were tried on these data before: they count against what is found
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "walk_forward")]
+    tried: usize,
+    /// Longest horizon in seconds, for a fit: 1, 5, 10, 60 or 300
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "walk_forward")]
+    longest: u32,
+    /// Write what is found into the card of a connected model: nothing opens by it before
     #[arg(long)]
-    model: String,
+    write: bool,
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     format: EvalFormat,
@@ -120,9 +165,36 @@ impl Teller {
     }
 }
 
-#[cfg(feature = "models")]
+/// Trains in the worker that has a GPU, where this program has none itself.
+#[cfg(all(feature = "models", not(feature = "cuda")))]
 pub(super) fn run(asked: &Train) -> Result<(), Failure> {
-    use crate::model::train::{TrainOptions, train};
+    match asked.device {
+        Device::Cpu => here(asked),
+        Device::Cuda => worker::run(),
+    }
+}
+
+/// Trains in this program.
+#[cfg(feature = "cuda")]
+pub(super) fn run(asked: &Train) -> Result<(), Failure> {
+    here(asked)
+}
+
+/// The command line of the worker: that of `tickdeck train`.
+#[cfg(feature = "cuda")]
+pub(super) fn of_worker() -> Result<(), Failure> {
+    #[derive(clap::Parser)]
+    #[command(name = worker::NAME, version, about = "tickdeck train, with an NVIDIA GPU", max_term_width = 110)]
+    struct Worker {
+        #[command(flatten)]
+        train: Train,
+    }
+    here(&<Worker as clap::Parser>::parse().train)
+}
+
+#[cfg(feature = "models")]
+fn here(asked: &Train) -> Result<(), Failure> {
+    use crate::model::train::{Processor, TrainOptions, train, write_rows};
 
     let options = TrainOptions {
         data: asked.data.clone(),
@@ -135,10 +207,22 @@ pub(super) fn run(asked: &Train) -> Result<(), Failure> {
         l2: asked.l2,
         balanced: asked.balanced,
         step: Span::from_ms(i64::from(asked.step_ms)),
+        units: asked.units,
+        tried: asked.tried,
+        window: asked.window,
+        longest_s: asked.longest,
         resume: asked.resume,
+        on: match asked.device {
+            Device::Cpu => Processor::Cpu,
+            Device::Cuda => Processor::Cuda,
+        },
         ..TrainOptions::default()
     };
     let mut teller = Teller::new("training");
+    if let Some(out) = &asked.rows {
+        let rows = write_rows(&options, out, &mut |progress| teller.tell(progress)).map_err(Failure::error)?;
+        return print(&format!("{rows} rows in {}\n", out.display()));
+    }
     let report = train(&options, &mut |progress| teller.tell(progress));
     teller.bar.end();
     let report = report.map_err(Failure::error)?;
@@ -157,13 +241,10 @@ fn write_page(path: Option<&Path>, page: impl FnOnce() -> String) -> Result<(), 
 
 #[cfg(feature = "models")]
 pub(super) fn eval(global: &Global, asked: &Eval) -> Result<(), Failure> {
-    let files = global.files()?;
-    let loaded = global.load(&files)?;
-    let dir = files.models(loaded.config.model.dir.as_deref());
-    let mut model = crate::model::load(&dir, &asked.model).map_err(Failure::error)?;
     let mut teller = Teller::new("judging");
-    let report = crate::model::train::evaluate(model.as_mut(), &asked.data, &mut |progress| teller.tell(progress));
-    let report = report.map_err(Failure::error)?;
+    let report = judged(global, asked, &mut |progress| teller.tell(progress));
+    teller.bar.end();
+    let report = report?;
     write_page(asked.html.as_deref(), || report.html())?;
     match asked.format {
         EvalFormat::Table => print(&format!("{report}\n"))?,
@@ -172,10 +253,44 @@ pub(super) fn eval(global: &Global, asked: &Eval) -> Result<(), Failure> {
     if report.looks_ahead() {
         return Err(Failure::error(format!(
             "forecasts of {} change when the future is cut off: none of its figures means anything",
-            asked.model
+            report.model
         )));
     }
     Ok(())
+}
+
+#[cfg(feature = "models")]
+fn judged(global: &Global, asked: &Eval, tell: &mut dyn FnMut(TrainProgress)) -> Result<EvalReport, Failure> {
+    use crate::model::train::{TrainOptions, evaluate, prove, walk_forward};
+    use crate::model::{load_to_judge, load_with, write_card};
+
+    let Some(name) = &asked.model else {
+        let options = TrainOptions {
+            data: asked.data.clone(),
+            arch: asked.walk_forward.clone(),
+            epochs_max: asked.epochs,
+            tried: asked.tried,
+            longest_s: asked.longest,
+            ..TrainOptions::default()
+        };
+        return walk_forward(&options, tell).map_err(Failure::error);
+    };
+    let files = global.files()?;
+    let config = global.load(&files)?.config;
+    let (dir, token) = (files.models(config.model.dir.as_deref()), &config.model.token);
+    if !asked.write {
+        let mut model = load_with(&dir, name, token).map_err(Failure::error)?;
+        return evaluate(model.as_mut(), &asked.data, tell).map_err(Failure::error);
+    }
+    let Some((card, mut model)) = load_to_judge(&dir, name, token).map_err(Failure::error)? else {
+        return Err(Failure::error(format!("{name} was judged by its training: its card stays as it is")));
+    };
+    let (report, card) = prove(&card, model.as_mut(), &asked.data, tell).map_err(Failure::error)?;
+    if !report.looks_ahead() {
+        write_card(&dir, &card, token).map_err(Failure::error)?;
+        note(&format!("wrote {}", dir.join(name).with_extension("toml").display()));
+    }
+    Ok(report)
 }
 
 #[cfg(not(feature = "models"))]

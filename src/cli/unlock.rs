@@ -12,8 +12,9 @@ use crate::engine::ids::Account;
 use crate::engine::time::Span;
 use crate::run::clock::{Stopwatch, wall};
 use crate::run::exit::{Exit, Failure};
+use crate::run::live::PrivateAccess;
 use crate::venue::bybit::hosts::Region;
-use crate::venue::bybit::unlock::{Allowed, Locked, Through, UnlockError, Unlocked};
+use crate::venue::bybit::unlock::{Allowed, Locked, Through, UnlockError, Unlocked, may_trade as may_trade_at};
 
 /// How long the exchange may take to say what the key may do.
 const CHECK_MAX: Duration = Duration::from_secs(15);
@@ -45,12 +46,7 @@ pub(super) fn unlock(place: &Place, typed: &Typed<'_>, find: Find) -> Result<Unl
     };
     let ceremony =
         ceremony.ok_or_else(|| Failure::new(Exit::Refused, format!("{}; nothing was started", UnlockError::Tail)))?;
-    let through = Through {
-        recv_window_ms: u32::try_from(config.bybit.recv_window.as_ms()).unwrap_or(u32::MAX),
-        proxy: config.bybit.proxy(),
-        now: Arc::new(wall),
-    };
-    let unlocked = check(locked, through)?.unlock(&allowed, &ceremony);
+    let unlocked = in_time(locked.check(through(config)))?.unlock(&allowed, &ceremony);
     unlocked.map_err(refused)
 }
 
@@ -74,18 +70,32 @@ pub(super) fn allowed(config: &Config) -> Result<Allowed, Failure> {
     Ok(allowed)
 }
 
-fn check(locked: Locked, through: Through) -> Result<crate::venue::bybit::unlock::Checked, Failure> {
+/// Does the exchange know the key of an account that is no real money, and may it trade?
+pub(super) fn may_trade(place: &Place, access: &PrivateAccess) -> Result<(), Failure> {
+    in_time(may_trade_at(&access.credentials, &access.hosts, through(&place.loaded.config)))
+}
+
+fn through(config: &Config) -> Through {
+    Through {
+        recv_window_ms: u32::try_from(config.bybit.recv_window.as_ms()).unwrap_or(u32::MAX),
+        proxy: config.bybit.proxy(),
+        now: Arc::new(wall),
+    }
+}
+
+/// Waits for what the exchange says about a key.
+fn in_time<T>(asked: impl Future<Output = Result<T, UnlockError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::error)?;
-    let checked = runtime.block_on(async { tokio::time::timeout(CHECK_MAX, locked.check(through)).await });
+    let answer = runtime.block_on(async { tokio::time::timeout(CHECK_MAX, asked).await });
     let refused = |error: UnlockError| {
         let exit = if matches!(error, UnlockError::Unchecked(_)) { Exit::Error } else { Exit::Configuration };
         Failure::new(exit, format!("{error}; nothing was started"))
     };
-    match checked {
-        Ok(checked) => checked.map_err(refused),
-        Err(_) => Err(Failure::error(
-            "the exchange did not say in time what the live account's key may do; nothing was started",
-        )),
+    match answer {
+        Ok(answer) => answer.map_err(refused),
+        Err(_) => {
+            Err(Failure::error("the exchange did not say in time what the account's key may do; nothing was started"))
+        }
     }
 }
 

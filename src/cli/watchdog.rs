@@ -66,6 +66,7 @@ pub(super) fn run(global: &Global, asked: &Watchdog) -> Result<(), Failure> {
     let proxy = config.bybit.proxy();
     let way = move |run| rescue_options(&access, run, proxy.clone(), now.clone(), Closer::Watchdog);
     if let Some(socket) = socket {
+        watchdog::leaves_when_told().map_err(Failure::error)?;
         let Err(error) = service::serve(options, service::Place { socket, ledger }, way);
         return Err(Failure::error(error));
     }
@@ -79,7 +80,7 @@ fn ended(end: End) -> Result<(), Failure> {
     match end {
         End::Goodbye(leaves) if leaves.is_empty() => watchdog::say("the run ended in order and leaves nothing open"),
         End::Goodbye(leaves) => watchdog::say(&format!("the run ended in order and leaves: {}", leaves.join(", "))),
-        End::Nobody | End::Refused(_) => {
+        End::Nobody | End::LineLost | End::Refused(_) => {
             return Err(failure(Exit::NotRunning, "no engine spoke; nothing was done"));
         }
         End::Acted { not_flat: true, .. } => {
@@ -103,12 +104,7 @@ fn failure(exit: Exit, what: &str) -> Failure {
 /// Which watchdog this invocation's account has; `None` where none is wanted.
 pub(super) fn plan(place: &Place, account: Account) -> Result<Option<WatchdogPlan>, Failure> {
     let config = &place.loaded.config.watchdog;
-    let wanted = match (account, config.enabled.as_str()) {
-        (Account::Paper, _) | (_, "off") => false,
-        (Account::Live, _) => true,
-        (_, enabled) => matches!(enabled, "on" | "service"),
-    };
-    if !wanted {
+    if !config.is_wanted(account) {
         return Ok(None);
     }
     let start = if config.enabled == "service" {

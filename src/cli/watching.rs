@@ -1,4 +1,4 @@
-//! What watches a run from outside, as configured: metrics for Prometheus, and alerts. What cannot be had is told and stops no
+//! What watches a run from outside, as configured: its log, metrics for Prometheus, alerts, and Telegram's remote control. What cannot be had is told and stops no
 //! run; a channel that is broken stands in the checklist before arming.
 
 use std::sync::Arc;
@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use super::output::note;
 use super::runs::Place;
-use crate::alerts::{Look, Plan, Service, Watcher};
+use crate::alerts::{Look, Plan, Service, Voice, Watcher};
+use crate::engine::ids::Pair;
+use crate::engine::notice::Level;
 use crate::engine::time::Span;
-use crate::metrics::{Reading, Server};
+use crate::metrics::{Reading, Server, Tally};
 use crate::run::clock::wall;
+use crate::run::log::Keeping;
+use crate::run::remote;
 use crate::run::session::Session;
 
 /// How long the last words of a run may take.
@@ -23,8 +27,10 @@ pub(super) struct Watching {
 
 impl Watching {
     /// Begins to watch. Call it before the session runs.
-    pub fn start(place: &Place, session: &mut Session) -> Self {
+    pub fn start(place: &Place, session: &mut Session, pair: Pair) -> Self {
+        log(place, session, pair);
         let alerts = alerts(place, session);
+        listen_to_telegram(place, session);
         Self { _metrics: metrics(place, session, alerts.as_ref()), alerts }
     }
 }
@@ -35,6 +41,23 @@ impl Drop for Watching {
         if let Some(alerts) = self.alerts.take() {
             alerts.finish("the run ended: nothing of tickdeck's looks after the account any more", LAST_WORDS);
         }
+    }
+}
+
+fn log(place: &Place, session: &mut Session, pair: Pair) {
+    let config = &place.loaded.config.log;
+    let level = match config.level.as_str() {
+        "off" => return,
+        "warn" => Level::Warn,
+        "alarm" => Level::Alarm,
+        _ => Level::Info,
+    };
+    let name = pair.name();
+    let json = config.format != "pretty";
+    let path = place.files.data_dir().join("logs").join(format!("{name}.{}", if json { "jsonl" } else { "log" }));
+    let keeping = Keeping { path, bytes_max: u64::from(config.max_mib) << 20, files: config.files, level, json };
+    if let Err(error) = session.stage.log.open(&keeping) {
+        session.troubles.push(format!("no log is written: {error}"));
     }
 }
 
@@ -67,15 +90,33 @@ fn alerts(place: &Place, session: &mut Session) -> Option<Service> {
     let watch = session.stage.watch.clone();
     let plan = Plan {
         channels: config.alerts.channels.clone(),
-        settings: config.alerts.settings(),
+        settings: config.alerts.settings.clone(),
         loudness: config.alerts.loudness(),
         watcher: Watcher::new(config.alerts.silence_times, config.decision_interval, digest_after_midnight),
         look: Box::new(move || look(watch.reading())),
         now: Arc::new(wall),
         light: session.stage.alerts.clone(),
+        bells: session.stage.bells.clone(),
     };
     let started = Service::start(plan);
     started.map_err(|error| session.troubles.push(format!("NO ALERTS: no thread can be had: {error}"))).ok()
+}
+
+fn listen_to_telegram(place: &Place, session: &mut Session) {
+    let settings = place.loaded.config.alerts.settings.clone();
+    if settings.telegram_control.is_empty() {
+        return;
+    }
+    let (watch, light) = (session.stage.watch.clone(), session.stage.alerts.clone());
+    let plan = remote::Plan { settings, watch, light, data_dir: place.files.data_dir().to_owned() };
+    if let Err(error) = remote::start(plan) {
+        session.troubles.push(format!("NO REMOTE CONTROL: no thread can be had: {error}"));
+    }
+}
+
+fn voices(tally: &Tally) -> Vec<Voice> {
+    let voice = |(model, newest, since): (&str, _, _)| Voice { model: model.to_owned(), newest, since };
+    tally.answers().map(voice).collect()
 }
 
 /// What the alerts see of a reading.
@@ -84,9 +125,9 @@ fn look(reading: Reading) -> Look {
     Look {
         at: wall(),
         heartbeat: reading.heartbeat.map(|age| Span(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX))),
-        reconnects: tally.map_or(0, |tally| tally.reconnects),
+        reconnects: reading.streams.iter().map(|(_, _, lost)| *lost).sum(),
         unresolved: tally.map_or(0, |tally| tally.unresolved),
-        forecast: tally.and_then(crate::metrics::Tally::newest_forecast),
+        models: tally.map(voices).unwrap_or_default(),
         snapshot: reading.snapshot,
     }
 }

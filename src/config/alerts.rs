@@ -1,10 +1,8 @@
 //! `[alerts]`: which channels reach a person, where, and how loud each event is. Secrets are in none of it.
 
-use std::path::PathBuf;
-
 use super::value::DayStart;
 use crate::alerts::{CHANNELS, EVENTS, Loudness, Settings};
-use crate::keys::{Named, Place};
+use crate::keys::{EMAIL_PASSWORD, Named, Place, SLACK_WEBHOOK, TELEGRAM_CODE, TELEGRAM_TOKEN};
 
 /// Alerts.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,30 +13,8 @@ pub struct AlertsConfig {
     pub digest_at: DayStart,
     /// Silence for so many times what is expected is told.
     pub silence_times: u32,
-    /// Telegram's chats, by number or by `@name`.
-    pub telegram_chats: Vec<String>,
-    /// Telegram's Bot API; another only for a server of one's own.
-    pub telegram_url: String,
-    /// The bot's token.
-    pub telegram_token: Place,
-    /// Slack's incoming webhook.
-    pub slack_webhook: Place,
-    /// Mail server.
-    pub email_host: String,
-    /// Its port.
-    pub email_port: u32,
-    /// Who logs in there; empty logs in nobody.
-    pub email_user: String,
-    /// The sender.
-    pub email_from: String,
-    /// Who gets the mail.
-    pub email_to: Vec<String>,
-    /// The password of `email_user`.
-    pub email_password: Place,
-    /// Root certificates beside the system's, for a server of one's own.
-    pub email_ca_file: Option<PathBuf>,
-    /// The address that gets JSON.
-    pub webhook_url: Place,
+    /// Where the channels are.
+    pub settings: Settings,
     /// Loudness of each event, in the order of [`EVENTS`].
     pub levels: [String; EVENTS.len()],
 }
@@ -49,18 +25,7 @@ impl Default for AlertsConfig {
             channels: Vec::new(),
             digest_at: DayStart::default(),
             silence_times: 10,
-            telegram_chats: Vec::new(),
-            telegram_url: "https://api.telegram.org".to_owned(),
-            telegram_token: Place::default(),
-            slack_webhook: Place::default(),
-            email_host: String::new(),
-            email_port: 587,
-            email_user: String::new(),
-            email_from: String::new(),
-            email_to: Vec::new(),
-            email_password: Place::default(),
-            email_ca_file: None,
-            webhook_url: Place::default(),
+            settings: Settings::default(),
             levels: EVENTS.map(|spec| spec.usual.word().to_owned()),
         }
     }
@@ -72,57 +37,49 @@ impl AlertsConfig {
         std::array::from_fn(|event| self.levels.get(event).map_or(Loudness::On, |word| Loudness::by_word(word)))
     }
 
-    /// Where the channels are.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            telegram_chats: self.telegram_chats.clone(),
-            telegram_url: self.telegram_url.clone(),
-            telegram_token: self.telegram_token.clone(),
-            slack_webhook: self.slack_webhook.clone(),
-            email_host: self.email_host.clone(),
-            email_port: u16::try_from(self.email_port).unwrap_or(587),
-            email_user: self.email_user.clone(),
-            email_from: self.email_from.clone(),
-            email_to: self.email_to.clone(),
-            email_password: self.email_password.clone(),
-            email_ca_file: self.email_ca_file.clone(),
-            webhook_url: self.webhook_url.clone(),
-        }
-    }
-
     /// Where a channel's secret may lie.
     pub fn place(&self, named: Named) -> &Place {
-        match named.word {
-            "telegram-token" => &self.telegram_token,
-            "slack-webhook" => &self.slack_webhook,
-            "email-password" => &self.email_password,
-            _ => &self.webhook_url,
+        let settings = &self.settings;
+        match named {
+            TELEGRAM_TOKEN => &settings.telegram_token,
+            TELEGRAM_CODE => &settings.telegram_code,
+            SLACK_WEBHOOK => &settings.slack_webhook,
+            EMAIL_PASSWORD => &settings.email_password,
+            _ => &settings.webhook_url,
         }
     }
 
     /// Every place of a secret, under the key of its command.
-    pub(super) fn places(&self) -> [(&'static str, &Place); 4] {
+    pub(super) fn places(&self) -> [(&'static str, &Place); 5] {
         [
-            ("alerts.telegram.token_command", &self.telegram_token),
-            ("alerts.slack.webhook_command", &self.slack_webhook),
-            ("alerts.email.password_command", &self.email_password),
-            ("alerts.webhook.url_command", &self.webhook_url),
+            ("alerts.telegram.token_command", &self.settings.telegram_token),
+            ("alerts.telegram.code_command", &self.settings.telegram_code),
+            ("alerts.slack.webhook_command", &self.settings.slack_webhook),
+            ("alerts.email.password_command", &self.settings.email_password),
+            ("alerts.webhook.url_command", &self.settings.webhook_url),
         ]
     }
 
     /// What cannot work. Each names the key that should give way.
     pub(super) fn contradictions(&self) -> Vec<(&'static str, String)> {
         let uses = |name: &str| self.channels.iter().any(|channel| channel == name);
-        let mut found = Vec::new();
+        let (settings, mut found) = (&self.settings, Vec::new());
         if let Some(unknown) = self.channels.iter().find(|name| !CHANNELS.contains(&name.as_str())) {
             found.push(("alerts.channels", format!("`{unknown}` is none of {}", CHANNELS.join(", "))));
         }
-        if uses("telegram") && self.telegram_chats.is_empty() {
+        if uses("telegram") && settings.telegram_chats.is_empty() {
             found.push(("alerts.telegram.chats", "is empty, and the channel telegram is used".to_owned()));
         }
-        if uses("email") && (self.email_host.is_empty() || self.email_from.is_empty() || self.email_to.is_empty()) {
+        if uses("email")
+            && (settings.email_host.is_empty() || settings.email_from.is_empty() || settings.email_to.is_empty())
+        {
             let what = "the channel email is used: host, from and to must be set".to_owned();
             found.push(("alerts.email.host", what));
+        }
+        let numbered = |chat: &String| chat.parse::<i64>().is_ok();
+        if let Some(odd) = settings.telegram_control.iter().find(|chat| !numbered(chat)) {
+            let what = format!("`{odd}` is no number: a name can change hands, and the number of a chat cannot");
+            found.push(("alerts.telegram.control", what));
         }
         found
     }

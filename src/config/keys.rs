@@ -119,6 +119,16 @@ pub const KEYS: &[Key] = &[
     key("model.dir", Slot::Folder(|c| &mut c.model.dir), "folder of models; empty looks in the usual places"),
     key("model.active", Slot::Names(|c| &mut c.model.active), "models that run; empty runs every sound one"),
     key(
+        "model.shadow",
+        Slot::Names(|c| &mut c.model.shadow),
+        "models that are asked, shown and scored, and never traded on; `:promote` makes one decide",
+    ),
+    key(
+        "model.ensemble",
+        Slot::Word(|c| &mut c.model.ensemble, &["mean", "agree"]),
+        "several models together: mean averages those that are believed, agree opens only where all are believed and favour one side",
+    ),
+    key(
         "model.min_edge_bps",
         Slot::Float(|c| &mut c.model.min_edge_bps, 0.0, 1000.0),
         "expected move minus all costs that an entry needs, in basis points",
@@ -127,6 +137,16 @@ pub const KEYS: &[Key] = &[
         "model.max_age_ms",
         Slot::Millis(|c| &mut c.model.max_age, 100, 60_000),
         "oldest prediction that may open a position, in milliseconds",
+    ),
+    key(
+        "model.token_file",
+        Slot::File(|c| &mut c.model.token.file),
+        "file that holds the token for model servers and nothing else, mode 0600; asked after TICKDECK_MODEL_TOKEN",
+    ),
+    key(
+        "model.token_command",
+        Slot::Program(|c| &mut c.model.token.command),
+        "program that prints that token, asked after the system's keyring",
     ),
     key("strategy.name", Slot::Word(|c| &mut c.strategy.name, STRATEGY_NAMES), "strategy"),
     key(
@@ -137,12 +157,18 @@ pub const KEYS: &[Key] = &[
     key(
         "strategy.horizon_s",
         Slot::Count(|c| &mut c.strategy.horizon_s, 1, 86_400),
-        "forecast horizon it trades on, in seconds; the nearest one the model has",
+        "forecast horizon it trades on, in seconds, one that the model has: without a forecast for it nothing opens",
     ),
     key(
         "strategy.passive",
         Slot::Flag(|c| &mut c.strategy.passive),
         "enter by resting at the best price (maker fee, may not fill) instead of taking",
+    ),
+    key(
+        "strategy.execution",
+        Slot::Word(|c| &mut c.strategy.execution, &["now", "timed"]),
+        "timed: entries, exits and flattens may wait up to 5 s and rest, stand back or take by the nearest forecast (then \
+         `passive` is not asked); kill, stops and take-profits never wait",
     ),
     key(
         "strategy.min_prob",
@@ -169,7 +195,11 @@ pub const KEYS: &[Key] = &[
         Slot::Bps(|c| &mut c.strategy.take_profit, 5000),
         "distance from entry at which tickdeck itself leaves with a profit, in basis points; 0 is none",
     ),
-    key("strategy.close_only", Slot::Flag(|c| &mut c.strategy.close_only), "only exits, never entries"),
+    key(
+        "strategy.close_only",
+        Slot::Flag(|c| &mut c.strategy.close_only),
+        "enter on closed forecasts only: at the end of a span of the horizon's length; before it they are forming",
+    ),
     limit(LimitKey::MaxOrderNotional, "risk.max_order_notional", "largest single opening order, in quote currency"),
     limit(LimitKey::MaxPositionNotional, "risk.max_position_notional", "largest worst-case position per symbol"),
     limit(LimitKey::MaxGrossNotional, "risk.max_gross_notional", "sum of worst-case positions over all symbols"),
@@ -241,6 +271,18 @@ pub const KEYS: &[Key] = &[
         "arming.deadman",
         Slot::Span(|c| &mut c.arming.deadman, Span::from_secs(30), DAY, true),
         "arming lapses when no key was pressed for this long, or \"off\"",
+    ),
+    key(
+        "arming.resume",
+        Slot::Flag(|c| &mut c.arming.resume),
+        "true: a run that was cut off while armed (crash, power loss, kill -9) comes up armed again until the same time, once \
+         the checklist allows it; never over a kill or trip, never after a disarm or an end in order, never with real money. \
+         false: a restart comes up SAFE",
+    ),
+    key(
+        "arming.unattended_from",
+        Slot::Span(|c| &mut c.arming.unattended_from, Span::from_secs(60), DAY, false),
+        "armed for longer than this, or without a cockpit, the banner says UNATTENDED",
     ),
     key(
         "arming.on_hangup",
@@ -317,10 +359,42 @@ pub const KEYS: &[Key] = &[
         "the watchdog closes positions too; false keeps them with what protects them at the exchange",
     ),
     key(
+        "log.level",
+        Slot::Word(|c| &mut c.log.level, &["info", "warn", "alarm", "off"]),
+        "least level of the lines in logs/ of the data directory (docs/events.md lists the events), or \"off\"",
+    ),
+    key(
+        "log.format",
+        Slot::Word(|c| &mut c.log.format, &["json", "pretty"]),
+        "a line of JSON for each event, or text for a person",
+    ),
+    key("log.max_mib", Slot::Count(|c| &mut c.log.max_mib, 1, 10_000), "size after which a file is put aside, in MiB"),
+    key("log.files", Slot::Count(|c| &mut c.log.files, 0, 1000), "files put aside that are kept"),
+    key(
         "metrics.listen",
         Slot::Listen(|c| &mut c.metrics.listen),
         "address for Prometheus (/metrics, /livez, /readyz), such as \"127.0.0.1:9464\"; empty serves nothing. No password \
          protects it: keep it on loopback, or where only Prometheus gets through",
+    ),
+    key(
+        "serve.listen",
+        Slot::Listen(|c| &mut c.serve.listen),
+        "where `tickdeck serve` listens; anything but loopback needs a token",
+    ),
+    key(
+        "serve.at_once",
+        Slot::Count(|c| &mut c.serve.at_once, 1, 64),
+        "requests that `tickdeck serve` works on at once; more are told to come again",
+    ),
+    key(
+        "serve.token_file",
+        Slot::File(|c| &mut c.serve.token.file),
+        "file that holds the token its callers must show and nothing else, mode 0600; asked after TICKDECK_SERVE_TOKEN",
+    ),
+    key(
+        "serve.token_command",
+        Slot::Program(|c| &mut c.serve.token.command),
+        "program that prints that token, asked after the system's keyring",
     ),
     key(
         "alerts.channels",
@@ -340,64 +414,90 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "alerts.telegram.chats",
-        Slot::Texts(|c| &mut c.alerts.telegram_chats),
+        Slot::Texts(|c| &mut c.alerts.settings.telegram_chats),
         "chats that get messages, by number or @name, as texts",
     ),
     key(
         "alerts.telegram.api_url",
-        Slot::Address(|c| &mut c.alerts.telegram_url, Address::Rest),
+        Slot::Address(|c| &mut c.alerts.settings.telegram_url, Address::Rest),
         "Bot API; another one only for a Bot API server of your own",
     ),
     key(
         "alerts.telegram.token_file",
-        Slot::File(|c| &mut c.alerts.telegram_token.file),
+        Slot::File(|c| &mut c.alerts.settings.telegram_token.file),
         "file that holds the bot's token and nothing else, mode 0600; asked after the environment (TICKDECK_TELEGRAM_TOKEN)",
     ),
     key(
         "alerts.telegram.token_command",
-        Slot::Program(|c| &mut c.alerts.telegram_token.command),
+        Slot::Program(|c| &mut c.alerts.settings.telegram_token.command),
         "program that prints the token, asked after the system's keyring",
     ),
     key(
+        "alerts.telegram.control",
+        Slot::Texts(|c| &mut c.alerts.settings.telegram_control),
+        "chats that may command the engine (`/help` lists the words), by number, as texts; in a group the sender must be named \
+         too; empty is nobody. What tightens is done at once, what loosens takes a one-time code, and with real money it is \
+         not done from there",
+    ),
+    key(
+        "alerts.telegram.code_file",
+        Slot::File(|c| &mut c.alerts.settings.telegram_code.file),
+        "file that holds the secret of the one-time codes in base32, as an authenticator app takes it, mode 0600; asked after \
+         the environment (TICKDECK_TELEGRAM_CODE). Without one nothing is loosened from there",
+    ),
+    key(
+        "alerts.telegram.code_command",
+        Slot::Program(|c| &mut c.alerts.settings.telegram_code.command),
+        "program that prints that secret, asked after the system's keyring",
+    ),
+    key(
         "alerts.slack.webhook_file",
-        Slot::File(|c| &mut c.alerts.slack_webhook.file),
+        Slot::File(|c| &mut c.alerts.settings.slack_webhook.file),
         "file that holds the address of an incoming webhook, which is a secret, mode 0600; asked after the environment \
          (TICKDECK_SLACK_WEBHOOK)",
     ),
     key(
         "alerts.slack.webhook_command",
-        Slot::Program(|c| &mut c.alerts.slack_webhook.command),
+        Slot::Program(|c| &mut c.alerts.settings.slack_webhook.command),
         "program that prints that address, asked after the system's keyring",
     ),
-    key("alerts.email.host", Slot::Text(|c| &mut c.alerts.email_host), "mail server; it must offer STARTTLS"),
-    key("alerts.email.port", Slot::Count(|c| &mut c.alerts.email_port, 1, 65_535), "its port for submission"),
-    key("alerts.email.user", Slot::Text(|c| &mut c.alerts.email_user), "who logs in there; empty logs in nobody"),
-    key("alerts.email.from", Slot::Text(|c| &mut c.alerts.email_from), "sender, such as \"tickdeck@example.org\""),
-    key("alerts.email.to", Slot::Texts(|c| &mut c.alerts.email_to), "who gets the mail"),
+    key("alerts.email.host", Slot::Text(|c| &mut c.alerts.settings.email_host), "mail server; it must offer STARTTLS"),
+    key("alerts.email.port", Slot::Count(|c| &mut c.alerts.settings.email_port, 1, 65_535), "its port for submission"),
+    key(
+        "alerts.email.user",
+        Slot::Text(|c| &mut c.alerts.settings.email_user),
+        "who logs in there; empty logs in nobody",
+    ),
+    key(
+        "alerts.email.from",
+        Slot::Text(|c| &mut c.alerts.settings.email_from),
+        "sender, such as \"tickdeck@example.org\"",
+    ),
+    key("alerts.email.to", Slot::Texts(|c| &mut c.alerts.settings.email_to), "who gets the mail"),
     key(
         "alerts.email.password_file",
-        Slot::File(|c| &mut c.alerts.email_password.file),
+        Slot::File(|c| &mut c.alerts.settings.email_password.file),
         "file that holds the password of `user` and nothing else, mode 0600; asked after the environment \
          (TICKDECK_EMAIL_PASSWORD)",
     ),
     key(
         "alerts.email.password_command",
-        Slot::Program(|c| &mut c.alerts.email_password.command),
+        Slot::Program(|c| &mut c.alerts.settings.email_password.command),
         "program that prints the password, asked after the system's keyring",
     ),
     key(
         "alerts.email.ca_file",
-        Slot::File(|c| &mut c.alerts.email_ca_file),
+        Slot::File(|c| &mut c.alerts.settings.email_ca_file),
         "root certificate (PEM) that is trusted beside the system's, for a server of your own",
     ),
     key(
         "alerts.webhook.url_file",
-        Slot::File(|c| &mut c.alerts.webhook_url.file),
+        Slot::File(|c| &mut c.alerts.settings.webhook_url.file),
         "file that holds the address that gets JSON by POST, mode 0600; asked after the environment (TICKDECK_WEBHOOK_URL)",
     ),
     key(
         "alerts.webhook.url_command",
-        Slot::Program(|c| &mut c.alerts.webhook_url.command),
+        Slot::Program(|c| &mut c.alerts.settings.webhook_url.command),
         "program that prints that address, asked after the system's keyring",
     ),
     level("alerts.levels.fill", |c| &mut c.alerts.levels[Event::Fill as usize], "an execution"),
@@ -434,6 +534,11 @@ pub const KEYS: &[Key] = &[
         "no data, no signal or no heartbeat for too long",
     ),
     level("alerts.levels.alarm", |c| &mut c.alerts.levels[Event::Alarm as usize], "any other alarm of the cockpit"),
+    level(
+        "alerts.levels.model_benched",
+        |c| &mut c.alerts.levels[Event::ModelBenched as usize],
+        "the answers of a model are no longer believed, or are again",
+    ),
     level("alerts.levels.run", |c| &mut c.alerts.levels[Event::Run as usize], "a run began or ended"),
     level("alerts.levels.digest", |c| &mut c.alerts.levels[Event::Digest as usize], "the day in figures"),
     key("ui.fps", Slot::Count(|c| &mut c.ui.fps, 1, 60), "most frames per second"),

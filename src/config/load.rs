@@ -16,9 +16,6 @@ pub const PREFIX: &str = "TICKDECK__";
 /// Sections of other builds, with what they need.
 const ELSEWHERE: &[(&str, &str)] = &[("bus", "the message bus")];
 
-/// Keys of other builds: named, so that nobody relies on a key that does nothing here.
-const KEYS_ELSEWHERE: &[&str] = &["arming.resume", "model.ensemble", "strategy.execution"];
-
 /// Ends of names, without `_`, that people give to secrets.
 const SECRETS: &[&str] = &["secret", "apikey", "password", "passphrase", "token", "privatekey"];
 
@@ -131,9 +128,6 @@ impl Desk {
         if let Some((_, part)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
             return self.problem(origin.clone(), name, format!("this build does not have {part}; remove the section"));
         }
-        if KEYS_ELSEWHERE.contains(&name) {
-            return self.problem(origin.clone(), name, unknown(name));
-        }
         let sections = || KEYS.iter().map(Key::section).filter(|s| !s.is_empty());
         let within =
             |known: &str| known.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -182,9 +176,6 @@ fn is_key(path: &str) -> bool {
 
 /// What to say about an unknown key: the same name elsewhere, or the nearest one.
 fn unknown(path: &str) -> String {
-    if KEYS_ELSEWHERE.contains(&path) {
-        return "this build does not act on it; remove it".to_owned();
-    }
     let name = path.rsplit('.').next().unwrap_or(path);
     if SECRETS.iter().any(|word| name.replace(['-', '_'], "").to_lowercase().ends_with(word)) {
         return "no secret is ever written here: `tickdeck keys set` stores it in the system's keyring, and \

@@ -24,9 +24,9 @@ pub use value::{DayStart, Literal, parse_span, show_span};
 use crate::engine::ids::Account;
 use crate::engine::num::{Money, Rate};
 use crate::engine::risk::limits::{LimitError, LimitKey, RiskLimits};
-use crate::engine::settings::{OnLossTrip, Protect, Settings};
+use crate::engine::settings::{Ensemble, Execution, OnLossTrip, Protect, Settings};
 use crate::engine::time::{Span, Ts};
-use crate::keys::{Place, Places};
+use crate::keys::{MODEL_TOKEN, Named, Place, Places, SERVE_TOKEN};
 use crate::venue::bybit::hosts::Overrides;
 
 /// A complete, checked configuration.
@@ -60,8 +60,12 @@ pub struct Config {
     pub tape: TapeConfig,
     /// `[watchdog]`.
     pub watchdog: WatchdogConfig,
+    /// `[log]`.
+    pub log: LogConfig,
     /// `[metrics]`.
     pub metrics: MetricsConfig,
+    /// `[serve]`.
+    pub serve: ServeConfig,
     /// `[alerts]`.
     pub alerts: AlertsConfig,
     /// `[ui]`.
@@ -156,10 +160,27 @@ pub struct ModelConfig {
     pub dir: Option<PathBuf>,
     /// Names of the models that run; empty means all that are sound.
     pub active: Vec<String>,
+    /// Names of the models that are scored and never acted upon.
+    pub shadow: Vec<String>,
+    /// `mean` or `agree`.
+    pub ensemble: String,
     /// Expected edge after costs that an entry needs, in basis points.
     pub min_edge_bps: f64,
     /// Oldest prediction that may open.
     pub max_age: Span,
+    /// The token for model servers.
+    pub token: Place,
+}
+
+/// `tickdeck serve`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeConfig {
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+    /// Requests that are worked on at once.
+    pub at_once: u32,
+    /// The token that callers must show.
+    pub token: Place,
 }
 
 /// The strategy.
@@ -173,6 +194,8 @@ pub struct StrategyConfig {
     pub horizon_s: u32,
     /// Rest at the best price instead of taking.
     pub passive: bool,
+    /// `now` or `timed`.
+    pub execution: String,
     /// Probability of its direction that an entry needs.
     pub min_prob: f64,
     /// How long the signal must hold before an entry.
@@ -183,7 +206,7 @@ pub struct StrategyConfig {
     pub stop: Rate,
     /// Distance from entry at which it leaves with a profit; zero means none.
     pub take_profit: Rate,
-    /// Only exits, never entries.
+    /// Enter on closed forecasts only.
     pub close_only: bool,
 }
 
@@ -230,6 +253,10 @@ pub struct ArmingConfig {
     pub arm_for: Span,
     /// Arming lapses without any key for this long; zero means never.
     pub deadman: Span,
+    /// Is arming resumed after a restart inside its time?
+    pub resume: bool,
+    /// Arming for longer than this counts as unattended.
+    pub unattended_from: Span,
     /// What becomes of the engine when its terminal goes while something is open: `stay` or `leave`.
     pub on_hangup: String,
     /// `leave` or `flatten`.
@@ -273,6 +300,30 @@ pub struct WatchdogConfig {
     pub deadline: Span,
     /// Close positions too.
     pub close: bool,
+}
+
+impl WatchdogConfig {
+    /// Does a run on this account have one?
+    pub fn is_wanted(&self, account: Account) -> bool {
+        match (account, self.enabled.as_str()) {
+            (Account::Paper, _) | (_, "off") => false,
+            (Account::Live, _) => true,
+            (_, enabled) => matches!(enabled, "on" | "service"),
+        }
+    }
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    /// `info`, `warn`, `alarm` or `off`.
+    pub level: String,
+    /// `json` or `pretty`.
+    pub format: String,
+    /// Size after which a file is put aside, in MiB.
+    pub max_mib: u32,
+    /// Files put aside that are kept.
+    pub files: u32,
 }
 
 /// What Prometheus reads.
@@ -325,14 +376,18 @@ impl Default for Config {
             model: ModelConfig {
                 dir: None,
                 active: Vec::new(),
+                shadow: Vec::new(),
+                ensemble: "mean".to_owned(),
                 min_edge_bps: engine.min_edge_bps,
                 max_age: engine.prediction_max_age,
+                token: Place::default(),
             },
             strategy: StrategyConfig {
                 name: engine.strategy,
                 entry_notional: engine.entry_notional,
                 horizon_s: engine.horizon_s,
                 passive: engine.passive_entry,
+                execution: "now".to_owned(),
                 min_prob: engine.min_prob,
                 confirm: engine.confirm,
                 max_hold: engine.max_hold,
@@ -349,6 +404,8 @@ impl Default for Config {
             arming: ArmingConfig {
                 arm_for: Span::from_secs(900),
                 deadman: engine.deadman,
+                resume: engine.resume,
+                unattended_from: Span::from_secs(3600),
                 on_hangup: "stay".to_owned(),
                 on_sigterm: "leave".to_owned(),
             },
@@ -367,7 +424,13 @@ impl Default for Config {
                 min_free_gib: 2,
             },
             watchdog: WatchdogConfig { enabled: "live".to_owned(), deadline: Span::from_secs(5), close: false },
+            log: LogConfig { level: "info".to_owned(), format: "json".to_owned(), max_mib: 10, files: 5 },
             metrics: MetricsConfig::default(),
+            serve: ServeConfig {
+                listen: Some(SocketAddr::from(([127, 0, 0, 1], 8470))),
+                at_once: 4,
+                token: Place::default(),
+            },
             alerts: AlertsConfig::default(),
             ui: UiConfig {
                 fps: 20,
@@ -391,12 +454,14 @@ impl Config {
             edge_gate: true,
             min_edge_bps: self.model.min_edge_bps,
             prediction_max_age: self.model.max_age,
+            ensemble: if self.model.ensemble == "agree" { Ensemble::Agree } else { Ensemble::Mean },
             taker_fee: self.paper.taker_fee,
             maker_fee: self.paper.maker_fee,
             strategy: self.strategy.name.clone(),
             entry_notional: self.strategy.entry_notional,
             horizon_s: self.strategy.horizon_s,
             passive_entry: self.strategy.passive,
+            execution: if self.strategy.execution == "timed" { Execution::Timed } else { Execution::Now },
             min_prob: self.strategy.min_prob,
             confirm: self.strategy.confirm,
             max_hold: self.strategy.max_hold,
@@ -405,12 +470,23 @@ impl Config {
             // Real money never opens without a stop at the venue.
             protect: Protect { required: self.protect.required || live, ..self.protect },
             close_only: self.strategy.close_only,
+            shadow: self.model.shadow.clone(),
             on_loss_trip: if on_loss_trip == "hold" { OnLossTrip::Hold } else { OnLossTrip::Flatten },
             day_starts_at: day_starts_at.after_midnight_utc(now).0,
+            resume: self.arming.resume,
             deadman: self.arming.deadman,
             arm_for: self.arming.arm_for,
             paper_latency: self.paper.latency,
             ..Settings::default()
+        }
+    }
+
+    /// Where a secret of a service may lie.
+    pub fn place(&self, named: Named) -> &Place {
+        match named {
+            SERVE_TOKEN => &self.serve.token,
+            MODEL_TOKEN => &self.model.token,
+            of_alerts => self.alerts.place(of_alerts),
         }
     }
 
@@ -490,10 +566,17 @@ impl Config {
             let what = format!("is longer than bybit.recv_window_ms ({})", self.bybit.recv_window.as_ms());
             found.push(("bybit.create_recv_window_ms", what));
         }
-        for (path, place) in self.keys.places().into_iter().chain(self.alerts.places()) {
+        let tokens = [("model.token_command", &self.model.token), ("serve.token_command", &self.serve.token)];
+        for (path, place) in self.keys.places().into_iter().chain(self.alerts.places()).chain(tokens) {
             if place.file.is_some() && !place.command.is_empty() {
                 found.push((path, "has a file as well, which is read first: keep one of the two".to_owned()));
             }
+        }
+        if let Some(name) = self.model.shadow.iter().find(|name| self.model.active.contains(name)) {
+            found.push((
+                "model.shadow",
+                format!("names `{name}`, which model.active names as well: keep one of the two"),
+            ));
         }
         found.extend(self.alerts.contradictions());
         let mut names = self.symbols.clone();

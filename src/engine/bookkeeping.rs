@@ -1,7 +1,10 @@
 //! What the venue says: order news, fills, funding, liquidations, statements - booked exactly, recorded, told.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
 use super::account::{Holding, Residual, TieOut, Whose};
+use super::control::CloseWhy;
 use super::desk::{Exits, Fees};
 use super::effect::{Effect, Effects, Purpose, Record};
 use super::event::{AccountUpdate, Fill, FillKind, Opening, OrderNews, OrderUpdate, Statement, Tally};
@@ -11,18 +14,25 @@ use super::num::{Money, Qty, Rate, Side};
 use super::orders::{Order, OrderState, Outcome};
 use super::pending::About;
 use super::risk::limits::LimitKey;
-use super::risk::state::ReduceCause;
+use super::risk::state::{Latch, ReduceCause};
 use super::snapshot::MarkKind;
+use super::taken_over::Replaced;
 use super::time::{Span, Ts};
 
 impl Engine {
     pub(super) fn on_order(&mut self, update: &OrderUpdate, out: &mut Effects) {
+        self.hear_order(update, Self::book_fill, out);
+    }
+
+    /// News of an order; what it traded is booked by `book`.
+    pub(super) fn hear_order(&mut self, update: &OrderUpdate, book: Book, out: &mut Effects) {
         let was_unknown = self.orders.get(update.order).is_some_and(|order| order.state == OrderState::Unknown);
         let Some((order, outcome)) = self.orders.apply(self.now, update.order, &update.what) else { return };
         let symbol = order.intent.symbol;
         if was_unknown && order.state != OrderState::Unknown {
             self.settle_unknown(&order, out);
         }
+        let traded = if let Outcome::Traded(fill) = &outcome { Some(fill.qty) } else { None };
         match outcome {
             Outcome::Traded(fill) => {
                 if order.intent.purpose == Purpose::Close {
@@ -35,13 +45,14 @@ impl Engine {
                     );
                     self.control.note(self.now, &line);
                 }
-                self.book_fill((FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
+                book(self, (FillKind::Trade, Some(order.intent.seq)), symbol, order.intent.side, &fill, out);
             }
             Outcome::CancelRefused => {}
             Outcome::Moved if self.is_kept_back_again(&order) => {}
             Outcome::Moved => self.tell_ended(&order, out),
         }
         self.tell_left(&order, out);
+        self.hear_for_wait(&order, traded, out);
         out.push(Effect::Record(Record::OrderState {
             order: order.intent.seq,
             state: order.state.word().into(),
@@ -57,7 +68,8 @@ impl Engine {
             self.run_close(out);
             self.ask(out);
         }
-        if matches!(update.what, OrderNews::Rejected(_)) && order.intent.purpose == Purpose::Entry {
+        let waits = self.desks.get(symbol.index()).is_some_and(|desk| desk.wait.is_some());
+        if matches!(update.what, OrderNews::Rejected(_)) && order.intent.purpose == Purpose::Entry && !waits {
             // A venue that refuses an entry is not asked again at once.
             self.pause_entries(symbol, Span::from_secs(5));
         }
@@ -121,6 +133,25 @@ impl Engine {
 
     fn book_fill(
         &mut self,
+        of: (FillKind, Option<OrderSeq>),
+        symbol: Symbol,
+        side: Side,
+        fill: &Fill,
+        out: &mut Effects,
+    ) {
+        let (proven, before) = (self.control.close_proven, self.account.balance());
+        self.write_fill(of, symbol, side, fill, out);
+        self.explain_balance(fill.executed, self.account.balance() - before, out);
+        self.observe_equity(out);
+        // It came after the proof: whoever killed and closed everything asked for this one too.
+        if proven && !self.control.close_proven && self.latch().is_some_and(Latch::is_kill) {
+            self.begin_close(CloseWhy::Kill, self.closable(None), out);
+        }
+    }
+
+    /// Books and records an execution, and what follows from it for its position.
+    pub(super) fn write_fill(
+        &mut self,
         (kind, order): (FillKind, Option<OrderSeq>),
         symbol: Symbol,
         side: Side,
@@ -132,7 +163,7 @@ impl Engine {
         }
         self.fills += 1;
         let before = self.account.holding(symbol).signed;
-        let whose = self.whose(kind, symbol);
+        let whose = self.whose_trade(kind, symbol, side);
         let booked = self.account.book(whose, self.now, symbol, side, fill);
         let held = self.account.holding(symbol);
         let (position, cost, flat) = (held.signed, held.cost, held.is_flat());
@@ -163,6 +194,7 @@ impl Engine {
         }
         if !booked.opened.is_zero() {
             self.control.flat_proven = None;
+            self.control.close_proven &= whose == Whose::Theirs;
             self.protect(symbol);
         }
         self.follow_position(symbol, before, out);
@@ -180,10 +212,16 @@ impl Engine {
             fill.fee
         );
         self.tell(Level::Info, Kind::Fill, Some(symbol), text, out);
-        self.observe_equity(out);
     }
 
-    /// Whose trade is it? What happens to a position of the person is theirs, also where our order does it for them.
+    /// Whose trade is it? Where the exchange closes what our books do not hold, it was somebody else's.
+    fn whose_trade(&self, kind: FillKind, symbol: Symbol, side: Side) -> Whose {
+        let forced = matches!(kind, FillKind::Deleveraging | FillKind::Liquidation | FillKind::Settlement);
+        let holds = self.account.holding(symbol).side() == Some(side.opposite());
+        if forced && !holds { Whose::Theirs } else { self.whose(kind, symbol) }
+    }
+
+    /// What happens to a position of the person is theirs, also where our order does it for them.
     fn whose(&self, kind: FillKind, symbol: Symbol) -> Whose {
         let theirs = kind == FillKind::Outside || self.control.released.contains(&symbol);
         if theirs { Whose::Theirs } else { Whose::Ours }
@@ -200,12 +238,13 @@ impl Engine {
         let whose = self.whose(FillKind::Trade, symbol);
         self.account.book_funding(whose, amount);
         let (balance, theirs) = (self.account.balance(), whose == Whose::Theirs);
-        let settled = settled.cloned();
+        let (settled, executed) = (settled.cloned(), settled.map(|(_, at)| *at));
         let late = settled.as_ref().filter(|(_, at)| self.now.since(*at) > LATE).map(|(_, at)| *at);
         out.push(Effect::Record(Record::Funding { theirs, settled, symbol, rate, amount, balance }));
         let due = late.map_or_else(String::new, |at| format!(", due {} while we were away", at.clock()));
         let text = format!("{} funding {:.4} at {:.4} bp{due}", self.name(symbol), Signed(amount), rate.bps_lossy());
         self.tell(Level::Info, Kind::Account, Some(symbol), text, out);
+        self.explain_balance(executed, amount, out);
     }
 
     pub(super) fn on_account(&mut self, update: &AccountUpdate, out: &mut Effects) {
@@ -222,6 +261,9 @@ impl Engine {
                 };
                 let text = format!("{} {why}", self.name(*symbol));
                 self.tell(Level::Alarm, Kind::Account, Some(*symbol), text, out);
+            }
+            AccountUpdate::Covered { kind, order, symbol, side, fill } => {
+                self.hear_covered((*kind, *order), *symbol, *side, fill, out);
             }
             AccountUpdate::Foreign { symbol, side, fill } => self.book_foreign(*symbol, *side, fill, out),
             AccountUpdate::Rescued { symbol, side, fill, link_id } => {
@@ -245,6 +287,8 @@ impl Engine {
                 }
             }
             AccountUpdate::Strangers(listed) => self.list_strangers(listed, out),
+            AccountUpdate::Outside(found) => self.on_outside(found, out),
+            AccountUpdate::ErrandOver { errand, done, receipt } => self.end_errand(errand, *done, receipt, out),
             AccountUpdate::TiedOut(tally) => self.take_tally(tally.as_ref(), out),
             AccountUpdate::Protection { symbol, protection } => self.hear_protection(*symbol, *protection, out),
             AccountUpdate::Protected { symbol, side, fill, purpose } => {
@@ -286,14 +330,13 @@ impl Engine {
     /// The venue's account as it is when we first hear of it. What our ledger does not explain belongs to the person:
     /// shown, counted in every limit, never touched.
     fn open_account(&mut self, opening: &Opening, out: &mut Effects) {
-        let mut strange = Vec::new();
+        let mut replaced = BTreeMap::new();
         for desk in &self.desks {
-            let theirs = opening.holdings.iter().find(|held| held.symbol == desk.symbol).map_or(0, |held| held.signed);
-            let ours = self.account.holding(desk.symbol).signed;
-            if theirs != ours {
-                strange.push((desk.symbol, ours, theirs));
-            }
+            let symbol = desk.symbol;
+            let venue = opening.holdings.iter().find(|held| held.symbol == symbol).map_or(0, |held| held.signed);
+            replaced.insert(symbol, Replaced { books: self.account.holding(symbol), venue, released: false });
         }
+        let apart = opening.balance - self.account.balance();
         // A position that is as we left it keeps what we know of it: its exact cost, and since when it is open.
         let as_we_left_it = |theirs: &Holding| {
             let ours = self.account.holding(theirs.symbol);
@@ -312,19 +355,16 @@ impl Engine {
             self.control.flat_proven = None;
         }
         self.foreign_orders = opening.foreign_orders;
-        for (symbol, ours, theirs) in strange {
-            let what = if theirs == 0 {
-                "it was closed while we were away, by you, by a stop or by liquidation. It is gone from our books, our exits \
-                 for it end, and what it brought is in the venue's balance, in no fill of ours"
-            } else {
-                if self.control.leave_alone(symbol) {
-                    out.push(Effect::Record(Record::Released { symbol, released: true }));
-                }
-                "it is yours now: shown, counted in every limit, not touched (adopt in the palette takes it back)"
-            };
-            let (name, ours, theirs) = (self.name(symbol), Position(ours), Position(theirs));
-            let text = format!("{name}: the venue holds {theirs}, our ledger {ours}; {what}");
-            self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
+        let mut differs = apart.abs() > self.settings.balance_tolerance;
+        for strange in replaced.values_mut().filter(|replaced| replaced.books.signed != replaced.venue) {
+            differs = true;
+            self.take_over_strange(strange, out);
+        }
+        self.taken_over.open(replaced);
+        if differs && self.control.resume.is_some() {
+            self.disarm("the account differs after the restart", out);
+            let text = "not armed again after the restart: ledger and venue differ; look first, then arm".to_owned();
+            self.tell(Level::Warn, Kind::State, None, text, out);
         }
         let held: Vec<Symbol> = self.account.open().map(|held| held.symbol).collect();
         for symbol in held {
@@ -340,6 +380,30 @@ impl Engine {
         self.tell(Level::Info, Kind::Account, None, text, out);
         self.observe_equity(out);
         self.ask(out);
+    }
+
+    /// A position that our ledger does not explain.
+    fn take_over_strange(&mut self, strange: &mut Replaced, out: &mut Effects) {
+        let symbol = strange.books.symbol;
+        let doubtful = self.orders.working_of(symbol).any(|order| order.state == OrderState::Unknown);
+        let what = if strange.venue == 0 {
+            "it was closed while we were away. It is gone from our books, our exits for it end, and what it brought is in the \
+             venue's balance"
+        } else {
+            strange.released = self.control.leave_alone(symbol);
+            if strange.released {
+                out.push(Effect::Record(Record::Released { symbol, released: true }));
+            }
+            "it is yours now: shown, counted in every limit, not touched (adopt in the palette takes it back)"
+        };
+        let by = if doubtful {
+            "; an order of ours may have done it: its outcome is asked for, and booked once the venue lists it"
+        } else {
+            "; no fill of ours explains it"
+        };
+        let (name, ours, venue) = (self.name(symbol), Position(strange.books.signed), Position(strange.venue));
+        let text = format!("{name}: the venue holds {venue}, our ledger {ours}; {what}{by}");
+        self.tell(Level::Warn, Kind::Account, Some(symbol), text, out);
     }
 
     /// Compares realised PnL, fees and funding with what the venue's own log adds up to. What it lists was told before it,
@@ -414,14 +478,12 @@ impl Engine {
         // The venue rounds in its own way: what is within the tolerance is rounding, and its figure is the truth.
         let apart = statement.balance - self.account.balance();
         if apart.abs() <= self.settings.balance_tolerance {
-            self.control.outside = None;
+            self.control.unexplained = None;
             self.adopt_balance(statement.balance, out);
-        } else if differences.is_empty() && self.is_said_again(statement.balance) {
-            self.control.outside = None;
+        } else if let Some(since) = differences.is_empty().then(|| self.said_since(statement.balance)).flatten() {
+            self.control.unexplained = None;
             self.adopt_balance(statement.balance, out);
-            if !apart.is_negative() {
-                self.equity.deposited(apart);
-            }
+            self.note_unexplained(since, apart);
             let text = format!(
                 "the venue's balance is {:.2} and nothing we know explains {:.2} of it: taken over{}",
                 statement.balance,
@@ -438,7 +500,8 @@ impl Engine {
         self.control.reconciled = true;
         // After an absence arming goes on only where nothing differed: a person looks first.
         let was_unknown = self.control.unreachable_since.is_some() || self.control.unknown_since.is_some();
-        if was_unknown && !causes.is_empty() && self.control.is_armed() {
+        let opens = self.control.is_armed() || self.control.resume.is_some();
+        if was_unknown && !causes.is_empty() && opens {
             self.disarm("the account differs after a time in which it was not known", out);
         }
         for cause in causes {
@@ -449,32 +512,37 @@ impl Engine {
 
 impl Engine {
     /// Takes over the venue's figure, as a row of its own.
-    fn adopt_balance(&mut self, balance: Money, out: &mut Effects) {
+    pub(super) fn adopt_balance(&mut self, balance: Money, out: &mut Effects) {
         if self.account.adopt_balance(balance) != Money::ZERO {
             out.push(Effect::Record(Record::Adopted { balance, holdings: None }));
         }
     }
 
-    /// Has the venue said this balance often enough to believe it? Only where it has a wallet of its own.
-    fn is_said_again(&mut self, balance: Money) -> bool {
+    /// Since when the venue has said this balance, where it has said so often enough to believe it. Only where it has a wallet of
+    /// its own.
+    fn said_since(&mut self, balance: Money) -> Option<Ts> {
         if self.settings.balance_tolerance == Money::ZERO {
-            return false;
+            return None;
         }
-        let times = match self.control.outside {
-            Some((said, times)) if said == balance => times.saturating_add(1),
-            _ => 1,
+        let (times, since) = match self.control.unexplained {
+            Some((said, times, since)) if said == balance => (times.saturating_add(1), since),
+            _ => (1, self.now),
         };
-        self.control.outside = Some((balance, times));
-        times >= SAID_OFTEN
+        self.control.unexplained = Some((balance, times, since));
+        (times >= SAID_OFTEN).then_some(since)
     }
 }
+
+/// How an execution of an order is booked: why it happened and by which order, instrument, side, execution.
+type Book = fn(&mut Engine, (FillKind, Option<OrderSeq>), Symbol, Side, &Fill, &mut Effects);
 
 /// Statements in a row, some seconds apart, after which an unexplained balance is the truth.
 const SAID_OFTEN: u8 = 3;
 /// Funding that is heard of later than this is said to be.
 const LATE: Span = Span::from_secs(60);
-/// A venue's average price is rounded: costs this near are the same.
-const COST_ROUNDS: Rate = Rate::from_raw(100_000);
+/// A venue's average price is rounded: costs this near are the same. Farther apart, the venue realised something else than our
+/// books on the way, and its balance goes with its own cost only.
+const COST_ROUNDS: Rate = Rate::from_raw(1_000);
 
 /// A signed position in raw [`Qty`] units, as text.
 struct Position(i64);

@@ -1,6 +1,6 @@
 //! The close loop: reduce-only orders in widening price bands until flat is proven twice by the venue's own statement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::control::{CloseLoop, CloseWhy};
@@ -21,6 +21,9 @@ const FAR: i64 = 50_000_000;
 /// The first try that takes whatever the market gives.
 pub(super) const AT_MARKET: u8 = BANDS.len() as u8;
 
+/// So many closing orders in a row that the venue refused: another order of this kind will not do.
+const REFUSALS: u8 = 3;
+
 /// How many statements in a row must show flat.
 const PROOFS: u8 = 2;
 
@@ -33,34 +36,68 @@ impl Engine {
         if why != CloseWhy::Kill {
             self.control.receipt.clear();
         }
+        let waits = why == CloseWhy::Flatten && self.may_wait();
         let open = self.account.open().filter(|h| scope.contains(&h.symbol)).count();
         self.control.flat_proven = None;
         self.control.close_proven = false;
         self.control.note(self.now, &format!("{}: closing {open} position(s), reduce-only", why.word()));
-        self.control.close =
-            Some(CloseLoop { why, scope, started: self.now, proofs: 0, tries: std::collections::BTreeMap::new() });
+        self.control.close = Some(CloseLoop {
+            why,
+            scope: scope.clone(),
+            started: self.now,
+            proofs: 0,
+            tries: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        });
+        if why == CloseWhy::Flatten {
+            for symbol in &scope {
+                if self.control.flattening.insert(*symbol) {
+                    out.push(Effect::Record(Record::Flattening { symbol: *symbol, wanted: true }));
+                }
+            }
+        }
         let text = format!("{}: closing {open} position(s)", why.word());
         self.pending.settle(|about| *about == About::Closing);
         self.warn(Kind::State, None, text, About::Closing, out);
+        for symbol in scope {
+            if waits {
+                self.flatten_waits(symbol, out);
+            } else {
+                self.drop_wait(symbol, out);
+            }
+        }
         self.run_close(out);
         self.ask(out);
+    }
+
+    /// Flattens of these instruments are over.
+    pub(super) fn end_flattens(&mut self, scope: &BTreeSet<Symbol>, out: &mut Effects) {
+        for symbol in scope {
+            if self.control.flattening.remove(symbol) {
+                out.push(Effect::Record(Record::Flattening { symbol: *symbol, wanted: false }));
+            }
+        }
     }
 
     /// One round of the loop: an order for every position that has none working.
     pub(super) fn run_close(&mut self, out: &mut Effects) {
         let Some(close) = self.control.close.clone() else { return };
         for symbol in close.scope {
-            let held = self.account.holding(symbol);
-            if held.is_flat() || self.orders.reducing_works(symbol, self.now) {
-                continue;
-            }
-            let tries = close.tries.get(&symbol).copied().unwrap_or(0);
-            if let Some(close) = &mut self.control.close {
-                close.tries.insert(symbol, tries.saturating_add(1));
-                close.proofs = 0;
-            }
-            self.reduce(symbol, Purpose::Close, tries, out);
+            self.close_one(symbol, out);
         }
+    }
+
+    /// The next order for one position of the loop, unless one is on its way or the position's close may wait.
+    pub(super) fn close_one(&mut self, symbol: Symbol, out: &mut Effects) {
+        let held = self.account.holding(symbol);
+        if held.is_flat() || self.is_held_back(symbol) || self.orders.reducing_works(symbol, self.now) {
+            return;
+        }
+        let Some(close) = &mut self.control.close else { return };
+        let tries = close.tries.get(&symbol).copied().unwrap_or(0);
+        close.tries.insert(symbol, tries.saturating_add(1));
+        close.proofs = 0;
+        self.reduce(symbol, Purpose::Close, tries, out);
     }
 
     /// What became of a closing order, for the receipt. One that never left was no try, and one that filled needs no wider
@@ -77,12 +114,28 @@ impl Engine {
         if !line.is_empty() {
             self.control.note(self.now, &line);
         }
+        if let Some(close) = &mut self.control.close {
+            match order.state {
+                OrderState::Rejected => {
+                    let refused = close.refused.entry(symbol).or_default();
+                    *refused = refused.saturating_add(1);
+                }
+                OrderState::Filled | OrderState::Cancelled => drop(close.refused.remove(&symbol)),
+                _ => {}
+            }
+        }
         let same_band = matches!(order.state, OrderState::Unsent | OrderState::Filled);
         if let Some(tries) = self.control.close.as_mut().and_then(|close| close.tries.get_mut(&symbol))
             && same_band
         {
             *tries = tries.saturating_sub(1);
         }
+    }
+
+    /// Does the venue refuse what the close loop sends for some position? Somebody's order may stand in its way, or a mode that
+    /// this engine does not trade in.
+    pub fn close_is_refused(&self) -> bool {
+        self.control.close.as_ref().is_some_and(|close| close.refused.values().any(|refused| *refused >= REFUSALS))
     }
 
     /// Sends one reduce-only order for what is held, split to the venue's maximum, priced inside the band of this try.
@@ -169,10 +222,13 @@ impl Engine {
         (why, started): (CloseWhy, Ts),
         out: &mut Effects,
     ) {
-        // The whole account is flat only when the venue lists no position and no order at all, also outside this run.
+        // The whole account is flat only when the venue lists no position and no order at all, also outside this run, and none of
+        // ours is on its way that the statement could not show yet.
         let outside = usize::from(statement.unlisted) + usize::from(statement.foreign_orders);
-        let account_flat = statement.positions.iter().all(|(_, qty)| *qty == 0) && outside == 0;
+        let still = outside == 0 && self.working_orders() == 0;
+        let account_flat = still && statement.positions.iter().all(|(_, qty)| *qty == 0);
         self.control.close = None;
+        self.end_flattens(scope, out);
         self.control.close_proven = true;
         self.control.flat_proven = account_flat.then_some(self.now);
         if account_flat {
@@ -185,7 +241,11 @@ impl Engine {
         }
         let (took, clock) = (self.now.since(started), self.now.clock());
         let names: Vec<&str> = scope.iter().map(|symbol| self.name(*symbol)).collect();
-        let whose = if scope.len() == self.desks.len() { String::new() } else { format!("{} ", names.join(", ")) };
+        let whose = match scope.len() == self.desks.len() {
+            true if account_flat => String::new(),
+            true => "ours is ".to_owned(),
+            false => format!("{} ", names.join(", ")),
+        };
         let mut done = format!("{whose}flat proven");
         let text = if scope.is_empty() && !account_flat {
             "nothing is left to close: what is open is yours".clone_into(&mut done);
@@ -200,7 +260,11 @@ impl Engine {
                 statement.foreign_orders
             )
         };
-        self.control.note(self.now, &format!("{done}, {took} after {}", why.word()));
+        let since = match (why, &self.control.latch) {
+            (CloseWhy::Kill, Some(latch)) => format!(", {} after the kill", self.now.since(latch.at)),
+            _ => String::new(),
+        };
+        self.control.note(self.now, &format!("{done}, {took} after closing began ({}){since}", why.word()));
         self.tell(Level::Info, Kind::State, None, text, out);
     }
 }

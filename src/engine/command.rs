@@ -3,9 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::ceremony::Ceremony;
-use super::ids::{OrderSeq, Symbol};
+use super::effect::Errand;
+use super::ids::{ModelId, OrderSeq, Symbol};
 use super::risk::limits::LimitKey;
-use super::time::Span;
+use super::time::{Span, Ts};
+
+/// Arming lasts no longer: whoever wants more looks once a day.
+pub const ARM_MAX: Span = Span::from_secs(86_400);
+
+/// How a kill at the keys of the run's own cockpit is named.
+pub const BY_HAND: &str = "by hand";
 
 /// A request. Requests in the safe direction always succeed and are idempotent.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -17,14 +24,17 @@ pub enum Command {
     },
     /// Stop opening, cancel resting opening orders; exits go on.
     Disarm,
-    /// Kill, first step: close the gate, cancel opening orders, latch.
+    /// Kill, first step, by hand: close the gate, cancel opening orders, latch.
     Kill,
     /// Kill, second step: close everything and prove it. Only while killed.
     KillClose,
     /// Close one position (or all): disarms, runs the close loop.
     Flatten(Option<Symbol>),
-    /// Lift a kill or trip latch. The ceremony has shown its cause.
-    Reset,
+    /// Lift the kill or trip latch whose cause the ceremony has shown; another one is refused.
+    Reset {
+        /// When that latch was set.
+        latched: Ts,
+    },
     /// Change a limit. Tightening is immediate; loosening is refused unless disarmed.
     SetLimit {
         /// Which limit.
@@ -57,8 +67,20 @@ pub enum Command {
     },
     /// Compare realised PnL, fees and funding with the venue's own log of transactions now.
     TieOut,
+    /// Believe the answers of a benched model again, on every instrument: it is judged by what comes.
+    Unbench(ModelId),
     /// Close a position of the person: one reduce-only order at market, by choice.
     CloseReleased(Symbol),
+    /// An order counts as over whose id another order at the venue has: the person has looked there.
+    Settle(OrderSeq),
+    /// Close or cancel something of others outside the run, by choice.
+    Outside(Errand),
+    /// Read the folder of models again and change to what is sound there.
+    ReloadModels,
+    /// A shadow model decides from now on, and those that did become shadows. Refused unless disarmed.
+    Promote(String),
+    /// The same as `Kill` from elsewhere than the run's own cockpit; the text says from where.
+    KillBy(String),
 }
 
 impl Command {
@@ -67,20 +89,25 @@ impl Command {
         match self {
             Self::Arm { .. } => "arm",
             Self::Disarm => "disarm",
-            Self::Kill => "kill",
+            Self::Kill | Self::KillBy(_) => "kill",
             Self::KillClose => "kill-close",
             Self::Flatten(_) => "flatten",
-            Self::Reset => "reset",
+            Self::Reset { .. } => "reset",
             Self::SetLimit { .. } => "set-limit",
             Self::Cancel(_) => "cancel",
             Self::Release(_) => "release",
             Self::Adopt(_) => "adopt",
             Self::CloseReleased(_) => "close-released",
+            Self::Outside(errand) => errand.word(),
+            Self::Settle(_) => "settle-order",
             Self::Acknowledge(_) => "acknowledge",
             Self::Present => "present",
             Self::Leaving(_) => "leaving",
             Self::RetryVenue => "retry-venue",
             Self::TieOut => "tie-out",
+            Self::ReloadModels => "reload-models",
+            Self::Promote(_) => "promote",
+            Self::Unbench(_) => "unbench",
             Self::Confirmed { command, .. } => command.word(),
         }
     }
@@ -88,7 +115,7 @@ impl Command {
     /// Could it open, raise or lift something? `limit` is the value of a limit now. Tightening never asks for anything.
     pub fn loosens(&self, limit: impl Fn(LimitKey) -> i64) -> bool {
         match self {
-            Self::Arm { .. } | Self::Reset | Self::Adopt(_) => true,
+            Self::Arm { .. } | Self::Reset { .. } | Self::Adopt(_) | Self::Unbench(_) | Self::Settle(_) => true,
             Self::SetLimit { key, value } => !key.is_tighter(limit(*key), *value),
             Self::Confirmed { command, .. } => command.loosens(limit),
             _ => false,

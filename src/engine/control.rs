@@ -15,24 +15,30 @@ pub const RECEIPT_MAX: usize = 200;
 pub struct Control {
     /// Armed or safe.
     pub arming: Arming,
+    /// Armed again until then, as soon as the checklist allows it: what a run before this one was when it was cut off.
+    pub resume: Option<Ts>,
     /// A kill or trip, until a person resets it.
     pub latch: Option<Latch>,
     /// Why only reducing orders pass.
     pub reducing: BTreeSet<ReduceCause>,
+    /// Why nothing that happens is recorded any more. A reset does not mend it.
+    pub unrecorded: Option<String>,
     /// A running close loop.
     pub close: Option<CloseLoop>,
+    /// What a person asked to flatten and is not over: a restart goes on with it.
+    pub flattening: BTreeSet<Symbol>,
     /// Positions that belong to the person.
     pub released: BTreeSet<Symbol>,
     /// When flat was last proven, until something opens.
     pub flat_proven: Option<Ts>,
-    /// The last close loop ended with its proof.
+    /// The last close loop ended with its proof, and nothing of ours has opened since.
     pub close_proven: bool,
     /// Steps of the running or last close loop.
     pub receipt: Vec<String>,
     /// Our books have been compared with the venue's statement; what differs is a reason to reduce.
     pub reconciled: bool,
-    /// A balance that nothing explains, and in how many statements in a row the venue has said it.
-    pub outside: Option<(Money, u8)>,
+    /// A balance that nothing explains, in how many statements in a row the venue has said it, and since when.
+    pub unexplained: Option<(Money, u8, Ts)>,
     /// Since when the way to the venue's account is cut.
     pub unreachable_since: Option<Ts>,
     /// When the venue was last asked for a statement.
@@ -58,6 +64,8 @@ pub struct CloseLoop {
     pub proofs: u8,
     /// Tries per instrument, for the price band.
     pub tries: BTreeMap<Symbol, u8>,
+    /// Closing orders in a row that the venue refused, per instrument.
+    pub refused: BTreeMap<Symbol, u8>,
 }
 
 /// What asked for a close loop.
@@ -89,15 +97,18 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             arming: Arming::Safe,
+            resume: None,
             latch: None,
             reducing: BTreeSet::new(),
+            unrecorded: None,
             close: None,
+            flattening: BTreeSet::new(),
             released: BTreeSet::new(),
             flat_proven: None,
             close_proven: false,
             receipt: Vec::new(),
             reconciled: false,
-            outside: None,
+            unexplained: None,
             unreachable_since: None,
             asked: None,
             unknown_since: None,

@@ -13,6 +13,7 @@ use super::market::instrument::InstrumentStatus;
 use super::num::{Money, Price, Rate, Side, UNIT};
 use super::risk::limits::LimitKey;
 use super::risk::state::ReduceCause;
+use super::snapshot::Protected;
 use super::time::{Span, Ts};
 
 /// One percent as a raw [`Rate`].
@@ -178,6 +179,26 @@ pub enum Danger {
         /// The numbers and what to do.
         detail: String,
     },
+    /// No stop at the venue closes the position, whatever becomes of this program.
+    NoStop {
+        /// That is the person's choice, or the position is.
+        yours: bool,
+    },
+    /// The venue shows another position than our books: both.
+    Unresolved {
+        /// In words.
+        what: String,
+    },
+    /// Killed or tripped with positions open: nothing but stops runs for them.
+    LeftOpen {
+        /// How many.
+        open: usize,
+    },
+    /// Others have positions in instruments outside the run, of which nothing here looks after.
+    Outside {
+        /// How many.
+        open: usize,
+    },
     /// The venue's clock minus ours.
     Clock {
         /// As last measured.
@@ -195,6 +216,7 @@ impl Engine {
                 continue;
             }
             let found = [
+                self.no_stop(desk, &held),
                 self.liquidation(desk, &held),
                 self.deleveraging(desk, &held),
                 self.pool(desk),
@@ -212,6 +234,7 @@ impl Engine {
             };
             rows.extend(found.into_iter().flatten().map(row));
         }
+        rows.extend(self.left_open());
         rows.extend(self.holds());
         rows.extend(self.clock().map(|(level, danger)| DangerRow { symbol: None, name: String::new(), level, danger }));
         // The account's own come first among equals: they concern every position, and there are few of them.
@@ -241,6 +264,38 @@ impl Engine {
             return LiquidationAt::Unknown;
         }
         at(self.account.liquidation_price(desk.symbol, &self.instruments, |symbol| self.mark(symbol)))
+    }
+
+    fn no_stop(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {
+        held.side()?;
+        match self.protected(desk) {
+            Protected::None => Some((DangerLevel::Alarm, Danger::NoStop { yours: false })),
+            Protected::Yours => Some((DangerLevel::Warn, Danger::NoStop { yours: true })),
+            _ if self.is_left_bare(desk) => Some((DangerLevel::Warn, Danger::NoStop { yours: true })),
+            _ => None,
+        }
+    }
+
+    /// A position of the person at the venue that no stop is known for.
+    fn is_left_bare(&self, desk: &Desk) -> bool {
+        let stopped = matches!(self.protected(desk), Protected::Stop(_) | Protected::Far(_));
+        self.is_venue_account() && self.control.released.contains(&desk.symbol) && !stopped
+    }
+
+    /// What is open beside what is looked after.
+    fn left_open(&self) -> Vec<DangerRow> {
+        let row = |level, danger| DangerRow { symbol: None, name: String::new(), level, danger };
+        let unresolved = self.unresolved().map(|what| Danger::Unresolved { what: what.to_owned() });
+        let mut rows: Vec<DangerRow> = unresolved.map(|danger| row(DangerLevel::Alarm, danger)).collect();
+        let open = self.account.open().filter(|held| !self.control.released.contains(&held.symbol)).count();
+        if self.control.latch.is_some() && open > 0 {
+            rows.push(row(DangerLevel::Warn, Danger::LeftOpen { open }));
+        }
+        let open = self.outside.positions();
+        if open > 0 {
+            rows.push(row(DangerLevel::Unknown, Danger::Outside { open }));
+        }
+        rows
     }
 
     fn liquidation(&self, desk: &Desk, held: &Holding) -> Option<(DangerLevel, Danger)> {

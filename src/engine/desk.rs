@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::event::{MarketData, Pool, Prediction};
+use super::event::{MarketData, ModelInfo, Pool, Prediction};
+use super::execution::Wait;
 use super::features::{FeatureFrame, FeatureState};
-use super::ids::Symbol;
+use super::ids::{ModelId, Symbol};
 use super::market::book::Book;
 use super::market::candles::Candles;
 use super::market::instrument::{Instrument, InstrumentStatus, decimals};
@@ -18,6 +19,7 @@ use super::signal::{Adverse, Signal};
 use super::snapshot::{ChartMark, MarkKind, Verdict};
 use super::strategy::threshold::Confirmation;
 use super::time::{Span, Ts};
+use super::trust::{Trust, Turn};
 
 /// Chart marks kept per instrument: more than a chart can show.
 const MARKS_MAX: usize = 200;
@@ -47,6 +49,14 @@ pub struct Desk {
     pub frame: Option<FeatureFrame>,
     /// Latest answer of each model.
     pub forecasts: Vec<Option<Prediction>>,
+    /// When each of them was heard.
+    pub answered: Vec<Option<Ts>>,
+    /// When the book and the trades spoke last.
+    pub sources: [Option<Ts>; 2],
+    /// Which of them are shadows: asked and scored, never acted upon.
+    pub shadows: Vec<bool>,
+    /// Which of these answers are believed.
+    pub trust: Trust,
     /// Signal at the strategy's horizon, from the last decision.
     pub signal: Option<Signal>,
     /// How long the signal has pointed one way.
@@ -61,6 +71,8 @@ pub struct Desk {
     pub exits: Exits,
     /// Tries of the running exit: each widens the price band.
     pub exit_tries: u8,
+    /// A trade that waits for a better moment, in timed execution.
+    pub wait: Option<Wait>,
     /// Why reducing orders did not leave, and how many in a row: told once, then counted.
     pub kept_back: Option<(String, u32)>,
     /// No entries before this moment.
@@ -109,7 +121,7 @@ pub struct Exits {
 
 impl Desk {
     /// A desk that has seen nothing.
-    pub fn new(symbol: Symbol, instrument: Instrument, models: usize) -> Self {
+    pub fn new(symbol: Symbol, instrument: Instrument, models: &[ModelInfo]) -> Self {
         Self {
             symbol,
             instrument,
@@ -119,7 +131,11 @@ impl Desk {
             ticker: MergedTicker::new(),
             features: FeatureState::new(),
             frame: None,
-            forecasts: vec![None; models],
+            forecasts: vec![None; models.len()],
+            answered: vec![None; models.len()],
+            sources: [None; 2],
+            shadows: vec![false; models.len()],
+            trust: Trust::new(models),
             signal: None,
             confirmation: Confirmation::default(),
             adverse: Adverse::default(),
@@ -127,6 +143,7 @@ impl Desk {
             told: None,
             exits: Exits::default(),
             exit_tries: 0,
+            wait: None,
             kept_back: None,
             cooldown_until: Ts(0),
             cover: Cover::default(),
@@ -149,6 +166,11 @@ impl Desk {
             self.heard = Some(at);
         }
         match data {
+            MarketData::Book(_) => self.sources[0] = Some(at),
+            MarketData::Trade(_) => self.sources[1] = Some(at),
+            _ => {}
+        }
+        match data {
             MarketData::Book(update) => {
                 self.book.apply(update);
                 if self.trades.last_price().is_none()
@@ -168,6 +190,7 @@ impl Desk {
             MarketData::Ticker(ticker) => self.ticker.apply(at, ticker),
             MarketData::Gap => {
                 self.book.gap();
+                self.trust.void();
                 self.band = None;
             }
             MarketData::Rules(rules) => self.instrument.clone_from(rules),
@@ -236,18 +259,60 @@ impl Desk {
     }
 
     /// Takes a model's answer; an answer older than the one we have is dropped.
-    pub fn on_prediction(&mut self, prediction: &Prediction) {
+    pub fn on_prediction(&mut self, at: Ts, prediction: &Prediction, settings: &Settings) {
+        self.trust.answer(prediction, |said| settings.call(said));
         let Some(slot) = self.forecasts.get_mut(usize::from(prediction.model.0)) else { return };
         if slot.as_ref().is_none_or(|old| old.features_at <= prediction.features_at) {
             *slot = Some(prediction.clone());
+            if let Some(heard) = self.answered.get_mut(usize::from(prediction.model.0)) {
+                *heard = Some(at);
+            }
         }
     }
 
-    /// Has every model answered about the features of the last boundary?
+    /// Answers of the models that decide, with their numbers.
+    pub fn deciding(&self) -> impl Iterator<Item = (usize, Option<&Prediction>)> {
+        let all = self.forecasts.iter().enumerate();
+        all.filter(|(model, _)| !self.is_shadow(*model)).map(|(model, forecast)| (model, forecast.as_ref()))
+    }
+
+    /// Is this model asked and scored, and never acted upon?
+    pub fn is_shadow(&self, model: usize) -> bool {
+        self.shadows.get(model).copied().unwrap_or(false)
+    }
+
+    /// Compares answers that came due with the middle of the book as it is until `now`.
+    pub fn settle_answers(&mut self, now: Ts) -> Vec<Turn> {
+        if !self.trust.is_due(now) {
+            return Vec::new();
+        }
+        self.trust.settle(now, self.book.mid().map(Price::to_f64_lossy))
+    }
+
+    /// Has every model that decides answered about the features of the last boundary?
     pub fn all_answered(&self) -> bool {
         let Some(frame) = &self.frame else { return false };
-        !self.forecasts.is_empty()
-            && self.forecasts.iter().all(|f| f.as_ref().is_some_and(|f| f.features_at == frame.at))
+        self.deciding().next().is_some() && self.deciding().all(|(_, f)| f.is_some_and(|f| f.features_at == frame.at))
+    }
+
+    /// Have some models that decide answered about the features of the last boundary, and others not?
+    pub fn partly_answered(&self) -> bool {
+        let Some(frame) = &self.frame else { return false };
+        self.deciding().any(|(_, f)| f.is_some_and(|f| f.features_at == frame.at)) && !self.all_answered()
+    }
+
+    /// Other models answer from now on. What is known of one that stays goes to its new place.
+    pub fn change_models(&mut self, before: &[ModelInfo], now: &[ModelInfo]) {
+        let mut old = std::mem::take(&mut self.forecasts);
+        let place = |info: &ModelInfo| before.iter().position(|one| one.name == info.name && one.hash == info.hash);
+        let kept = |(number, info): (usize, &ModelInfo)| {
+            let forecast = old.get_mut(place(info)?)?.take()?;
+            Some(Prediction { model: ModelId(number as u8), ..forecast })
+        };
+        self.forecasts = now.iter().enumerate().map(kept).collect();
+        let heard = std::mem::take(&mut self.answered);
+        self.answered = now.iter().map(|info| heard.get(place(info)?).copied().flatten()).collect();
+        self.trust.change_models(before, now);
     }
 
     /// Stop and take-profit this far from an entry price, where they are wanted, rounded to ticks towards the entry: the

@@ -29,6 +29,8 @@ pub enum Effect {
     Ask,
     /// Ask the venue what its own log of transactions adds up to.
     TieOut,
+    /// Read the folder of models again.
+    ReloadModels,
     /// Set what protects a position at the venue; what is absent stays as it is there. May be repeated freely.
     Protect {
         /// Instrument.
@@ -46,10 +48,44 @@ pub enum Effect {
     },
     /// Ask a venue that refuses us, once, whether it still does.
     Retry,
+    /// Do something outside the run, by a person's choice.
+    Errand(Errand),
+    /// An order whose id another one has counts as over, by a person's choice.
+    Settle(OrderSeq),
     /// Write to the ledger.
     Record(Record),
     /// Tell the person.
     Note(Notice),
+}
+
+/// What a person has done in an instrument outside the run, by the venue's own answers: nothing of it is ours.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Errand {
+    /// Close what this instrument holds, reduce-only, and cancel every order in it: one that is left could open it again.
+    Close(String),
+    /// Cancel one order.
+    Cancel {
+        /// The venue's name of its instrument.
+        name: String,
+        /// The venue's id of it.
+        order: String,
+    },
+}
+
+impl Errand {
+    /// Stable word for logs, ledger and decision log.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Close(_) => "close-outside",
+            Self::Cancel { .. } => "cancel-outside",
+        }
+    }
+    /// The venue's name of the instrument.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Close(name) | Self::Cancel { name, .. } => name,
+        }
+    }
 }
 
 /// An order as decided, before the venue has seen it.
@@ -152,6 +188,14 @@ impl Purpose {
 /// Command word of the row that keeps the proof that the whole account is flat.
 pub const FLAT_PROVEN: &str = "flat-proven";
 
+/// Command word of the row that keeps until when the run is armed, in nanoseconds since 1970.
+pub const ARMED_UNTIL: &str = "armed-until";
+/// Command word of the row that says that this is over before its time.
+pub const ARMED_NO_MORE: &str = "armed-no-more";
+
+/// Command word of the row that keeps what of others outside the run a person has armed beside.
+pub const OUTSIDE_SEEN: &str = "outside-seen";
+
 /// A row for the ledger.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Record {
@@ -229,6 +273,13 @@ pub enum Record {
         /// Not set again.
         waived: bool,
     },
+    /// A flatten of an instrument was asked for (`true`), or is over: flat was proven, or a kill took its place.
+    Flattening {
+        /// Instrument.
+        symbol: Symbol,
+        /// Not over yet.
+        wanted: bool,
+    },
     /// The venue's figures replace ours: at the first sight of its account, and where it rounds in its own way.
     Adopted {
         /// Wallet balance.
@@ -247,6 +298,14 @@ pub enum Record {
     },
     /// Loss baselines moved.
     Baselines(Baselines),
+}
+
+impl Record {
+    /// What a person who commanded something is answered; rows that only keep a state answer nobody.
+    pub fn answer(&self) -> Option<&str> {
+        let Self::Operator { command, outcome } = self else { return None };
+        (![FLAT_PROVEN, ARMED_UNTIL, ARMED_NO_MORE, OUTSIDE_SEEN].contains(&command.as_str())).then_some(outcome)
+    }
 }
 
 /// The effects of one step: a caller-owned buffer that is reused, with a hard bound.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Holding;
 use super::command::Command;
-use super::effect::{NewOrder, Protection, Purpose};
+use super::effect::{Errand, NewOrder, Protection, Purpose};
 use super::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use super::market::book::BookUpdate;
 use super::market::instrument::Instrument;
@@ -15,6 +15,7 @@ use super::risk::verdict::DenialCode;
 use super::settings::Settings;
 use super::snapshot::Check;
 use super::time::{Span, Ts};
+use super::trust::promise::Promise;
 
 /// One thing that happened. `step` takes it together with the local receive time.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -45,6 +46,8 @@ pub enum Event {
     Ended,
     /// An edge says how its light of the checklist before arming stands, until it says otherwise.
     Checked(Check),
+    /// From now on these models answer, in [`ModelId`] order. Answers that follow are theirs.
+    Models(Vec<ModelInfo>),
 }
 
 /// What a run starts from.
@@ -76,12 +79,46 @@ pub struct Restored {
     pub released: Vec<Symbol>,
     /// Symbols whose stop at the venue the person cancelled: it is not set again for this position.
     pub waived: Vec<Symbol>,
+    /// Symbols whose flatten an earlier run did not end: it goes on.
+    pub flattening: Vec<Symbol>,
     /// When earlier runs decided on opening orders in the 24 hours before this one, oldest first.
     pub opened: Vec<Ts>,
     /// Orders of earlier runs whose end is not known, numbered before this run's own.
     pub earlier: Vec<EarlierOrder>,
+    /// Until when the run before this one was armed, where nothing has ended that but its own end.
+    pub armed_until: Option<Ts>,
+    /// What of others outside the run earlier runs were armed beside: its name there, and how much of it.
+    pub outside_seen: Vec<(String, Qty)>,
     /// Is the account's truth known at start (paper: from our ledger)? A venue's account is unknown until it is heard.
     pub account_known: bool,
+}
+
+#[cfg(test)]
+impl Restored {
+    /// For tests: an account that is known, holds nothing and has nothing behind it, without instruments.
+    pub(crate) fn empty(run: RunId, pair: Pair) -> Self {
+        Self {
+            run,
+            pair,
+            instruments: Vec::new(),
+            models: Vec::new(),
+            settings: Settings::default(),
+            limits: RiskLimits::default(),
+            latch: None,
+            flat_proven: None,
+            balance: Money::ZERO,
+            holdings: Vec::new(),
+            baselines: None,
+            released: Vec::new(),
+            waived: Vec::new(),
+            flattening: Vec::new(),
+            opened: Vec::new(),
+            earlier: Vec::new(),
+            armed_until: None,
+            outside_seen: Vec::new(),
+            account_known: true,
+        }
+    }
 }
 
 /// An order of an earlier run that may or may not be at the venue. It counts as working until asking has settled it, and
@@ -126,6 +163,21 @@ pub struct ModelInfo {
     pub horizons_s: Vec<u32>,
     /// Text of the card's training span, for the screen.
     pub trained: String,
+    /// What its card promises: what its answers are held against.
+    pub promise: Promise,
+}
+
+impl ModelInfo {
+    /// The same for a screen: without what its answers are held against, which is shown where it matters.
+    pub fn brief(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            hash: self.hash.clone(),
+            horizons_s: self.horizons_s.clone(),
+            trained: self.trained.clone(),
+            promise: Promise::default(),
+        }
+    }
 }
 
 /// Public market data of one instrument.
@@ -249,6 +301,9 @@ pub enum OrderNews {
     /// Nobody knows whether the venue has it: no answer, or one that says neither yes nor no. Counted as if it worked
     /// until asking has settled it.
     Uncertain(String),
+    /// Another order at the venue has its id, as the text says: nobody knows whether ours was ever there. Counted as if it worked
+    /// until asking or a person has settled it.
+    Contested(String),
     /// The venue accepted it; it may rest.
     Accepted,
     /// The venue refused it.
@@ -405,6 +460,46 @@ pub enum AccountUpdate {
     TiedOut(Option<Tally>),
     /// Orders of others that work in this run's instruments: all of them, whenever one comes, changes or goes.
     Strangers(Vec<Stranger>),
+    /// Everything in instruments outside the run, whenever something of it comes, changes or goes.
+    Outside(Vec<Outsider>),
+    /// Something that a person had done outside the run is over.
+    ErrandOver {
+        /// What it was.
+        errand: Errand,
+        /// The venue shows that it is done.
+        done: bool,
+        /// Its steps.
+        receipt: Vec<String>,
+    },
+    /// An execution that was listed only after the opening, whose position and balance hold it already: booked as what it is,
+    /// moving neither.
+    Covered {
+        /// Why it happened.
+        kind: FillKind,
+        /// Our order, where it was one.
+        order: Option<OrderSeq>,
+        /// Instrument.
+        symbol: Symbol,
+        /// Side.
+        side: Side,
+        /// The execution.
+        fill: Fill,
+    },
+}
+
+/// A position or an order in an instrument outside the run: somebody else's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Outsider {
+    /// The venue's name of the instrument.
+    pub name: String,
+    /// Side of the position, or of the order.
+    pub side: Side,
+    /// Quantity of base that is open: of the position, or what the order can still trade.
+    pub left: Qty,
+    /// What that is worth by the venue's own figures when they were last read; `None` where it does not say.
+    pub worth: Option<Money>,
+    /// Of an order: the venue's id, and what it can do to a position.
+    pub order: Option<(String, Reach)>,
 }
 
 /// An order of somebody else that works at the venue: shown, and cancelled when a person chooses to.
@@ -547,6 +642,15 @@ pub struct HorizonForecast {
     pub down: f32,
     /// Expected mid move over the horizon in basis points, signed.
     pub move_bps: f32,
+}
+
+impl HorizonForecast {
+    /// Numbers, and probabilities that are ones: each within 0 and 1, together 1.
+    pub fn is_sound(&self) -> bool {
+        let probabilities = [self.up, self.flat, self.down];
+        let whole: f32 = probabilities.iter().sum();
+        probabilities.iter().all(|p| (0.0..=1.0).contains(p)) && (whole - 1.0).abs() < 0.01 && self.move_bps.is_finite()
+    }
 }
 
 /// A connection's state. Age of a stream is measured from its last message, not from a book's last change.

@@ -33,6 +33,7 @@ impl Engine {
     }
 
     fn lapse(&mut self, out: &mut Effects) {
+        self.resume(out);
         let Arming::Armed { until, .. } = self.control.arming else { return };
         if self.now >= until {
             self.disarm("arming lapsed", out);
@@ -104,7 +105,7 @@ impl Engine {
                 exceeded.push((LimitKey::MaxPositionNotional, Some(*symbol)));
             }
         }
-        let totals = super::risk::exposure::totals(worsts.iter().map(|w| w.1));
+        let totals = view.totals_of(worsts.iter().map(|(_, worst)| *worst));
         if known(totals.gross) && totals.gross > self.limits.money(LimitKey::MaxGrossNotional) {
             exceeded.push((LimitKey::MaxGrossNotional, None));
         }
@@ -180,8 +181,12 @@ impl Engine {
     pub(super) fn on_fault(&mut self, fault: &Fault, out: &mut Effects) {
         match fault {
             Fault::Tape { why, fatal: false } => self.start_reducing(&ReduceCause::Tape(why.clone()), out),
-            Fault::Tape { why, fatal: true } => self.trip(&LatchCause::Fault(format!("tape: {why}")), out),
+            Fault::Tape { why, fatal: true } => {
+                self.control.unrecorded = Some(why.clone());
+                self.trip(&LatchCause::Fault(format!("tape: {why}")), out);
+            }
             Fault::TapeRecovered => {
+                self.control.unrecorded = None;
                 let causes: Vec<ReduceCause> =
                     self.control.reducing.iter().filter(|c| matches!(c, ReduceCause::Tape(_))).cloned().collect();
                 for cause in causes {
@@ -199,6 +204,10 @@ impl Engine {
     fn lose_touch(&mut self, why: &str, out: &mut Effects) {
         self.feed = None;
         self.control.reconciled = false;
+        // What was said before is no proof of now.
+        if let Some(close) = &mut self.control.close {
+            close.proofs = 0;
+        }
         self.doubt_protection();
         self.tell(Level::Warn, Kind::Fault, None, format!("{why}: disarmed, everything is compared anew"), out);
         self.disarm(why, out);

@@ -139,6 +139,10 @@ impl Pair {
     pub const fn account(self) -> Account {
         self.account
     }
+    /// What the files of this pair are called by: ledger, socket, marker and log.
+    pub fn name(self) -> &'static str {
+        self.ledger_name().trim_end_matches(".sqlite")
+    }
     /// Name of the ledger file of this pair, without folder.
     pub const fn ledger_name(self) -> &'static str {
         match (self.market, self.account) {

@@ -12,27 +12,34 @@ pub mod danger;
 pub mod desk;
 pub mod effect;
 pub mod event;
+pub mod execution;
 pub mod features;
 mod guarding;
 pub mod ids;
+mod lineup;
 pub mod market;
 pub mod notice;
 pub mod num;
 mod operating;
 pub mod orders;
+pub mod outside;
 mod pending;
 pub mod preflight;
 pub mod protecting;
 pub mod risk;
 pub mod settings;
 pub mod signal;
+mod signal_rows;
 pub mod snapshot;
 mod strangers;
 pub mod strategy;
+mod taken_over;
 pub mod time;
 mod trading;
+pub mod trust;
 mod view;
 mod warming;
+pub mod why;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -78,6 +85,8 @@ pub struct Engine {
     next_notice: u64,
     pending: Pending,
     denials: BTreeMap<DenialCode, u64>,
+    /// What the last decisions were made from.
+    decisions: why::Decisions,
     /// Of them, entries that were wanted on a side.
     refused: u64,
     curve: VecDeque<(Ts, f64)>,
@@ -97,6 +106,8 @@ pub struct Engine {
     foreign_orders: u16,
     /// What was booked in this run before the account was opened: the venue's log begins there.
     opening_totals: Totals,
+    /// What was taken over from the venue without an explanation.
+    taken_over: taken_over::TakenOver,
     /// How our books stand against the venue's log of transactions.
     tie_out: TieOut,
     /// A person asked for it and waits for the answer.
@@ -111,17 +122,18 @@ pub struct Engine {
     protective: BTreeMap<OrderSeq, event::Protective>,
     /// Orders of others, as last listed, numbered alike.
     strangers: BTreeMap<OrderSeq, event::Stranger>,
+    /// What others have in instruments outside the run.
+    outside: outside::Outside,
 }
 
 impl Engine {
     /// An engine as a run starts it. The same value must be the first event on the tape.
     pub fn new(restored: &Restored) -> Self {
-        let models = restored.models.len();
         let desks = restored
             .instruments
             .iter()
             .enumerate()
-            .map(|(index, instrument)| Desk::new(Symbol(index as u16), instrument.clone(), models))
+            .map(|(index, instrument)| Desk::new(Symbol(index as u16), instrument.clone(), &restored.models))
             .map(|desk| {
                 let waived = restored.waived.contains(&desk.symbol);
                 if waived { Desk { cover: protecting::Cover::waived(), ..desk } } else { desk }
@@ -130,6 +142,7 @@ impl Engine {
         let control = Control {
             latch: restored.latch.clone(),
             flat_proven: restored.flat_proven.filter(|_| restored.holdings.is_empty()),
+            flattening: restored.flattening.iter().copied().collect(),
             released: restored.released.iter().copied().collect(),
             ..Control::default()
         };
@@ -152,6 +165,7 @@ impl Engine {
             next_notice: 0,
             pending: Pending::default(),
             denials: BTreeMap::new(),
+            decisions: why::Decisions::new(restored.instruments.len()),
             refused: 0,
             curve: VecDeque::new(),
             events: 0,
@@ -164,6 +178,7 @@ impl Engine {
             clock_offset: None,
             foreign_orders: 0,
             opening_totals: Totals::default(),
+            taken_over: taken_over::TakenOver::default(),
             tie_out: if restored.pair.account() == ids::Account::Paper { TieOut::Nothing } else { TieOut::Unknown },
             tie_out_asked: false,
             residual_since: None,
@@ -171,6 +186,7 @@ impl Engine {
             edges: BTreeMap::new(),
             protective: BTreeMap::new(),
             strangers: BTreeMap::new(),
+            outside: outside::Outside::new(&restored.outside_seen),
         }
     }
 
@@ -179,7 +195,7 @@ impl Engine {
         self.now = self.now.max(at);
         self.events += 1;
         match event {
-            Event::Restored(_) => self.on_start(out),
+            Event::Restored(restored) => self.on_start(restored.armed_until, out),
             Event::Market(symbol, data) => self.on_market(*symbol, data, out),
             Event::Order(update) => self.on_order(update, out),
             Event::Account(update) => self.on_account(update, out),
@@ -191,6 +207,7 @@ impl Engine {
             Event::Checked(check) => self.on_checked(check, out),
             Event::Told(text) => self.warn(Kind::Account, None, text.clone(), About::Remark, out),
             Event::Tick => self.on_tick(out),
+            Event::Models(models) => self.on_models(models, out),
             Event::Ended => self.write_baselines(out),
         }
         if out.overflowed() {
@@ -198,8 +215,10 @@ impl Engine {
         }
     }
 
-    fn on_start(&mut self, out: &mut Effects) {
+    fn on_start(&mut self, armed_until: Option<Ts>, out: &mut Effects) {
         self.control.present = self.now;
+        self.cast();
+        self.take_up_arming(armed_until, out);
         self.end_choices(out);
         if self.orders.count() > 0 {
             let text = format!(
@@ -219,6 +238,9 @@ impl Engine {
                 let scope = self.closable(None);
                 self.begin_close(control::CloseWhy::LossTrip, scope, out);
             }
+        } else if !self.control.flattening.is_empty() {
+            let scope = self.closable(None).intersection(&self.control.flattening).copied().collect();
+            self.begin_close(control::CloseWhy::Flatten, scope, out);
         }
         self.ask(out);
     }
@@ -228,6 +250,7 @@ impl Engine {
         let horizon = Span::from_secs(i64::from(self.settings.horizon_s));
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
         let was = desk.book.state();
+        let turns = desk.settle_answers(self.now);
         desk.on_market(self.now, data, horizon);
         let is = desk.book.state();
         if was != is && is == market::book::BookState::Gapped {
@@ -239,6 +262,7 @@ impl Engine {
         if let MarketData::Rules(rules) = data {
             self.take_rules(symbol, rules);
         }
+        self.tell_turns(symbol, turns, out);
         if !self.account.holding(symbol).is_flat() {
             self.observe_equity(out);
             self.run_exits(symbol, out);
@@ -286,11 +310,19 @@ impl Engine {
         for index in 0..self.desks.len() {
             let symbol = Symbol(index as u16);
             self.run_exits(symbol, out);
+            // A decision waits for every model until the next boundary and no longer.
+            if self.desks[index].partly_answered() {
+                self.decide(symbol, out);
+            }
+            self.end_wait_in_time(symbol, out);
             let (now, desk) = (self.now, &mut self.desks[index]);
             desk.candles.advance(now);
             desk.on_second();
+            let turns = desk.settle_answers(now);
             let frame = desk.features.frame(now, symbol);
+            desk.trust.ask(&frame, desk.book.mid().map(Price::to_f64_lossy));
             desk.frame = Some(frame.clone());
+            self.tell_turns(symbol, turns, out);
             if self.models.is_empty() {
                 self.decide(symbol, out);
             } else {
@@ -332,6 +364,7 @@ impl Engine {
             account: &self.account,
             orders: &self.orders,
             sent: &self.sent,
+            outside: &self.outside,
             equity: self.equity_now(),
             day_loss: self.equity.day_loss().unwrap_or(Money::ZERO),
             feed_age: self.feed_age(),
@@ -450,7 +483,7 @@ impl Engine {
     pub const fn closing(&self) -> bool {
         self.control.close.is_some()
     }
-    /// Did the last close loop end with its proof?
+    /// Did the last close loop end with its proof, with nothing of ours opened since?
     pub const fn close_proven(&self) -> bool {
         self.control.close_proven
     }
@@ -497,6 +530,10 @@ impl Engine {
     /// Prices that positions are valued at, where there is one.
     pub fn marks(&self) -> impl Iterator<Item = (Symbol, Price)> {
         self.desks.iter().filter_map(|desk| Some((desk.symbol, desk.mark()?)))
+    }
+    /// The middle of every book that has one.
+    pub fn mids(&self) -> impl Iterator<Item = (Symbol, Price)> {
+        self.desks.iter().filter_map(|desk| Some((desk.symbol, desk.book.mid()?)))
     }
     /// Venue name of an instrument.
     pub fn name_of(&self, symbol: Symbol) -> &str {

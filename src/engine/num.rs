@@ -411,6 +411,13 @@ impl Side {
             Self::Sell => "SELL",
         }
     }
+    /// What a position of this side is called: `long` or `short`.
+    pub const fn position(self) -> &'static str {
+        match self {
+            Self::Buy => "long",
+            Self::Sell => "short",
+        }
+    }
     /// +1 for a buy, -1 for a sell.
     pub const fn sign(self) -> i64 {
         match self {

@@ -18,6 +18,8 @@ pub(super) enum About {
     Kill,
     /// A position without a stop at the venue, until it has one, is closed, or is the person's.
     Bare(Symbol),
+    /// A stop at the venue that is too far away, until it is near, the position is closed, or is the person's.
+    Far(Symbol),
     /// A command that was refused, until one succeeds.
     Command,
     /// Only reducing orders pass, until the cause ends.
@@ -30,6 +32,8 @@ pub(super) enum About {
     Book(Symbol),
     /// Features that warm up again.
     WarmUp,
+    /// A model that was benched on an instrument, until it is believed again.
+    Bench(Symbol, usize),
     /// An order whose outcome nobody knows, until it is known.
     Order(OrderSeq),
 }
@@ -39,9 +43,9 @@ impl About {
     /// that before one instrument's trouble, and remarks last.
     const fn weight(&self) -> u8 {
         match self {
-            Self::Command | Self::Closing | Self::Stream | Self::Bare(_) | Self::Order(_) => 3,
+            Self::Command | Self::Closing | Self::Stream | Self::Bare(_) | Self::Far(_) | Self::Order(_) => 3,
             Self::Kill | Self::Past | Self::Reducing(_) => 2,
-            Self::Book(_) | Self::WarmUp => 1,
+            Self::Book(_) | Self::WarmUp | Self::Bench(..) => 1,
             Self::Remark => 0,
         }
     }

@@ -9,8 +9,10 @@
 use super::Engine;
 use super::danger::{CLOCK_ALARM_MS, CLOCK_WARN_MS};
 use super::effect::Effects;
+use super::ids::Symbol;
 use super::notice::{Kind, Level};
 use super::num::{Money, Rate, UNIT};
+use super::outside::UNSEEN;
 use super::risk::limits::{LimitKey, RiskLimits, show};
 use super::risk::state::ReduceCause;
 use super::risk::verdict::DenialCode;
@@ -28,6 +30,12 @@ pub const WATCHDOG: &str = "watchdog";
 pub const RECONCILED: &str = "reconciled";
 /// Channels that reach a person who does not look.
 pub const ALERTS: &str = "alerts";
+
+/// What others have in instruments outside the run; shown where there is something.
+pub const OUTSIDE: &str = "outside the run";
+
+/// How a light ends whose channels have not answered yet.
+pub const BEING_TRIED: &str = "being tried";
 
 /// Lights that edges light, in the order shown, with what is said while one is dark.
 const EDGES: [(&str, &str); 5] = [
@@ -50,6 +58,14 @@ pub fn leverage_with_room(limits: &RiskLimits) -> u32 {
 /// only our own limits bound a position.
 pub fn leverage_exceeds(leverage: Rate, most: u32) -> bool {
     i128::from(leverage.raw()) > i128::from(most) * i128::from(UNIT)
+}
+
+/// May arming happen with nobody there to look? Not while a channel may still turn out to be broken, nor beside what nobody has
+/// looked at.
+pub fn passes_unseen(checks: &[Check]) -> bool {
+    let being_tried = |check: &Check| check.name == ALERTS && check.detail.ends_with(BEING_TRIED);
+    let unseen = |check: &Check| check.name == OUTSIDE && check.detail.ends_with(UNSEEN);
+    checks.iter().all(|check| check.health != Health::Fail && !being_tried(check) && !unseen(check))
 }
 
 impl Engine {
@@ -79,6 +95,11 @@ impl Engine {
         checks.push(self.models_light());
         checks.push(self.protection_light());
         checks.extend(EDGES.iter().map(|(name, dark)| self.edge_light(name, dark)));
+        checks.extend(self.outside_light());
+        checks.extend(self.control.unrecorded.as_ref().map(|why| {
+            let next = "nothing that happens now is recorded; make room where it fails, then start tickdeck anew";
+            light("tape", false, format!("{why}: {next}"))
+        }));
         checks.extend(self.control.reducing.iter().filter_map(|cause| self.reducing_light(cause)));
         checks
     }
@@ -100,6 +121,7 @@ impl Engine {
         match self.edges.get(name) {
             Some(said) => said.clone(),
             None if self.at_venue && matches!(name, KEY | LEVERAGE) => warn(name, false, "not read yet"),
+            None if self.at_venue && name == WATCHDOG => warn(name, false, dark),
             None if !self.at_venue && name == WATCHDOG => {
                 skip(name, "the account is our own: no order of it outlives this process")
             }
@@ -158,6 +180,12 @@ impl Engine {
             Some(cause) => light(RECONCILED, false, cause.to_string()),
             None => light(RECONCILED, true, "books agree"),
         }
+    }
+
+    /// Is this instrument in hedge mode?
+    pub(super) fn is_hedged(&self, symbol: Symbol) -> bool {
+        let about = |cause: &ReduceCause| matches!(cause, ReduceCause::Venue { symbol: of, .. } if of.is_none_or(|of| of == symbol));
+        self.control.reducing.iter().any(|cause| is_hedged(cause) && about(cause))
     }
 
     fn mode_light(&self) -> Check {

@@ -21,6 +21,9 @@ use super::time::{Span, Ts};
 const ANSWER_WITHIN: Span = Span::from_secs(2);
 /// So often it is asked for; then the position is closed.
 const TRIES_MAX: u8 = 3;
+/// A stop that is so many times as far from the entry as wanted is not the one that was set. Entries at several prices move the
+/// wanted one, but not this far.
+const FAR: i128 = 2;
 
 /// What is known of one position's protection at the venue.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +37,8 @@ pub struct Cover {
     tries: u8,
     /// The person cancelled the stop: it is not set again.
     waived: bool,
+    /// It was told that the stop is too far away.
+    far: bool,
     /// What was left over from the last position is being cancelled.
     swept: bool,
 }
@@ -94,7 +99,8 @@ impl Engine {
         let before = desk.cover.said.replace(protection);
         let Some(stop) = protection.stop else { return };
         let again = desk.cover.tries > 0;
-        desk.cover = Cover { said: Some(protection), waived: desk.cover.waived, ..Cover::default() };
+        let Cover { waived, far, .. } = desk.cover;
+        desk.cover = Cover { said: Some(protection), waived, far, ..Cover::default() };
         if again || before.is_some_and(|before| before.stop != protection.stop) {
             let text = format!("{}: stop {stop} at the venue", self.name(symbol));
             self.tell(Level::Info, Kind::Account, Some(symbol), text, out);
@@ -154,6 +160,42 @@ impl Engine {
         for symbol in watched {
             self.watch_cover(symbol, out);
         }
+        let ours = self.account.open().filter(|held| !self.control.released.contains(&held.symbol));
+        let ours: Vec<Symbol> = ours.map(|held| held.symbol).collect();
+        for symbol in ours {
+            self.watch_distance(symbol, out);
+        }
+    }
+
+    /// A stop in force that is much farther away than wanted, or beyond liquidation, protects from little: told, and never moved
+    /// without the person.
+    fn watch_distance(&mut self, symbol: Symbol, out: &mut Effects) {
+        let Some(desk) = self.desks.get(symbol.index()) else { return };
+        let stop = desk.cover.said.and_then(|said| said.stop);
+        let why = stop.and_then(|stop| Some((stop, self.why_far(desk, stop)?)));
+        let told = desk.cover.far;
+        if let Some(desk) = self.desks.get_mut(symbol.index()) {
+            desk.cover.far = why.is_some();
+        }
+        let Some((stop, why)) = why.filter(|_| !told) else { return };
+        let text = format!(
+            "{}: its stop at the venue is at {stop}, {why}: move it there, or flatten; it is not moved by itself",
+            self.name(symbol)
+        );
+        self.tell_about(Level::Alarm, Kind::Account, Some(symbol), text, About::Far(symbol), out);
+    }
+
+    /// Why a stop protects from little, if so.
+    fn why_far(&self, desk: &Desk, stop: Price) -> Option<String> {
+        let held = self.account.holding(desk.symbol);
+        let (side, entry) = (held.side()?, held.entry_price()?);
+        let against = |from: Price, to: Price| i128::from(from.raw() - to.raw()) * i128::from(side.sign());
+        if self.stated_liquidation(desk).price().is_some_and(|liquidation| against(liquidation, stop) >= 0) {
+            return Some("beyond where the position is liquidated".to_owned());
+        }
+        let wanted = self.protection(desk, side, entry).stop?;
+        let far = against(entry, stop) > against(entry, wanted) * FAR;
+        far.then(|| format!("much farther away than {wanted}, where it was to be"))
     }
 
     /// Is the protection of this position ours to look after? Not of one that a close loop is closing, that belongs to the
@@ -161,7 +203,12 @@ impl Engine {
     fn is_watched(&self, symbol: Symbol) -> bool {
         let closing = self.control.close.as_ref().is_some_and(|close| close.scope.contains(&symbol));
         let waived = self.desks.get(symbol.index()).is_none_or(|desk| desk.cover.waived);
-        self.settings.protect.stop != Rate::ZERO && !closing && !waived && !self.control.released.contains(&symbol)
+        self.wants_stop() && !closing && !waived && !self.control.released.contains(&symbol)
+    }
+
+    /// Is a position to have a stop at the venue? Where one is required it is, also where none is configured that could be set.
+    fn wants_stop(&self) -> bool {
+        self.settings.protect.stop != Rate::ZERO || self.settings.protect.required
     }
 
     fn watch_cover(&mut self, symbol: Symbol, out: &mut Effects) {
@@ -190,7 +237,8 @@ impl Engine {
         };
         let Some(mark) = desk.mark() else { return };
         let wanted = self.protection(desk, side, entry);
-        let reached = wanted.stop.is_none_or(|stop| if side == Side::Buy { mark <= stop } else { mark >= stop });
+        let Some(stop) = wanted.stop else { return self.tell_unset(symbol, now.since(since), out) };
+        let reached = if side == Side::Buy { mark <= stop } else { mark >= stop };
         if reached {
             self.close_unprotected(symbol, "the market is already beyond where its stop would be", out);
         } else if tries >= TRIES_MAX {
@@ -214,6 +262,18 @@ impl Engine {
         self.ask(out);
     }
 
+    /// A position without a stop where none is configured that could be set: an adopted one. Told once.
+    fn tell_unset(&mut self, symbol: Symbol, bare: Span, out: &mut Effects) {
+        let Some(desk) = self.desks.get_mut(symbol.index()) else { return };
+        if std::mem::replace(&mut desk.cover.tries, 1) == 0 {
+            let text = format!(
+                "{}: NO STOP at the venue for {bare}, and protect.stop_bps is 0: set one at the exchange, release it or flatten",
+                self.name(symbol)
+            );
+            self.tell_bare(symbol, text, out);
+        }
+    }
+
     /// One alarm for a position without a stop: the newest.
     fn tell_bare(&mut self, symbol: Symbol, text: String, out: &mut Effects) {
         self.pending.settle(|about| *about == About::Bare(symbol));
@@ -228,6 +288,11 @@ impl Engine {
             theirs || self.account.holding(symbol).is_flat() || self.desks.get(symbol.index()).is_none_or(stop)
         };
         self.pending.settle(|about| matches!(about, About::Bare(symbol) if over(*symbol)));
+        let near = |symbol: Symbol| {
+            let theirs = self.control.released.contains(&symbol) || self.account.holding(symbol).is_flat();
+            theirs || self.desks.get(symbol.index()).is_none_or(|desk| !desk.cover.far)
+        };
+        self.pending.settle(|about| matches!(about, About::Far(symbol) if near(*symbol)));
     }
 
     /// A position that cannot be protected is not kept.
@@ -264,10 +329,13 @@ impl Engine {
 
     /// What protects a position, for the screen.
     pub(super) fn protected(&self, desk: &Desk) -> Protected {
-        let wanted = self.settings.protect.stop != Rate::ZERO;
+        let wanted = self.wants_stop();
         // A stop that was cancelled by hand and is gone is the person's choice; one that was not heard of is unknown.
         let theirs = desk.cover.waived || self.control.released.contains(&desk.symbol);
         match desk.cover.said {
+            Some(Protection { stop: Some(stop), .. }) if !theirs && self.why_far(desk, stop).is_some() => {
+                Protected::Far(stop)
+            }
             Some(Protection { stop: Some(stop), .. }) => Protected::Stop(stop),
             Some(_) if theirs => Protected::Yours,
             Some(_) if wanted => Protected::None,

@@ -4,14 +4,17 @@
 //! for this size on every crossing leg + funding when the holding time crosses a settlement. A passive entry pays no
 //! spread but its edge is conditioned on being filled: what such fills were followed by is subtracted.
 
+use serde::{Deserialize, Serialize};
+
 use super::desk::Desk;
+use super::event::HorizonForecast;
 use super::num::{Money, Qty, Side};
 use super::risk::verdict::{Denial, DenialCode};
-use super::settings::Settings;
+use super::settings::{Ensemble, Settings};
 use super::time::{Span, Ts};
 
 /// What the models say about one instrument at the strategy's horizon, after costs.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Signal {
     /// Event time of the oldest features used.
     pub at: Ts,
@@ -33,32 +36,75 @@ pub struct Signal {
     pub edge_bps: Option<f64>,
 }
 
-/// Averages the fresh forecasts for `horizon_s` over all models. `Err` says why there is nothing to act on.
+/// Averages the fresh forecasts for `horizon_s` over all models that are believed. `Err` says why there is nothing to act on;
+/// where they must agree, one that is not believed is reason enough.
 pub fn signal(desk: &Desk, settings: &Settings, horizon_s: u32, at: Ts) -> Result<Signal, Denial> {
-    let mut sums = [0.0_f64; 4];
-    let (mut count, mut oldest, mut seen) = (0_u32, at, false);
-    for forecast in desk.forecasts.iter().flatten() {
-        let Some(one) = forecast.horizons.iter().find(|h| h.horizon_s == horizon_s) else { continue };
-        seen = true;
-        if at.since(forecast.features_at) > settings.prediction_max_age {
-            continue;
+    let (mut believed, mut why) = (Vec::new(), Denial::bare(DenialCode::PredictionMissing));
+    for (model, _) in desk.deciding() {
+        match answer(desk, settings, model, horizon_s, at) {
+            Err(denial) => why = why.weightier(denial),
+            Ok(answer) => match desk.trust.denial(model, horizon_s) {
+                Some(denial) => why = why.weightier(denial),
+                None => believed.push(answer),
+            },
         }
-        oldest = oldest.min(forecast.features_at);
+    }
+    let agree = settings.ensemble == Ensemble::Agree;
+    if believed.is_empty() || (agree && believed.len() < desk.deciding().count()) {
+        return Err(why);
+    }
+    let mut sides = believed.iter().map(|(_, one)| favours(one));
+    let first = sides.next();
+    if agree && sides.any(|side| Some(side) != first) {
+        return Err(Denial::bare(DenialCode::ModelsDisagree));
+    }
+    Ok(mean(desk, settings, &believed, at))
+}
+
+/// The side with the larger probability.
+fn favours(one: &HorizonForecast) -> Side {
+    if one.up >= one.down { Side::Buy } else { Side::Sell }
+}
+
+/// What one model alone says, believed or not; `None` without a fresh answer.
+pub fn signal_of(desk: &Desk, settings: &Settings, model: usize, horizon_s: u32, at: Ts) -> Option<Signal> {
+    let answer = answer(desk, settings, model, horizon_s, at).ok()?;
+    Some(mean(desk, settings, &[answer], at))
+}
+
+/// A model's fresh answer at a horizon, and when its features were read.
+fn answer(
+    desk: &Desk,
+    settings: &Settings,
+    model: usize,
+    horizon_s: u32,
+    at: Ts,
+) -> Result<(Ts, HorizonForecast), Denial> {
+    let missing = || Denial::bare(DenialCode::PredictionMissing);
+    let forecast = desk.forecasts.get(model).and_then(Option::as_ref).ok_or_else(missing)?;
+    let one = forecast.horizons.iter().find(|h| h.horizon_s == horizon_s).ok_or_else(missing)?;
+    if at.since(forecast.features_at) > settings.prediction_max_age {
+        return Err(Denial::bare(DenialCode::PredictionStale));
+    }
+    Ok((forecast.features_at, *one))
+}
+
+/// The mean of answers, of which there is at least one, and what it costs to act on it.
+fn mean(desk: &Desk, settings: &Settings, answers: &[(Ts, HorizonForecast)], at: Ts) -> Signal {
+    let mut sums = [0.0_f64; 4];
+    let mut oldest = at;
+    for (features_at, one) in answers {
+        oldest = oldest.min(*features_at);
         for (sum, value) in sums.iter_mut().zip([one.up, one.flat, one.down, one.move_bps]) {
             *sum += f64::from(value);
         }
-        count += 1;
     }
-    if count == 0 {
-        let code = if seen { DenialCode::PredictionStale } else { DenialCode::PredictionMissing };
-        return Err(Denial::bare(code));
-    }
-    let [up, flat, down, move_bps] = sums.map(|sum| sum / f64::from(count));
+    let [up, flat, down, move_bps] = sums.map(|sum| sum / answers.len().max(1) as f64);
     let side = if up >= down { Side::Buy } else { Side::Sell };
     let qty = entry_qty(desk, settings.entry_notional);
     let cost_bps = qty.and_then(|qty| round_trip_bps(desk, settings, side, qty, at));
     let favourable = move_bps * side.sign() as f64;
-    Ok(Signal {
+    Signal {
         at: oldest,
         up: up as f32,
         flat: flat as f32,
@@ -68,7 +114,7 @@ pub fn signal(desk: &Desk, settings: &Settings, horizon_s: u32, at: Ts) -> Resul
         prob: up.max(down),
         cost_bps,
         edge_bps: cost_bps.map(|cost| favourable - cost),
-    })
+    }
 }
 
 /// The quantity that `notional` buys at mid, rounded down to the step; `None` without a mid.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::account::TieOut;
 use super::danger::DangerRow;
-use super::event::{ModelInfo, Reach};
+use super::event::{ModelInfo, Outsider, Reach};
+use super::execution::Plan;
 use super::ids::{OrderSeq, Pair, Symbol};
 use super::market::book::{BookState, Level};
 use super::notice::Notice;
@@ -15,6 +16,9 @@ use super::risk::limits::LimitKey;
 use super::risk::state::Latch;
 use super::risk::verdict::Denial;
 use super::time::{Span, Ts};
+use super::trust::repaint::Steadiness;
+use super::trust::score::Figures;
+use super::why::{Why, WhyOf};
 
 /// A value with its truthfulness.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, Default)]
@@ -59,11 +63,14 @@ pub struct View {
     pub candle: CandleLength,
     /// Depth rows wanted per side.
     pub depth: u16,
+    /// The decision whose whole chain is wanted.
+    #[serde(default)]
+    pub why: Option<WhyOf>,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { symbol: Symbol(0), candle: CandleLength::OneSecond, depth: 25 }
+        Self { symbol: Symbol(0), candle: CandleLength::OneSecond, depth: 25, why: None }
     }
 }
 
@@ -116,10 +123,19 @@ pub struct Snapshot {
     pub markets: Vec<MarketRow>,
     /// The instrument in front.
     pub focus: Option<FocusView>,
+    /// The chain that the viewer asked for, where it is kept.
+    #[serde(default)]
+    pub why: Option<Why>,
+    /// One row per instrument and model at the horizon that is traded on: which are believed.
+    #[serde(default)]
+    pub trust: Vec<TrustRow>,
     /// One row per instrument, model and horizon of the instrument in front, ensemble last.
     pub signals: Vec<SignalRow>,
     /// Open positions.
     pub positions: Vec<PositionRow>,
+    /// What others have in instruments outside the run.
+    #[serde(default)]
+    pub outside: Vec<OutsideRow>,
     /// What can hurt from outside: the instrument in front, open positions, the account; worst first.
     pub danger: Vec<DangerRow>,
     /// Working orders, newest first, then the last few ended ones.
@@ -136,6 +152,17 @@ pub struct Snapshot {
     pub health: HealthView,
     /// The paper venue beside a real account; filled in by the run.
     pub shadow: Option<ShadowView>,
+}
+
+/// Something of others in an instrument outside the run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutsideRow {
+    /// What it is.
+    pub what: Outsider,
+    /// A person has armed beside it.
+    pub seen: bool,
+    /// It is being closed or cancelled.
+    pub busy: bool,
 }
 
 /// How far an account at the venue and the paper venue beside it differ on the same orders.
@@ -175,6 +202,10 @@ pub struct SessionView {
     pub weather: Option<String>,
     /// The venue is a simulator on this machine: the banner says `SIM`, whatever the account.
     pub simulated_venue: bool,
+    /// Armed with nobody at a cockpit, or for long: the banner says `UNATTENDED`.
+    pub unattended: bool,
+    /// How often the bell was rung for whoever sits at a cockpit.
+    pub bell: u64,
 }
 
 /// Where a replay is.
@@ -205,6 +236,9 @@ pub struct StateView {
     pub exiting: u16,
     /// Open positions.
     pub open: u16,
+    /// Instruments in which the venue shows another position than our books, with both: not ours, or not booked yet.
+    #[serde(default)]
+    pub unresolved: Vec<String>,
     /// A close loop (flatten or kill, second step) is running.
     pub closing: bool,
     /// When flat was proven after a kill or flatten.
@@ -250,6 +284,34 @@ pub enum StateWord {
     Killed,
     /// An account input is missing.
     Unknown,
+}
+
+impl StateWord {
+    /// As the banner begins.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Safe => "SAFE",
+            Self::Armed => "ARMED",
+            Self::Reducing => "REDUCING",
+            Self::Tripped => "TRIPPED",
+            Self::Killed => "KILLED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+    /// May a limit be raised? It takes a disarmed trader without a latch.
+    ///
+    /// # Errors
+    /// What is in the way, for the person.
+    pub const fn may_loosen(self, armed: bool, latched: bool) -> Result<(), &'static str> {
+        match self {
+            Self::Safe => Ok(()),
+            // Lowered below what is used while disarmed: taking that back must be possible.
+            Self::Reducing if !armed && !latched => Ok(()),
+            Self::Armed | Self::Reducing => Err("looser only while disarmed: d first"),
+            Self::Killed | Self::Tripped => Err("looser only in SAFE: reset the latch first"),
+            Self::Unknown => Err("looser only in SAFE: the account is not known now"),
+        }
+    }
 }
 
 /// One light of a checklist.
@@ -359,6 +421,8 @@ pub struct MarketRow {
     pub unrealised: Option<Money>,
     /// Why it does or does not trade now.
     pub verdict: Verdict,
+    /// What a trade that waits does, and for how much longer at most.
+    pub timed: Option<(Plan, Span)>,
     /// Until its features have seen enough history for a signal; `None` when they have, or where there is no model.
     pub warming: Option<Span>,
 }
@@ -474,8 +538,43 @@ pub struct SignalRow {
     pub age: Option<Span>,
     /// The strategy acts on this row.
     pub decides: bool,
-    /// `LONG 0.61>0.55`, `flat`, `edge gate: 0.8 bp < 11.6 bp`.
+    /// Never acted upon.
+    pub shadow: bool,
+    /// `LONG 0.61>0.55`, `flat`, `edge gate: 0.8 bp < 11.6 bp`, `BENCHED hit=0.480 ...`.
     pub verdict: String,
+    /// What is known about these answers; `None` of the ensemble, whose parts have their own.
+    #[serde(default)]
+    pub record: Option<Record>,
+}
+
+/// What is known about a model's answers on one instrument at one horizon.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// How they turned out, and what was promised.
+    pub figures: Figures,
+    /// What fell short, while they are not believed for it.
+    pub benched: Option<String>,
+    /// How far the market has drifted from training; `None` where that is not known.
+    pub drift: Option<f64>,
+    /// Why the market is another one than training's, while it is.
+    pub strange: Option<String>,
+    /// How the calls change while their horizon runs.
+    pub steadiness: Steadiness,
+}
+
+/// A model on one instrument at the horizon that is traded on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TrustRow {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Model.
+    pub model: String,
+    /// Its place in the run.
+    pub place: u8,
+    /// Horizon in seconds.
+    pub horizon_s: u32,
+    /// What is known.
+    pub record: Record,
 }
 
 /// One line of the positions pane.
@@ -528,6 +627,8 @@ pub enum Protected {
     Yours,
     /// A stop at this price.
     Stop(Price),
+    /// A stop at this price, much farther away than it was set, or beyond liquidation: an alarm. It is never moved by itself.
+    Far(Price),
 }
 
 /// One line of the orders pane.
@@ -556,6 +657,9 @@ pub struct OrderRow {
     pub state: String,
     /// Still working?
     pub working: bool,
+    /// Another order at the venue has its id: a person may settle it.
+    #[serde(default)]
+    pub contested: bool,
     /// Protective: cancelling it asks.
     pub protective: bool,
     /// Of somebody else, with what it can do to a position: cancelling it asks. `None` for an order of ours.
@@ -596,6 +700,8 @@ pub struct HealthView {
     pub rows: Vec<HealthRow>,
     /// Models installed.
     pub models: Vec<ModelInfo>,
+    /// Of them, by name, those that are never acted upon.
+    pub shadows: Vec<String>,
     /// Age of the market stream.
     pub feed_age: Option<Span>,
     /// Why there is no market stream, while there is none.

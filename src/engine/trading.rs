@@ -3,18 +3,20 @@
 use super::Engine;
 use super::control::ExitsAllowed;
 use super::effect::{Effect, Effects, NewOrder, Purpose, TimeInForce};
-use super::event::Prediction;
+use super::event::{HorizonForecast, Prediction};
 use super::ids::Symbol;
 use super::market::book::BookState;
 use super::market::instrument::Category;
 use super::notice::{Kind, Level, Notice};
-use super::num::{Price, Rate, Side};
-use super::risk::gate::{Approved, approve_opening};
+use super::num::{Price, Qty, Rate, Side};
+use super::pending::About;
+use super::risk::gate::{Approved, approve_opening, trace};
 use super::risk::limits::LimitKey;
 use super::risk::verdict::{Denial, DenialCode};
 use super::signal::{entry_qty, signal};
 use super::snapshot::{MarkKind, Verdict};
-use super::strategy::{Wish, threshold};
+use super::strategy::{Wish, drill, threshold};
+use super::trust::Turn;
 
 /// Tries of one exit before it pauses for the next decision boundary instead of following every price.
 const EXIT_TRIES_MAX: u8 = 8;
@@ -22,20 +24,42 @@ const EXIT_TRIES_MAX: u8 = 8;
 impl Engine {
     pub(super) fn on_prediction(&mut self, prediction: &Prediction, out: &mut Effects) {
         let Some(desk) = self.desks.get_mut(prediction.symbol.index()) else { return };
-        let finite =
-            |h: &super::event::HorizonForecast| [h.up, h.flat, h.down, h.move_bps].iter().all(|v| v.is_finite());
-        if !prediction.horizons.iter().all(finite) {
-            return;
+        if prediction.horizons.iter().all(HorizonForecast::is_sound) {
+            desk.on_prediction(self.now, prediction, &self.settings);
+        } else {
+            // No forecast: the other models decide without it.
+            let none = Prediction { horizons: Vec::new(), ..prediction.clone() };
+            desk.on_prediction(self.now, &none, &self.settings);
         }
-        desk.on_prediction(prediction);
         if desk.all_answered() {
             self.decide(prediction.symbol, out);
         }
     }
 
+    /// Models that were benched, or came back, at the horizon that is traded on: others are shown only.
+    pub(super) fn tell_turns(&mut self, symbol: Symbol, turns: Vec<Turn>, out: &mut Effects) {
+        let horizon_s = self.settings.horizon_s;
+        for turn in turns.into_iter().filter(|turn| turn.horizon_s == horizon_s) {
+            let about = About::Bench(symbol, turn.model);
+            let (model, name) = (turn.name, self.name(symbol));
+            if let Some(why) = turn.benched {
+                let text = format!("{model} benched on {name} at {horizon_s} s: {why}; its answers open nothing");
+                self.warn(Kind::Signal, Some(symbol), text, about, out);
+            } else {
+                let text = format!("{model} is believed again on {name} at {horizon_s} s");
+                self.pending.settle(|waiting| *waiting == about);
+                self.tell(Level::Info, Kind::Signal, Some(symbol), text, out);
+            }
+        }
+    }
+
     /// One decision for one instrument.
     pub(super) fn decide(&mut self, symbol: Symbol, out: &mut Effects) {
-        let verdict = match self.wish(symbol) {
+        let notices = self.next_notice;
+        self.decisions.begin();
+        let wish = self.wish(symbol);
+        self.keep_wait(symbol, &wish, out);
+        let verdict = match wish {
             Wish::Hold => self.holding_verdict(symbol),
             Wish::Exit => {
                 self.exit(symbol, Purpose::Exit, out);
@@ -61,28 +85,47 @@ impl Engine {
             }
             desk.verdict = verdict;
         }
+        self.remember(symbol, self.next_notice > notices);
     }
 
     /// What the strategy wants. Category and book come first: without them no signal means anything.
     fn wish(&mut self, symbol: Symbol) -> Wish {
         let held = self.account.holding(symbol).side();
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return Wish::Hold };
-        if desk.instrument.category != Category::Linear {
+        let unusable = if desk.instrument.category == Category::Linear {
+            match desk.book.state() {
+                BookState::Missing => Some(Denial::bare(DenialCode::BookMissing)),
+                BookState::Gapped => Some(Denial::bare(DenialCode::BookGapped)),
+                BookState::Valid => None,
+            }
+        } else {
             let detail = format!("category=inverse symbol={}", desk.instrument.name);
-            return Wish::Nothing(None, Denial::with(DenialCode::CategoryUnsupported, detail));
+            Some(Denial::with(DenialCode::CategoryUnsupported, detail))
+        };
+        self.decisions.ask([("market", unusable.clone())]);
+        if let Some(denial) = unusable {
+            return Wish::Nothing(None, denial);
         }
-        match desk.book.state() {
-            BookState::Missing => return Wish::Nothing(None, Denial::bare(DenialCode::BookMissing)),
-            BookState::Gapped => return Wish::Nothing(None, Denial::bare(DenialCode::BookGapped)),
-            BookState::Valid => {}
+        let signal = signal(desk, &self.settings, self.settings.horizon_s, self.now);
+        if let Some(drill) = &self.settings.drill {
+            return drill::wish(drill, symbol, held, self.now);
         }
-        match signal(desk, &self.settings, self.settings.horizon_s, self.now) {
+        match signal {
             Ok(signal) => {
                 desk.signal = Some(signal);
-                threshold::wish(&signal, held, &mut desk.confirmation, &self.settings, self.now)
+                self.decisions.ask([("fresh and believed", None)]);
+                let (settings, now) = (&self.settings, self.now);
+                let wish = threshold::wish(&signal, held, &mut desk.confirmation, settings, now);
+                if held.is_none() {
+                    let side = (signal.prob >= settings.min_prob).then_some(signal.side);
+                    let held_for = desk.confirmation.observe(now, side);
+                    self.decisions.ask(threshold::checks(&signal, held_for, settings));
+                }
+                wish
             }
             Err(denial) => {
                 desk.signal = None;
+                self.decisions.ask([("fresh and believed", Some(denial.clone()))]);
                 Wish::Nothing(None, denial)
             }
         }
@@ -91,32 +134,45 @@ impl Engine {
     fn holding_verdict(&self, symbol: Symbol) -> Verdict {
         match self.account.holding(symbol).side() {
             None => Verdict::Flat,
-            Some(side) if self.orders.reducing_works(symbol, self.now) => Verdict::Exiting(side),
+            Some(side) if self.is_leaving(symbol) => Verdict::Exiting(side),
             Some(side) => Verdict::Holding(side),
         }
     }
 
     fn enter(&mut self, symbol: Symbol, side: Side, out: &mut Effects) -> Verdict {
+        if self.may_wait() {
+            return self.time_entry(symbol, side, out);
+        }
         if self.orders.entry_works(symbol) {
             return Verdict::Entering(side);
         }
-        let order = match self.entry_order(symbol, side) {
-            Ok(order) => order,
-            Err(denial) => return self.deny(symbol, side, denial, out),
-        };
-        match approve_opening(order, &self.gate_view()) {
-            Ok(approved) => {
-                self.sent.push_back(self.now);
-                self.control.flat_proven = None;
-                self.send(approved, out);
-                Verdict::Entering(side)
-            }
+        let order = self.entry_order(symbol, side, self.settings.passive_entry, None);
+        match order.and_then(|order| self.open(order, out)) {
+            Ok(()) => Verdict::Entering(side),
             Err(denial) => self.deny(symbol, side, denial, out),
         }
     }
 
-    /// The order an entry would be: size from settings, price bounded by the slippage limit.
-    fn entry_order(&mut self, symbol: Symbol, side: Side) -> Result<NewOrder, Denial> {
+    /// Asks the gate and sends.
+    pub(super) fn open(&mut self, order: NewOrder, out: &mut Effects) -> Result<(), Denial> {
+        let asked = trace(&order, &self.gate_view());
+        self.decisions.ask(asked);
+        let approved = approve_opening(order, &self.gate_view())?;
+        self.sent.push_back(self.now);
+        (self.control.flat_proven, self.control.close_proven) = (None, false);
+        self.send(approved, out);
+        Ok(())
+    }
+
+    /// The order an entry would be: size from settings and no more than `most`, price bounded by the slippage limit, or the
+    /// best one of its side where it `rests`.
+    pub(super) fn entry_order(
+        &mut self,
+        symbol: Symbol,
+        side: Side,
+        rests: bool,
+        most: Option<Qty>,
+    ) -> Result<NewOrder, Denial> {
         let missing = || Denial::bare(DenialCode::BookMissing);
         let desk = self.desks.get(symbol.index()).ok_or_else(missing)?;
         let mid = desk.book.mid().ok_or_else(missing)?;
@@ -124,7 +180,8 @@ impl Engine {
             let detail = format!("notional={} step={}", self.settings.entry_notional, desk.instrument.step);
             Denial::with(DenialCode::OrderBelowMinimum, detail)
         })?;
-        let (price, tif, from) = if self.settings.passive_entry {
+        let qty = most.map_or(qty, |most| qty.min(most).floor_to(desk.instrument.step));
+        let (price, tif, from) = if rests {
             let best = desk.book.same(side).first().ok_or_else(missing)?;
             (best.price, TimeInForce::PostOnly, best.price)
         } else {
@@ -153,7 +210,7 @@ impl Engine {
         self.desks.get(symbol.index()).map_or(bound, |desk| desk.instrument.tick_away(side.opposite(), bound))
     }
 
-    fn deny(&mut self, symbol: Symbol, side: Side, denial: Denial, out: &mut Effects) -> Verdict {
+    pub(super) fn deny(&mut self, symbol: Symbol, side: Side, denial: Denial, out: &mut Effects) -> Verdict {
         *self.denials.entry(denial.code).or_default() += 1;
         self.refused += 1;
         let now = self.now;
@@ -181,6 +238,7 @@ impl Engine {
     pub(super) fn send(&mut self, approved: Approved<NewOrder>, out: &mut Effects) {
         let order = *approved.get();
         self.orders.add(order);
+        self.decisions.send(&order);
         let text = format!(
             "{} {} {} @ {} {}",
             self.name(order.symbol),
@@ -232,7 +290,7 @@ impl Engine {
             ExitsAllowed::StopOnly => purpose == Purpose::Stop,
             ExitsAllowed::None => false,
         };
-        if !allowed || self.orders.reducing_works(symbol, self.now) {
+        if !allowed || self.exit_waits(symbol, purpose, out) || self.orders.reducing_works(symbol, self.now) {
             return;
         }
         let Some(desk) = self.desks.get_mut(symbol.index()) else { return };

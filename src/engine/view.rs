@@ -2,19 +2,18 @@
 
 use super::Engine;
 use super::desk::Desk;
-use super::event::{Protective, Stranger};
+use super::event::{ModelInfo, Protective, Stranger};
 use super::ids::{OrderSeq, Symbol, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Price, Qty, Side};
 use super::orders::Order;
 use super::risk::limits::LimitKey;
-use super::risk::state::Arming;
-use super::signal::{Signal, crossing_bps, half_spread_bps, signal};
+use super::risk::state::{Arming, ReduceCause};
+use super::signal::{crossing_bps, half_spread_bps, signal};
 use super::snapshot::{
     AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow,
-    PositionRow, Reduction, SessionView, SignalRow, Snapshot, StateView, StateWord, Verdict, View,
+    PositionRow, Reduction, SessionView, Snapshot, StateView, StateWord, Verdict, View,
 };
-use super::strategy::threshold::edge_denial;
 use super::time::Span;
 
 /// Ended orders shown below the working ones.
@@ -43,12 +42,17 @@ impl Engine {
                 playback: None,
                 weather: None,
                 simulated_venue: false,
+                unattended: false,
+                bell: 0,
             },
             state: self.state_view(),
             markets: self.desks.iter().map(|desk| self.market_row(desk)).collect(),
             focus: self.desks.get(view.symbol.index()).map(|desk| self.focus_view(desk, view)),
+            why: view.why.and_then(|of| self.why(of)),
+            trust: self.trust_rows(),
             signals: self.desks.get(view.symbol.index()).map(|desk| self.signal_rows(desk)).unwrap_or_default(),
             positions: self.position_rows(),
+            outside: self.outside_rows(),
             danger: self.danger_rows(view.symbol),
             orders: self.order_rows(),
             limits: self.limit_rows(&account),
@@ -71,6 +75,15 @@ impl Engine {
             (None, Arming::Armed { .. }) => StateWord::Armed,
             (None, Arming::Safe) => StateWord::Safe,
         }
+    }
+
+    /// Instruments whose position is another one at the venue: `ETHUSDT ours 0 venue -0.11`.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = &str> {
+        let mismatches = self.control.reducing.iter().filter_map(|cause| match cause {
+            ReduceCause::Mismatch(what) => Some(what),
+            _ => None,
+        });
+        mismatches.flat_map(|what| what.split(", "))
     }
 
     fn state_view(&self) -> StateView {
@@ -107,6 +120,7 @@ impl Engine {
             reducing,
             exiting: if armed_until.is_none() && self.control.latch.is_none() { ours } else { 0 },
             open,
+            unresolved: self.unresolved().map(str::to_owned).collect(),
             closing: self.control.close.is_some(),
             flat_proven: self.control.flat_proven,
             receipt: self.control.receipt.clone(),
@@ -181,6 +195,7 @@ impl Engine {
             position: held.signed,
             unrealised: self.unrealised_of(desk),
             verdict: desk.verdict.clone(),
+            timed: desk.wait.map(|wait| (wait.plan, wait.until.since(self.now))),
             warming: self.warming(desk),
         }
     }
@@ -211,7 +226,7 @@ impl Engine {
         FocusView {
             symbol: desk.symbol,
             category: match desk.instrument.category {
-                Category::Linear => "linear".into(),
+                Category::Linear => desk.instrument.category.word().into(),
                 Category::Inverse => "inverse, not traded".into(),
             },
             bids: desk.book.bids().iter().take(depth).collect(),
@@ -231,87 +246,6 @@ impl Engine {
         let rows = super::features::FEATURES.iter().zip(&frame.values).enumerate();
         rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index)))
             .collect()
-    }
-
-    fn signal_rows(&self, desk: &Desk) -> Vec<SignalRow> {
-        let mut rows = Vec::new();
-        for (index, model) in self.models.iter().enumerate() {
-            for horizon_s in &model.horizons_s {
-                let forecast = desk.forecasts.get(index).and_then(Option::as_ref);
-                rows.push(self.signal_row(desk, &model.name, *horizon_s, forecast));
-            }
-        }
-        if self.models.len() > 1 {
-            rows.push(self.ensemble_row(desk));
-        } else if let Some(row) = rows.iter_mut().find(|row| row.horizon_s == self.settings.horizon_s) {
-            row.decides = true;
-        }
-        rows
-    }
-
-    fn signal_row(
-        &self,
-        desk: &Desk,
-        model: &str,
-        horizon_s: u32,
-        forecast: Option<&super::event::Prediction>,
-    ) -> SignalRow {
-        let age = forecast.map(|f| self.now.since(f.features_at));
-        let one = forecast.and_then(|f| f.horizons.iter().find(|h| h.horizon_s == horizon_s));
-        let probs = match (one, age) {
-            (Some(h), Some(age)) if age <= self.settings.prediction_max_age => Freshness::Fresh((h.up, h.flat, h.down)),
-            (Some(h), Some(age)) => Freshness::Stale { value: (h.up, h.flat, h.down), age },
-            _ => Freshness::Missing,
-        };
-        let signal = one.and_then(|_| signal(desk, &self.settings, horizon_s, self.now).ok());
-        self.finish_signal_row(desk, model, horizon_s, probs, signal, age)
-    }
-
-    fn ensemble_row(&self, desk: &Desk) -> SignalRow {
-        let horizon_s = self.settings.horizon_s;
-        let signal = signal(desk, &self.settings, horizon_s, self.now).ok();
-        let probs = signal.map_or(Freshness::Missing, |s| Freshness::Fresh((s.up, s.flat, s.down)));
-        let age = signal.map(|s| self.now.since(s.at));
-        let row = self.finish_signal_row(desk, "ensemble", horizon_s, probs, signal, age);
-        SignalRow { decides: true, ..row }
-    }
-
-    fn finish_signal_row(
-        &self,
-        desk: &Desk,
-        model: &str,
-        horizon_s: u32,
-        probs: Freshness<(f32, f32, f32)>,
-        signal: Option<Signal>,
-        age: Option<Span>,
-    ) -> SignalRow {
-        SignalRow {
-            symbol: desk.symbol,
-            model: model.to_owned(),
-            horizon_s,
-            probs,
-            move_bps: signal.map(|s| s.move_bps),
-            edge_bps: signal.and_then(|s| s.edge_bps),
-            cost_bps: signal.and_then(|s| s.cost_bps),
-            age,
-            decides: false,
-            verdict: self.signal_verdict(signal),
-        }
-    }
-
-    fn signal_verdict(&self, signal: Option<Signal>) -> String {
-        let Some(signal) = signal else { return "no fresh forecast".into() };
-        let word = if signal.side == Side::Buy { "LONG" } else { "SHORT" };
-        if signal.prob < self.settings.min_prob {
-            return format!("flat {:.2}<{:.2}", signal.prob, self.settings.min_prob);
-        }
-        if edge_denial(&signal, &self.settings).is_some() {
-            let favourable = signal.move_bps * signal.side.sign() as f64;
-            let needed = signal.cost_bps.map(|cost| cost + self.settings.min_edge_bps);
-            return needed
-                .map_or("book too thin".into(), |needed| format!("edge gate: {favourable:.1} bp < {needed:.1} bp"));
-        }
-        format!("{word} {:.2}>{:.2}", signal.prob, self.settings.min_prob)
     }
 
     fn position_rows(&self) -> Vec<PositionRow> {
@@ -398,6 +332,7 @@ impl Engine {
             purpose: String::new(),
             state: String::new(),
             working: true,
+            contested: false,
             protective: false,
             foreign: None,
             age: None,
@@ -424,6 +359,7 @@ impl Engine {
                 order.state.word().into()
             },
             working,
+            contested: order.contested && working,
             protective: intent.purpose == super::effect::Purpose::Stop,
             foreign: None,
             age: Some(order.ended.unwrap_or(self.now).since(intent.decided)),
@@ -489,9 +425,9 @@ impl Engine {
             .collect();
         // An answer without a forecast says only that there is not enough history yet.
         let fresh = |desk: &&Desk| {
-            !desk.forecasts.is_empty()
-                && desk.forecasts.iter().all(|forecast| {
-                    forecast.as_ref().is_some_and(|f| {
+            desk.deciding().next().is_some()
+                && desk.deciding().all(|(_, forecast)| {
+                    forecast.is_some_and(|f| {
                         !f.horizons.is_empty() && self.now.since(f.features_at) <= self.settings.prediction_max_age
                     })
                 })
@@ -511,7 +447,8 @@ impl Engine {
         }
         HealthView {
             rows,
-            models: self.models.clone(),
+            models: self.models.iter().map(ModelInfo::brief).collect(),
+            shadows: self.shadows(),
             feed_age: self.feed_age(),
             feed_down: self.feed_down.clone(),
             events: self.events,

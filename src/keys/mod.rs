@@ -17,7 +17,10 @@ use std::time::Duration;
 pub use error::{KeysError, Why};
 pub use file::FileError;
 pub use keyring::KeyringError;
-pub use named::{NAMED, Named, NamedError, find_named};
+pub use named::{
+    EMAIL_PASSWORD, MODEL_TOKEN, NAMED, Named, NamedError, SERVE_TOKEN, SLACK_WEBHOOK, TELEGRAM_CODE, TELEGRAM_TOKEN,
+    WEBHOOK_URL, find_named,
+};
 pub use places::{Place, Places};
 pub use program::ProgramError;
 pub use secret::{Malformed, Secret};
@@ -121,6 +124,22 @@ pub fn credentials(account: Account, places: &Places) -> Result<Credentials, Key
     System::default().credentials(account, places)
 }
 
+/// The variables of the watchdog's own key and secret.
+const OF_THE_WATCHDOG: [&str; 2] = ["BYBIT_WATCHDOG_API_KEY", "BYBIT_WATCHDOG_API_SECRET"];
+
+/// Where the key comes from that a watchdog in this environment uses, in words, and whether it is its own.
+pub fn watchdog_key() -> (bool, String) {
+    let [key, secret] = OF_THE_WATCHDOG;
+    match OF_THE_WATCHDOG.map(|name| std::env::var(name).is_ok_and(|text| !text.trim().is_empty())) {
+        [true, true] => (true, format!("its own, from {key}")),
+        [false, false] => (false, "the account's own".to_owned()),
+        [has_key, _] => {
+            let (set, missing) = if has_key { (key, secret) } else { (secret, key) };
+            (false, format!("the account's own, because {set} is set and {missing} is not"))
+        }
+    }
+}
+
 /// The watchdog's own key and secret from its own two variables, else those of its account.
 pub fn watchdog_credentials(account: Account, places: &Places) -> Result<Credentials, KeysError> {
     let own = |part, variable: &'static str| {
@@ -128,7 +147,8 @@ pub fn watchdog_credentials(account: Account, places: &Places) -> Result<Credent
         let place = Source::Environment(variable);
         Some(Secret::new(&text).map_err(|why| KeysError::Unusable { account, part, place, why: why.into() }))
     };
-    match (own(Part::ApiKey, "BYBIT_WATCHDOG_API_KEY"), own(Part::Secret, "BYBIT_WATCHDOG_API_SECRET")) {
+    let [key, secret] = OF_THE_WATCHDOG;
+    match (own(Part::ApiKey, key), own(Part::Secret, secret)) {
         (Some(api_key), Some(secret)) => Ok(Credentials { api_key: api_key?, secret: secret? }),
         _ => credentials(account, places),
     }

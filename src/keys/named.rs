@@ -15,33 +15,59 @@ pub struct Named {
     pub key: &'static str,
 }
 
+/// The bot that calls and is commanded.
+pub const TELEGRAM_TOKEN: Named = Named {
+    word: "telegram-token",
+    title: "token of the Telegram bot",
+    variable: "TICKDECK_TELEGRAM_TOKEN",
+    key: "alerts.telegram.token",
+};
+/// What one-time codes of Telegram's remote control are made from.
+pub const TELEGRAM_CODE: Named = Named {
+    word: "telegram-code",
+    title: "secret of Telegram's one-time codes",
+    variable: "TICKDECK_TELEGRAM_CODE",
+    key: "alerts.telegram.code",
+};
+/// Slack's incoming webhook.
+pub const SLACK_WEBHOOK: Named = Named {
+    word: "slack-webhook",
+    title: "address of the Slack webhook",
+    variable: "TICKDECK_SLACK_WEBHOOK",
+    key: "alerts.slack.webhook",
+};
+/// Who sends mail.
+pub const EMAIL_PASSWORD: Named = Named {
+    word: "email-password",
+    title: "password of the mail account",
+    variable: "TICKDECK_EMAIL_PASSWORD",
+    key: "alerts.email.password",
+};
+/// The address that gets JSON.
+pub const WEBHOOK_URL: Named = Named {
+    word: "webhook-url",
+    title: "address of the webhook",
+    variable: "TICKDECK_WEBHOOK_URL",
+    key: "alerts.webhook.url",
+};
+/// Token that callers of `tickdeck serve` must show.
+pub const SERVE_TOKEN: Named = Named {
+    word: "serve-token",
+    title: "token that callers of `tickdeck serve` show",
+    variable: "TICKDECK_SERVE_TOKEN",
+    key: "serve.token",
+};
+/// Token that model servers want to see.
+pub const MODEL_TOKEN: Named = Named {
+    word: "model-token",
+    title: "token for model servers",
+    variable: "TICKDECK_MODEL_TOKEN",
+    key: "model.token",
+};
+
 /// Every one.
-pub const NAMED: [Named; 4] = [
-    Named {
-        word: "telegram-token",
-        title: "token of the Telegram bot",
-        variable: "TICKDECK_TELEGRAM_TOKEN",
-        key: "alerts.telegram.token",
-    },
-    Named {
-        word: "slack-webhook",
-        title: "address of the Slack webhook",
-        variable: "TICKDECK_SLACK_WEBHOOK",
-        key: "alerts.slack.webhook",
-    },
-    Named {
-        word: "email-password",
-        title: "password of the mail account",
-        variable: "TICKDECK_EMAIL_PASSWORD",
-        key: "alerts.email.password",
-    },
-    Named {
-        word: "webhook-url",
-        title: "address of the webhook",
-        variable: "TICKDECK_WEBHOOK_URL",
-        key: "alerts.webhook.url",
-    },
-];
+pub const NAMED: [Named; 7] =
+    [TELEGRAM_TOKEN, TELEGRAM_CODE, SLACK_WEBHOOK, EMAIL_PASSWORD, WEBHOOK_URL, SERVE_TOKEN, MODEL_TOKEN];
 
 /// Why there is no such secret. Never says what a source holds.
 #[derive(Debug, thiserror::Error)]
@@ -101,14 +127,14 @@ mod tests {
 
     #[test]
     fn what_is_missing_says_where_to_put_it() {
-        let told = missing(NAMED[0], None).to_string();
+        let told = missing(TELEGRAM_TOKEN, None).to_string();
         for part in ["token of the Telegram bot", "TICKDECK_TELEGRAM_TOKEN", "alerts.telegram.token_file", "keys set"] {
             assert!(told.contains(part), "{part}: {told}");
         }
         let silent = KeyringError::Unavailable("no bus".into());
-        let told = missing(NAMED[2], Some(&silent)).to_string();
+        let told = missing(EMAIL_PASSWORD, Some(&silent)).to_string();
         assert!(told.contains("no bus") && told.contains("mode 0600"), "{told}");
-        assert_eq!(Named::by_word("slack-webhook"), Some(NAMED[1]));
+        assert_eq!(Named::by_word("slack-webhook"), Some(SLACK_WEBHOOK));
         assert_eq!(Named::by_word("testnet"), None);
     }
 }

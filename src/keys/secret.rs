@@ -45,6 +45,7 @@ impl Secret {
         } else if text.len() > CHARACTERS_MAX {
             Err(Malformed::Long)
         } else {
+            crate::redact::remember(text);
             Ok(Self(Zeroizing::new(text.to_owned())))
         }
     }

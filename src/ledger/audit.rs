@@ -12,7 +12,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
-use super::schema::FACTS;
+use super::schema::{CHAINED_LATE, FACTS};
+use super::states;
 
 /// Where the chain stands: its newest digest and what of each table is in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,16 +128,21 @@ pub(super) fn verify(connection: &Connection, expected: Option<&str>) -> Result<
         let says = text_of(connection, table, row)?;
         return Ok(Verdict::Broken { table: table.to_owned(), row, what: "was inserted past the chain", says });
     }
+    if is_there(connection, "states")?
+        && let Some(broken) = states::verify(connection)?
+    {
+        return Ok(broken);
+    }
     let head = Head { digest, count };
     Ok(if seen { Verdict::Sound(head) } else { Verdict::Truncated(head) })
 }
 
 /// The first fact that no link covers.
 fn unchained(connection: &Connection) -> Result<Option<(&'static str, i64)>, rusqlite::Error> {
+    let chains_all = is_there(connection, "states")?;
     for table in FACTS {
         // A ledger that is only read may be of an older schema.
-        let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-        if connection.query_row(there, [table], |row| row.get::<_, i64>(0))? == 0 {
+        if !is_there(connection, table)? || (!chains_all && CHAINED_LATE.contains(table)) {
             continue;
         }
         let sql = format!(
@@ -148,6 +154,11 @@ fn unchained(connection: &Connection) -> Result<Option<(&'static str, i64)>, rus
         }
     }
     Ok(None)
+}
+
+fn is_there(connection: &Connection, table: &str) -> Result<bool, rusqlite::Error> {
+    let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    connection.query_row(there, [table], |row| Ok(row.get::<_, i64>(0)? > 0))
 }
 
 fn text_of(connection: &Connection, table: &str, number: i64) -> Result<Option<String>, rusqlite::Error> {

@@ -123,14 +123,6 @@ pub enum LedgerError {
         /// The system's words.
         why: String,
     },
-    /// The marker was set past the ledger, so this process does not remove it.
-    #[error(
-        "the latch marker {path} stays: a kill or trip was written there past the ledger. The next start is latched; reset it there"
-    )]
-    MarkerHeld {
-        /// File.
-        path: PathBuf,
-    },
     /// `SQLite` refused.
     #[error("the ledger could not be written or read: {0}")]
     Storage(#[from] rusqlite::Error),

@@ -2,12 +2,10 @@
 //!
 //! Either one, ledger or marker, is enough to start latched. A marker that cannot be read counts as a kill.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::LedgerError;
@@ -22,20 +20,19 @@ const FRESH_NAMES: u32 = 64;
 
 /// `latched.simulated` beside `simulated.sqlite`.
 pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
-    let stem = pair.ledger_name().trim_end_matches(".sqlite");
-    ledger.with_file_name(format!("latched.{stem}"))
+    ledger.with_file_name(format!("latched.{}", pair.name()))
 }
 
-/// Latches an account whose ledger cannot be asked, because its engine is gone: the next start finds the marker.
-/// A kill that is marked already stays, and from here on this process does not lift it: a lift that still waits for a
-/// slow disk must not undo it.
+/// Latches an account past its ledger, because that or its engine is slow or gone: the next start finds the marker. A newer
+/// kill stays; an older one gives way, so that a lift that still waits for a slow disk lifts only what it is about.
 pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
     let path = path_beside(ledger, pair);
-    held().insert(path.clone());
-    if read(&path).is_some_and(|marked| marked.is_kill()) {
-        return Ok(());
+    let found = read(&path);
+    let marker = marker_after(found.clone(), [(latch.at, Some(latch))]);
+    match &marker {
+        Some(latch) if marker != found => write(&path, latch),
+        _ => Ok(()),
     }
-    write(&path, latch)
 }
 
 /// A latch on its way to the marker, on a thread of its own: a disk that hangs holds up nothing else.
@@ -65,12 +62,6 @@ pub fn marked(ledger: &Path, pair: Pair) -> Option<Latch> {
     read(&path_beside(ledger, pair))
 }
 
-/// Latches while the ledger's own row still waits for a slow disk: that row, or the lift that follows it, replaces this.
-pub fn mark_meanwhile(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
-    let path = path_beside(ledger, pair);
-    if read(&path).is_some_and(|marked| marked.is_kill()) { Ok(()) } else { write(&path, latch) }
-}
-
 /// What a marker says once these changes of the latch, oldest first, are in the ledger. Changes that waited for a slow disk
 /// undo no kill that others marked meanwhile: a trip replaces no kill, an older kill no newer one, and a lift lifts nothing
 /// that is newer than itself.
@@ -78,20 +69,13 @@ pub fn marker_after<'a>(
     marker: Option<Latch>,
     changes: impl IntoIterator<Item = (Ts, Option<&'a Latch>)>,
 ) -> Option<Latch> {
-    changes.into_iter().fold(marker, |marker, (at, change)| {
-        let kill = marker.filter(Latch::is_kill);
-        match change {
-            Some(latch) => kill.filter(|kill| !latch.is_kill() || kill.at >= latch.at).or_else(|| Some(latch.clone())),
-            None => kill.filter(|kill| kill.at > at),
-        }
+    changes.into_iter().fold(marker, |marker, (at, change)| match change {
+        Some(latch) => marker
+            .filter(Latch::is_kill)
+            .filter(|kill| !latch.is_kill() || kill.at >= latch.at)
+            .or_else(|| Some(latch.clone())),
+        None => marker.filter(|marked| marked.at > at),
     })
-}
-
-/// Markers that were set past their ledger: only the next process may lift them.
-static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-fn held() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The latch in the marker, if there is a marker.
@@ -132,13 +116,8 @@ pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
     written.or_else(|_| fs::write(path, text.as_bytes())).map_err(|e| failed(e.to_string()))
 }
 
-/// Removes the marker; one that is held stays, and that is an error.
+/// Removes the marker.
 pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
-    // Until it is gone, so that a marker that is held from now on is written after this.
-    let held = held();
-    if held.contains(path) {
-        return Err(LedgerError::MarkerHeld { path: path.to_owned() });
-    }
     match fs::remove_file(path).and_then(|()| sync_folder(path)) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -194,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn of_two_kills_the_first_cause_holds() {
+        let killed = |how: &str, at| Some(Latch { cause: LatchCause::Killed(how.into()), at: Ts(at) });
+        let holds = super::super::latch_that_holds;
+        assert_eq!(holds(killed("later", 9), killed("first", 5)), killed("first", 9), "a lift is about the last");
+        assert_eq!(holds(killed("first", 5), killed("later", 9)), killed("first", 9));
+        assert_eq!(holds(killed("unreadable", 0), killed("first", 5)), killed("first", 5));
+        let trip = Some(Latch { cause: LatchCause::Fault("tape".into()), at: Ts(9) });
+        assert_eq!(holds(killed("first", 5), trip.clone()), killed("first", 5), "a trip is no kill");
+        assert_eq!((holds(trip.clone(), None), holds(None, None)), (trip, None));
+    }
+
+    #[test]
     fn many_that_latch_at_once_leave_one_whole_marker_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("x.sqlite");
@@ -217,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn a_lift_lifts_nothing_that_is_newer_than_itself() {
+        let fence = Latch { cause: LatchCause::Fault("the watchdog".into()), at: Ts(7) };
+        let lift = |at| marker_after(Some(fence.clone()), [(Ts(at), None)]);
+        assert_eq!((lift(6), lift(7)), (Some(fence.clone()), None));
+    }
+
+    #[test]
     fn a_latch_that_cannot_be_written_says_so() {
         let latch = Latch { cause: LatchCause::Killed("test".into()), at: Ts(5) };
         let nowhere = PathBuf::from("/nowhere/at/all/x.sqlite");
@@ -225,17 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_that_was_set_past_its_ledger_is_held_and_no_other() {
+    fn of_two_kills_the_newer_one_is_marked_and_a_trip_replaces_neither() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = |account| (folder.path().join("x.sqlite"), Pair::bybit(account));
-        let ((path, testnet), (_, paper)) = (ledger(Account::Testnet), ledger(Account::Paper));
-        let latch = Latch { cause: LatchCause::Killed("test".into()), at: Ts(5) };
-        mark_latched(&path, testnet, &latch).unwrap();
-        let marker = path_beside(&path, testnet);
-        assert!(matches!(remove(&marker), Err(LedgerError::MarkerHeld { .. })));
-        assert_eq!(marked(&path, testnet), Some(latch.clone()));
-        mark_meanwhile(&path, paper, &latch).unwrap();
-        remove(&path_beside(&path, paper)).unwrap();
-        assert_eq!(marked(&path, paper), None, "another account's marker is not held");
+        let (path, pair) = (folder.path().join("x.sqlite"), Pair::bybit(Account::Testnet));
+        let kill = |at| Latch { cause: LatchCause::Killed("test".into()), at: Ts(at) };
+        let trip = Latch { cause: LatchCause::Fault("tape".into()), at: Ts(9) };
+        for (latch, marks) in
+            [(trip.clone(), trip.clone()), (kill(5), kill(5)), (kill(7), kill(7)), (kill(6), kill(7)), (trip, kill(7))]
+        {
+            mark_latched(&path, pair, &latch).unwrap();
+            assert_eq!(marked(&path, pair), Some(marks));
+        }
     }
 }

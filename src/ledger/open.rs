@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use super::audit::Chain;
 use super::lock::{self, Lock, LockError};
 use super::schema::{self, APPLICATION_ID, SCHEMA, STAMPED};
-use super::{LedgerError, marker};
+use super::{LedgerError, marker, states};
 use crate::engine::ids::{Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::time::Ts;
@@ -75,6 +75,7 @@ impl Ledger {
             keep_copy(&connection, path, from)?;
             schema::migrate(&mut connection, from, &pair.stamp()).map_err(|e| unreadable(path, &e))?;
         }
+        states::note_changes(&connection).map_err(|e| unreadable(path, &e))?;
         let chain = Chain::load(&connection).map_err(|e| unreadable(path, &e))?;
         let place = Place::of(path).map_err(unopenable)?;
         let marker = Some(marker::path_beside(path, pair));
@@ -83,8 +84,8 @@ impl Ledger {
 
     /// A ledger that lives as long as the process: for backtests, which must not touch any other ledger.
     pub fn in_memory(pair: Pair) -> Result<Self, LedgerError> {
-        let mut connection = Connection::open_in_memory()?;
-        schema::migrate(&mut connection, 0, &pair.stamp())?;
+        let connection = schema::new_in_memory(&pair.stamp())?;
+        states::note_changes(&connection)?;
         Ok(Self::over(connection, pair, Chain::default()))
     }
 

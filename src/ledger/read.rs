@@ -6,10 +6,11 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::restore::money;
+use super::restore::{OPENED, UnresolvedIntent, money};
 use super::schema::{APPLICATION_ID, SCHEMA};
 use super::{Cell, Head, LedgerError, Sheet, Verdict};
 use crate::engine::num::{Money, Qty};
+use crate::engine::orders::OrderState;
 use crate::engine::risk::state::Latch;
 use crate::engine::time::Ts;
 
@@ -33,6 +34,7 @@ const EXPORTED: &[&str] = &[
     "waivers",
     "shadows",
     "baseline_minutes",
+    "states",
     "meta",
     "audit",
 ];
@@ -158,11 +160,16 @@ impl Reader {
     pub fn ours(&self) -> Result<std::collections::BTreeSet<String>, LedgerError> {
         let mut ours: std::collections::BTreeSet<String> = self.held()?.into_iter().collect();
         ours.extend(super::restore::unresolved(&self.connection)?.into_iter().map(|intent| intent.symbol));
-        let mut statement = self.connection.prepare(super::restore::RELEASED)?;
-        for name in statement.query_map([], |row| row.get::<_, String>(0))? {
-            ours.remove(&name?);
+        for name in self.released()? {
+            ours.remove(&name);
         }
         Ok(ours)
+    }
+
+    /// Names of the instruments whose positions belong to the person.
+    fn released(&self) -> Result<std::collections::BTreeSet<String>, LedgerError> {
+        let mut statement = self.connection.prepare(super::restore::RELEASED)?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// Names of the instruments with an order whose end is not known.
@@ -170,10 +177,14 @@ impl Reader {
         Ok(super::restore::unresolved(&self.connection)?.into_iter().map(|intent| intent.symbol).collect())
     }
 
-    /// Open positions. Market prices are not in the ledger, so there is no unrealised PnL here.
-    pub fn positions(&self) -> Result<Sheet, LedgerError> {
-        let mut sheet = Sheet::new(["symbol", "position", "entry", "cost", "realised", "fees", "opened"]);
-        for (symbol, held) in super::restore::holdings(&self.connection)? {
+    /// Open positions, of one instrument or of all, and whose each is: `tickdeck` or `yours`. Market prices are not in the ledger,
+    /// so there is no unrealised PnL here.
+    pub fn positions(&self, only: Option<&str>) -> Result<Sheet, LedgerError> {
+        let mut sheet = Sheet::new(["symbol", "position", "entry", "cost", "realised", "fees", "opened", "whose"]);
+        let released = self.released()?;
+        let holdings = super::restore::holdings(&self.connection)?;
+        for (symbol, held) in holdings.into_iter().filter(|(symbol, _)| only.is_none_or(|only| only == symbol)) {
+            let whose = if released.contains(&symbol) { "yours" } else { "tickdeck" };
             sheet.push(vec![
                 Cell::text(symbol),
                 Cell::decimal(crate::engine::risk::limits::show(held.signed)),
@@ -182,6 +193,7 @@ impl Reader {
                 Cell::decimal(held.realised),
                 Cell::decimal(held.fees),
                 Cell::text(held.opened.to_string()),
+                Cell::text(whose),
             ]);
         }
         Ok(sheet)
@@ -190,6 +202,7 @@ impl Reader {
     /// What the ledger says about the account: latch, balance, open positions, last run. `running`: an engine holds it.
     pub fn status(&self, running: bool) -> Result<Sheet, LedgerError> {
         let mut sheet = Sheet::new(["fact", "value"]);
+        let released = self.released()?;
         let mut fact = |name: &str, value: String| sheet.push(vec![Cell::text(name), Cell::Text(value)]);
         fact("market and account", self.env.clone());
         fact("latch", self.latch()?.map_or("none".to_owned(), |latch| format!("{} since {}", latch.cause, latch.at)));
@@ -197,7 +210,16 @@ impl Reader {
         fact("balance", balance.map_or("unknown".to_owned(), |balance| balance.to_string()));
         for (symbol, held) in super::restore::holdings(&self.connection)? {
             let size = crate::engine::risk::limits::show(held.signed);
-            fact("position", format!("{symbol} {size}, cost {}, opened {}", held.cost, held.opened));
+            let yours = if released.contains(&symbol) { ", yours" } else { "" };
+            fact("position", format!("{symbol} {size}, cost {}, opened {}{yours}", held.cost, held.opened));
+        }
+        let unresolved = super::restore::unresolved(&self.connection)?;
+        // What no engine follows any more is asked about by the next one.
+        let in_doubt = |order: &&UnresolvedIntent| !running || order.state == OrderState::Unknown.word();
+        let unknown: Vec<_> = unresolved.iter().filter(in_doubt).collect();
+        fact("orders of unknown outcome", unknown.len().to_string());
+        for order in unknown {
+            fact("order of unknown outcome", format!("{} {}", order.symbol, order.link_id));
         }
         let sql = "SELECT run, started, ended, outcome, version FROM runs ORDER BY started DESC LIMIT 1";
         let mut statement = self.connection.prepare(sql)?;
@@ -243,7 +265,7 @@ impl Reader {
         }
         sheet.push(total.row("total", second.map(|_| "")));
         if filter.symbol.is_none() && !self.env.ends_with("/paper") {
-            sheet.push(self.residual(filter, second.is_some())?);
+            sheet.push(self.residual(filter, taken_over, second.is_some())?);
             for row in self.beside_paper(filter, second.is_some())? {
                 sheet.push(row);
             }
@@ -275,8 +297,9 @@ impl Reader {
         ])
     }
 
-    /// What the venue's own log had more than our books, of the run asked for or the newest, when they were last compared.
-    fn residual(&self, filter: &Filter, two_keys: bool) -> Result<Vec<Cell>, LedgerError> {
+    /// What the venue's own log had more than our books, of the run asked for or the newest, when they were last compared; its
+    /// net is what the balance changed by without an explanation, where anything was taken over.
+    fn residual(&self, filter: &Filter, taken_over: Money, two_keys: bool) -> Result<Vec<Cell>, LedgerError> {
         let mut found = None;
         if self.schema >= 3 {
             let sql = "SELECT realised, fees, funding FROM residuals WHERE run = coalesce(?1,
@@ -291,25 +314,29 @@ impl Reader {
                 }
             }
         }
-        let figures = match found {
+        let [parts @ .., net] = match found {
             Some((realised, fees, funding)) => [realised, fees, funding, realised - fees + funding].map(Cell::decimal),
             None => [(); 4].map(|()| Cell::text("unknown")),
         };
+        let net = if taken_over == Money::ZERO { net } else { Cell::decimal(taken_over) };
+        let figures = parts.into_iter().chain([net]);
         let keys = [Cell::text("residual")].into_iter().chain(two_keys.then(|| Cell::text("")));
         Ok(keys.chain([Cell::Nothing, Cell::Nothing]).chain(figures).collect())
     }
 
     /// What the venue's balance changed by that no fill, fee or funding of ours explains: transfers, and its rounding. The
-    /// first statement of an account is where it begins, no change. A balance belongs to no instrument.
+    /// account begins with its opening, which is no change (in older ledgers its first statement). A balance belongs to no
+    /// instrument.
     fn taken_over(&self, filter: &Filter) -> Result<Money, LedgerError> {
         if filter.symbol.is_some() {
             return Ok(Money::ZERO);
         }
         let sql = "SELECT change FROM balances
-            WHERE cause = 'venue' AND id > (SELECT MIN(id) FROM balances WHERE cause = 'venue')
-                AND (?1 IS NULL OR run = ?1) AND at >= ?2";
+            WHERE cause = 'venue' AND (?1 IS NULL OR run = ?1) AND at >= ?2 AND at < ?3
+                AND id > coalesce((SELECT MIN(id) FROM balances WHERE cause = ?4),
+                    (SELECT MIN(id) FROM balances WHERE cause = 'venue'))";
         let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query(params![filter.run, filter.since.0])?;
+        let mut rows = statement.query(params![filter.run, filter.since.0, filter.until.0, OPENED])?;
         let mut sum = Money::ZERO;
         while let Some(row) = rows.next()? {
             sum += money(&row.get::<_, String>(0)?, "balances.change")?;
@@ -367,6 +394,7 @@ impl Reader {
             "audit" => 2,
             "residuals" => 3,
             "waivers" | "shadows" => 4,
+            "states" => 6,
             _ => 1,
         };
         let there = EXPORTED.iter().filter(|name| self.schema >= since(name));

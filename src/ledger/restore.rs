@@ -5,18 +5,24 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Ledger, LedgerError, marker};
 use crate::engine::account::Holding;
-use crate::engine::effect::{FLAT_PROVEN, NewOrder, Protection, Purpose, TimeInForce};
+use crate::engine::effect::{
+    ARMED_NO_MORE, ARMED_UNTIL, FLAT_PROVEN, NewOrder, OUTSIDE_SEEN, Protection, Purpose, TimeInForce,
+};
 use crate::engine::event::{Baselines, EarlierOrder};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Money, Price, Qty, Side};
 use crate::engine::orders::OrderState;
+use crate::engine::outside::seen_of;
 use crate::engine::risk::limits::LimitKey;
 use crate::engine::risk::state::{Latch, LatchCause, LossTrip};
 use crate::engine::time::Ts;
 
 /// States after which nothing more is expected of an order. `market-ended` is written by the ledger itself.
 pub(super) const ENDED: &str = "('filled', 'cancelled', 'rejected', 'unsent', 'market-ended')";
+
+/// Cause of the row by which an account of the venue was first opened.
+pub(super) const OPENED: &str = "opened";
 
 /// Instruments whose last release row says released.
 pub(super) const RELEASED: &str =
@@ -25,6 +31,10 @@ pub(super) const RELEASED: &str =
 /// Instruments of whose position the person took the stop away.
 pub(super) const WAIVED: &str =
     "SELECT symbol FROM waivers WHERE waived AND id IN (SELECT max(id) FROM waivers GROUP BY symbol)";
+
+/// Instruments whose flatten is not over.
+pub(super) const FLATTENING: &str =
+    "SELECT symbol FROM flattens WHERE wanted AND id IN (SELECT max(id) FROM flattens GROUP BY symbol)";
 
 /// Everything a run needs to know about the time before it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,12 +53,20 @@ pub struct Stored {
     pub flat_proven: Option<Ts>,
     /// Last value of each limit that was changed by hand, in 1e-9 of its unit. The tighter of this and the file binds.
     pub limits: Vec<(LimitKey, i64)>,
+    /// Until when the last run was armed, where it was not disarmed, killed or tripped after it.
+    pub armed_until: Option<Ts>,
+    /// What of others outside the run a person has armed beside, by its name there, with how much of it.
+    pub outside_seen: Vec<(String, Qty)>,
     /// Instruments whose positions belong to the person.
     pub released: Vec<Symbol>,
     /// Instruments whose stop at the venue the person cancelled.
     pub waived: Vec<Symbol>,
+    /// Instruments whose flatten is not over.
+    pub flattening: Vec<Symbol>,
     /// When the last run began, where it did not end in order: it crashed or was cut off.
     pub cut_off: Option<Ts>,
+    /// When the account at the venue was first opened with this ledger.
+    pub account_since: Option<Ts>,
     /// When an earlier run was last heard of: its end, or the last minute it wrote down.
     pub last_run: Option<Ts>,
     /// Executions that were booked lately, by instrument and id: around when an earlier run was last heard of.
@@ -88,9 +106,12 @@ impl Ledger {
             booked: booked(&self.connection)?,
             opened: opened(&self.connection)?,
             last_run: last_run(&self.connection)?,
+            account_since: account_since(&self.connection)?,
             cut_off: cut_off(&self.connection)?,
             flat_proven: flat_proven(&self.connection)?,
             latch: self.latch()?,
+            armed_until: armed_until(&self.connection)?,
+            outside_seen: outside_seen(&self.connection)?,
             ..Stored::default()
         };
         stored.earlier = self.take_up(&stored.unresolved)?;
@@ -103,6 +124,7 @@ impl Ledger {
         stored.holdings.sort_by_key(|h| h.symbol);
         stored.released = self.symbols_of(RELEASED)?;
         stored.waived = self.symbols_of(WAIVED)?;
+        stored.flattening = self.symbols_of(FLATTENING)?;
         Ok(stored)
     }
 
@@ -143,15 +165,30 @@ impl Ledger {
 }
 
 /// Of marker and ledger the latch that holds. A disk that failed took a kill to the marker only: it is more than an older
-/// trip in the ledger.
+/// trip in the ledger. Where both are kills the first one's cause stays, with the time of the last.
 pub fn latch_that_holds(marked: Option<Latch>, stored: Option<Latch>) -> Option<Latch> {
-    marked.clone().filter(Latch::is_kill).or(stored).or(marked)
+    match (marked, stored) {
+        (Some(marked), Some(stored)) if marked.is_kill() && stored.is_kill() => {
+            let at = marked.at.max(stored.at);
+            let is_first = stored.at <= marked.at || marked.at == Ts(0);
+            Some(Latch { cause: if is_first { stored.cause } else { marked.cause }, at })
+        }
+        (Some(marked), _) if marked.is_kill() => Some(marked),
+        (marked, stored) => stored.or(marked),
+    }
 }
 
 fn last_run(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
     let sql = "SELECT max(at) FROM (SELECT max(ended) AS at FROM runs UNION ALL SELECT max(at) FROM baselines
                    UNION ALL SELECT max(at) FROM balances)";
     let at: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(at.map(Ts))
+}
+
+/// Ledgers of before that row began with the venue's first figure.
+pub(super) fn account_since(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
+    let sql = "SELECT min(at) FROM balances WHERE cause IN (?1, 'venue')";
+    let at: Option<i64> = connection.query_row(sql, [OPENED], |row| row.get(0))?;
     Ok(at.map(Ts))
 }
 
@@ -177,6 +214,25 @@ fn flat_proven(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
                    AND at >= coalesce((SELECT max(at) FROM latches WHERE kind = 'killed'), 0)";
     let at: Option<i64> = connection.query_row(sql, [FLAT_PROVEN], |row| row.get(0))?;
     Ok(at.map(Ts))
+}
+
+/// Only the last run counts: one that came up disarmed has ended what was before it.
+fn armed_until(connection: &Connection) -> Result<Option<Ts>, LedgerError> {
+    let sql = "SELECT command, outcome FROM operators WHERE command IN (?1, ?2)
+                   AND run = (SELECT run FROM runs ORDER BY started DESC, rowid DESC LIMIT 1)
+                   AND at >= coalesce((SELECT max(at) FROM latches), 0) ORDER BY id DESC LIMIT 1";
+    let row = connection
+        .query_row(sql, [ARMED_UNTIL, ARMED_NO_MORE], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    // A time that cannot be read is none: then nothing is resumed.
+    Ok(row.filter(|(command, _)| command == ARMED_UNTIL).and_then(|(_, until)| until.parse().ok()).map(Ts))
+}
+
+/// Of whichever run: it holds for as long as nothing of it has changed.
+fn outside_seen(connection: &Connection) -> Result<Vec<(String, Qty)>, LedgerError> {
+    let sql = "SELECT outcome FROM operators WHERE command = ?1 ORDER BY id DESC LIMIT 1";
+    let text: Option<String> = connection.query_row(sql, [OUTSIDE_SEEN], |row| row.get(0)).optional()?;
+    Ok(text.map(|text| seen_of(&text)).unwrap_or_default())
 }
 
 /// How long before an earlier run was last heard of executions are of interest to the next one: more than it asks the

@@ -4,9 +4,14 @@
 //! nanoseconds since 1970 in UTC. Instruments are stored by name: their index changes from run to run. Rows that
 //! tell what happened can be added and never changed; triggers hold that for every program that opens the file.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Transaction};
 
 use super::audit::Chain;
+use super::states;
 
 /// Marks a `SQLite` file as a tickdeck ledger: `tdkl` in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x7464_6b6c;
@@ -20,7 +25,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration { tables: SECOND, facts: &["audit"], guarded: STAMPED },
     Migration { tables: THIRD, facts: &["residuals"], guarded: &["residuals"] },
     Migration { tables: FOURTH, facts: &["waivers"], guarded: &["waivers", "shadows"] },
+    Migration { tables: FIFTH, facts: &["flattens"], guarded: &["flattens"] },
+    Migration { tables: SIXTH, facts: &["states"], guarded: &["states"] },
 ];
+
+/// The schema that brought the table `states`.
+const STATES_SINCE: i64 = 6;
 
 /// One step.
 struct Migration {
@@ -44,7 +54,13 @@ pub(super) const FACTS: &[&str] = &[
     "releases",
     "operators",
     "waivers",
+    "flattens",
+    "residuals",
+    "states",
 ];
+
+/// Facts that are chained from schema 6 on only.
+pub(super) const CHAINED_LATE: &[&str] = &["residuals", "states"];
 
 /// Those of them that schema 1 had.
 const FIRST_FACTS: &[&str] =
@@ -147,7 +163,7 @@ CREATE TRIGGER meta_env_no_delete BEFORE DELETE ON meta WHEN OLD.key = 'env'
 BEGIN SELECT RAISE(ABORT, 'a ledger never changes hands'); END;
 ";
 
-/// What the venue's log of transactions had more than our books, where that was known: an observation, not chained.
+/// What the venue's log of transactions had more than our books, where that was known.
 const THIRD: &str = "
 CREATE TABLE residuals (
     id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT NOT NULL REFERENCES runs(run), at INTEGER NOT NULL,
@@ -175,6 +191,46 @@ CREATE TABLE shadows (
 ) STRICT;
 ";
 
+/// What a person asked to flatten.
+const FIFTH: &str = "
+CREATE TABLE flattens (
+    id INTEGER PRIMARY KEY, env TEXT NOT NULL, run TEXT, at INTEGER NOT NULL,
+    symbol TEXT NOT NULL, wanted INTEGER NOT NULL
+) STRICT;
+";
+
+/// Every state of the rows that change ([`super::states`]).
+const SIXTH: &str = "
+CREATE TABLE states (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, env TEXT NOT NULL, table_name TEXT NOT NULL, row_key TEXT NOT NULL,
+    says TEXT
+) STRICT;
+CREATE INDEX states_rows ON states (table_name, row_key);
+";
+
+/// Empty ledgers in memory, by their stamp: making one takes some eighty statements, copying one takes a moment, and backtests
+/// and the fault simulation need one each time.
+static EMPTY: Mutex<BTreeMap<String, Connection>> = Mutex::new(BTreeMap::new());
+
+/// A new ledger in memory, of this build's schema.
+pub(super) fn new_in_memory(stamp: &str) -> Result<Connection, rusqlite::Error> {
+    let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    if !empty.contains_key(stamp) {
+        let mut first = Connection::open_in_memory()?;
+        migrate(&mut first, 0, stamp)?;
+        empty.insert(stamp.to_owned(), first);
+    }
+    let mut connection = Connection::open_in_memory()?;
+    let copied = match empty.get(stamp) {
+        Some(first) => Backup::new(first, &mut connection)?.step(-1)? == StepResult::Done,
+        None => false,
+    };
+    if !copied {
+        migrate(&mut connection, 0, stamp)?;
+    }
+    Ok(connection)
+}
+
 /// Brings a connection's schema up to this build's, in one transaction, and chains what is not chained yet.
 pub(super) fn migrate(connection: &mut Connection, from: i64, stamp: &str) -> Result<(), rusqlite::Error> {
     let txn = connection.transaction()?;
@@ -185,6 +241,9 @@ pub(super) fn migrate(connection: &mut Connection, from: i64, stamp: &str) -> Re
     if from == 0 {
         txn.pragma_update(None, "application_id", APPLICATION_ID)?;
         txn.execute("INSERT INTO meta (key, value) VALUES ('env', ?1)", [stamp])?;
+    }
+    if from < STATES_SINCE {
+        states::note_all(&txn)?;
     }
     Chain::load(&txn)?.sealed(&txn)?;
     txn.pragma_update(None, "user_version", SCHEMA)?;

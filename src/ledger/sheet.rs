@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 /// How a sheet is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// Aligned columns.
+    /// Aligned columns, or lines for people.
     #[default]
+    #[value(alias = "text")]
     Table,
     /// An array of objects.
     Json,

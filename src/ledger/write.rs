@@ -3,10 +3,12 @@
 //! Every fill and funding row is checked against the rows before it (position, entry cost, balance). What does not add
 //! up is stored as the engine told it and reported, because losing a fill is worse than storing a surprising one.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::marker::{self, marker_after};
-use super::restore::{self, ENDED, RELEASED, WAIVED};
+use super::restore::{self, ENDED, FLATTENING, OPENED, RELEASED, WAIVED};
 use super::{Committed, Job, Ledger, LedgerError, RunRow};
 use crate::engine::account::{Holding, Residual};
 use crate::engine::effect::{NewOrder, Purpose, Record};
@@ -46,8 +48,16 @@ impl Ledger {
     /// Ends the run that was begun. `outcome` is a word or two: `quit`, `killed`, `market ended`.
     pub fn end_run(&mut self, at: Ts, outcome: &str) -> Result<(), LedgerError> {
         let run = self.run.take().ok_or(LedgerError::NoRun)?;
-        self.connection
-            .execute("UPDATE runs SET ended = ?1, outcome = ?2 WHERE run = ?3", params![at.0, outcome, run.0])?;
+        self.change("UPDATE runs SET ended = ?1, outcome = ?2 WHERE run = ?3", params![at.0, outcome, run.0])
+    }
+
+    /// One change, with its note in the chain.
+    fn change(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<(), LedgerError> {
+        let txn = self.connection.transaction()?;
+        txn.execute(sql, params)?;
+        let chain = self.chain.sealed(&txn)?;
+        txn.commit()?;
+        self.chain = chain;
         Ok(())
     }
 
@@ -145,6 +155,10 @@ impl Ledger {
             params![self.stamp, at.0],
         )?;
         txn.execute(
+            &format!("INSERT INTO flattens (env, at, symbol, wanted) SELECT ?1, ?2, symbol, 0 FROM ({FLATTENING})"),
+            params![self.stamp, at.0],
+        )?;
+        txn.execute(
             &format!("UPDATE orders SET state = 'market-ended', updated = ?1 WHERE state NOT IN {ENDED}"),
             [at.0],
         )?;
@@ -159,8 +173,7 @@ impl Ledger {
         let sql = format!(
             "UPDATE orders SET state = 'cancelled', reason = 'the run ended', updated = ?1 WHERE state NOT IN {ENDED}"
         );
-        self.connection.execute(&sql, [at.0])?;
-        Ok(())
+        self.change(&sql, [at.0])
     }
 
     /// Notes the rules of this run's instruments, for whoever reads the file.
@@ -343,6 +356,11 @@ impl Desk<'_> {
                 at,
                 [self.name(*symbol)?, if *waived { "1" } else { "0" }],
             ),
+            Record::Flattening { symbol, wanted } => self.insert(
+                "INSERT INTO flattens (env, run, at, symbol, wanted) VALUES (?1, ?2, ?3, ?4, CAST(?5 AS INTEGER))",
+                at,
+                [self.name(*symbol)?, if *wanted { "1" } else { "0" }],
+            ),
             Record::Adopted { balance, holdings } => self.adopt(at, *balance, holdings.as_deref()),
             Record::Residual(residual) => self.residual(at, residual.as_ref()),
             Record::Operator { command, outcome } => self.insert(
@@ -395,9 +413,12 @@ impl Desk<'_> {
     /// The venue's figures replace ours, as rows of their own: what was booked before stays as it was.
     fn adopt(&self, at: Ts, balance: Money, holdings: Option<&[Holding]>) -> Result<(), LedgerError> {
         let before = restore::balance(self.connection)?;
-        if before != Some(balance) {
+        let first = holdings.is_some() && restore::account_since(self.connection)?.is_none();
+        if first || before != Some(balance) {
+            // Where the account begins for us: no change of it, whatever stood here before.
+            let cause = if first { OPENED } else { "venue" };
             let change = balance - before.unwrap_or(Money::ZERO);
-            add_balance(self.connection, self.stamp, Some(self.run), at, "venue", change, balance)?;
+            add_balance(self.connection, self.stamp, Some(self.run), at, cause, change, balance)?;
         }
         let Some(holdings) = holdings else { return Ok(()) };
         self.connection.prepare_cached("DELETE FROM positions")?.execute([])?;
@@ -498,7 +519,8 @@ impl Desk<'_> {
         self.balance(at, "fill", after.realised - fill.fee, after.balance)
     }
 
-    /// The venue may tell of an execution twice; the second time changes nothing.
+    /// The venue may tell of an execution twice; the second time changes nothing. By id alone, as the desk of the account has
+    /// judged: two fills that are alike but for it may be two, and a ledger that drops one is wrong for ever.
     fn is_booked(&self, exec_id: &str, name: &str, side: Side, fill: &Fill) -> Result<bool, LedgerError> {
         let known: Option<[String; 5]> = self
             .connection
@@ -567,12 +589,23 @@ impl Desk<'_> {
                 baselines.high_water.to_string(),
                 baselines.day_loss_spent
             ])?;
-        self.connection.prepare_cached("DELETE FROM baseline_minutes")?.execute([])?;
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT OR REPLACE INTO baseline_minutes (at, env, equity) VALUES (?1, ?2, ?3)")?;
-        for (minute, equity) in &baselines.minutes {
+        self.baseline_minutes(&baselines.minutes)
+    }
+
+    /// Writes what differs: all but one are as they were a minute ago.
+    fn baseline_minutes(&self, minutes: &[(Ts, Money)]) -> Result<(), LedgerError> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO baseline_minutes (at, env, equity) VALUES (?1, ?2, ?3)
+             ON CONFLICT (at) DO UPDATE SET equity = excluded.equity WHERE equity <> excluded.equity",
+        )?;
+        for (minute, equity) in minutes {
             insert.execute(params![minute.0, self.stamp, equity.to_string()])?;
+        }
+        let kept: BTreeSet<i64> = minutes.iter().map(|(minute, _)| minute.0).collect();
+        let mut all = self.connection.prepare_cached("SELECT at FROM baseline_minutes")?;
+        let all = all.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<i64>, _>>()?;
+        for gone in all.difference(&kept) {
+            self.connection.prepare_cached("DELETE FROM baseline_minutes WHERE at = ?1")?.execute([gone])?;
         }
         Ok(())
     }

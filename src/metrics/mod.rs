@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod server;
+mod serving;
 mod tally;
 mod text;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use catalogue::METRICS;
 pub use server::{Read, Server};
+pub use serving::{ServedModel, TurnedAway, serving_page};
 pub use tally::{Histogram, Outcomes, Tally};
 pub use text::{Kind, Metric};
 
@@ -20,13 +22,16 @@ use crate::engine::num::{Money, Side};
 use crate::engine::preflight::RECONCILED;
 use crate::engine::risk::state::Latch;
 use crate::engine::risk::verdict::DenialCode;
-use crate::engine::snapshot::{Health, PositionRow, Snapshot, StateWord};
+use crate::engine::snapshot::{Health, PositionRow, Record, Snapshot, StateWord};
 use crate::engine::time::Span;
 use catalogue as name;
 use text::Page;
 
 /// An engine that has not turned for so long is silent: it is not alive, and what it last said is not shown.
 const SILENT: Duration = Duration::from_secs(10);
+
+/// The stream of market data, which is as old as the engine sees it; of the others the sockets tell.
+const PUBLIC: &str = "public";
 
 /// Everything that one scrape shows.
 #[derive(Default)]
@@ -37,10 +42,16 @@ pub struct Reading {
     pub tally: Option<Arc<Tally>>,
     /// Time since the engine's last turn, once it has begun.
     pub heartbeat: Option<Duration>,
+    /// Time since the run began, once there is one.
+    pub running: Option<Duration>,
+    /// Sockets of the exchange: stream, time since its last frame, connections that were lost; empty without an exchange.
+    pub streams: Vec<(&'static str, Duration, u64)>,
     /// Requests that may leave now, by endpoint; empty without an exchange.
     pub budgets: Vec<(&'static str, usize)>,
     /// Messages by channel and outcome.
     pub alerts: Vec<(&'static str, &'static str, u64)>,
+    /// What was refused at the door: way, reason, count.
+    pub refused: Vec<(&'static str, &'static str, u64)>,
 }
 
 impl Reading {
@@ -76,6 +87,7 @@ pub fn page(reading: &Reading) -> String {
         state(&mut page, snapshot);
         if reading.not_alive().is_none() {
             market(&mut page, snapshot, reading);
+            trust(&mut page, snapshot);
             money(&mut page, snapshot);
         }
     }
@@ -92,9 +104,17 @@ fn process(page: &mut Page, reading: &Reading) {
     for (endpoint, left) in &reading.budgets {
         budgets.put(&[endpoint], Some(left));
     }
+    let mut reconnects = page.family(&name::WS_RECONNECTS);
+    for (stream, _, lost) in &reading.streams {
+        reconnects.put(&[stream], Some(lost));
+    }
     let mut alerts = page.family(&name::ALERTS_SENT);
     for (channel, outcome, count) in &reading.alerts {
         alerts.put(&[channel, outcome], Some(count));
+    }
+    let mut refused = page.family(&name::CONTROL_REFUSED);
+    for (way, reason, count) in &reading.refused {
+        refused.put(&[way, reason], Some(count));
     }
 }
 
@@ -118,8 +138,13 @@ fn state(page: &mut Page, snapshot: &Snapshot) {
 fn market(page: &mut Page, snapshot: &Snapshot, reading: &Reading) {
     // The picture is as old as the engine's last turn, at least.
     let beside = reading.heartbeat.unwrap_or_default().as_secs_f64();
-    let age = snapshot.health.feed_age.map(|age| age.as_secs_f64() + beside);
-    page.family(&name::WS_MESSAGE_AGE).put_float(&["public"], age);
+    // A stream that was never heard is as old as the run.
+    let heard = snapshot.health.feed_age.map(|age| age.as_secs_f64() + beside);
+    let mut ages = page.family(&name::WS_MESSAGE_AGE);
+    ages.put_float(&[PUBLIC], heard.or(reading.running.map(|running| running.as_secs_f64())));
+    for (stream, age, _) in reading.streams.iter().filter(|(stream, ..)| *stream != PUBLIC) {
+        ages.put_float(&[stream], Some(age.as_secs_f64()));
+    }
     let mut prices = page.family(&name::PRICE);
     for row in &snapshot.markets {
         prices.put(&[&row.name], row.last.fresh());
@@ -150,7 +175,6 @@ fn money(page: &mut Page, snapshot: &Snapshot) {
 
 fn counts(page: &mut Page, tally: &Tally, snapshot: Option<&Snapshot>) {
     page.family(&name::ORDERS_UNRESOLVED).put(&[], Some(tally.unresolved));
-    page.family(&name::WS_RECONNECTS).put(&[], Some(tally.reconnects));
     page.family(&name::CLOCK_OFFSET).put_float(&[], tally.clock_offset.map(Span::as_secs_f64));
     let denied = tally.refused + tally.outcomes.withheld;
     let mut orders = page.family(&name::ORDERS);
@@ -169,6 +193,7 @@ fn counts(page: &mut Page, tally: &Tally, snapshot: Option<&Snapshot>) {
     }
     page.family(&name::TICK_TO_ORDER).put_histogram(&[], &tally.tick_to_order);
     page.family(&name::SIGNAL_TO_ACK).put_histogram(&[], &tally.signal_to_ack);
+    page.family(&name::ENGINE_TURN).put_histogram(&[], &tally.turns);
     let mut inference = page.family(&name::INFERENCE);
     for (model, times) in &tally.inference {
         inference.put_histogram(&[model], times);
@@ -179,6 +204,24 @@ fn counts(page: &mut Page, tally: &Tally, snapshot: Option<&Snapshot>) {
     }
     if let Some(snapshot) = snapshot {
         by_symbol(page, tally, snapshot);
+    }
+}
+
+/// Which models are believed on which instruments.
+fn trust(page: &mut Page, snapshot: &Snapshot) {
+    type Figure = fn(&Record) -> Option<f64>;
+    let figures: [(&'static Metric, Figure); 4] = [
+        (&name::MODEL_BENCHED, |record| Some(f64::from(u8::from(record.benched.is_some())))),
+        (&name::MODEL_OUT_OF_RANGE, |record| Some(f64::from(u8::from(record.strange.is_some())))),
+        (&name::MODEL_HIT, |record| record.figures.hit),
+        (&name::MODEL_DRIFT, |record| record.drift),
+    ];
+    for (metric, figure) in figures {
+        let mut family = page.family(metric);
+        for row in &snapshot.trust {
+            let market = snapshot.markets.get(row.symbol.index()).map_or("?", |market| market.name.as_str());
+            family.put_float(&[market, &row.model], figure(&row.record));
+        }
     }
 }
 

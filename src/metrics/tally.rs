@@ -1,10 +1,12 @@
-//! What is counted while a run goes on and no picture holds: reconnects, resyncs, outcomes and latencies of orders, times of
+//! What is counted while a run goes on and no picture holds: resyncs, outcomes and latencies of orders, times of
 //! inference. Kept by whoever feeds the engine, without clocks or locks; a copy goes to the metrics once a second.
 
 use std::collections::BTreeMap;
 
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{Event, HorizonForecast, Link, MarketData, OrderNews, OrderUpdate, Prediction, Restored};
+use crate::engine::event::{
+    Event, HorizonForecast, Link, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored,
+};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
@@ -13,6 +15,10 @@ use crate::engine::time::{Span, Ts};
 const INFERENCE: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 /// Upper bounds of an order's latencies, in seconds.
 const ORDERS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// Upper bounds of an engine's turn, in seconds.
+const TURNS: &[f64] =
+    &[0.000_01, 0.000_025, 0.000_05, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
 /// How often something took how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +30,10 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// No turn of the engine yet.
+    pub fn of_turns() -> Self {
+        Self::new(TURNS)
+    }
     /// Nothing yet; `bounds` in seconds, rising.
     pub fn new(bounds: &'static [f64]) -> Self {
         Self { bounds, counts: vec![0; bounds.len() + 1], sum: Span(0) }
@@ -71,8 +81,6 @@ pub struct Outcomes {
 /// The counts of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tally {
-    /// Times that the market stream came up again.
-    pub reconnects: u64,
     /// Times that a book lost its place, by instrument.
     pub resyncs: Vec<u64>,
     /// The venue's clock minus ours, once measured.
@@ -91,15 +99,28 @@ pub struct Tally {
     pub refused: u64,
     /// Why nothing was opened, decision by decision.
     pub denials: BTreeMap<DenialCode, u64>,
+    /// Turns of the engine's loop, without its sleep: everything that its thread does for the run and for whoever looks on.
+    pub turns: Histogram,
     /// What waits in a bounded queue.
     pub queues: Vec<(&'static str, usize)>,
     /// By instrument and model: when the features were made, and the strategy's horizon or the nearest that the model has.
     forecasts: Vec<Option<(Ts, HorizonForecast)>>,
     horizon_s: u32,
     forecast_max_age: Span,
-    was_up: bool,
-    /// Orders without an outcome, and when they were decided.
-    open: BTreeMap<OrderSeq, Ts>,
+    /// When the run heard its first event.
+    began: Option<Ts>,
+    /// By model: since when it is asked, where that is not since the beginning.
+    joined: Vec<Option<Ts>>,
+    /// Orders without an outcome.
+    open: BTreeMap<OrderSeq, Waiting>,
+}
+
+/// An order without an outcome.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Waiting {
+    decided: Ts,
+    /// The venue has answered that it took the request, which says nothing yet of the order.
+    answered: bool,
 }
 
 impl Tally {
@@ -107,7 +128,6 @@ impl Tally {
     pub fn new(restored: &Restored) -> Self {
         let symbols = restored.instruments.len();
         Self {
-            reconnects: 0,
             resyncs: vec![0; symbols],
             clock_offset: None,
             outcomes: Outcomes::default(),
@@ -117,11 +137,13 @@ impl Tally {
             unresolved: 0,
             refused: 0,
             denials: BTreeMap::new(),
+            turns: Histogram::of_turns(),
             queues: Vec::new(),
             forecasts: vec![None; symbols * restored.models.len()],
             horizon_s: restored.settings.horizon_s,
             forecast_max_age: restored.settings.prediction_max_age,
-            was_up: false,
+            began: None,
+            joined: vec![None; restored.models.len()],
             open: BTreeMap::new(),
         }
     }
@@ -132,33 +154,58 @@ impl Tally {
         (now.since(*at) <= self.forecast_max_age).then_some(*forecast)
     }
 
-    /// When the features of the newest forecast were made, however old.
-    pub fn newest_forecast(&self) -> Option<Ts> {
-        self.forecasts.iter().flatten().map(|(at, _)| *at).max()
+    /// Each model by name: when the features of its newest forecast were made, however old, and since when it is asked.
+    pub fn answers(&self) -> impl Iterator<Item = (&str, Option<Ts>, Ts)> {
+        let models = self.inference.len().max(1);
+        let newest = move |model: usize| {
+            let its_own = self.forecasts.iter().skip(model).step_by(models).flatten();
+            its_own.map(|(at, _)| *at).max()
+        };
+        self.began.into_iter().flat_map(move |began| {
+            let asked = self.inference.iter().zip(&self.joined).enumerate();
+            asked.map(move |(model, ((name, _), joined))| (name.as_str(), newest(model), joined.unwrap_or(began)))
+        })
     }
 
     /// The engine sends this order.
     pub fn decided(&mut self, order: &NewOrder) {
-        self.open.insert(order.seq, order.decided);
+        self.open.insert(order.seq, Waiting { decided: order.decided, answered: false });
     }
 
     /// The engine hears of this.
     pub fn hear(&mut self, at: Ts, event: &Event) {
+        self.began.get_or_insert(at);
         match event {
             Event::Market(symbol, MarketData::Gap) => {
                 if let Some(count) = self.resyncs.get_mut(symbol.index()) {
                     *count += 1;
                 }
             }
-            Event::Link(Link::MarketUp) => {
-                self.reconnects += u64::from(self.was_up);
-                self.was_up = true;
-            }
             Event::Link(Link::Clock(offset)) => self.clock_offset = Some(*offset),
             Event::Predicted(prediction) => self.predicted(prediction),
+            Event::Models(models) => self.changed(at, models),
             Event::Order(OrderUpdate { order, what }) => self.order(at, *order, what),
             _ => {}
         }
+    }
+
+    /// Other models answer; of those that stay everything goes on.
+    fn changed(&mut self, at: Ts, models: &[ModelInfo]) {
+        let (before, joined) = (std::mem::take(&mut self.inference), std::mem::take(&mut self.joined));
+        let forecasts = std::mem::take(&mut self.forecasts);
+        let places: Vec<Option<usize>> =
+            models.iter().map(|info| before.iter().position(|(name, _)| *name == info.name)).collect();
+        for (info, place) in models.iter().zip(&places) {
+            let times = place.and_then(|place| before.get(place)).map(|(_, times)| times.clone());
+            self.inference.push((info.name.clone(), times.unwrap_or_else(|| Histogram::new(INFERENCE))));
+            self.joined.push(place.map_or(Some(at), |place| joined.get(place).copied().flatten()));
+        }
+        let kept = |symbol: usize, place: Option<usize>| *forecasts.get(symbol * before.len() + place?)?;
+        let symbols = 0..self.resyncs.len();
+        self.forecasts = symbols
+            .flat_map(|symbol| places.iter().map(move |place| (symbol, *place)))
+            .map(|(s, p)| kept(s, p))
+            .collect();
     }
 
     fn predicted(&mut self, prediction: &Prediction) {
@@ -175,18 +222,26 @@ impl Tally {
 
     /// An order has one outcome: the first thing that is known of it.
     fn order(&mut self, at: Ts, order: OrderSeq, what: &OrderNews) {
-        let Some(decided) = self.open.get(&order).copied() else { return };
-        let took = at.since(decided);
+        let Some(waiting) = self.open.get_mut(&order) else { return };
+        let took = at.since(waiting.decided);
+        let answers = !matches!(
+            what,
+            OrderNews::Sent
+                | OrderNews::Unsent(_)
+                | OrderNews::Uncertain(_)
+                | OrderNews::Contested(_)
+                | OrderNews::CancelRejected(_)
+        );
+        if answers && !std::mem::replace(&mut waiting.answered, true) {
+            self.signal_to_ack.add(took);
+        }
         match what {
             OrderNews::Sent => return self.tick_to_order.add(took),
             OrderNews::Acked | OrderNews::CancelRejected(_) => return,
             OrderNews::Unsent(_) => self.outcomes.withheld += 1,
-            OrderNews::Uncertain(_) => self.outcomes.ambiguous += 1,
+            OrderNews::Uncertain(_) | OrderNews::Contested(_) => self.outcomes.ambiguous += 1,
             OrderNews::Rejected(_) => self.outcomes.rejected += 1,
             OrderNews::Accepted | OrderNews::Filled(_) | OrderNews::Cancelled(_) => self.outcomes.confirmed += 1,
-        }
-        if !matches!(what, OrderNews::Unsent(_) | OrderNews::Uncertain(_)) {
-            self.signal_to_ack.add(took);
         }
         self.open.remove(&order);
     }

@@ -2,16 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::net::{Matrix, Net, Work, tanh};
-
-/// What stands between layers.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Activation {
-    /// Nothing: the layer's outputs are logits.
-    None,
-    /// `tanh`, which keeps the mirror symmetry of the inputs within reach.
-    Tanh,
-}
+use super::net::{Activation, Matrix, Net, Work, repeat};
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -24,6 +15,7 @@ struct Layer {
 /// Layers applied one after another.
 #[derive(Clone, Debug)]
 pub(super) struct Stack {
+    inputs: usize,
     layers: Vec<Layer>,
 }
 
@@ -34,29 +26,31 @@ impl Stack {
             Ok(Layer { matrix: Matrix::new(weight)?, bias: bias.to_vec1()?, activation: *activation })
         };
         let layers: Vec<Layer> = layers.iter().map(layer).collect::<Result<_>>()?;
+        let Some(first) = layers.first() else { bail!("a stack without layers") };
         if layers.windows(2).any(|pair| matches!(pair, [a, b] if a.matrix.outputs != b.matrix.inputs)) {
             bail!("layers do not fit each other");
         }
-        Ok(Self { layers })
+        Ok(Self { inputs: first.matrix.inputs, layers })
     }
 }
 
 impl Net for Stack {
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     fn carried(&self) -> usize {
         0
     }
 
-    fn step(&self, row: &[f32], _: &mut [f32], work: &mut Work, logits: &mut Vec<f32>) {
+    fn step(&self, rows: &[f32], _: &mut [f32], work: &mut Work, logits: &mut Vec<f32>) {
         let Work { now, next } = work;
         now.clear();
-        now.extend_from_slice(row);
-        for layer in &self.layers {
-            next.clear();
-            next.extend_from_slice(&layer.bias);
-            layer.matrix.add_to(now, next);
-            if let Activation::Tanh = layer.activation {
-                tanh(next);
-            }
+        now.extend_from_slice(rows);
+        for Layer { matrix, bias, activation } in &self.layers {
+            repeat(bias, rows.len() / self.inputs, next);
+            matrix.add_to(now, matrix.inputs, next);
+            activation.apply(next);
             std::mem::swap(now, next);
         }
         logits.clear();

@@ -6,6 +6,9 @@ pub enum ModelError {
     /// The cargo feature `models` is off.
     #[error("this build has no models: build with `--features models`, or set `active = []` under `[model]`")]
     NotBuilt,
+    /// The cargo feature `onnx` is off.
+    #[error("model {0} is an ONNX file, which this build does not read: build with `--features onnx`")]
+    OnnxNotBuilt(String),
     /// Not a name that may become a file name.
     #[error(
         "`{0}` is not a model name: use letters, digits, `-`, `_` and `.`; `tickdeck model list` shows what is there"
@@ -50,6 +53,17 @@ pub enum ModelError {
         /// Hash of this build, shortened.
         ours: String,
     },
+    /// Asked for something else than it was made for.
+    #[error(
+        "model {name} was made for {why}: its forecasts would be about another market; change that, train a model for it, or \
+         name others in `[model] active`"
+    )]
+    MadeFor {
+        /// Model.
+        name: String,
+        /// What it was made for, and what this run is.
+        why: String,
+    },
     /// The weights are not those the card describes.
     #[error(
         "{path} has sha256 {found}, its card says {card}: the files do not belong together; restore both from one source"
@@ -93,6 +107,25 @@ pub enum ModelError {
         /// What is wrong.
         why: String,
     },
+    /// A server that answers for a model.
+    #[error("the server of model {name}: {why}; look at the server and at `[remote]` in the model's card")]
+    Remote {
+        /// Model.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// An answer that is no forecast.
+    #[error("model {name} gave an answer that is no forecast: {why}; look at what computes it")]
+    Answer {
+        /// Model.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A panic where it was read or asked.
+    #[error("model {0} made the program that computes it fall over; remove it, and report this")]
+    FellOver(String),
     /// The tensor library failed.
     #[error("model {name} could not be computed: {why}; restart, and report it if it stays")]
     Compute {

@@ -2,23 +2,26 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Arch;
-use super::dense::{Activation, Stack};
-use super::net::Net;
+use super::dense::Stack;
+use super::net::{Activation, Net};
 use super::weights::{Shapes, Tensors, tensor};
+use super::{Arch, Sizes};
 
 /// Registry row.
 pub(super) const ENTRY: Arch = Arch {
     name: "logistic",
     about: "logistic regression: one weight per feature, class and horizon",
+    units: 0,
     window: 1,
+    endless: false,
     shapes,
     forward,
     fused,
 };
 
-fn shapes(inputs: usize, outputs: usize) -> Shapes {
-    vec![("out.weight", vec![outputs, inputs]), ("out.bias", vec![outputs])]
+fn shapes(sizes: Sizes) -> Shapes {
+    let Sizes { inputs, outputs, .. } = sizes;
+    vec![("out.weight".into(), vec![outputs, inputs]), ("out.bias".into(), vec![outputs])]
 }
 
 fn forward(tensors: &Tensors, batch: &Tensor) -> Result<Tensor> {

@@ -1,31 +1,32 @@
-//! A multilayer perceptron: one hidden layer of 32 between features and classes.
+//! A multilayer perceptron: one hidden layer between features and classes.
 
 use candle_core::{Result, Tensor};
 
-use super::Arch;
-use super::dense::{Activation, Stack};
-use super::net::Net;
+use super::dense::Stack;
+use super::net::{Activation, Net};
 use super::weights::{Shapes, Tensors, tensor};
-
-/// Units of the hidden layer: more only learned the noise of the data at hand.
-const HIDDEN: usize = 32;
+use super::{Arch, Sizes};
 
 /// Registry row.
 pub(super) const ENTRY: Arch = Arch {
     name: "mlp",
-    about: "multilayer perceptron: one hidden layer of 32, tanh",
+    about: "multilayer perceptron: one hidden layer, tanh",
+    // More only learned the noise of the data at hand.
+    units: 32,
     window: 1,
+    endless: false,
     shapes,
     forward,
     fused,
 };
 
-fn shapes(inputs: usize, outputs: usize) -> Shapes {
+fn shapes(sizes: Sizes) -> Shapes {
+    let Sizes { inputs, outputs, units, .. } = sizes;
     vec![
-        ("hidden.weight", vec![HIDDEN, inputs]),
-        ("hidden.bias", vec![HIDDEN]),
-        ("out.weight", vec![outputs, HIDDEN]),
-        ("out.bias", vec![outputs]),
+        ("hidden.weight".into(), vec![units, inputs]),
+        ("hidden.bias".into(), vec![units]),
+        ("out.weight".into(), vec![outputs, units]),
+        ("out.bias".into(), vec![outputs]),
     ]
 }
 

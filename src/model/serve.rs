@@ -2,41 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use super::card::{Card, HorizonCard, short};
+use super::card::{Card, HorizonCard, expected_move, short};
+use super::golden;
 use super::net::{Net, Work};
 use super::weights::{self, Tensors, outputs};
-use super::{Arch, Model, ModelError};
+use super::{Arch, Model, ModelError, check_frames, softmax};
 use crate::engine::event::{HorizonForecast, ModelInfo};
-use crate::engine::features::{FEATURE_COUNT, FeatureFrame, usual_move_bps};
+use crate::engine::features::{FEATURE_COUNT, FeatureFrame, usual_second_bps};
 use crate::engine::ids::Symbol;
 use crate::engine::time::{Span, Ts};
-
-/// Golden probes of a card.
-const PROBES: usize = 4;
-/// How far a golden forecast may be off.
-const GOLDEN_TOLERANCE: f32 = 1e-6;
 
 /// A model that answers.
 pub(super) struct Served {
     card: Card,
     info: ModelInfo,
     window: usize,
+    endless: bool,
     nets: Vec<Box<dyn Net>>,
+    /// Temperature of every output.
+    temperatures: Vec<f64>,
     memory: BTreeMap<Symbol, Memory>,
+    pass: Pass,
 }
 
-/// What is carried from one row of an instrument to its next, and the buffers of a pass.
+/// What is carried from one row of an instrument to its next.
 #[derive(Default)]
-pub(super) struct Memory {
+struct Memory {
     at: Ts,
     /// Rows since the sequence began.
     rows: usize,
     carried: Vec<f32>,
-    input: Vec<f32>,
-    work: Work,
-    of_net: Vec<f32>,
-    /// Mean over the networks.
-    logits: Vec<f32>,
+    /// The pass that it took part in last.
+    pass: u64,
 }
 
 impl Memory {
@@ -48,31 +45,54 @@ impl Memory {
     }
 }
 
+/// Buffers of a pass over some instruments.
+#[derive(Default)]
+struct Pass {
+    number: u64,
+    /// Places among the frames of what takes part, and its memory meanwhile.
+    taken: Vec<usize>,
+    of: Vec<Memory>,
+    rows: Vec<f32>,
+    carried: Vec<f32>,
+    work: Work,
+    of_net: Vec<f32>,
+    /// Mean over the networks.
+    logits: Vec<f32>,
+    /// Up, flat, down by row and horizon.
+    probabilities: Vec<f64>,
+}
+
+impl Pass {
+    fn begin(&mut self) {
+        self.number += 1;
+        self.taken.clear();
+        self.rows.clear();
+        self.logits.clear();
+    }
+}
+
+/// A sequence that somebody follows row by row, away from the instruments that are served.
+#[derive(Default)]
+pub(super) struct Sequence {
+    memory: Memory,
+    pass: Pass,
+}
+
 impl Served {
     /// Fuses the tensors and recomputes the card's golden forecasts.
     pub(super) fn new(card: Card, arch: &Arch, tensors: &Tensors) -> Result<Self, ModelError> {
         let served = Self::unchecked(card, arch, tensors)?;
-        let golden = served.golden();
-        for (probe, (found, stated)) in golden.iter().zip(&served.card.golden).enumerate() {
-            let pairs = found.iter().flatten().zip(stated.iter().flatten());
-            let same = found.len() == stated.len()
-                && pairs.clone().all(|(a, b)| (a - b).abs() <= GOLDEN_TOLERANCE * b.abs().max(1.0));
-            if !same {
-                let text = |rows: &Vec<[f32; 4]>| format!("{:?}", rows.first());
-                let (found, card) = (text(found), text(stated));
-                return Err(ModelError::Golden { name: served.card.name, probe, found, card });
-            }
-        }
-        if served.card.golden.len() != PROBES {
-            let why = format!("{} golden forecasts, expected {PROBES}", served.card.golden.len());
-            return Err(ModelError::Card { path: served.card.name, why });
-        }
+        golden::check(&served.card.name, &served.golden(), &served.card.golden, golden::TOLERANCE)?;
         Ok(served)
     }
 
     /// Without the golden check: for the trainer, which writes the golden forecasts.
     pub(super) fn unchecked(card: Card, arch: &Arch, tensors: &Tensors) -> Result<Self, ModelError> {
-        if (arch.window > 1) != (card.step_ms > 0) {
+        let sizes = card.sizes(arch);
+        if let Some(why) = arch.flaw(sizes) {
+            return Err(ModelError::Card { path: card.name, why });
+        }
+        if (sizes.window > 1) != (card.step_ms > 0) {
             let why = format!("`step_ms` is {}, which does not fit the architecture `{}`", card.step_ms, arch.name);
             return Err(ModelError::Card { path: card.name, why });
         }
@@ -85,85 +105,138 @@ impl Served {
             hash: short(&card.weights_sha256),
             horizons_s: card.horizon.iter().map(|horizon| horizon.seconds).collect(),
             trained: card.trained.clone(),
+            promise: card.promise(),
         };
-        Ok(Self { card, info, window: arch.window, nets, memory: BTreeMap::new() })
+        let temperatures = card.horizon.iter().flat_map(|horizon| [f64::from(horizon.temperature); 3]).collect();
+        let (memory, pass, window, endless) = (BTreeMap::new(), Pass::default(), sizes.window, arch.endless);
+        Ok(Self { card, info, window, endless, nets, temperatures, memory, pass })
     }
 
     /// Forecasts of the built-in probes as `[up, flat, down, move in bps]` by probe and horizon.
     pub(super) fn golden(&self) -> Vec<Vec<[f32; 4]>> {
-        let mut memory = Memory::default();
+        let mut sequence = Sequence::default();
         let mut of_probe = |number: usize| {
-            let rows: Vec<Vec<f32>> = (0..self.window).rev().map(|back| probe(number + back)).collect();
-            let forecast = self.forecast(rows.iter().map(Vec::as_slice), &mut memory);
+            let rows = golden::probe_window(number, self.window);
+            let forecast = self.follow(rows.iter().map(Vec::as_slice), true, &mut sequence);
             forecast.iter().map(|f| [f.up, f.flat, f.down, f.move_bps]).collect()
         };
-        (0..PROBES).map(&mut of_probe).collect()
+        (0..golden::PROBES).map(&mut of_probe).collect()
     }
 
-    /// The forecast after a sequence of rows that begins here, each of [`FEATURE_COUNT`] finite numbers.
-    pub(super) fn forecast<'a>(
+    /// The forecast after the next rows of a sequence, or of one that begins here; each of [`FEATURE_COUNT`] finite numbers.
+    pub(super) fn follow<'a>(
         &self,
         rows: impl IntoIterator<Item = &'a [f32]>,
-        memory: &mut Memory,
+        begins: bool,
+        sequence: &mut Sequence,
     ) -> Vec<HorizonForecast> {
-        memory.begin(&self.nets);
+        let Sequence { memory, pass } = sequence;
+        if begins {
+            memory.begin(&self.nets);
+        }
         let mut newest: &[f32] = &[];
         for row in rows {
-            self.step(row, memory);
+            pass.rows.clear();
+            self.card.normalise(row, &mut pass.rows);
+            self.step(std::slice::from_mut(memory), pass);
             newest = row;
         }
-        self.read_out(newest, &memory.logits)
+        softmax::of_rows(&pass.logits, &self.temperatures, &mut pass.probabilities);
+        self.read_out(newest, &pass.probabilities)
     }
 
-    fn step(&self, row: &[f32], memory: &mut Memory) {
-        let Memory { carried, input, work, of_net, logits, rows, .. } = memory;
-        input.clear();
-        self.card.normalise(row, input);
+    /// The next row of each of these, normalised in `pass.rows`, through all networks.
+    fn step(&self, of: &mut [Memory], pass: &mut Pass) {
+        let Pass { rows, carried, work, of_net, logits, .. } = pass;
         logits.clear();
-        logits.resize(outputs(&self.card), 0.0);
-        let mut rest = carried.as_mut_slice();
+        logits.resize(of.len() * outputs(&self.card), 0.0);
+        let mut begin = 0;
         for net in &self.nets {
-            let (own, others) = rest.split_at_mut(net.carried());
-            net.step(input, own, work, of_net);
+            let own = begin..begin + net.carried();
+            carried.clear();
+            for memory in &*of {
+                carried.extend_from_slice(&memory.carried[own.clone()]);
+            }
+            net.step(rows, carried, work, of_net);
+            for (memory, carried) in of.iter_mut().zip(carried.chunks_exact(own.len().max(1))) {
+                memory.carried[own.clone()].copy_from_slice(carried);
+            }
             for (sum, logit) in logits.iter_mut().zip(of_net.iter()) {
                 *sum += logit / self.nets.len() as f32;
             }
-            rest = others;
+            begin = own.end;
         }
-        *rows = rows.saturating_add(1);
+        for memory in of {
+            memory.rows = memory.rows.saturating_add(1);
+        }
     }
 
-    fn read_out(&self, values: &[f32], logits: &[f32]) -> Vec<HorizonForecast> {
-        let by_horizon = self.card.horizon.iter().zip(logits.chunks_exact(3));
-        by_horizon
-            .map(|(horizon, logits)| {
-                let [up, flat, down] = probabilities(logits, f64::from(horizon.temperature));
-                let usual = usual_move_bps(values, f64::from(horizon.seconds)).unwrap_or(0.0);
-                HorizonForecast {
-                    horizon_s: horizon.seconds,
-                    up: up as f32,
-                    flat: flat as f32,
-                    down: down as f32,
-                    move_bps: (usual * expected_move([up, flat, down], horizon)) as f32,
-                }
-            })
-            .collect()
+    /// The forecast about a row: probabilities by horizon, and moves in the market's own usual ones.
+    fn read_out(&self, values: &[f32], probabilities: &[f64]) -> Vec<HorizonForecast> {
+        let second = usual_second_bps(values).unwrap_or(0.0);
+        let (by_horizon, _) = probabilities.as_chunks::<3>();
+        let one = |(horizon, [up, flat, down]): (&HorizonCard, &[f64; 3])| HorizonForecast {
+            horizon_s: horizon.seconds,
+            up: *up as f32,
+            flat: *flat as f32,
+            down: *down as f32,
+            move_bps: (second * f64::from(horizon.seconds).sqrt() * expected_move([*up, *flat, *down], horizon)) as f32,
+        };
+        self.card.horizon.iter().zip(by_horizon).map(one).collect()
     }
 
-    /// Takes a sound frame as the next row of its instrument. A frame in warm-up, or one that does not follow the last
-    /// one by a step, ends the sequence: what was carried belongs to another moment.
-    fn take(&self, frame: &FeatureFrame, memory: &mut Memory) -> Vec<HorizonForecast> {
+    /// Is a frame the next row of its instrument? A frame in warm-up, or one that does not follow the last one by a step, ends
+    /// the sequence: what was carried belongs to another moment.
+    fn takes(&self, frame: &FeatureFrame, memory: &mut Memory) -> bool {
         let before = std::mem::replace(&mut memory.at, frame.at);
         let follows = memory.rows > 0 && frame.at.since(before) == Span::from_ms(i64::from(self.card.step_ms));
         let warm = usize::from(frame.warm) == FEATURE_COUNT;
         if !(follows && warm) {
             memory.begin(&self.nets);
         }
-        if !warm {
-            return Vec::new();
+        warm
+    }
+
+    /// Forecasts of the frames up to the first instrument that comes again, in one pass; says how many they were.
+    fn at_once(
+        &self,
+        frames: &[FeatureFrame],
+        memory: &mut BTreeMap<Symbol, Memory>,
+        pass: &mut Pass,
+        forecasts: &mut Vec<Vec<HorizonForecast>>,
+    ) -> usize {
+        pass.begin();
+        let (first, mut of) = (forecasts.len(), std::mem::take(&mut pass.of));
+        for frame in frames {
+            let own = memory.entry(frame.symbol).or_default();
+            if own.pass == pass.number {
+                break;
+            }
+            own.pass = pass.number;
+            if self.takes(frame, own) {
+                self.card.normalise(&frame.values, &mut pass.rows);
+                pass.taken.push(forecasts.len() - first);
+                of.push(std::mem::replace(own, Memory { pass: pass.number, ..Memory::default() }));
+            }
+            forecasts.push(Vec::new());
         }
-        self.step(&frame.values, memory);
-        if memory.rows < self.window { Vec::new() } else { self.read_out(&frame.values, &memory.logits) }
+        if !of.is_empty() {
+            self.step(&mut of, pass);
+        }
+        // While sequences begin there is nothing to say yet.
+        let says = of.iter().any(|own| own.rows >= self.window);
+        softmax::of_rows(if says { &pass.logits } else { &[] }, &self.temperatures, &mut pass.probabilities);
+        let mut by_row = pass.probabilities.chunks(outputs(&self.card));
+        for (place, own) in pass.taken.iter().zip(of.drain(..)) {
+            let probabilities = by_row.next().unwrap_or_default();
+            let Some(frame) = frames.get(*place) else { continue };
+            if let (true, Some(forecast)) = (own.rows >= self.window, forecasts.get_mut(first + place)) {
+                *forecast = self.read_out(&frame.values, probabilities);
+            }
+            memory.insert(frame.symbol, own);
+        }
+        pass.of = of;
+        forecasts.len() - first
     }
 }
 
@@ -180,45 +253,23 @@ impl Model for Served {
         self.window
     }
 
+    fn endless(&self) -> bool {
+        self.endless
+    }
+
     fn forget(&mut self) {
         self.memory.clear();
     }
 
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
-        let refuse = |why: String| ModelError::Frame { name: self.card.name.clone(), why };
-        for frame in frames {
-            if frame.values.len() != FEATURE_COUNT {
-                return Err(refuse(format!("{} values, {FEATURE_COUNT} expected", frame.values.len())));
-            }
-            if let Some(place) = frame.values.iter().position(|value| !value.is_finite()) {
-                return Err(refuse(format!("value {place} is not finite")));
-            }
+        check_frames(&self.card.name, frames)?;
+        let (mut memory, mut pass) = (std::mem::take(&mut self.memory), std::mem::take(&mut self.pass));
+        let (mut forecasts, mut rest) = (Vec::with_capacity(frames.len()), frames);
+        while !rest.is_empty() {
+            let done = self.at_once(rest, &mut memory, &mut pass, &mut forecasts);
+            rest = rest.get(done..).unwrap_or_default();
         }
-        let mut memory = std::mem::take(&mut self.memory);
-        let forecasts = frames.iter().map(|frame| self.take(frame, memory.entry(frame.symbol).or_default())).collect();
-        self.memory = memory;
+        (self.memory, self.pass) = (memory, pass);
         Ok(forecasts)
     }
-}
-
-/// Up, flat, down from three logits. In 64 bits with `libm`, so that every machine agrees.
-pub(super) fn probabilities(logits: &[f32], temperature: f64) -> [f64; 3] {
-    let mut weights = [0.0; 3];
-    let top = logits.iter().fold(f32::NEG_INFINITY, |top, logit| top.max(*logit));
-    for (weight, logit) in weights.iter_mut().zip(logits) {
-        *weight = libm::exp(f64::from(logit - top) / temperature);
-    }
-    let sum: f64 = weights.iter().sum();
-    weights.map(|weight| weight / sum)
-}
-
-/// Expected move in usual moves.
-pub(super) fn expected_move(probabilities: [f64; 3], horizon: &HorizonCard) -> f64 {
-    let moves = probabilities.iter().zip(horizon.class_move).map(|(p, class)| p * f64::from(class));
-    moves.sum::<f64>() * f64::from(horizon.move_gain)
-}
-
-/// A deterministic row of plausible values.
-fn probe(number: usize) -> Vec<f32> {
-    (0..FEATURE_COUNT).map(|place| ((place * 7 + number * 5) % 11) as f32 / 8.0 - 0.6).collect()
 }

@@ -1,14 +1,12 @@
 //! The weights file: read with every check, written as safetensors.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use candle_core::{DType, Device, Result as CandleResult, Tensor, bail, safetensors};
-use sha2::{Digest, Sha256};
 
-use super::card::{Card, short};
+use super::card::{Card, sha256, short};
 use super::{Arch, ModelError};
 
 /// Largest weights file read: hundreds of times what the architectures here need.
@@ -18,7 +16,7 @@ const WEIGHTS_BYTES_MAX: u64 = 64 << 20;
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
 /// Names and shapes of an architecture's tensors.
-pub(super) type Shapes = Vec<(&'static str, Vec<usize>)>;
+pub(super) type Shapes = Vec<(String, Vec<usize>)>;
 
 /// The tensor of this name.
 pub(super) fn tensor<'a>(tensors: &'a Tensors, name: &str) -> CandleResult<&'a Tensor> {
@@ -29,15 +27,6 @@ pub(super) fn tensor<'a>(tensors: &'a Tensors, name: &str) -> CandleResult<&'a T
 /// Outputs of a model: three classes for every horizon.
 pub(super) fn outputs(card: &Card) -> usize {
     card.horizon.len() * 3
-}
-
-/// Sha256 in hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Reads the weights that `card` describes; anything that differs is an error.
@@ -54,6 +43,9 @@ pub(super) fn read(path: &Path, card: &Card, arch: &Arch) -> Result<Tensors, Mod
         return Err(ModelError::Hash { path: shown, found: short(&found), card: short(&card.weights_sha256) });
     }
     let unsound = |why: String| ModelError::Weights { name: card.name.clone(), why };
+    if let Some(why) = arch.flaw(card.sizes(arch)) {
+        return Err(unsound(why));
+    }
     let tensors = safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| unsound(error.to_string()))?;
     let tensors: Tensors = tensors.into_iter().collect();
     check(&tensors, &shapes(card, arch)).map_err(unsound)?;
@@ -62,7 +54,7 @@ pub(super) fn read(path: &Path, card: &Card, arch: &Arch) -> Result<Tensors, Mod
 
 /// Every tensor of the file: those of the architecture, once for every member.
 fn shapes(card: &Card, arch: &Arch) -> Vec<(String, Vec<usize>)> {
-    let shapes = (arch.shapes)(card.inputs, outputs(card));
+    let shapes = (arch.shapes)(card.sizes(arch));
     let of_member = |member| shapes.iter().map(move |(name, shape)| (named(name, member, card.members), shape.clone()));
     (0..card.members).flat_map(of_member).collect()
 }
@@ -74,8 +66,8 @@ pub(super) fn named(name: &str, member: usize, members: usize) -> String {
 
 /// The tensors of one member under their own names.
 pub(super) fn member(tensors: &Tensors, card: &Card, arch: &Arch, member: usize) -> CandleResult<Tensors> {
-    let own = (arch.shapes)(card.inputs, outputs(card)).into_iter();
-    own.map(|(name, _)| Ok((name.to_owned(), tensor(tensors, &named(name, member, card.members))?.clone()))).collect()
+    let own = (arch.shapes)(card.sizes(arch)).into_iter();
+    own.map(|(name, _)| Ok((name.clone(), tensor(tensors, &named(&name, member, card.members))?.clone()))).collect()
 }
 
 /// Exactly these tensors, in these shapes, 32-bit floats, all finite?

@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::attach::Seats;
+use super::beside::Beside;
 use super::control::{self, ControlOptions};
 use super::decisions::DecisionLog;
 use super::disk::DiskLight;
@@ -15,9 +16,11 @@ use super::files::ledger_path;
 use super::guardian::{self, GuardianOptions};
 use super::inference::Inference;
 use super::lease::Lease;
+use super::pace::Pace;
 use super::pulse::Pulse;
-use super::session::{OnNotice, OnSnapshot, Pace, Session};
+use super::session::{OnNotice, OnSnapshot, Session};
 use super::shadow::Shadow;
+use super::shelf::{Keeper, Shelf};
 use super::stage::{Departure, Stage};
 use super::start::{Opening, StartError, private_folder};
 use super::switch::Switch;
@@ -26,12 +29,14 @@ use crate::engine::event::Restored;
 use crate::engine::preflight::WATCHDOG;
 use crate::engine::snapshot::{Check, Health};
 use crate::engine::time::{Span, Ts};
+use crate::keys;
 use crate::ledger::LedgerThread;
 use crate::model::Model;
 use crate::tape::{Quota, TapeHeader, TapeKind, TapeThread};
 use crate::venue::Venue;
 use crate::venue::bybit::rescue::RescueOptions;
 use crate::venue::bybit::rest::SharedLimits;
+use crate::venue::bybit::signs::Signs;
 
 /// Answers of the ledger that may wait: one per group commit.
 const REPLIES_MAX: usize = 1024;
@@ -75,6 +80,8 @@ pub struct Plan<'a> {
     pub shadow: Option<Shadow>,
     /// Models.
     pub models: Vec<Box<dyn Model>>,
+    /// Where they come from, where they may be read again.
+    pub shelf: Option<Shelf>,
     /// Data directory.
     pub data_dir: &'a Path,
     /// The tape that is recorded ([`open_tape`]).
@@ -129,8 +136,9 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         gate: stage.end.gate(),
         restored,
     };
+    stage.log.turn_to(pair.name());
     let pulse = Pulse::default();
-    stage.watch.begin(&pulse, budgets_of(&parts.feed));
+    stage.watch.begin(&pulse, exchange_of(&parts.feed));
     let report = guardian::start(GuardianOptions {
         gate: stage.end.gate(),
         pulse: pulse.clone(),
@@ -139,6 +147,10 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         latch_beside: parts.latch_beside.clone(),
         now: Arc::new(stage.clock.reader()),
     })?;
+    let beside = match parts.latch_beside.clone() {
+        Some((file, pair)) => Beside::watch(file, pair, pulse.clone())?,
+        None => Beside::default(),
+    };
     let fence_after = plan.watchdog.as_ref().map_or(FENCE_AFTER, |watchdog| watchdog.deadline / 2);
     let run = &parts.restored.run;
     let watched = plan.watchdog.map(|watchdog| Watched::start(watchdog, run, pulse.clone())).transpose()?;
@@ -154,12 +166,16 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
             board: stage.end.board(),
             watched: watched.clone(),
             seats: seats.clone(),
+            refusals: stage.watch.refusals(),
         };
+        stage.watch.may_be_asked(options.clone());
         listen(control::socket_path(plan.data_dir, pair), options).map_err(|why| troubles.push(why)).ok()
     };
-    let mut driver = Driver::start(plan.begins, parts, shown.outputs.is_some());
-    if watched.is_some() {
-        let detail = "acts when this process dies; its silence holds".to_owned();
+    let mut driver = Driver::start(plan.begins, parts, true);
+    if let Some(watched) = &watched {
+        let key =
+            if watched.is_service() { String::new() } else { format!("; watchdog key: {}", keys::watchdog_key().1) };
+        let detail = format!("acts when this process dies; its silence holds{key}");
         driver.checked(Check { name: WATCHDOG.to_owned(), health: Health::Ok, detail });
     }
     let (on_notice, on_snapshot) = shown.outputs.map_or((None, None), |o| (Some(o.on_notice), Some(o.on_snapshot)));
@@ -169,9 +185,11 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
         switch: plan.switch,
         next: None,
         disk,
+        keeper: plan.shelf.map(Keeper::start).transpose()?,
         lease: plan.lease,
         pulse,
         guardian: report,
+        beside,
         socket,
         seats,
         watched,
@@ -189,10 +207,10 @@ pub fn session(plan: Plan<'_>) -> Result<Session, StartError> {
     })
 }
 
-/// The budgets of a run's exchange, where it has one.
-fn budgets_of(feed: &Feed) -> Option<SharedLimits> {
+/// The budgets and sockets of a run's exchange, where it has one.
+fn exchange_of(feed: &Feed) -> Option<(SharedLimits, Signs)> {
     match feed {
-        Feed::Live(live) => Some(live.options().limits.clone()),
+        Feed::Live(live) => Some((live.options().limits.clone(), live.options().signs.clone())),
         Feed::Simulated(_) | Feed::Tape(_) => None,
     }
 }

@@ -180,7 +180,7 @@ mod tests {
     impl Seen {
         fn new() -> Self {
             let instruments = SimulatedMarket::instruments().into_iter().zip(0..);
-            Self { desks: instruments.map(|(rules, place)| Desk::new(Symbol(place), rules, 0)).collect() }
+            Self { desks: instruments.map(|(rules, place)| Desk::new(Symbol(place), rules, &[])).collect() }
         }
         fn take(&mut self, at: Ts, event: &Event) {
             if let Event::Market(symbol, data) = event {

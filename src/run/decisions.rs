@@ -106,7 +106,10 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
         }
         Effect::CancelById { symbol, order } => write!(line, "{at} CANCEL-BY-ID {} {order}", symbol.0),
         Effect::Retry => write!(line, "{at} RETRY"),
+        Effect::Settle(order) => write!(line, "{at} SETTLE {}", order.0),
+        Effect::Errand(errand) => write!(line, "{at} ERRAND {errand:?}"),
         Effect::TieOut => write!(line, "{at} TIE-OUT"),
+        Effect::ReloadModels => write!(line, "{at} RELOAD-MODELS"),
         Effect::Note(notice) => write!(line, "{at} NOTE {:?} {}", notice.kind, notice.text),
         Effect::Record(record) => match record {
             Record::Fill { order, symbol, side, fill, balance, position, .. } => write!(
@@ -128,6 +131,7 @@ fn write_line(line: &mut String, at: Ts, effect: &Effect) -> std::fmt::Result {
             | Record::Funding { .. }
             | Record::Released { .. }
             | Record::Waived { .. }
+            | Record::Flattening { .. }
             | Record::Adopted { .. }
             | Record::Residual(_)
             | Record::Baselines(_) => Ok(()),

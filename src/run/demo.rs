@@ -52,6 +52,7 @@ pub fn session(mut setup: Setup, options: &DemoOptions, shown: Shown) -> Result<
         stage,
         feed: Feed::Simulated(Box::new(SimulatedMarket::new(seed, options.weather, begins))),
         models: setup.models,
+        shelf: setup.shelf,
         data_dir: &setup.data_dir,
         tape,
         shadow: None,

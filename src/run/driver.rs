@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::decisions::DecisionLog;
 use super::feed::Feed;
-use super::inference::Inference;
+use super::inference::{Answer, Inference};
 use super::shadow::Shadow;
 use crate::engine::Engine;
 use crate::engine::command::Command;
@@ -25,6 +25,7 @@ use crate::engine::time::{Span, Ts};
 use crate::gate::{Epoch, Gate, Pass};
 use crate::ledger::{Job, Latching, Ledger, LedgerReply, LedgerThread};
 use crate::metrics::Tally;
+use crate::model::Model;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
 
@@ -93,6 +94,8 @@ pub struct Driver {
     tape_lost: bool,
     /// What the engine said to the last command.
     said: Option<String>,
+    /// A person wants the models read again.
+    reload: bool,
     decisions: DecisionLog,
     latch_beside: Option<(PathBuf, Pair)>,
     gate: Gate,
@@ -137,6 +140,7 @@ impl Driver {
             tape: parts.tape,
             tape_lost: false,
             said: None,
+            reload: false,
             decisions: parts.decisions,
             latch_beside: parts.latch_beside,
             known: parts.gate.epoch(),
@@ -193,6 +197,10 @@ impl Driver {
     pub const fn feed_mut(&mut self) -> &mut Feed {
         &mut self.feed
     }
+    /// The questions to models that were kept.
+    pub fn asked(&self) -> &[FeatureFrame] {
+        self.inference.asked()
+    }
     /// The feed, to look at.
     pub const fn feed(&self) -> &Feed {
         &self.feed
@@ -230,6 +238,7 @@ impl Driver {
         tally.refused = self.engine.refused();
         tally.denials = self.engine.denials().clone();
         tally.queues = vec![("ledger", ledger), ("tape", tape)];
+        tally.queues.extend(self.feed.depth().map(|market| ("market", market)));
         tally
     }
 
@@ -327,9 +336,32 @@ impl Driver {
         self.known = known.max(self.known);
     }
 
+    /// Nothing that was decided before now leaves; what is decided from here on may.
+    pub fn fence(&mut self) {
+        self.known = self.gate.shut();
+    }
+
     /// Something the person must know that is nobody's fault: shown, not acted upon.
     pub fn tell(&mut self, text: String) {
         self.dispatch(self.now, Event::Told(text));
+    }
+
+    /// Does a person want the models read again? Says so once.
+    pub const fn take_reload(&mut self) -> bool {
+        std::mem::replace(&mut self.reload, false)
+    }
+
+    /// Other models answer from now on, between two decisions. They have seen what the others saw last: a network with memory
+    /// is warm. An error is a thread that cannot be had, and leaves everything as it was.
+    pub fn change_models(
+        &mut self,
+        models: Vec<Box<dyn Model>>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<()> {
+        let infos = models.iter().map(|model| model.info().clone()).collect();
+        self.inference = self.inference.successor(models, wake)?;
+        self.dispatch(self.now, Event::Models(infos));
+        Ok(())
     }
 
     /// How an edge's light of the checklist stands.
@@ -378,8 +410,14 @@ impl Driver {
         }
         self.release_overdue_closings();
         self.drain_inbox();
-        while let Some(prediction) = self.inference.try_answer() {
-            self.dispatch(self.now, Event::Predicted(prediction));
+        while let Some(answer) = self.inference.try_answer() {
+            self.dispatch(
+                self.now,
+                match answer {
+                    Answer::Predicted(prediction) => Event::Predicted(prediction),
+                    Answer::Told(text) => Event::Told(text),
+                },
+            );
         }
         while let Some(status) = self.tape.as_mut().and_then(TapeThread::status) {
             self.fault(status.into());
@@ -452,14 +490,25 @@ impl Driver {
                         venue.cancel_by_id(at, symbol, &order);
                     }
                 }
+                Effect::Errand(errand) => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.run_errand(at, errand);
+                    }
+                }
+                Effect::Settle(order) => {
+                    if let Some(venue) = &mut self.venue {
+                        venue.settle(at, order);
+                    }
+                }
+                Effect::ReloadModels => self.reload = true,
                 Effect::Retry => {
                     if let Some(venue) = &mut self.venue {
                         venue.retry(at);
                     }
                 }
                 Effect::Record(record) => {
-                    if let Record::Operator { outcome, .. } = &record {
-                        self.said.get_or_insert_with(|| outcome.clone());
+                    if let Some(answer) = record.answer() {
+                        self.said.get_or_insert_with(|| answer.to_owned());
                     }
                     records.push(Job::Record { at, record });
                 }
@@ -666,7 +715,7 @@ impl Driver {
             }
             ledger
         });
-        Finished { engine: self.engine, decisions: self.decisions, ledger, feed: self.feed, troubles }
+        Finished { engine: self.engine, decisions: self.decisions, ledger, feed: self.feed, unproven: false, troubles }
     }
 }
 
@@ -680,6 +729,8 @@ pub struct Finished {
     pub ledger: Option<Ledger>,
     /// The feed where it stopped.
     pub feed: Feed,
+    /// It was to close everything before its end, and flat is not proven.
+    pub unproven: bool,
     /// What could not be written, for the person.
     pub troubles: Vec<String>,
 }

@@ -176,6 +176,10 @@ impl Feed {
             Self::Live(live) => live.next_at(),
         }
     }
+    /// Events that sockets have heard and the run has not taken; `None` where there are no sockets.
+    pub fn depth(&self) -> Option<usize> {
+        if let Self::Live(live) = self { Some(live.inlet.depth()) } else { None }
+    }
     /// Takes in what sockets have heard.
     pub fn collect(&mut self) {
         if let Self::Live(live) = self {

@@ -32,8 +32,6 @@ const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
 const LATCH_WITHIN: Duration = Duration::from_secs(1);
 /// Connection and clock are kept fresh this often: the first cancel of a kill must not wait for either.
 const WARM_EVERY: Duration = Duration::from_secs(20);
-/// How often a first step that waits looks for another kill.
-const AGAIN_EVERY: Duration = Duration::from_millis(50);
 /// A guardian that leaves waits no longer for the marker of a latch.
 const LEAVES_WITHIN: Duration = Duration::from_secs(3);
 /// Longest step of one kind before it begins anew.
@@ -70,6 +68,8 @@ pub struct Done {
     pub death: bool,
     /// Second steps that were proven, here or by the engine, or that a lifted latch has put an end to.
     pub closes: u64,
+    /// Second steps that were proven here.
+    pub proven: u64,
     /// Flattens that were proven here.
     pub flattens: u64,
     /// Something is to be closed here, and flat is not proven yet.
@@ -143,7 +143,7 @@ pub fn start(mut options: GuardianOptions) -> std::io::Result<Report> {
     let (kills, closes) = (options.gate.kills(), options.gate.closes());
     let flattens = options.board.flattens().count();
     report.change(|done| {
-        *done = Done { has_venue: rescue.is_some(), kills, closes, flattens, ..Done::default() };
+        *done = Done { has_venue: rescue.is_some(), kills, closes, proven: closes, flattens, ..Done::default() };
     });
     options.board.report(Vec::new());
     if let Some((path, _)) = options.latch_beside.as_ref().filter(|_| rescue.is_some())
@@ -180,6 +180,8 @@ struct Begun {
     latch: Option<Latching>,
     cut_off: Option<Instant>,
     warmed: Option<Instant>,
+    /// The gate is shut for an engine that died.
+    shut: bool,
 }
 
 impl Guardian {
@@ -196,6 +198,11 @@ impl Guardian {
             // A key that is held down asks again and again: one step of each kind runs, and heeds the last.
             let kills = gate.kills();
             let dead = pulse.life() == Life::Dead && !self.report.get().death;
+            if dead && !begun.shut {
+                // What it decided last may still wait for its turn somewhere.
+                gate.shut();
+                begun.shut = true;
+            }
             if free(begun.step.as_ref())
                 && self.rescue.is_some()
                 && (kills > self.stepped.load(Ordering::SeqCst) || dead)
@@ -253,6 +260,8 @@ impl Guardian {
             "the engine is silent"
         } else if asked && board.close_is_untaken() {
             "the engine's queue did not take it"
+        } else if loops.is_some() && pulse.is_refused() {
+            "the exchange refuses the engine's closing orders"
         } else if begun.cut_off.is_some_and(|since| since.elapsed() > CUT_OFF_AFTER) {
             "the engine's way to the account is cut"
         } else {
@@ -276,7 +285,7 @@ impl Guardian {
         let pulse = &self.options.pulse;
         // Of a second step that its queue refused the engine has heard the number only: what it proved was something else.
         let proven = pulse.is_proven() && !self.options.board.close_is_untaken();
-        let over = pulse.closes_heard() >= closes && (proven || !pulse.is_latched());
+        let over = pulse.closes_heard() >= closes && (proven || !pulse.is_killed());
         let no_loop = pulse.life() != Life::Dead && pulse.closing().is_some_and(|scope| scope.is_empty());
         self.flattened.fetch_max(pulse.flattens_heard(), Ordering::SeqCst);
         self.report.change(|done| {
@@ -302,7 +311,8 @@ impl Guardian {
     }
 
     /// Every order that can open is cancelled; what was on its way when the gate closed may arrive after a list was read, but
-    /// not later than its window allows, so the list is read again then. A kill meanwhile begins it anew.
+    /// not later than its window allows, so the list is read again then. A kill meanwhile begins it anew; one that a person
+    /// has lifted ends it, for orders of since are wanted.
     async fn first_step(self: Arc<Self>) {
         let Some(rescue) = &self.rescue else { return };
         let (gate, pulse) = (&self.options.gate, &self.options.pulse);
@@ -310,16 +320,16 @@ impl Guardian {
         loop {
             let (kills, death) = (gate.kills(), pulse.life() == Life::Dead);
             let whose = Whose::Ours(pulse.ours().unwrap_or_default());
-            let mut ending = rescue.cancel_openings(&whose, STEP_MAX, &mut receipt).await;
-            let settled = Instant::now() + rescue.in_flight();
-            while ending.no_openings && gate.kills() == kills && Instant::now() < settled {
-                tokio::time::sleep(AGAIN_EVERY).await;
+            let lifted = || !death && pulse.kills_heard() >= kills && !pulse.is_killed();
+            let mut ending = rescue.cancel_openings(&whose, STEP_MAX, &lifted, &mut receipt).await;
+            if ending.no_openings {
+                gate.killed_beyond(kills, rescue.in_flight()).await;
             }
             if gate.kills() != kills {
                 continue;
             }
             if ending.no_openings {
-                ending = rescue.cancel_openings(&whose, STEP_MAX, &mut receipt).await;
+                ending = rescue.cancel_openings(&whose, STEP_MAX, &lifted, &mut receipt).await;
             }
             self.report.change(|done| {
                 if ending.no_openings {
@@ -329,7 +339,7 @@ impl Guardian {
                 done.left = ending.left;
             });
             // What was not reached is tried anew from the start: a network may be away for longer than one try takes.
-            if ending.no_openings {
+            if ending.no_openings || lifted() {
                 self.stepped.store(kills, Ordering::SeqCst);
             }
             if gate.kills() == kills {
@@ -350,6 +360,7 @@ impl Guardian {
         self.report.change(|done| {
             if ending.flat.is_some() {
                 done.closes = done.closes.max(must.closes);
+                done.proven = done.proven.max(must.closes);
                 done.flattens = done.flattens.max(must.flattens);
                 done.flat = ending.flat;
                 done.closing = false;
@@ -376,17 +387,17 @@ impl Guardian {
         let (pulse, kills) = (&self.options.pulse, self.options.gate.kills());
         tokio::time::sleep(LATCH_WITHIN).await;
         self.latched.store(kills, Ordering::SeqCst);
-        if pulse.is_durable() {
+        // What it has heard of is its own: on the disk, on the way there, or lifted by a person since.
+        let heard = pulse.kills_heard() >= kills;
+        if heard && (pulse.is_durable() || !pulse.is_killed()) {
             return None;
         }
-        let latch = Latch { cause: LatchCause::Killed("by hand".into()), at: (self.options.now)() };
-        let heard = pulse.is_latched();
+        let latch = Latch { cause: LatchCause::Killed(self.options.board.killed_how()), at: (self.options.now)() };
         let (done, written) = channel::<()>();
         if let Some((path, pair)) = self.options.latch_beside.clone() {
             let marked = latch.clone();
-            let mark = if heard { crate::ledger::mark_meanwhile } else { crate::ledger::mark_latched };
             let write = move || {
-                drop(mark(&path, pair, &marked));
+                drop(crate::ledger::mark_latched(&path, pair, &marked));
                 drop(done);
             };
             // Without a marker the ledger's own row comes when its disk does; there is no third place.
@@ -396,7 +407,8 @@ impl Guardian {
             self.options.board.change(|snapshot| {
                 snapshot.state.word = StateWord::Killed;
                 snapshot.state.armed_until = None;
-                snapshot.state.latch = Some(latch);
+                let first = snapshot.state.latch.take().filter(Latch::is_kill);
+                snapshot.state.latch = first.or(Some(latch));
             });
         }
         Some(written)
@@ -418,5 +430,63 @@ impl Guardian {
         };
         // Too late: a driver whose ledger hangs as well says so.
         tokio::time::timeout(LEAVES_WITHIN, written).await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pulse::Heard;
+    use super::super::pulse::tests::engine;
+    use super::*;
+    use crate::engine::ids::Account;
+    use crate::engine::risk::state::LossTrip;
+    use crate::ledger::marked;
+    use crate::tui::link::link;
+
+    const PAIR: Pair = Pair::bybit(Account::Testnet);
+
+    /// A kill of an engine with this latch that has heard of so many kills. What the marker says then.
+    fn latched(latch: Option<LatchCause>, heard: u64) -> Option<Latch> {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join(PAIR.ledger_name());
+        let (_cockpit, end) = link();
+        let (gate, pulse) = (end.gate(), Pulse::default());
+        gate.kill();
+        pulse.tell(
+            &engine(true, latch.map(|cause| Latch { cause, at: Ts(1) })),
+            0,
+            Heard { kills: heard, ..Heard::default() },
+        );
+        let options = GuardianOptions {
+            gate,
+            pulse,
+            board: end.board(),
+            rescue: None,
+            latch_beside: Some((ledger.clone(), PAIR)),
+            now: Arc::new(|| Ts(9)),
+        };
+        let guardian = Arc::new(Guardian {
+            options,
+            rescue: None,
+            report: Report::default(),
+            stepped: 0.into(),
+            latched: 0.into(),
+            flattened: 0.into(),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        if let Some(written) = runtime.block_on(guardian.latch_soon()) {
+            // Its end says that it was written.
+            written.blocking_recv().ok();
+        }
+        marked(&ledger, PAIR)
+    }
+
+    #[test]
+    fn a_kill_that_the_engine_has_not_heard_is_marked_also_over_a_trip() {
+        let trip = || LatchCause::Loss(LossTrip { limit: "x".into(), measured: "2".into(), allowed: "1".into() });
+        assert!(latched(None, 0).is_some_and(|latch| latch.is_kill()));
+        assert!(latched(Some(trip()), 0).is_some_and(|latch| latch.is_kill()), "a trip is no kill");
+        assert_eq!(latched(None, 1), None, "heard, and lifted by a person since: it does not come back");
+        assert_eq!(latched(Some(LatchCause::Killed("x".into())), 1), None, "on the disk already");
     }
 }

@@ -10,6 +10,7 @@ use super::files::ledger_path;
 use super::lease::{Lease, LeaseError};
 use super::session::Session;
 use super::shadow::Shadow;
+use super::shelf::Shelf;
 use super::stage::{Left, Stage};
 use super::start::{Opening, Setup, StartError, held_symbols, new_run, open, open_with, paper_venue, private_folder};
 use super::switch::Switch;
@@ -25,7 +26,7 @@ use crate::model::Model;
 use crate::tape::TapeThread;
 use crate::venue::Venue;
 use crate::venue::bybit::account::opening::Before;
-use crate::venue::bybit::account::{AccountOptions, BybitVenue, Transport};
+use crate::venue::bybit::account::{AccountOptions, BybitVenue, Claim, Transport};
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::hosts::PrivateHosts;
 use crate::venue::bybit::public::{PublicOptions, PublicStream};
@@ -90,6 +91,7 @@ pub struct Prepared {
     opening: Opening,
     at: Ts,
     models: Vec<Box<dyn Model>>,
+    shelf: Option<Shelf>,
     data_dir: PathBuf,
     tape: Option<TapeThread>,
     min_free_bytes: u64,
@@ -159,6 +161,7 @@ impl Prepared {
             opening,
             at,
             models: setup.models,
+            shelf: setup.shelf,
             data_dir: setup.data_dir,
             tape,
             min_free_bytes,
@@ -249,7 +252,8 @@ fn begin(
         Some(access) => {
             let (run, proxy) = (prepared.opening.restored.run.clone(), prepared.public.proxy.clone());
             rescue = Some(rescue_options(&access.rescue(), run, proxy, now.clone(), Closer::Guardian));
-            let options = account_options(access, feed.options(), &prepared.opening);
+            let claim = prepared.lease.as_ref().map_or_else(Claim::free, Lease::claim);
+            let options = account_options(access, feed.options(), &prepared.opening, claim);
             let handle = feed.handle().ok_or_else(|| std::io::Error::other("the sockets have ended"))?;
             Box::new(BybitVenue::start(handle, options, now, wake)?)
         }
@@ -262,6 +266,7 @@ fn begin(
         stage,
         feed: Feed::Live(feed),
         models: prepared.models,
+        shelf: prepared.shelf,
         data_dir: &prepared.data_dir,
         tape: prepared.tape,
         min_free_bytes: prepared.min_free_bytes,
@@ -315,14 +320,14 @@ pub fn rescue_options(access: &RescueAccess, run: RunId, proxy: Option<String>, 
     RescueOptions { rest, account: access.account, run, by }
 }
 
-fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening) -> AccountOptions {
-    let (restored, (heard, booked)) = (&opening.restored, opening.booked.clone());
+fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Opening, claim: Claim) -> AccountOptions {
+    let restored = &opening.restored;
     AccountOptions {
         hosts: access.hosts,
         credentials: access.credentials,
         account: access.account,
         run: restored.run.clone(),
-        before: Before::of(restored, heard, booked),
+        before: Before::of(restored, opening.booked.clone(), opening.account_since),
         symbols: public.symbols.clone(),
         transport: access.transport,
         recv_window_ms: access.recv_window_ms,
@@ -330,7 +335,9 @@ fn account_options(access: PrivateAccess, public: &PublicOptions, opening: &Open
         proxy: public.proxy.clone(),
         limits: public.limits.clone(),
         heartbeat: public.timing.heartbeat,
+        signs: public.signs.clone(),
         leverage_most: leverage_with_room(&restored.limits),
+        claim,
     }
 }
 

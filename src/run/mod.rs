@@ -5,6 +5,7 @@
 
 pub mod assemble;
 pub mod attach;
+pub mod beside;
 mod carry;
 pub mod clock;
 pub mod cockpit;
@@ -20,15 +21,27 @@ pub mod files;
 pub mod guardian;
 pub mod inference;
 mod lease;
+mod leaving;
+mod lineup;
 pub mod live;
+pub mod log;
+mod pace;
 pub mod pulse;
+pub mod refusals;
+mod remember;
+pub mod remote;
 pub mod replay;
 pub mod service;
+pub mod serving;
 pub mod session;
 mod shadow;
+pub mod shelf;
+#[cfg(feature = "models")]
+pub mod shortfall;
 pub mod signals;
 pub mod stage;
 pub mod start;
 pub mod switch;
 pub mod watch;
 pub mod watchdog;
+pub mod why;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::ids::Symbol;
+use crate::engine::risk::state::Latch;
 use crate::gate::Boot;
 
 /// Whether the engine's thread is there.
@@ -29,7 +30,7 @@ pub struct Pulse(Arc<Shared>);
 struct Shared {
     beat: AtomicU64,
     life: AtomicU8,
-    latched: AtomicBool,
+    killed: AtomicBool,
     durable: AtomicBool,
     /// Working orders of the engine that can open.
     openings: AtomicU64,
@@ -39,6 +40,7 @@ struct Shared {
     flattens: AtomicU64,
     proven: AtomicBool,
     unreachable: AtomicBool,
+    refused: AtomicBool,
     /// Names of the instruments whose positions a close may touch; `None` until the engine has told.
     ours: Mutex<Option<Arc<BTreeSet<String>>>>,
     /// Names of what the running close loop is about; empty while none runs.
@@ -89,11 +91,13 @@ impl Pulse {
     /// was asked up to `heard`.
     pub fn tell(&self, engine: &Engine, waiting: usize, heard: Heard) {
         let shared = &self.0;
-        shared.latched.store(engine.latch().is_some(), Ordering::SeqCst);
-        shared.durable.store(engine.latch().is_some() && waiting == 0, Ordering::SeqCst);
+        let killed = engine.latch().is_some_and(Latch::is_kill);
+        shared.killed.store(killed, Ordering::SeqCst);
+        shared.durable.store(killed && waiting == 0, Ordering::SeqCst);
         shared.openings.store(engine.opening_orders() as u64, Ordering::SeqCst);
         shared.proven.store(engine.flat_proven().is_some() || engine.close_proven(), Ordering::SeqCst);
         shared.unreachable.store(engine.unreachable_since().is_some(), Ordering::SeqCst);
+        shared.refused.store(engine.close_is_refused(), Ordering::SeqCst);
         shared.names.get_or_init(|| engine.instruments().iter().map(|rules| rules.name.clone()).collect());
         self.tell_scopes(engine);
         // Last: whoever sees these sees the rest as of them.
@@ -140,11 +144,11 @@ impl Pulse {
     pub fn ours(&self) -> Option<Arc<BTreeSet<String>>> {
         self.0.ours.try_lock().ok()?.clone()
     }
-    /// Is the engine latched, as far as it has told?
-    pub fn is_latched(&self) -> bool {
-        self.0.latched.load(Ordering::SeqCst)
+    /// Is the engine killed, as far as it has told? A trip is no kill: it lets go of other things.
+    pub fn is_killed(&self) -> bool {
+        self.0.killed.load(Ordering::SeqCst)
     }
-    /// Is its latch on the disk?
+    /// Is its kill on the disk?
     pub fn is_durable(&self) -> bool {
         self.0.durable.load(Ordering::SeqCst)
     }
@@ -185,6 +189,10 @@ impl Pulse {
     pub fn is_unreachable(&self) -> bool {
         self.0.unreachable.load(Ordering::SeqCst)
     }
+    /// Does the venue refuse its closing orders?
+    pub fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::SeqCst)
+    }
     /// The run ends in order.
     pub fn leaves(&self) {
         self.0.life.store(1, Ordering::SeqCst);
@@ -204,37 +212,26 @@ impl Pulse {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::engine::account::Holding;
     use crate::engine::event::Restored;
     use crate::engine::ids::{Account, Pair, RunId};
     use crate::engine::market::instrument::Instrument;
-    use crate::engine::num::{Money, Price, Qty};
-    use crate::engine::risk::limits::RiskLimits;
-    use crate::engine::settings::Settings;
+    use crate::engine::num::{Price, Qty};
 
     /// Four instruments: a position in the first and the last, which was released to the person.
-    fn engine(account_known: bool) -> Engine {
+    pub fn engine(account_known: bool, latch: Option<Latch>) -> Engine {
         let rules = |name: &str| Instrument::linear(name, Price::parse("0.1").unwrap(), Qty::parse("0.01").unwrap());
         let held = |symbol| Holding { signed: 1_000_000_000, ..Holding::flat(symbol) };
+        let (run, pair) = (RunId::new(1_763_800_000_000, 1), Pair::bybit(Account::Testnet));
         Engine::new(&Restored {
-            run: RunId::new(1_763_800_000_000, 1),
-            pair: Pair::bybit(Account::Testnet),
             instruments: ["AUSDT", "BUSDT", "CUSDT", "DUSDT"].map(rules).to_vec(),
-            models: Vec::new(),
-            settings: Settings::default(),
-            limits: RiskLimits::default(),
-            latch: None,
-            flat_proven: None,
-            balance: Money::ZERO,
+            latch,
             holdings: vec![held(Symbol(0)), held(Symbol(3))],
-            baselines: None,
             released: vec![Symbol(3)],
-            waived: vec![],
-            opened: Vec::new(),
-            earlier: Vec::new(),
             account_known,
+            ..Restored::empty(run, pair)
         })
     }
 
@@ -247,9 +244,9 @@ mod tests {
         let pulse = Pulse::default();
         assert!(pulse.ours().is_none(), "not told yet is not empty");
         pulse.restored(["BUSDT".to_owned(), "DUSDT".to_owned()].into());
-        pulse.tell(&engine(false), 0, Heard::default());
+        pulse.tell(&engine(false, None), 0, Heard::default());
         assert_eq!(ours(&pulse), ["AUSDT", "BUSDT"]);
-        pulse.tell(&engine(true), 0, Heard::default());
+        pulse.tell(&engine(true, None), 0, Heard::default());
         assert_eq!(ours(&pulse), ["AUSDT", "BUSDT", "CUSDT"]);
         assert_eq!((pulse.name_of(Symbol(1)), pulse.name_of(Symbol(9))), (Some("BUSDT"), None));
         assert_eq!((pulse.symbol_of("CUSDT"), pulse.symbol_of("XUSDT")), (Some(Symbol(2)), None));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::assemble::publish_every;
 use super::attach::Seats;
+use super::beside::Beside;
 use super::clock::wall;
 use super::decisions::DecisionLog;
 use super::demo::practice;
@@ -13,25 +14,30 @@ use super::driver::{Driver, Finished, LedgerPort, Parts};
 use super::feed::{Feed, ReplayKind, TapeFeed};
 use super::guardian::Report;
 use super::inference::Inference;
+use super::pace::Pace;
 use super::pulse::Pulse;
-use super::session::{Pace, Session};
+use super::session::Session;
 use super::stage::{Departure, Stage};
 use super::start::{Setup, StartError, open, paper_venue, private_folder};
-use crate::engine::command::Command;
+use crate::engine::command::{ARM_MAX, Command};
 use crate::engine::event::{Event, Restored};
-use crate::engine::ids::Pair;
+use crate::engine::ids::{Pair, Symbol};
 use crate::engine::market::instrument::Instrument;
+use crate::engine::num::{Money, Price, Rate, UNIT};
+use crate::engine::risk::limits::{LimitKey, RiskLimits};
+use crate::engine::settings::{Protect, Settings};
 use crate::engine::snapshot::StateWord;
 use crate::engine::time::{Span, Ts};
 use crate::gate::Gate;
+use crate::ledger::Traded;
 use crate::tape::{TapeKind, TapeReader};
 use crate::venue::simulated::{SimulatedMarket, Weather};
 
 /// Longest tape: every second of it is a decision boundary, so a forged time must not make a replay endless.
 const SPAN_MAX: Span = Span::from_secs(366 * 86_400);
 
-/// Arming of a backtest never lapses.
-const ARM_ALWAYS: Span = Span::from_secs(10 * 365 * 86_400);
+/// Balance of a measurement: what it loses in fees is nothing of it.
+const RICH: Money = Money::from_units(1_000_000);
 
 /// Steps between two looks at the arming state of a backtest.
 const BATCH: usize = 100_000;
@@ -117,15 +123,15 @@ pub struct BacktestReport {
 }
 
 /// An opened tape with what a run needs to know of it.
-struct OpenTape {
-    feed: TapeFeed,
+pub(super) struct OpenTape {
+    pub(super) feed: TapeFeed,
     instruments: Vec<Instrument>,
     source: String,
-    recorded: Option<Restored>,
-    start: Ts,
+    pub(super) recorded: Option<Restored>,
+    pub(super) start: Ts,
 }
 
-fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
+pub(super) fn open_tape(path: &Path, kind: ReplayKind) -> Result<OpenTape, StartError> {
     let report = crate::tape::verify(path)?;
     let mut reader = TapeReader::open(path)?;
     let header = reader.header().clone();
@@ -167,9 +173,11 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
         switch: None,
         next: None,
         disk: None,
+        keeper: None,
         lease: None,
         pulse: Pulse::default(),
         guardian: Report::default(),
+        beside: Beside::default(),
         socket: None,
         seats: Seats::default(),
         watched: None,
@@ -189,18 +197,24 @@ pub fn session(setup: Setup, options: &ReplayOptions, fps: u16) -> Result<Sessio
 
 fn driver(tape: OpenTape, setup: Setup, label: &str, kind: ReplayKind, log: DecisionLog) -> Result<Driver, StartError> {
     if let (ReplayKind::Audit, Some(restored)) = (kind, tape.recorded) {
-        return Ok(audit_driver(tape.feed, restored, tape.start, log));
+        return Ok(audit_driver(tape.feed, restored, tape.start, log, false));
     }
     let feed = Feed::Tape(Box::new(tape.feed));
     start_inline(Pair::TAPE, tape.instruments, feed, setup, label, tape.start, log)
 }
 
-/// Only decides: everything else is on the tape.
-fn audit_driver(tape: TapeFeed, restored: Restored, start: Ts, decisions: DecisionLog) -> Driver {
+/// Only decides: everything else is on the tape. `keep` keeps the questions to models.
+pub(super) fn audit_driver(
+    tape: TapeFeed,
+    restored: Restored,
+    start: Ts,
+    decisions: DecisionLog,
+    keep: bool,
+) -> Driver {
     let parts = Parts {
         restored,
         feed: Feed::Tape(Box::new(tape)),
-        inference: Inference::Taped,
+        inference: Inference::Taped { asked: keep.then(Vec::new) },
         venue: None,
         shadow: None,
         ledger: LedgerPort::None,
@@ -270,6 +284,61 @@ pub fn backtest_simulated(
     Ok(report(finished, label, "simulated", start))
 }
 
+/// What a run by the clock did.
+#[derive(Clone, Debug, Default)]
+pub struct RunLog {
+    /// Venue names, by symbol.
+    pub names: Vec<String>,
+    /// The middle of each book just before a trade was wanted.
+    pub wanted: Vec<(Ts, Symbol, Price)>,
+    /// Every execution.
+    pub traded: Vec<Traded>,
+}
+
+/// Runs a tape armed and in one go, under limits that never bind, and notes the mids at every multiple of `beat`.
+pub fn drilled(setup: Setup, path: &Path, beat: Span) -> Result<RunLog, StartError> {
+    let tape = open_tape(path, ReplayKind::WhatIf)?;
+    let start = tape.start;
+    let settings = Settings {
+        stop: Rate::ZERO,
+        take_profit: Rate::ZERO,
+        protect: Protect { stop: Rate::ZERO, take_profit: Rate::ZERO, required: false },
+        max_hold: SPAN_MAX,
+        close_only: false,
+        ..setup.settings
+    };
+    let setup = Setup { settings, limits: unbound(), balance: RICH, tape: None, ..setup };
+    let mut driver = driver(tape, setup, "drill", ReplayKind::WhatIf, DecisionLog::new(None))?;
+    let mut log =
+        RunLog { names: driver.engine().instruments().iter().map(|i| i.name.clone()).collect(), ..RunLog::default() };
+    let mut due = start.floor_to(beat) + beat;
+    while !driver.finished() {
+        if driver.engine().state_word() == StateWord::Safe && driver.engine().may_arm() {
+            driver.command(Command::Arm { lasts: ARM_MAX });
+        }
+        while driver.advance(Ts(due.0 - 1), BATCH) {}
+        log.wanted.extend(driver.engine().mids().map(|(symbol, mid)| (due, symbol, mid)));
+        due = due + beat;
+    }
+    let finished = driver.finish("done");
+    log.traded = finished.ledger.as_ref().map(crate::ledger::Ledger::traded).transpose()?.unwrap_or_default();
+    Ok(log)
+}
+
+/// Limits that no measurement reaches.
+fn unbound() -> RiskLimits {
+    let wide = [
+        (LimitKey::MaxOrdersPer10s, 1_000),
+        (LimitKey::MaxOrders24h, 1_000_000),
+        (LimitKey::MaxDailyLoss, 1_000_000),
+        (LimitKey::MaxLoss24h, 1_000_000),
+        (LimitKey::MaxSlippageBps, 100),
+        (LimitKey::CooldownAfterLoss, 0),
+    ];
+    let with = |limits: RiskLimits, (key, units): &(LimitKey, i64)| limits.with(*key, units * UNIT).unwrap_or(limits);
+    wide.iter().fold(RiskLimits::default(), with)
+}
+
 /// Feeds a recorded run its own tape and compares nothing: the caller compares the hash.
 pub fn audit(path: &Path) -> Result<BacktestReport, StartError> {
     let tape = open_tape(path, ReplayKind::Audit)?;
@@ -277,7 +346,7 @@ pub fn audit(path: &Path) -> Result<BacktestReport, StartError> {
     let Some(restored) = tape.recorded else {
         return Err(StartError::NotRecorded(path.display().to_string()));
     };
-    let driver = audit_driver(tape.feed, restored, start, DecisionLog::new(None));
+    let driver = audit_driver(tape.feed, restored, start, DecisionLog::new(None), false);
     let options = BacktestOptions { practice: false, disarmed: true, decisions: None };
     let finished = race(driver, &options, None);
     Ok(report(finished, path.display().to_string(), "audit", start))
@@ -300,7 +369,7 @@ fn race(mut driver: Driver, options: &BacktestOptions, until: Option<Ts>) -> Fin
     while !driver.finished() && driver.now() < horizon {
         let arming = !options.disarmed && driver.engine().state_word() == StateWord::Safe && driver.engine().may_arm();
         if arming {
-            driver.command(Command::Arm { lasts: ARM_ALWAYS });
+            driver.command(Command::Arm { lasts: ARM_MAX });
         }
         // Until armed, one boundary at a time; then in long strides.
         let waits = !options.disarmed && driver.engine().state_word() != StateWord::Armed;

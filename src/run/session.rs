@@ -3,17 +3,22 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::attach::Seats;
+use super::beside::{Beside, Own};
 use super::clock::wall;
 use super::disk::DiskLight;
-use super::driver::Driver;
+use super::driver::{Driver, Finished};
 use super::feed::Feed;
 use super::guardian::Report;
 use super::lease::Lease;
+use super::leaving::Closing;
 use super::live::Prepared;
+use super::log::{Event, Line};
+use super::pace::Pace;
 use super::pulse::{Heard, Pulse};
+use super::shelf::Keeper;
 use super::signals::Signal;
 use super::stage::{Left, Stage};
 use super::switch::{Switch, Wanted};
@@ -22,12 +27,13 @@ use crate::engine::command::Command;
 use crate::engine::event::{Fault, Hold};
 use crate::engine::ids::Account;
 use crate::engine::notice::Notice;
-use crate::engine::risk::state::{Latch, LatchCause};
+use crate::engine::risk::state::{Arming, Latch, LatchCause};
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::snapshot::{Health, HealthRow, Playback, Snapshot, View};
 use crate::engine::time::{Span, Ts};
+use crate::metrics::Histogram;
 use crate::tui::crash;
-use crate::tui::link::{PlaybackRequest, QuitChoice, Reply, Request};
+use crate::tui::link::{QuitChoice, Reply, Request};
 
 /// Attached cockpits are drawn for no more often.
 const SEATS_EVERY: Span = Span::from_ms(100);
@@ -35,32 +41,10 @@ const SEATS_EVERY: Span = Span::from_ms(100);
 const BATCH: usize = 256;
 /// Longest sleep: signals and threads wake the run earlier.
 const NAP_MAX: Duration = Duration::from_millis(100);
-/// A run whose positions have no stop at the venue does not end for this long: it tries to set one.
-const PROTECTS_FOR: Span = Span::from_secs(30);
-/// SIGTERM with `on_sigterm = "flatten"`: then it leaves whatever is still open, and says so.
-const FLATTENS_FOR: Span = Span::from_secs(45);
-/// How long a run that ends waits for the venue to answer its cancels.
-const ANSWERS_TAKE: Span = Span::from_secs(3);
-/// A simulated or replayed market that fell further behind the clock than this lets the time in between pass unseen
-/// instead of racing through it.
-const BEHIND_MAX: Span = Span::from_secs(5);
-
-/// How event time follows the clock.
-pub enum Pace {
-    /// Event time is the clock.
-    Clock,
-    /// Event time runs at `speed` from where it was anchored; 0 is paused.
-    Replay {
-        /// Times real time.
-        speed: f64,
-        /// Speed to go back to when unpaused.
-        resume: f64,
-        /// Event time at the anchor.
-        from: Ts,
-        /// Clock at the anchor.
-        since: Ts,
-    },
-}
+/// A run that ends once nothing is open stays for so long: whoever asked for the close hears that it is done.
+const TOLD_WITHIN: Span = Span::from_secs(2);
+/// An answer waits for the disk for so long.
+const KEPT_WITHIN: Span = Span::from_secs(1);
 
 /// Why a run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,10 +80,14 @@ pub struct Session {
     pub lease: Option<Lease>,
     /// The light of the disk; none where nothing is kept.
     pub disk: Option<DiskLight>,
+    /// Who reads the models again; none in a replay.
+    pub keeper: Option<Keeper>,
     /// Its signs of life.
     pub pulse: Pulse,
     /// What the guardian has done.
     pub guardian: Report,
+    /// A latch that others set beside it.
+    pub beside: Beside,
     /// Its control socket, where it has one.
     pub socket: Option<PathBuf>,
     /// Cockpits of other processes.
@@ -134,10 +122,12 @@ pub struct Session {
 /// engine's thread falls over after this many steps, with `engine-stuck` it stands still for good once something is open.
 const PROVOKE_AFTER: u64 = 2_000;
 
-struct State {
+pub(super) struct State {
     falls_over: bool,
     stuck: bool,
     unwatched: bool,
+    /// When the run was last seen latched itself.
+    own: Own,
     /// The state of the alert channels that the engine knows of.
     alerts_told: u64,
     view: View,
@@ -146,24 +136,21 @@ struct State {
     seated: Ts,
     reported: Ts,
     /// What ends the run once a close loop is over.
-    closing: Option<Closing>,
+    pub(super) closing: Option<Closing>,
     /// The terminal is gone, and the run ends when nothing is open any more.
-    hung_up: bool,
-    /// What the engine said to those who wait for it.
-    said: Vec<(Reply, String)>,
+    pub(super) hung_up: bool,
+    /// Since when nothing has been open after that.
+    calm: Option<Ts>,
+    /// It was to close everything before its end, and flat is not proven.
+    pub(super) unproven: bool,
+    /// What the engine said to those who wait for it, and when.
+    said: Vec<(Reply, String, Ts)>,
     /// The run ends so, once what it leaves is protected or the time is over.
-    leaving: Option<(Outcome, Ts)>,
-    seek: Option<Ts>,
+    pub(super) leaving: Option<(Outcome, Ts)>,
+    pub(super) seek: Option<Ts>,
     rate: Rate,
+    turns: Histogram,
     started: Ts,
-}
-
-/// A run that ends when what is open is closed.
-struct Closing {
-    outcome: Outcome,
-    how: &'static str,
-    /// It ends then in any case; `None` stays until it is proven.
-    until: Option<Ts>,
 }
 
 #[derive(Default)]
@@ -177,10 +164,13 @@ impl Session {
     /// Runs until asked to stop.
     pub fn run(mut self) -> Left {
         let now = self.stage.clock.now();
+        let began = Line::new(Event::RunBegan).with("run", self.driver.run_id().to_string());
+        self.stage.log.write(began.with("account", self.driver.account().word()).with("market", self.label.as_str()));
         let mut state = State {
             falls_over: provoked("engine-panic"),
             stuck: provoked("engine-stuck"),
             unwatched: false,
+            own: Own::default(),
             alerts_told: 0,
             view: View::default(),
             published: Ts(0),
@@ -188,10 +178,13 @@ impl Session {
             reported: now,
             closing: None,
             hung_up: false,
+            calm: None,
+            unproven: false,
             said: Vec::new(),
             leaving: None,
             seek: None,
             rate: Rate::default(),
+            turns: Histogram::of_turns(),
             started: now,
         };
         let outcome = loop {
@@ -203,6 +196,7 @@ impl Session {
         if matches!(self.pace, Pace::Clock) {
             self.hear_the_answers();
         }
+        self.heed_last_kill();
         self.hand_out_notices();
         self.publish(&mut state);
         let word = match &outcome {
@@ -219,7 +213,9 @@ impl Session {
         if let Some(socket) = &self.socket {
             super::control::close(socket);
         }
-        let finished = self.driver.finish(word);
+        let finished = Finished { unproven: state.unproven, ..self.driver.finish(word) };
+        self.stage.log.write(Line::new(Event::RunEnded).with("outcome", word));
+        self.stage.log.finish();
         drop(self.lease.take());
         let next = self.next.take().zip(self.switch.as_ref().map(Switch::again));
         if next.is_none() {
@@ -228,34 +224,26 @@ impl Session {
         Left { outcome, finished, stage: self.stage, next }
     }
 
-    /// What was cancelled on leaving is still answered, as far as the venue answers in time. A market of our own needs no
-    /// real time for it.
-    fn hear_the_answers(&mut self) {
-        if !self.driver.feed().may_go_on() {
-            if self.driver.engine().working_orders() > 0 {
-                self.driver.advance(self.driver.now() + Span::from_secs(1), usize::MAX >> 1);
-            }
-            return;
-        }
-        let until = self.stage.clock.now() + ANSWERS_TAKE;
-        while self.driver.engine().working_orders() > 0 && self.stage.clock.now() < until {
-            self.driver.collect();
-            self.driver.advance(self.stage.clock.now(), usize::MAX >> 1);
-            std::thread::park_timeout(Duration::from_millis(2));
-        }
-    }
-
     /// An engine that was away (stopped, suspended, stuck) does not know what happened meanwhile: nothing that it decided
-    /// before leaves, and it comes back disarmed.
-    fn fence_itself(&mut self) {
+    /// before leaves, and it comes back disarmed. What others latched beside it holds here too, whether it was away or not.
+    fn fence_itself(&mut self, state: &mut State) {
         let away = self.pulse.age().filter(|age| self.fence_after.is_some_and(|most| *age > most));
         self.pulse.beat();
-        let Some(away) = away else { return };
-        self.driver.gate().shut();
-        self.driver.fault(Fault::Stopped(Span(i64::try_from(away.as_nanos()).unwrap_or(i64::MAX))));
-        // What was latched beside it meanwhile holds here too.
-        match self.driver.marked().filter(|_| self.driver.engine().latch().is_none()) {
-            Some(latch) if latch.is_kill() => self.driver.shut(Command::Kill),
+        if let Some(latch) = self.driver.engine().latch() {
+            let now = Some(self.stage.clock.now());
+            state.own = Own { latched: now, killed: if latch.is_kill() { now } else { state.own.killed } };
+        }
+        let beside = match away {
+            Some(away) => {
+                self.driver.fence();
+                self.driver.fault(Fault::Stopped(Span(i64::try_from(away.as_nanos()).unwrap_or(i64::MAX))));
+                self.driver.marked()
+            }
+            None => self.beside.take(state.own),
+        };
+        let own = self.driver.engine().latch();
+        match beside.filter(|latch| own.is_none_or(|own| latch.is_kill() && !own.is_kill())) {
+            Some(Latch { cause: LatchCause::Killed(how), .. }) => self.driver.shut(Command::KillBy(how)),
             Some(Latch { cause: LatchCause::Fault(why), .. }) => self.driver.fault(Fault::Internal(why)),
             Some(latch) => self.driver.fault(Fault::Internal(latch.cause.to_string())),
             None => {}
@@ -264,7 +252,8 @@ impl Session {
 
     /// One turn of the loop.
     fn turn(&mut self, state: &mut State) -> Option<Outcome> {
-        self.fence_itself();
+        let began = Instant::now();
+        self.fence_itself(state);
         if state.stuck && self.driver.engine().at_risk() {
             stand_still();
         }
@@ -296,12 +285,14 @@ impl Session {
         if let Some(check) = self.disk.as_ref().and_then(DiskLight::news) {
             self.driver.checked(check);
         }
+        self.stage.bells.heard(self.has_screen(state) || self.seats.are_watched());
         let alerts = self.stage.alerts.version();
         if alerts != state.alerts_told {
             state.alerts_told = alerts;
             self.driver.checked(self.stage.alerts.check());
         }
         self.look_at_watchdog(state);
+        self.look_at_models();
         self.driver.collect();
         let target = self.target(state);
         if self.must_let_the_tape_catch_up(target) {
@@ -317,14 +308,15 @@ impl Session {
         }
         self.driver.collect();
         self.pulse.tell(self.driver.engine(), self.driver.depths().0, heard);
-        // Whoever waited finds the signs of life as of the answer.
-        state.said.drain(..).for_each(|(reply, text)| reply.say(text));
+        self.answer(state);
         self.hand_out_notices();
         if let Some(outcome) = self.has_closed(state) {
             return Some(outcome);
         }
         let now = self.stage.clock.now();
-        if state.hung_up && !self.driver.engine().at_risk() && !self.seats.are_taken() {
+        if !state.hung_up || self.driver.engine().at_risk() || self.seats.are_attended() {
+            state.calm = None;
+        } else if now.since(*state.calm.get_or_insert(now)) >= TOLD_WITHIN {
             return self.leave("nothing is open any more", Outcome::ScreenLost, state);
         }
         if state.leaving.is_none() && self.stop_after.is_some_and(|span| now.since(state.started) >= span) {
@@ -340,7 +332,21 @@ impl Session {
             state.seated = now;
             self.seats.clone().draw(|view| self.picture(view, state, now));
         }
+        state.turns.add(Span(i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX)));
         if busy { None } else { self.nap(target, state) }
+    }
+
+    /// Whoever waited finds the signs of life as of the answer, and on the disk what was done: a disarm that was answered
+    /// outlives a crash. A disk that takes long is not waited for.
+    fn answer(&self, state: &mut State) {
+        let (kept, now) = (self.driver.depths().0 == 0, self.stage.clock.now());
+        state.said.retain(|(reply, text, at)| {
+            let answered = kept || now.since(*at) > KEPT_WITHIN;
+            if answered {
+                reply.say(text.clone());
+            }
+            !answered
+        });
     }
 
     /// Kill first, then flatten, then requests in order. What was asked before one of the two and would loosen something
@@ -348,9 +354,9 @@ impl Session {
     fn serve_waiting(&mut self, state: &mut State) -> Option<Outcome> {
         let mut shut = false;
         loop {
-            if self.stage.end.take_kill() {
+            if let Some(kill) = self.stage.end.take_kill() {
                 shut = true;
-                self.shut(Command::Kill);
+                self.shut(kill);
             }
             for symbol in self.stage.end.take_flattens() {
                 shut = true;
@@ -372,7 +378,7 @@ impl Session {
     }
 
     /// A command whose gate is closed already. An audit replay only plays what was recorded.
-    fn shut(&mut self, command: Command) {
+    pub(super) fn shut(&mut self, command: Command) {
         if self.replay != Some("audit") {
             self.driver.shut(command);
         }
@@ -389,14 +395,6 @@ impl Session {
         self.driver.hold(Hold { code: DenialCode::WatchdogSilent, symbol: None, detail: trouble });
     }
 
-    /// What an orderly end leaves open, for the watchdog's goodbye.
-    fn leaves(&self) -> Vec<String> {
-        let engine = self.driver.engine();
-        let orders = engine.working_orders();
-        let orders = (orders > 0).then(|| format!("{orders} working order(s)"));
-        engine.open_names().map(|name| format!("position {name}")).chain(orders).collect()
-    }
-
     /// A person's request, and what the engine says to it. An audit replay only plays what was recorded: there is nothing to
     /// command.
     fn command(&mut self, command: Command) -> String {
@@ -405,94 +403,12 @@ impl Session {
         said.unwrap_or_else(|| if audit { "refused: an audit takes no commands" } else { "done" }.to_owned())
     }
 
-    /// The terminal is gone. While anything is open the engine stays, disarmed, and another cockpit can reach it.
-    fn hang_up(&mut self, how: &'static str, outcome: Outcome, state: &mut State) -> Option<Outcome> {
-        let reachable = self.socket.is_some();
-        if state.hung_up || !self.stage.departure.stays || !reachable || !self.driver.engine().at_risk() {
-            return if state.hung_up { None } else { self.leave(how, outcome, state) };
-        }
-        state.hung_up = true;
-        self.driver.command(Command::Disarm);
-        self.driver.tell(format!(
-            "{how}: the engine goes on without a screen until nothing is open; `tickdeck attach` reaches it"
-        ));
-        None
-    }
-
-    /// A run that races through time it missed (the demo's prelude, a stopped process) makes events faster than any disk
-    /// takes them: it waits for its tape. A run at its own pace never does.
-    fn must_let_the_tape_catch_up(&self, target: Ts) -> bool {
-        let racing = target.since(self.driver.now()) > Span::from_secs(2);
-        racing && self.driver.depths().1 > crate::tape::thread::QUEUE_MAX / 4
-    }
-
-    /// SIGTERM, without a screen SIGINT too: leave, or close what is open first. Asked a second time, it leaves at once.
-    fn terminate(&mut self, how: &'static str, state: &mut State) -> Option<Outcome> {
-        let again = state.closing.take_if(|closing| closing.until.is_some()).is_some();
-        if again || state.leaving.is_some() || !self.stage.departure.flattens || !self.driver.engine().at_risk() {
-            return self.leave(how, Outcome::Signal(how), state);
-        }
-        let killed = self.driver.engine().latch().is_some_and(Latch::is_kill);
-        self.driver.command(if killed { Command::KillClose } else { Command::Flatten(None) });
-        let until = Some(self.stage.clock.now() + FLATTENS_FOR);
-        state.closing = Some(Closing { outcome: Outcome::Signal(how), how, until });
-        None
-    }
-
-    /// A run that ends when what is open is closed: is it?
-    fn has_closed(&mut self, state: &mut State) -> Option<Outcome> {
-        let over = |closing: &Closing| closing.until.is_some_and(|until| self.stage.clock.now() >= until);
-        if self.driver.engine().closing() && !over(state.closing.as_ref()?) {
-            return None;
-        }
-        let Closing { outcome, how, until } = state.closing.take()?;
-        let proven = self.driver.engine().close_proven();
-        if until.is_none() {
-            // A kill drops the loop: then nothing was proven and nobody leaves.
-            return proven.then_some(outcome);
-        }
-        if !proven {
-            self.driver.tell(format!("{how}: FLAT IS NOT PROVEN, leaving what is open"));
-        }
-        self.leave(how, outcome, state)
-    }
-
-    /// The process is to end and leave what is open. Asked a second time, it goes at once.
-    fn leave(&mut self, how: &str, outcome: Outcome, state: &mut State) -> Option<Outcome> {
-        self.driver.command(Command::Leaving(how.to_owned()));
-        if state.leaving.is_some() || !self.leaves_unprotected() {
-            return Some(outcome);
-        }
-        state.leaving = Some((outcome, self.stage.clock.now() + PROTECTS_FOR));
-        self.driver
-            .tell(format!("{how}: a position has no stop at the venue: one is set first, within {PROTECTS_FOR}"));
-        None
-    }
-
-    fn may_leave_now(&mut self, state: &mut State) -> Option<Outcome> {
-        let (_, until) = state.leaving.as_ref()?;
-        let over = self.stage.clock.now() >= *until;
-        if !over && self.leaves_unprotected() {
-            return None;
-        }
-        if over {
-            self.driver.tell("leaving a position WITHOUT a stop at the venue: look at the exchange".to_owned());
-        }
-        state.leaving.take().map(|(outcome, _)| outcome)
-    }
-
-    /// Does a position stay at a venue, which goes on without us, without a stop that is known to be there? Our own paper
-    /// account ends with us.
-    fn leaves_unprotected(&self) -> bool {
-        self.driver.account() != Account::Paper && self.driver.engine().unprotected() > 0
-    }
-
     fn look_at_signals(&mut self, state: &mut State) -> Option<Outcome> {
         let signal = self.stage.signals.try_recv().ok()?;
         let name = signal.name();
         match signal {
             signal if signal.kills(self.screen) => {
-                self.shut(Command::Kill);
+                self.shut(Command::KillBy(format!("by {name}")));
                 None
             }
             Signal::Terminate | Signal::Interrupt => self.terminate(name, state),
@@ -507,8 +423,12 @@ impl Session {
                 self.command(command);
             }
             Request::Asked(command, reply) => {
+                let wanted = reply.take_up();
+                if !wanted && command.loosens(|key| self.driver.engine().limits().get(key)) {
+                    return None;
+                }
                 let said = self.command(command);
-                state.said.push((reply, said));
+                state.said.push((reply, said, self.stage.clock.now()));
             }
             Request::Alive => {
                 if self.driver.engine().settings().deadman.0 > 0 {
@@ -549,7 +469,7 @@ impl Session {
         let at = self.stage.clock.now();
         let running = if let Feed::Live(live) = self.driver.feed() { Some(live.options().clone()) } else { None };
         let Some(switch) = &mut self.switch else {
-            return Err("this market has the paper account and no other".to_owned());
+            return Err(super::switch::none(matches!(self.driver.feed(), Feed::Live(_)), account));
         };
         switch.ask(Wanted { account, typed, running, at }, self.stage.cockpit.clone())
     }
@@ -586,59 +506,11 @@ impl Session {
         }
     }
 
-    /// Event time to advance to.
-    fn target(&mut self, state: &State) -> Ts {
-        if let Some(seek) = state.seek {
-            return seek;
-        }
-        let now = self.stage.clock.now();
-        match &mut self.pace {
-            Pace::Clock => now,
-            Pace::Replay { speed, from, since, .. } => {
-                let elapsed = now.since(*since).as_secs_f64() * *speed;
-                let target = *from + Span((elapsed * 1e9) as i64);
-                // A machine that cannot keep up with the speed plays as fast as it can instead of ever later.
-                let reached = self.driver.now();
-                if target.since(reached).0 as f64 > BEHIND_MAX.0 as f64 * speed.max(1.0) {
-                    (*from, *since) = (reached, now);
-                    return reached + Span(((BEHIND_MAX.0 as f64) * *speed) as i64);
-                }
-                target
-            }
-        }
-    }
-
-    fn playback(&mut self, request: PlaybackRequest, state: &mut State) {
-        let (reached, now) = (self.driver.now(), self.stage.clock.now());
-        let Pace::Replay { speed, resume, from, since } = &mut self.pace else { return };
-        (*from, *since) = (reached, now);
-        match request {
-            PlaybackRequest::TogglePause if *speed > 0.0 => *speed = 0.0,
-            PlaybackRequest::TogglePause => *speed = *resume,
-            PlaybackRequest::Speed(times) => {
-                *resume = times.clamp(0.1, 1000.0);
-                *speed = *resume;
-            }
-            PlaybackRequest::Step => {
-                *speed = 0.0;
-                if let Some(due) = self.driver.next_due() {
-                    self.driver.advance(due, 1);
-                    *from = self.driver.now();
-                }
-            }
-            PlaybackRequest::Seek(part) => {
-                if let Feed::Tape(tape) = self.driver.feed() {
-                    state.seek = tape.time_at(part).filter(|target| *target > reached);
-                }
-            }
-        }
-        if let (Some(seek), Pace::Replay { from, .. }) = (state.seek, &mut self.pace) {
-            *from = seek;
-        }
-    }
-
     fn hand_out_notices(&mut self) {
         let notices = self.driver.take_notices();
+        for notice in &notices {
+            self.stage.log.write(Line::of_notice(notice));
+        }
         if let Some(on_notice) = &mut self.on_notice {
             notices.iter().for_each(on_notice);
         }
@@ -677,13 +549,16 @@ impl Session {
         let second_over = now.since(state.reported) >= Span::from_secs(1);
         if second_over {
             state.reported = now;
-            self.stage.watch.tell(self.driver.tally());
+            let mut tally = self.driver.tally();
+            tally.turns.clone_from(&state.turns);
+            self.stage.watch.tell(tally);
         }
         let report_due = second_over && self.on_snapshot.is_some();
         if !self.screen && !report_due {
             return;
         }
         let snapshot = self.picture(state.view, state, now);
+        self.stage.log.state(&snapshot);
         if let Some(on_snapshot) = self.on_snapshot.as_mut().filter(|_| report_due) {
             on_snapshot(&snapshot);
         }
@@ -696,6 +571,18 @@ impl Session {
         snapshot
     }
 
+    /// Armed, and nobody is at a cockpit, or for so long that nobody need be.
+    fn is_unattended(&self, state: &State) -> bool {
+        let Arming::Armed { since, until } = self.driver.engine().arming() else { return false };
+        let long = self.stage.departure.unattended_from.is_some_and(|most| until.since(since) > most);
+        self.replay.is_none() && (long || !(self.has_screen(state) || self.seats.are_attended()))
+    }
+
+    /// Is there a screen that somebody may see? A terminal that hung up has none.
+    const fn has_screen(&self, state: &State) -> bool {
+        self.screen && !state.hung_up
+    }
+
     fn label_snapshot(&self, snapshot: &mut Snapshot, state: &mut State, now: Ts) {
         if now.since(state.rate.since) >= Span::from_secs(1) {
             let span = now.since(state.rate.since).as_secs_f64().max(1e-3);
@@ -705,6 +592,8 @@ impl Session {
         snapshot.session.market_label.clone_from(&self.label);
         snapshot.shadow = self.driver.shadow();
         snapshot.session.simulated_venue = self.simulated_venue;
+        snapshot.session.unattended = self.is_unattended(state);
+        snapshot.session.bell = self.stage.bells.rung();
         if let Feed::Simulated(market) = self.driver.feed() {
             snapshot.session.weather = Some(market.weather().to_string());
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::effect::NewOrder;
-use crate::engine::event::{MarketData, OrderNews, OrderUpdate};
+use crate::engine::event::{Fill, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Qty, Side};
 use crate::engine::risk::gate::Approved;
@@ -26,10 +26,13 @@ pub struct Shadow {
 
 /// One order in both places.
 struct Both {
+    symbol: Symbol,
     side: Side,
     qty: Qty,
     here: Filled,
     paper: Filled,
+    /// What it executed on paper, one by one.
+    executed: Vec<Fill>,
 }
 
 /// What of an order traded.
@@ -62,10 +65,18 @@ impl Shadow {
         self.venue.on_market(at, symbol, data);
     }
 
-    /// An order has left for the venue.
+    /// An order is on its way to the venue. Where the last look before the wire stops it, [`Self::on_news`] takes it back: paper
+    /// would come too late if it waited for the venue's answer.
     pub fn submit(&mut self, at: Ts, order: Approved<NewOrder>) {
         let intent = order.get();
-        let both = Both { side: intent.side, qty: intent.qty, here: Filled::default(), paper: Filled::default() };
+        let both = Both {
+            symbol: intent.symbol,
+            side: intent.side,
+            qty: intent.qty,
+            here: Filled::default(),
+            paper: Filled::default(),
+            executed: Vec::new(),
+        };
         self.followed.insert(intent.seq, both);
         self.venue.submit(at, order);
         while self.followed.len() > FOLLOWED_MAX {
@@ -79,8 +90,15 @@ impl Shadow {
         self.venue.cancel(at, order);
     }
 
-    /// What the venue said about an order. One that has ended there ends here: nobody would cancel it any more.
+    /// What the venue said about an order. One that has ended there ends here: nobody would cancel it any more. One that never
+    /// left was never here: it is not counted, and what it traded here is booked back.
     pub fn on_news(&mut self, at: Ts, update: &OrderUpdate) {
+        if matches!(update.what, OrderNews::Unsent(_)) {
+            if let Some(both) = self.followed.remove(&update.order) {
+                self.venue.take_back(at, (both.symbol, both.side, update.order), &both.executed);
+            }
+            return;
+        }
         let Some(both) = self.followed.get_mut(&update.order) else { return };
         let ended = match &update.what {
             OrderNews::Filled(fill) => {
@@ -102,6 +120,7 @@ impl Shadow {
                 && let Some(both) = self.followed.get_mut(&order)
             {
                 both.paper.add(fill.qty, fill.price * fill.qty);
+                both.executed.push(fill);
             }
         }
     }
@@ -150,16 +169,21 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::config::Config;
     use crate::engine::command::Command;
-    use crate::engine::event::Restored;
+    use crate::engine::effect::Errand;
+    use crate::engine::effect::Protection;
+    use crate::engine::event::{Event, Restored};
     use crate::engine::ids::{Account, Pair, RunId};
-    use crate::engine::risk::limits::RiskLimits;
     use crate::engine::snapshot::StateWord;
     use crate::engine::time::Span;
+    use crate::gate::Pass;
     use crate::ledger::{Ledger, RunRow};
     use crate::model::scan;
     use crate::run::decisions::DecisionLog;
@@ -167,6 +191,7 @@ mod tests {
     use crate::run::driver::{Driver, LedgerPort, Parts};
     use crate::run::feed::Feed;
     use crate::run::inference::Inference;
+    use crate::venue::Venue;
     use crate::venue::paper::PaperSettings;
     use crate::venue::simulated::{SimulatedMarket, Weather};
 
@@ -175,22 +200,11 @@ mod tests {
     fn restored() -> Restored {
         let models = scan(Path::new("models")).into_iter().flatten();
         Restored {
-            run: RunId::new(START.as_ms(), 0),
-            pair: Pair::TAPE,
             instruments: SimulatedMarket::instruments(),
             models: models.map(|model| model.info().clone()).collect(),
             settings: practice(Config::default().settings(Account::Paper, START)),
-            limits: RiskLimits::default(),
-            latch: None,
             balance: Money::from_units(10_000),
-            holdings: Vec::new(),
-            baselines: None,
-            released: Vec::new(),
-            waived: Vec::new(),
-            account_known: true,
-            flat_proven: None,
-            opened: Vec::new(),
-            earlier: Vec::new(),
+            ..Restored::empty(RunId::new(START.as_ms(), 0), Pair::TAPE)
         }
     }
 
@@ -212,11 +226,15 @@ mod tests {
 
     /// Four minutes of the built-in market, armed.
     fn run(shadow: Option<Shadow>) -> Driver {
+        run_at(Box::new(paper(Span::from_ms(120))), shadow)
+    }
+
+    fn run_at(venue: Box<dyn Venue>, shadow: Option<Shadow>) -> Driver {
         let parts = Parts {
             restored: restored(),
             feed: Feed::Simulated(Box::new(SimulatedMarket::new(3, Weather::Busy, START))),
             inference: Inference::inline(scan(Path::new("models")).into_iter().flatten().collect()),
-            venue: Some(Box::new(paper(Span::from_ms(120)))),
+            venue: Some(venue),
             shadow,
             ledger: LedgerPort::Inline(Box::new(ledger())),
             tape: None,
@@ -251,5 +269,56 @@ mod tests {
         let beside = run(Some(Shadow::new(paper(Span::from_ms(1)), Money::from_units(10_000))));
         assert_eq!(alone.decisions().hash(), beside.decisions().hash());
         assert_ne!(beside.shadow().unwrap().worse_bps, Some(0.0));
+    }
+
+    /// A way to a venue whose last look lets nothing pass, and says so when paper has long traded.
+    struct Shut {
+        account: PaperVenue,
+        news: VecDeque<(Ts, OrderSeq)>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Venue for Shut {
+        fn on_market(&mut self, at: Ts, symbol: Symbol, data: &MarketData) {
+            self.account.on_market(at, symbol, data);
+        }
+        fn submit(&mut self, at: Ts, order: Approved<NewOrder>, _: &str, _: Pass) {
+            // Before, while and after paper hears of it and tells.
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            let late = [Span(0), Span::from_ms(15), Span::from_ms(400)][asked % 3];
+            self.news.push_back((at + late, order.get().seq));
+        }
+        fn cancel(&mut self, _: Ts, _: OrderSeq) {}
+        fn ask(&mut self, at: Ts) {
+            self.account.ask(at);
+        }
+        fn tie_out(&mut self, _: Ts) {}
+        fn protect(&mut self, _: Ts, _: Symbol, _: Protection) {}
+        fn cancel_by_id(&mut self, _: Ts, _: Symbol, _: &str) {}
+        fn retry(&mut self, _: Ts) {}
+        fn run_errand(&mut self, _: Ts, _: Errand) {}
+        fn settle(&mut self, _: Ts, _: OrderSeq) {}
+        fn collect(&mut self) {}
+        fn next_due(&self) -> Option<Ts> {
+            let news = self.news.front().map(|(at, _)| *at);
+            [news, self.account.next_due()].into_iter().flatten().min()
+        }
+        fn pop_due(&mut self, now: Ts) -> Option<(Ts, Event)> {
+            let Some((at, order)) = self.news.pop_front_if(|(at, _)| *at <= now) else {
+                return Venue::pop_due(&mut self.account, now);
+            };
+            Some((at, Event::Order(OrderUpdate { order, what: OrderNews::Unsent("withdrawn".into()) })))
+        }
+    }
+
+    #[test]
+    fn what_never_left_is_not_counted_and_leaves_nothing_on_paper() {
+        let balance = Money::from_units(10_000);
+        let asked = Arc::<AtomicUsize>::default();
+        let shut = Shut { account: paper(Span::from_ms(120)), news: VecDeque::new(), asked: asked.clone() };
+        let driver = run_at(Box::new(shut), Some(Shadow::new(paper(Span::from_ms(10)), balance)));
+        let view = driver.shadow().unwrap();
+        assert!(asked.load(Ordering::Relaxed) > 5, "it decided");
+        assert_eq!((view.orders, view.paper_pnl), (0, Money::ZERO));
     }
 }

@@ -52,8 +52,10 @@ pub fn listen(
                 signal(SignalKind::quit()),
                 signal(SignalKind::terminate()),
                 signal(SignalKind::hangup()),
+                // A bound on the size of files ends no process that hears of it: writing fails, and that is handled.
+                signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())),
             );
-            let (Ok(mut int), Ok(mut quit), Ok(mut term), Ok(mut hup)) = handlers else {
+            let (Ok(mut int), Ok(mut quit), Ok(mut term), Ok(mut hup), Ok(_full)) = handlers else {
                 let error = std::io::Error::other("cannot listen for signals");
                 return drop(ready.send(Err(error)));
             };

@@ -6,11 +6,13 @@ use std::sync::mpsc::Receiver;
 use super::clock::Clock;
 use super::driver::Finished;
 use super::live::Prepared;
+use super::log::Log;
 use super::session::Outcome;
 use super::signals::{self, Signal};
 use super::switch::Switch;
 use super::watch::Watch;
-use crate::alerts::Light;
+use crate::alerts::{Bells, Light};
+use crate::engine::time::Span;
 use crate::tui::link::{CockpitEnd, EngineEnd, link};
 
 /// What a run is shown and asked through.
@@ -29,15 +31,21 @@ pub struct Stage {
     pub watch: Watch,
     /// How the alert channels stand.
     pub alerts: Light,
+    /// The bell of its cockpits.
+    pub bells: Bells,
+    /// The log; silent until it is opened.
+    pub log: Log,
 }
 
-/// What becomes of what is open when a run is told to go from outside, by configuration.
+/// How a run goes on without a person, by configuration: what becomes of what is open when it is told to go from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Departure {
     /// Does the engine go on without its terminal while anything is open?
     pub stays: bool,
     /// Does SIGTERM close what is open first?
     pub flattens: bool,
+    /// Arming for longer than this counts as unattended, even at a cockpit.
+    pub unattended_from: Option<Span>,
 }
 
 impl Stage {
@@ -48,14 +56,25 @@ impl Stage {
         let past = move |signal: Signal| {
             let kills = signal.kills(screen);
             if kills {
-                killer.kill();
+                killer.kill_by(&format!("by {}", signal.name()));
             }
             kills
         };
         let signals = signals::listen(past, move || wake.wake())?;
         let clock = Clock::start();
-        let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()));
-        Ok(Self { clock, cockpit, end, signals, departure, watch, alerts: Light::default() })
+        let log = Log::default();
+        let watch = Watch::new(cockpit.clone(), Arc::new(clock.reader()), log.clone());
+        Ok(Self {
+            clock,
+            cockpit,
+            end,
+            signals,
+            departure,
+            watch,
+            alerts: Light::default(),
+            bells: Bells::default(),
+            log,
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::clock::entropy;
 use super::files::ledger_path;
+use super::shelf::Shelf;
 use crate::engine::event::Restored;
 use crate::engine::ids::{Account, Market, Pair, RunId};
 use crate::engine::market::instrument::Instrument;
@@ -26,6 +27,8 @@ pub struct Setup {
     pub balance: Money,
     /// Models to ask.
     pub models: Vec<Box<dyn Model>>,
+    /// Where they come from, where they may be read again while it runs.
+    pub shelf: Option<Shelf>,
     /// Data directory.
     pub data_dir: PathBuf,
     /// Record a tape within this quota.
@@ -57,6 +60,9 @@ pub enum StartError {
     /// The exchange client could not even be made.
     #[error(transparent)]
     Exchange(#[from] crate::venue::bybit::rest::RestError),
+    /// A model was made for something else than this run.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
     /// The account is another engine's.
     #[error(transparent)]
     Lease(#[from] super::lease::LeaseError),
@@ -81,6 +87,8 @@ pub struct Opening {
     pub ledger: Ledger,
     /// When an earlier run was last heard of, and the executions that were booked around then.
     pub booked: (Option<Ts>, Vec<(String, String)>),
+    /// When the account at the venue was first opened with this ledger.
+    pub account_since: Option<Ts>,
     /// What the person must know before the first frame.
     pub troubles: Vec<String>,
 }
@@ -143,6 +151,9 @@ pub fn open_with(
     label: &str,
     (at, run): (Ts, RunId),
 ) -> Result<Opening, StartError> {
+    for model in &setup.models {
+        model.card().fits(&instruments, setup.settings.decision_interval)?;
+    }
     let mut stored = ledger.restore(&instruments)?;
     let cut_off = stored.cut_off.map(|began| cut_off(began, &stored));
     if pair.market() == Market::Simulated && !(stored.holdings.is_empty() && stored.unresolved.is_empty()) {
@@ -164,6 +175,7 @@ pub fn open_with(
         troubles.extend(stored.last_run.and_then(|last| unbooked_funding(last, at)));
     }
     troubles.splice(0..0, cut_off);
+    troubles.extend(nobody_looks(setup));
     for name in &stored.unknown_holdings {
         troubles.push(format!("the ledger holds a position in {name}, which is not among this run's symbols"));
     }
@@ -190,12 +202,34 @@ pub fn open_with(
         holdings: stored.holdings,
         baselines: stored.baselines,
         released: stored.released,
+        armed_until: stored.armed_until,
+        outside_seen: stored.outside_seen,
         waived: stored.waived,
+        flattening: stored.flattening,
         opened: stored.opened,
         earlier: stored.earlier,
         account_known: pair.account() == Account::Paper,
     };
-    Ok(Opening { restored, ledger, booked: (stored.last_run, stored.booked), troubles })
+    let (booked, account_since) = ((stored.last_run, stored.booked), stored.account_since);
+    Ok(Opening { restored, ledger, booked, account_since, troubles })
+}
+
+/// There are models, and none of them says anything about the horizon that is traded on.
+fn nobody_looks(setup: &Setup) -> Option<String> {
+    let horizon_s = setup.settings.horizon_s;
+    let told = |model: &dyn Model| {
+        let horizons: Vec<String> = model.info().horizons_s.iter().map(u32::to_string).collect();
+        format!("{} {}", model.info().name, horizons.join(", "))
+    };
+    let looks = |model: &dyn Model| model.info().horizons_s.contains(&horizon_s);
+    let nobody = !setup.models.is_empty() && !setup.models.iter().any(|model| looks(model.as_ref()));
+    let all: Vec<String> = setup.models.iter().map(|model| told(model.as_ref())).collect();
+    nobody.then(|| {
+        format!(
+            "nothing opens by a forecast: no model looks strategy.horizon_s = {horizon_s} s ahead ({})",
+            all.join("; ")
+        )
+    })
 }
 
 /// The run before this one crashed or was cut off: since when it ran, when it was last heard of, and what it left.

@@ -31,6 +31,17 @@ pub struct Switch {
     under_way: Option<Receiver<Result<Prepared, String>>>,
 }
 
+/// Why a run has no way to another account.
+pub fn none(at_the_exchange: bool, wanted: Account) -> String {
+    if !at_the_exchange {
+        return "this market has the paper account and no other".to_owned();
+    }
+    let word = wanted.word();
+    format!(
+        "an engine without a screen of its own keeps its account: `tickdeck --mode {word} run` is one on the {word} account"
+    )
+}
+
 impl Switch {
     /// Nothing asked for yet.
     pub const fn new(prepare: Prepare) -> Self {
@@ -72,5 +83,16 @@ impl Switch {
     /// The same way, for the next run.
     pub fn again(&self) -> Self {
         Self::new(self.prepare.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_keeps_its_account_says_the_true_reason() {
+        assert!(none(false, Account::Testnet).contains("no other"));
+        assert!(none(true, Account::Testnet).contains("`tickdeck --mode testnet run`"));
     }
 }

@@ -202,6 +202,7 @@ pub(super) fn event_makes_sense(event: &Event, instruments: usize) -> bool {
         Event::Account(
             AccountUpdate::Liquidated { symbol, fill, .. }
             | AccountUpdate::Foreign { symbol, fill, .. }
+            | AccountUpdate::Covered { symbol, fill, .. }
             | AccountUpdate::Rescued { symbol, fill, .. }
             | AccountUpdate::Protected { symbol, fill, .. },
         ) => known(symbol) && sound(fill.price, fill.qty),
@@ -224,6 +225,7 @@ pub const fn event_word(event: &Event) -> &'static str {
         Event::Restored(_) => "restored",
         Event::Told(_) => "told",
         Event::Checked(_) => "checked",
+        Event::Models(_) => "models",
         Event::Market(_, MarketData::Book(_)) => "book",
         Event::Market(_, MarketData::Trade(_)) => "trade",
         Event::Market(_, MarketData::Ticker(_)) => "ticker",
@@ -303,6 +305,6 @@ mod tests {
     #[test]
     fn the_encoding_of_events_is_pinned() {
         let bytes = postcard::to_stdvec(&samples::one_of_each()).unwrap();
-        assert_eq!((VERSION, bytes.len(), sum(0, &bytes)), (2, 1074, 611_638_919));
+        assert_eq!((VERSION, bytes.len(), sum(0, &bytes)), (2, 1335, 2_632_775_436));
     }
 }

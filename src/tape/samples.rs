@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use super::format::{TapeHeader, TapeKind};
 use crate::engine::account::Holding;
 use crate::engine::command::Command;
+use crate::engine::effect::Errand;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
 use crate::engine::event::{
     AccountUpdate, Bar, Baselines, EarlierOrder, Event, Fault, Fill, FillKind, Hold, HorizonForecast, Link, MarketData,
-    ModelInfo, Opening, OrderNews, OrderUpdate, Pool, Prediction, Protective, Reach, Restored, Statement, Stranger,
-    Tally, Ticker, Trade,
+    ModelInfo, Opening, OrderNews, OrderUpdate, Outsider, Pool, Prediction, Protective, Reach, Restored, Statement,
+    Stranger, Tally, Ticker, Trade,
 };
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
@@ -18,8 +19,10 @@ use crate::engine::num::{Money, Price, Qty, Rate, Side};
 use crate::engine::risk::limits::{LimitKey, RiskLimits};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::engine::risk::verdict::DenialCode;
-use crate::engine::settings::{OnLossTrip, Protect, Settings};
+use crate::engine::settings::{Ensemble, Execution, OnLossTrip, Protect, Settings};
+use crate::engine::strategy::drill::Drill;
 use crate::engine::time::{Span, Ts};
+use crate::engine::trust::promise::{FeatureRange, HorizonPromise, Promise};
 
 fn price(text: &str) -> Price {
     Price::parse(text).unwrap()
@@ -69,22 +72,27 @@ fn settings() -> Settings {
         edge_gate: true,
         min_edge_bps: 0.5,
         prediction_max_age: Span(2),
+        ensemble: Ensemble::Agree,
         taker_fee: Rate::from_raw(3),
         maker_fee: Rate::from_raw(4),
         strategy: "s".to_owned(),
         entry_notional: Money::from_raw(5),
         horizon_s: 6,
         passive_entry: true,
+        execution: Execution::Timed,
         min_prob: 0.7,
         confirm: Span(8),
         max_hold: Span(9),
         stop: Rate::from_raw(10),
         take_profit: Rate::from_raw(11),
         protect: Protect { stop: Rate::from_raw(17), take_profit: Rate::from_raw(18), required: true },
+        shadow: vec!["tcn-v2".to_owned()],
         close_only: true,
+        drill: Some(Drill { every: Span(19), late: Span(20), joins: true }),
         on_loss_trip: OnLossTrip::Hold,
         day_starts_at: Span(12),
         arm_for: Span::from_secs(900),
+        resume: true,
         deadman: Span(13),
         intent_ttl: Span(14),
         paper_latency: Span(15),
@@ -104,6 +112,10 @@ fn restored() -> Restored {
             hash: "a1b2c3".to_owned(),
             horizons_s: vec![1, 10],
             trained: "2024-08-08".to_owned(),
+            promise: Promise {
+                horizons: vec![HorizonPromise { hit: 0.6, hit_low: 0.55, brier: 0.6, dead_zone: 0.2 }],
+                ranges: vec![FeatureRange { low: -1.0, high: 1.0, edges: vec![0.0], shares: vec![0.5, 0.5] }],
+            },
         }],
         settings: settings(),
         limits: RiskLimits::try_new([5, 6, 9, 7, 1, 2, 11, 3, 4, 5, 6, 7, 8, 9, 10]).unwrap(),
@@ -119,7 +131,10 @@ fn restored() -> Restored {
             day_loss_spent: false,
         }),
         released: vec![Symbol(0)],
+        armed_until: Some(Ts::from_ms(1_763_800_000_000)),
+        outside_seen: vec![("XRPUSDT long".to_owned(), qty("4"))],
         waived: vec![Symbol(1)],
+        flattening: vec![Symbol(0)],
         opened: vec![Ts(7), Ts(8)],
         earlier: vec![EarlierOrder {
             order: NewOrder {
@@ -161,6 +176,7 @@ pub(crate) fn one_of_each() -> Vec<Event> {
     let order = |what| Event::Order(OrderUpdate { order: OrderSeq(7), what });
     vec![
         Event::Restored(Box::new(restored())),
+        Event::Models(restored().models),
         market(MarketData::Book(BookUpdate {
             snapshot: true,
             bids: vec![level("2683.8", "3.02")],
@@ -206,6 +222,7 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             taker: Rate::from_raw(550_000),
         }),
         order(OrderNews::Uncertain("no answer".to_owned())),
+        order(OrderNews::Contested("another order".to_owned())),
         Event::Account(AccountUpdate::Opening(Opening {
             balance: Money::from_units(5),
             holdings: vec![Holding::flat(Symbol(1))],
@@ -235,6 +252,18 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             price: Some(price("64100.0")),
             reach: Reach::Protects,
         }])),
+        Event::Account(AccountUpdate::Outside(vec![Outsider {
+            name: "XRPUSDT".to_owned(),
+            side: Side::Sell,
+            left: qty("4"),
+            worth: Some(Money::from_units(9)),
+            order: Some(("9f3d".to_owned(), Reach::Opens)),
+        }])),
+        Event::Account(AccountUpdate::ErrandOver {
+            errand: Errand::Close("XRPUSDT".to_owned()),
+            done: true,
+            receipt: vec!["closed".to_owned()],
+        }),
         Event::Account(AccountUpdate::Funding {
             symbol: Symbol(0),
             rate: Rate::from_raw(-3),
@@ -253,6 +282,13 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             side: Side::Sell,
             fill: fill(),
             link_id: "tt-0000000000-g1".into(),
+        }),
+        Event::Account(AccountUpdate::Covered {
+            kind: FillKind::Trade,
+            order: Some(OrderSeq(2)),
+            symbol: Symbol(0),
+            side: Side::Sell,
+            fill: fill(),
         }),
         Event::Account(AccountUpdate::Statement(Statement {
             balance: Money::from_units(3),

@@ -5,9 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use crate::engine::ids::Seq;
 use crate::engine::time::Ts;
 
 /// Events that may wait for the writer. A busy market makes some 2,000 a second, so this is ten seconds of a disk that
-/// does nothing at all, in at most some 20 MiB.
+/// does nothing at all, in at most some 20 MiB. The count bounds the queue, so that none of them is there before it is needed.
 pub const QUEUE_MAX: usize = 20_000;
 /// Waiting events from which the writer counts as behind.
 const BEHIND: usize = QUEUE_MAX / 2;
@@ -68,7 +66,7 @@ impl From<TapeStatus> for Fault {
 #[derive(Debug)]
 pub struct TapeThread {
     path: PathBuf,
-    queue: Option<SyncSender<(Ts, Seq, Event)>>,
+    queue: Option<Sender<(Ts, Seq, Event)>>,
     waiting: Arc<AtomicUsize>,
     /// Set before the queue closes when the run ended in an orderly way.
     orderly: Arc<AtomicBool>,
@@ -111,7 +109,7 @@ impl TapeThread {
 
     /// The handle and the end behind it, for whoever writes.
     pub fn over(path: &Path) -> (Self, TapeEnd) {
-        let (queue, events) = sync_channel(QUEUE_MAX);
+        let (queue, events) = channel();
         let (report, reports) = channel();
         let (done, result) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -140,14 +138,17 @@ impl TapeThread {
         let Some(queue) = self.queue.as_ref().filter(|_| !self.ended_early) else {
             return Err(Backlog::Stopped);
         };
-        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
-        queue.try_send((at, seq, event)).map_err(|refused| {
+        // Nobody else adds: what was counted here can only become less.
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting >= QUEUE_MAX {
+            self.ended_early = true;
+            return Err(Backlog::Full { waiting });
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.send((at, seq, event)).map_err(|_| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.ended_early = true;
-            match refused {
-                TrySendError::Full(_) => Backlog::Full { waiting },
-                TrySendError::Disconnected(_) => Backlog::Stopped,
-            }
+            Backlog::Stopped
         })
     }
 
@@ -258,7 +259,7 @@ mod tests {
 
     /// A writer that nobody runs: what a hanging disk looks like from here.
     fn hanging() -> (TapeThread, Receiver<(Ts, Seq, Event)>, Sender<Health>) {
-        let (queue, events) = sync_channel(QUEUE_MAX);
+        let (queue, events) = channel();
         let (report, reports) = channel();
         let tape = TapeThread {
             path: PathBuf::from("hanging.tape"),

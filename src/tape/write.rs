@@ -219,6 +219,7 @@ const fn closes_block(event: &Event) -> bool {
         | Event::Hold(_)
         | Event::Told(_)
         | Event::Checked(_)
+        | Event::Models(_)
         | Event::Ended => true,
         Event::Market(..) | Event::Predicted(_) | Event::Link(_) | Event::Tick => false,
     }

@@ -124,7 +124,10 @@ fn draw_strip(area: Rect, body: Rect, buffer: &mut Buffer, scene: &Scene<'_>) {
         lines.push(("Trading goes on. Only this is shown:".to_owned(), theme.dim));
         lines.push((String::new(), theme.dim));
     }
-    if snapshot.positions.is_empty() {
+    for what in &snapshot.state.unresolved {
+        lines.push((format!("UNKNOWN {what}"), theme.alarm));
+    }
+    if snapshot.positions.is_empty() && snapshot.state.unresolved.is_empty() {
         lines.push(("no open positions".to_owned(), theme.text));
     }
     for row in &snapshot.positions {
@@ -152,6 +155,7 @@ fn position_line(row: &PositionRow, snapshot: &Snapshot, scene: &Scene<'_>) -> (
         Protected::None => "  NO STOP",
         Protected::Yours => "  NO STOP (yours)",
         Protected::Unknown => "  stop ?",
+        Protected::Far(_) => "  STOP FAR",
         Protected::Stop(_) | Protected::Unwanted => "",
     };
     let text = format!(
@@ -161,7 +165,14 @@ fn position_line(row: &PositionRow, snapshot: &Snapshot, scene: &Scene<'_>) -> (
         figures::qty(row.qty, decimals)
     );
     let style = row.unrealised.map_or(scene.theme.dim, |pnl| scene.theme.signed(pnl.to_f64_lossy()));
-    (text, if row.protected == Protected::None && !row.released { scene.theme.alarm } else { style })
+    (
+        text,
+        if matches!(row.protected, Protected::None | Protected::Far(_)) && !row.released {
+            scene.theme.alarm
+        } else {
+            style
+        },
+    )
 }
 
 fn risk_line(snapshot: &Snapshot) -> String {

@@ -6,7 +6,9 @@ use super::keymap::{Code, Key, Keymap};
 use super::layers::{
     Ctx, Layer, Layers, Outcome, QUIET_MS, READ_FIRST, Taken, account, arm, cancel, details, flatten, help,
 };
-use super::layers::{killed, limits, palette, quit, real_money, release, reset, seek};
+use super::layers::{
+    killed, limits, outside, palette, promote, quit, real_money, release, reset, seek, settle, unbench,
+};
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
 use super::state::{Attached, MainView, Step, UiState};
@@ -48,8 +50,12 @@ pub struct Cockpit {
     quit_ms: Option<i64>,
     /// Newest event seen, by number.
     newest_notice: u64,
+    /// The kill that the open layer is about was confirmed: when it is not shown any more, it was lifted.
+    kill_seen: bool,
     /// The run that is looked at.
     run: Option<String>,
+    /// Name of the instrument in front.
+    front: String,
 }
 
 impl Cockpit {
@@ -66,7 +72,9 @@ impl Cockpit {
             wish: None,
             quit_ms: None,
             newest_notice: 0,
+            kill_seen: false,
             run: None,
+            front: String::new(),
         }
     }
 
@@ -116,12 +124,21 @@ impl Cockpit {
             frozen.pending_notice.clone_from(&live.pending_notice);
         }
         self.follow_events(live);
+        self.follow_latch(live);
         if !live.markets.is_empty() && live.markets.iter().all(|m| m.symbol != self.ui.symbol) {
             self.ui.symbol = live.markets.first().map_or(self.ui.symbol, |m| m.symbol);
+        }
+        if let Some(row) = live.markets.iter().find(|row| row.symbol == self.ui.symbol) {
+            self.front.clone_from(&row.name);
         }
         let mut out = Vec::new();
         self.sync_view(&mut out);
         out
+    }
+
+    /// Where the person looks was not taken: it is asked for with the next picture.
+    pub const fn ask_view_again(&mut self) {
+        self.sent_view = None;
     }
 
     /// Another run: what was open, frozen or asked for belonged to the one before.
@@ -129,9 +146,20 @@ impl Cockpit {
         if self.run.replace(live.session.run.clone()).is_some() {
             let UiState { view, focus, candle, attached, .. } = self.ui;
             let ui = UiState { view, focus, candle, attached, ..UiState::default() };
-            self.ui = UiState { hint: Some(format!("now: {}", arm::account_line(live))), ..ui };
+            let symbol = live.markets.iter().find(|row| row.name == self.front).map_or(ui.symbol, |row| row.symbol);
+            self.ui = UiState { symbol, hint: Some(format!("now: {}", arm::account_line(live))), ..ui };
             self.layers.clear();
             (self.frozen, self.sent_view, self.newest_notice) = (None, None, 0);
+        }
+    }
+
+    /// A kill that somebody else has lifted meanwhile is over: its layer would speak of a state that is not there any more.
+    fn follow_latch(&mut self, live: &Snapshot) {
+        if killed::is_latched(live) {
+            self.kill_seen = true;
+        } else if std::mem::take(&mut self.kill_seen) && self.layers.names().contains(&"killed") {
+            self.layers.close("killed");
+            self.ui.hint = Some("the kill was LIFTED by somebody: look at the banner".to_owned());
         }
     }
 
@@ -227,6 +255,7 @@ impl Cockpit {
     fn kill(&mut self, key: Key, now_ms: i64, out: &mut Vec<Request>) {
         out.push(Request::Command(Command::Kill));
         self.ui.filtering = false;
+        self.kill_seen = false;
         self.layers.clear();
         self.open(killed::Killed, key, now_ms);
     }
@@ -306,6 +335,13 @@ impl Cockpit {
         self.quiet_until_ms = now_ms.saturating_add(QUIET_MS);
     }
 
+    /// The terminal shows an old picture: whatever is pressed at it means nothing but kill and disarm, and no guard waits for
+    /// somebody who does not see it.
+    pub fn is_unseen(&mut self, now_ms: i64) {
+        self.layers.cancel_guards();
+        self.quiet_until_ms = now_ms.saturating_add(QUIET_MS);
+    }
+
     /// The mouse wheel moves the selection of the focused pane; the mouse can do nothing else.
     pub fn wheel(&mut self, down: bool, live: &Snapshot) -> Vec<Request> {
         let mut out = Vec::new();
@@ -322,7 +358,7 @@ impl Cockpit {
     }
 
     fn sync_view(&mut self, out: &mut Vec<Request>) {
-        let view = View { symbol: self.ui.symbol, candle: self.ui.candle, depth: DEPTH };
+        let view = View { symbol: self.ui.symbol, candle: self.ui.candle, depth: DEPTH, why: self.layers.why() };
         if self.sent_view != Some(view) {
             self.sent_view = Some(view);
             out.push(Request::View(view));
@@ -354,6 +390,16 @@ impl Cockpit {
             Id::Release => self.open(release::Released::new(target, name, release::Choice::Release), key, now_ms),
             Id::Adopt => self.open(release::Released::new(target, name, release::Choice::Adopt), key, now_ms),
             Id::CloseReleased => self.open(release::Released::new(target, name, release::Choice::Close), key, now_ms),
+            Id::Outside => {
+                if let Some(layer) = outside::Outside::first(live) {
+                    self.open(layer, key, now_ms);
+                }
+            }
+            Id::SettleOrder => {
+                if let Some(row) = self.ui.order(live) {
+                    self.open(settle::Settle::new(row.order), key, now_ms);
+                }
+            }
             Id::Account => self.open(account::Account::new(live), key, now_ms),
             Id::Limits => {
                 let row = if self.ui.focus == PaneId::Limits { self.ui.row(PaneId::Limits) } else { 0 };
@@ -366,6 +412,13 @@ impl Cockpit {
             }
             Id::Acknowledge => {
                 out.extend(live.pending_notice.as_ref().map(|n| Request::Command(Command::Acknowledge(n.id))));
+            }
+            Id::ReloadModels => out.push(Request::Command(Command::ReloadModels)),
+            Id::Promote => self.open(promote::Promote::default(), key, now_ms),
+            Id::Unbench => {
+                if let Some(layer) = unbench::Unbench::first(live) {
+                    self.open(layer, key, now_ms);
+                }
             }
             Id::TieOut => out.push(Request::Command(Command::TieOut)),
             Id::RetryVenue => out.push(Request::Command(Command::RetryVenue)),
@@ -447,6 +500,7 @@ impl Cockpit {
                 }
             }
             Id::Details => self.open(details::Details::of(&self.ui, live), key, now_ms),
+            Id::Why => self.open(details::Details::why(&self.ui, live), key, now_ms),
             Id::Dangers => self.open(details::Details::dangers(), key, now_ms),
             Id::Filter => self.ui.filtering = true,
             Id::Palette => self.open(palette::Palette::default(), key, now_ms),

@@ -1,10 +1,11 @@
 //! What a panic does. On the cockpit's thread: give the terminal back and write a report. On any other thread: write the
 //! report, remember it for the run, and leave the terminal alone, because the cockpit goes on drawing on it.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::panic::{PanicHookInfo, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -12,6 +13,7 @@ use std::thread;
 use super::link::CockpitEnd;
 use super::term;
 use crate::engine::snapshot::Snapshot;
+use crate::redact::redacted;
 
 /// Panics remembered for the run; the first ones matter.
 const FOREIGN_MAX: usize = 16;
@@ -29,6 +31,19 @@ pub struct ForeignPanic {
 
 static FOREIGN: Mutex<Vec<ForeignPanic>> = Mutex::new(Vec::new());
 
+thread_local! {
+    static FORGIVEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does work of others that may panic, such as a network in a file that somebody else made: the report is written, and nobody
+/// trips on it, because whoever calls this knows what a panic means there.
+pub fn forgiving<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
+    FORGIVEN.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    FORGIVEN.set(false);
+    done
+}
+
 /// Panics of other threads since the last call. The run trips the engine on them.
 pub fn take_foreign_panics() -> Vec<ForeignPanic> {
     std::mem::take(&mut *FOREIGN.lock().unwrap_or_else(PoisonError::into_inner))
@@ -44,12 +59,12 @@ pub fn install(data_dir: PathBuf, end: CockpitEnd) {
             term::restore_now();
         }
         let name = current.name().unwrap_or("unnamed").to_owned();
-        let message = message_of(info);
+        let message = redacted(&message_of(info));
         let snapshot = end.newest();
         let backtrace = std::backtrace::Backtrace::force_capture().to_string();
         let text = report(&name, &message, &backtrace, snapshot.as_deref());
         let _ = write_report(&report_path(&data_dir, snapshot.as_deref()), &text);
-        if !ours {
+        if !ours && !FORGIVEN.get() {
             let mut list = FOREIGN.lock().unwrap_or_else(PoisonError::into_inner);
             if list.len() < FOREIGN_MAX {
                 list.push(ForeignPanic { thread: name, message });
@@ -88,7 +103,7 @@ fn report(thread: &str, message: &str, backtrace: &str, snapshot: Option<&Snapsh
     };
     text.push_str("last events, newest first:\n");
     for notice in snapshot.notices.iter().rev().take(NOTICES) {
-        let _ = writeln!(text, "{notice}");
+        let _ = writeln!(text, "{}", redacted(&notice.to_string()));
     }
     let json = serde_json::to_string(snapshot).unwrap_or_else(|e| format!("not serialisable: {e}"));
     let _ = writeln!(text, "\nsnapshot:\n{json}");
@@ -107,18 +122,29 @@ fn write_report(path: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::event::Restored;
+    use crate::engine::ids::{Pair, RunId};
+    use crate::engine::notice::{Kind, Level, Notice};
+    use crate::engine::snapshot::View;
+    use crate::engine::time::Ts;
     use crate::tui::link::link;
+
+    /// The hook is the process's: one test at a time has it.
+    static HOOK: Mutex<()> = Mutex::new(());
 
     #[test]
     fn a_panic_elsewhere_is_reported_and_remembered() {
+        let _alone = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().unwrap();
         let (cockpit, _engine) = link();
         install(dir.path().to_owned(), cockpit);
         let joined = thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("boom {}", 7)).unwrap().join();
+        let forgiven = thread::spawn(|| forgiving(|| panic!("somebody else's"))).join().unwrap();
         uninstall();
-        assert!(joined.is_err());
+        assert!(joined.is_err() && forgiven.is_err());
         let foreign = take_foreign_panics();
         assert!(foreign.iter().any(|p| p.thread == "worker" && p.message.starts_with("boom 7 at ")), "{foreign:?}");
+        assert!(foreign.iter().all(|p| !p.message.contains("somebody else's")), "{foreign:?}");
         let path = report_path(dir.path(), None);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("boom 7") && text.contains("thread: worker") && text.contains("no snapshot yet"));
@@ -127,5 +153,36 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_report_has_the_last_events_newest_first_and_no_secret() {
+        let _alone = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
+        let notice = |id, text: &str| Notice {
+            id,
+            at: Ts::from_ms(1_763_800_000_000),
+            level: Level::Info,
+            kind: Kind::Account,
+            symbol: None,
+            text: text.to_owned(),
+            denial: None,
+        };
+        let restored = Restored::empty(RunId::new(1_763_800_000_000, 9), Pair::SIMULATED);
+        let mut picture = crate::engine::Engine::new(&restored).snapshot(View::default());
+        picture.notices = vec![notice(1, "the older"), notice(2, "the newer, with crash-secret-0815")];
+        crate::redact::remember("crash-secret-0815");
+        let dir = tempfile::tempdir().unwrap();
+        let (cockpit, engine) = link();
+        let path = report_path(dir.path(), Some(&picture));
+        engine.publish(picture);
+        install(dir.path().to_owned(), cockpit);
+        let fell = thread::spawn(|| panic!("cannot sign with crash-secret-0815")).join();
+        uninstall();
+        drop((fell.unwrap_err(), take_foreign_panics()));
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, events) = text.split_once("last events, newest first:\n").unwrap();
+        let (events, _) = events.split_once("\nsnapshot:\n").unwrap();
+        assert!(events.find("the newer") < events.find("the older") && events.contains("the older"), "{events}");
+        assert!(text.contains("cannot sign with [hidden]") && !events.contains("crash-secret"), "{text}");
     }
 }

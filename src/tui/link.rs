@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::engine::command::Command;
+use crate::engine::command::{BY_HAND, Command};
 use crate::engine::ids::{Account, Symbol};
 use crate::engine::snapshot::{Snapshot, View};
 use crate::gate::Gate;
@@ -46,17 +46,48 @@ pub enum Request {
 
 /// Where the engine's answer to a command is left. Two of them are never the same.
 #[derive(Clone, Debug)]
-pub struct Reply(SyncSender<String>);
+pub struct Reply {
+    answer: SyncSender<String>,
+    /// The engine took it up, or whoever waited gave up: whichever came first.
+    settled: Arc<AtomicBool>,
+}
+
+/// Where an answer is waited for.
+#[derive(Debug)]
+pub struct Awaited {
+    answer: Receiver<String>,
+    settled: Arc<AtomicBool>,
+}
 
 impl Reply {
     /// A reply and the end at which it is waited for.
-    pub fn expected() -> (Self, Receiver<String>) {
+    pub fn expected() -> (Self, Awaited) {
         let (sender, receiver) = sync_channel(1);
-        (Self(sender), receiver)
+        let settled = Arc::new(AtomicBool::new(false));
+        (Self { answer: sender, settled: settled.clone() }, Awaited { answer: receiver, settled })
+    }
+    /// The engine takes it up. `false` where nobody waits any more, who was told that nothing was done.
+    pub fn take_up(&self) -> bool {
+        !self.settled.swap(true, Ordering::SeqCst)
     }
     /// Answers; whoever waited may have gone.
     pub fn say(&self, text: String) {
-        let _gone = self.0.try_send(text);
+        let _gone = self.answer.try_send(text);
+    }
+}
+
+impl Awaited {
+    /// The answer, if it is there.
+    pub fn now(&self) -> Option<String> {
+        self.answer.try_recv().ok()
+    }
+    /// The answer; without one, whether the engine has taken it up: if not, it is given up from now on. What was taken up is
+    /// waited for once more.
+    pub fn within(&self, within: std::time::Duration) -> Result<String, bool> {
+        self.answer.recv_timeout(within).or_else(|_| {
+            let taken = self.settled.swap(true, Ordering::SeqCst);
+            if taken { self.answer.recv_timeout(within).map_err(|_| true) } else { Err(false) }
+        })
     }
 }
 
@@ -128,6 +159,8 @@ struct Shared {
     newest: Mutex<Option<Arc<Snapshot>>>,
     gate: Gate,
     kill: AtomicBool,
+    /// How the first kill that the engine has not taken was asked for.
+    how: Mutex<Option<String>>,
     /// The last second step did not get into the queue of requests.
     untaken: AtomicBool,
     flattens: Mutex<Flattens>,
@@ -140,6 +173,12 @@ struct Shared {
     asleep: AtomicBool,
     /// There is no way to the engine now: requests are refused.
     deaf: AtomicBool,
+    /// Nobody listens where the engine was.
+    gone: AtomicBool,
+    /// Something that was taken never reached the engine.
+    lost: AtomicBool,
+    /// The screen has not taken what was drawn last.
+    behind: AtomicBool,
 }
 
 /// A connected pair of ends.
@@ -148,6 +187,7 @@ pub fn link() -> (CockpitEnd, EngineEnd) {
         newest: Mutex::new(None),
         gate: Gate::default(),
         kill: AtomicBool::new(false),
+        how: Mutex::default(),
         untaken: AtomicBool::new(false),
         flattens: Mutex::default(),
         flattens_taken: AtomicU64::new(0),
@@ -155,6 +195,9 @@ pub fn link() -> (CockpitEnd, EngineEnd) {
         ended: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
         deaf: AtomicBool::new(false),
+        gone: AtomicBool::new(false),
+        lost: AtomicBool::new(false),
+        behind: AtomicBool::new(false),
     });
     let (sender, receiver) = sync_channel(REQUESTS_MAX);
     (CockpitEnd { shared: shared.clone(), requests: sender }, EngineEnd { shared, requests: receiver })
@@ -173,10 +216,28 @@ impl CockpitEnd {
     pub fn is_deaf(&self) -> bool {
         self.shared.deaf.load(Ordering::SeqCst)
     }
+    /// Does nobody listen where the engine was?
+    pub fn is_gone(&self) -> bool {
+        self.shared.gone.load(Ordering::SeqCst)
+    }
+    /// Did something that was taken since the last look never reach the engine?
+    pub fn take_lost(&self) -> bool {
+        self.shared.lost.swap(false, Ordering::SeqCst)
+    }
+    /// Whether the screen has not taken what was drawn last: more pictures are no use to it.
+    pub fn falls_behind(&self, behind: bool) {
+        self.shared.behind.store(behind, Ordering::SeqCst);
+    }
     /// Kill, first step: closes the gate, wakes the guardian, then sets the flag and wakes the engine. Never blocks, never
     /// fails.
     pub fn kill(&self) {
+        self.kill_by(BY_HAND);
+    }
+    /// The same from elsewhere than the run's own cockpit: the latch says from where. Its receipt begins empty.
+    pub fn kill_by(&self, how: &str) {
+        self.shared.guardian().clear();
         self.shared.gate.kill();
+        self.shared.how().get_or_insert_with(|| how.to_owned());
         self.shared.kill.store(true, Ordering::SeqCst);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.requests.try_send(Request::Wake) {
             // A full queue is being drained: the engine looks at the flag before every request.
@@ -194,6 +255,7 @@ impl CockpitEnd {
     /// a position open. The gate closes first; the guardian sees to it where the engine does not.
     pub fn flatten(&self, symbol: Option<Symbol>) {
         self.shared.gate.shut();
+        self.shared.guardian().clear();
         self.shared.flattens().ask(symbol);
         self.shared.gate.ring();
         // As with a kill: an engine whose queue is full does not sleep.
@@ -213,6 +275,12 @@ impl CockpitEnd {
 }
 
 impl Shared {
+    fn how(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.how.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn guardian(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.guardian.lock().unwrap_or_else(PoisonError::into_inner)
+    }
     fn flattens(&self) -> std::sync::MutexGuard<'_, Flattens> {
         self.flattens.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -232,14 +300,26 @@ impl Board {
     pub fn newest(&self) -> Option<Arc<Snapshot>> {
         self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// Has the screen not taken what was drawn last?
+    pub fn is_behind(&self) -> bool {
+        self.shared.behind.load(Ordering::SeqCst)
+    }
     /// Hangs up a picture that was made elsewhere, as it is.
     pub fn hang(&self, picture: Snapshot) {
         *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(picture));
     }
     /// What the guardian did so far, for every picture from now on.
     pub fn report(&self, lines: Vec<String>) {
-        self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&lines);
+        self.shared.guardian().clone_from(&lines);
         self.change(|snapshot| snapshot.state.guardian = lines);
+    }
+    /// What the guardian did about what was asked last.
+    pub fn reported(&self) -> Vec<String> {
+        self.shared.guardian().clone()
+    }
+    /// How the kill that the engine has not taken yet was asked for.
+    pub fn killed_how(&self) -> String {
+        self.shared.how().clone().unwrap_or_else(|| BY_HAND.to_owned())
     }
     /// Did the engine's queue refuse the last second step? Then the engine never hears of it.
     pub fn close_is_untaken(&self) -> bool {
@@ -276,16 +356,28 @@ impl EngineEnd {
     }
     /// Puts the newest snapshot where the cockpit looks, with the guardian's own report.
     pub fn publish(&self, mut snapshot: Snapshot) {
-        snapshot.state.guardian.clone_from(&self.shared.guardian.lock().unwrap_or_else(PoisonError::into_inner));
+        snapshot.state.guardian.clone_from(&self.shared.guardian());
         *self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
     }
     /// From now on requests are refused, or taken again. A kill is always taken.
     pub fn goes_deaf(&self, deaf: bool) {
         self.shared.deaf.store(deaf, Ordering::SeqCst);
     }
-    /// Has a kill been asked for since the last look?
-    pub fn take_kill(&self) -> bool {
-        self.shared.kill.swap(false, Ordering::SeqCst)
+    /// Nobody listens where the engine was, or somebody does again.
+    pub fn goes_missing(&self, gone: bool) {
+        self.shared.gone.store(gone, Ordering::SeqCst);
+    }
+    /// Something that was taken never reached the engine: the cockpit says so.
+    pub fn loses(&self) {
+        self.shared.lost.store(true, Ordering::SeqCst);
+    }
+    /// The kill that was asked for since the last look, with how: the first counts.
+    pub fn take_kill(&self) -> Option<Command> {
+        if !self.shared.kill.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+        let how = self.shared.how().take();
+        Some(how.filter(|how| how != BY_HAND).map_or(Command::Kill, Command::KillBy))
     }
     /// How many flattens have been asked for.
     pub fn flattens(&self) -> u64 {
@@ -309,5 +401,24 @@ impl EngineEnd {
     /// Tells the cockpit to leave.
     pub fn end(&self) {
         self.shared.ended.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_is_not_taken_up_and_what_was_taken_up_is_answered() {
+        let (reply, awaited) = Reply::expected();
+        assert_eq!(awaited.within(Duration::ZERO), Err(false));
+        assert!(!reply.take_up(), "whoever asked was told that nothing was done");
+        let (reply, awaited) = Reply::expected();
+        assert!(reply.take_up());
+        assert_eq!(awaited.within(Duration::ZERO), Err(true), "it is being done");
+        reply.say("done".into());
+        assert_eq!(awaited.within(Duration::ZERO), Ok("done".into()));
     }
 }

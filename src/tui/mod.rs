@@ -1,6 +1,7 @@
 //! The cockpit: a view of [`Snapshot`](crate::engine::snapshot::Snapshot) and a source of requests. Knows no venue,
 //! no ledger and no clock of the engine; nothing here assumes that the engine lives in the same process.
 
+mod aged;
 pub mod base;
 pub mod cockpit;
 pub mod commands;
@@ -21,5 +22,6 @@ pub mod theme;
 pub mod validity;
 pub mod widgets;
 
+pub use layers::limits::consequences;
 pub use shell::{UiError, UiExit, UiOptions, run};
 pub use state::Attached;

@@ -12,6 +12,7 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::aged::aged;
 use super::base::draw_base;
 use super::cockpit::Cockpit;
 use super::commands::footer;
@@ -23,7 +24,14 @@ use crate::engine::snapshot::Snapshot;
 /// Draws everything: base screen, and the top layer over it.
 pub fn compose(cockpit: &Cockpit, live: &Snapshot, theme: &Theme, now_ms: i64, area: Rect, buffer: &mut Buffer) {
     let footer = footer(cockpit.keys(), live, &cockpit.ui);
-    let scene = Scene { snapshot: cockpit.shown(live), ui: &cockpit.ui, theme, footer: &footer };
+    let silence = crate::engine::time::Span::from_ms(cockpit.ui.beat_age_ms.unwrap_or(0));
+    let old = cockpit.ui.is_old().then(|| aged(cockpit.shown(live), silence));
+    let scene = Scene {
+        snapshot: old.as_ref().unwrap_or_else(|| cockpit.shown(live)),
+        ui: &cockpit.ui,
+        theme,
+        footer: &footer,
+    };
     draw_base(area, buffer, &scene);
     if let Some(dialog) = cockpit.stack().dialog(&cockpit.ctx(live, now_ms)) {
         dialog.draw(area, cockpit.ui.hint.as_deref(), theme, buffer);

@@ -52,6 +52,10 @@ pub struct UiState {
     pub filtering: bool,
     /// Engine heartbeat older than the bound: its age in milliseconds.
     pub engine_silent_ms: Option<i64>,
+    /// Nobody listens where the attached engine was: what is shown is old.
+    pub engine_ended: bool,
+    /// Age of the engine's last heartbeat, while it has one; 0 while it is young.
+    pub beat_age_ms: Option<i64>,
     /// The engine runs in another process and goes on when this cockpit leaves.
     pub attached: Option<Attached>,
     /// One line about the cockpit itself (a refused key, a lost request), until the next key.
@@ -73,6 +77,8 @@ impl Default for UiState {
             filter: String::new(),
             filtering: false,
             engine_silent_ms: None,
+            engine_ended: false,
+            beat_age_ms: None,
             attached: None,
             hint: None,
         }
@@ -129,6 +135,11 @@ impl Step {
 }
 
 impl UiState {
+    /// Is the picture of an engine that is silent or has ended? Then nothing in it is as of now.
+    pub const fn is_old(&self) -> bool {
+        self.engine_ended || self.engine_silent_ms.is_some()
+    }
+
     /// The position that commands mean: the selected row of the positions pane while it is focused, otherwise that of
     /// the instrument in front.
     pub fn position<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a PositionRow> {

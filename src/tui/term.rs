@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use crossterm::cursor::{Hide, Show};
@@ -28,6 +29,8 @@ static MOUSE: AtomicBool = AtomicBool::new(false);
 const SIZE_MAX: (u16, u16) = (1000, 400);
 /// Size of a terminal that does not say.
 const SIZE_UNKNOWN: (u16, u16) = (80, 24);
+/// A terminal that is given back and takes nothing for so long gets no last bytes.
+const LEAVES_WITHIN: Duration = Duration::from_millis(300);
 
 /// Holds the terminal; dropping it gives it back.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct TermGuard {
     mouse: bool,
     /// This process was stopped and is continued: whoever had the terminal meanwhile has left it in another mode.
     continued: Arc<AtomicBool>,
+    /// Its size changed since the last look: what it shows is not known, also where the size is the old one again.
+    resized: Arc<AtomicBool>,
     /// Another process has it.
     away: AtomicBool,
 }
@@ -51,17 +56,29 @@ pub enum Held {
 }
 
 impl TermGuard {
-    /// Raw mode, alternate screen, bracketed paste, focus events, no cursor; the mouse only when asked for, because
-    /// capturing it breaks the terminal's own copying.
+    /// Raw mode; with [`Self::opening`] alternate screen, bracketed paste, focus events, no cursor; the mouse only when asked
+    /// for, because capturing it breaks the terminal's own copying. Writes nothing: the terminal may take nothing.
     pub fn enter(mouse: bool) -> io::Result<Self> {
         MOUSE.store(mouse, Ordering::SeqCst);
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        let guard = Self { mouse, continued: Arc::default(), away: AtomicBool::new(false) };
+        let guard = Self { mouse, continued: Arc::default(), resized: Arc::default(), away: AtomicBool::new(false) };
         #[cfg(unix)]
-        signal_hook::flag::register(signal_hook::consts::SIGCONT, guard.continued.clone())?;
-        write_frame(&enter_bytes(mouse))?;
+        {
+            signal_hook::flag::register(signal_hook::consts::SIGCONT, guard.continued.clone())?;
+            signal_hook::flag::register(signal_hook::consts::SIGWINCH, guard.resized.clone())?;
+        }
         Ok(guard)
+    }
+
+    /// What the first frame begins with, and the next one after another process had the terminal.
+    pub fn opening(&self) -> Vec<u8> {
+        enter_bytes(self.mouse)
+    }
+
+    /// Has its size changed since it was last asked?
+    pub fn was_resized(&self) -> bool {
+        self.resized.swap(false, Ordering::SeqCst)
     }
 
     /// Looks whose the terminal is, and takes it again where another process had it.
@@ -77,7 +94,6 @@ impl TermGuard {
         // Raw mode is remembered as set: it is set anew only after it was given up.
         let _ = disable_raw_mode();
         enable_raw_mode()?;
-        write_frame(&enter_bytes(self.mouse))?;
         Ok(Held::Again)
     }
 
@@ -89,7 +105,7 @@ impl TermGuard {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         self.continued.store(false, Ordering::SeqCst);
-        write_frame(&enter_bytes(self.mouse))
+        Ok(())
     }
 
     /// There is no job control here.
@@ -142,14 +158,88 @@ fn leave_bytes(mouse: bool) -> Vec<u8> {
 pub fn restore_now() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let _ = disable_raw_mode();
-        let _ = write_frame(&leave_bytes(MOUSE.load(Ordering::SeqCst)));
+        if takes_bytes(LEAVES_WITHIN) {
+            let _ = write_frame(&leave_bytes(MOUSE.load(Ordering::SeqCst)));
+        }
+    }
+}
+
+/// Does the terminal take bytes within this? One that is gone refuses them at once.
+#[cfg(unix)]
+fn takes_bytes(within: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::OUT)];
+    let within = Timespec { tv_sec: 0, tv_nsec: i64::from(within.subsec_nanos()) };
+    !matches!(poll(&mut fds, Some(&within)), Ok(0))
+}
+
+/// Nobody can be asked.
+#[cfg(not(unix))]
+fn takes_bytes(_within: Duration) -> bool {
+    true
+}
+
+/// Writes frames on a thread of its own, one at a time: a terminal that takes nothing (stopped with ^S, a slow line) holds up
+/// that thread and neither keys nor pictures.
+#[derive(Debug)]
+pub struct Frames {
+    next: SyncSender<Vec<u8>>,
+    written: Receiver<io::Result<()>>,
+    /// A frame was handed over, and nothing is known of it yet.
+    waits: bool,
+}
+
+impl Frames {
+    /// Starts the thread. It ends with this.
+    pub fn start() -> io::Result<Self> {
+        let (next, taken) = sync_channel::<Vec<u8>>(1);
+        let (tells, written) = sync_channel(1);
+        std::thread::Builder::new().name("frames".into()).spawn(move || {
+            for frame in taken {
+                // Given back meanwhile: nothing more is drawn over the shell.
+                let outcome = if TAKEN.load(Ordering::SeqCst) { write_frame(&frame) } else { Ok(()) };
+                if tells.send(outcome).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { next, written, waits: false })
+    }
+
+    /// Has the terminal taken every frame? An error is the terminal's.
+    pub fn are_done(&mut self) -> io::Result<bool> {
+        if self.waits {
+            match self.written.try_recv() {
+                Ok(outcome) => {
+                    self.waits = false;
+                    outcome?;
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+        Ok(!self.waits)
+    }
+
+    /// Hands over the next frame, once all others are done.
+    pub fn show(&mut self, frame: Vec<u8>) -> io::Result<()> {
+        self.waits = true;
+        self.next.try_send(frame).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Waits until the terminal has taken every frame, but no longer than it may hold up who gives it back.
+    pub fn settle(&mut self) {
+        if self.waits && self.written.recv_timeout(LEAVES_WITHIN).is_ok() {
+            self.waits = false;
+        }
     }
 }
 
 /// Writes a whole frame with one system call where the terminal takes it at once. Goes around the standard library's
 /// lock on stdout, which a blocked thread may hold when a signal thread wants to restore.
 #[cfg(unix)]
-pub fn write_frame(bytes: &[u8]) -> io::Result<()> {
+fn write_frame(bytes: &[u8]) -> io::Result<()> {
     use std::os::fd::AsFd;
     let stdout = io::stdout();
     let file = std::fs::File::from(stdout.as_fd().try_clone_to_owned()?);
@@ -172,7 +262,7 @@ pub fn write_frame(bytes: &[u8]) -> io::Result<()> {
 
 /// Writes a whole frame.
 #[cfg(not(unix))]
-pub fn write_frame(bytes: &[u8]) -> io::Result<()> {
+fn write_frame(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()

@@ -135,6 +135,8 @@ const SIMULATED: Ink = ink(0x0014_5C5C, Color::Cyan);
 const DEMO: Ink = ink(0x005B_2A86, Color::Magenta);
 const LIVE: Ink = ink(0x00B0_0020, Color::Red);
 const LATCHED: Ink = ink(0x00FF_D23F, Color::Yellow);
+/// Apart from the red of real money by its lightness.
+const SILENT: Ink = ink(0x00FF_6B81, Color::LightRed);
 
 /// Styles and glyphs of one look.
 #[derive(Clone, PartialEq, Debug)]
@@ -169,8 +171,10 @@ pub struct Theme {
     pub banner_demo: Style,
     /// Banner: real money.
     pub banner_live: Style,
-    /// A latch, an unknown account or a silent engine, on any banner.
+    /// A latch or an unknown account, on any banner.
     pub killed: Style,
+    /// An engine that is silent or has ended: what is shown is old.
+    pub silent: Style,
     /// Keys in the footer and in help.
     pub key: Style,
     /// A consequence that cannot be taken back.
@@ -235,6 +239,7 @@ impl Theme {
             banner_demo: on(WHITE, DEMO),
             banner_live: on(WHITE, LIVE).add_modifier(Modifier::BOLD),
             killed: on(BLACK, LATCHED).add_modifier(Modifier::BOLD),
+            silent: on(BLACK, SILENT).add_modifier(Modifier::BOLD),
             key: fg(palette.bright).add_modifier(Modifier::BOLD),
             danger: fg(palette.alarm).add_modifier(Modifier::BOLD),
             guard: on(palette.text, palette.ground),
@@ -267,6 +272,7 @@ impl Theme {
             banner_live: loud,
             // A hole in the inverse banner.
             killed: with(Modifier::BOLD | Modifier::UNDERLINED).remove_modifier(Modifier::REVERSED),
+            silent: with(Modifier::BOLD | Modifier::UNDERLINED).remove_modifier(Modifier::REVERSED),
             key: with(Modifier::BOLD),
             danger: with(Modifier::BOLD | Modifier::UNDERLINED),
             guard: plain,
@@ -390,6 +396,7 @@ mod tests {
                 mono.banner_demo,
                 mono.banner_live,
                 mono.killed,
+                mono.silent,
                 mono.key,
                 mono.danger,
                 mono.guard,
@@ -426,7 +433,7 @@ mod tests {
         for ground in [PAPER, SIMULATED, DEMO, LIVE] {
             assert!(contrast(WHITE.rgb, ground.rgb) >= 7.0, "{:06x}", ground.rgb);
         }
-        assert!(contrast(BLACK.rgb, LATCHED.rgb) >= 7.0);
+        assert!(contrast(BLACK.rgb, LATCHED.rgb) >= 7.0 && contrast(BLACK.rgb, SILENT.rgb) >= 6.0);
     }
 
     #[test]

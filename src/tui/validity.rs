@@ -106,9 +106,35 @@ pub fn retry_venue(snapshot: &Snapshot, _: &UiState) -> Validity {
     unless(!refused, "the exchange refuses neither this address nor the key")
 }
 
+/// A model is benched.
+pub fn unbench(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.trust.iter().all(|row| row.record.benched.is_none()), "no model is benched")
+}
+
+/// Others have something outside the run.
+pub fn outside(snapshot: &Snapshot, _: &UiState) -> Validity {
+    unless(snapshot.outside.is_empty(), "nothing is outside the run")
+}
+
+/// The selected order's id is another one's.
+pub fn settle_order(snapshot: &Snapshot, ui: &UiState) -> Validity {
+    match ui.order(snapshot) {
+        Some(row) => unless(!row.contested, "nobody else has its id: what is unknown is asked for until it is known"),
+        None => Validity::No("select an order in the orders pane first (7)".into()),
+    }
+}
+
 /// The account is the exchange's.
 pub fn tie_out(snapshot: &Snapshot, _: &UiState) -> Validity {
     unless(snapshot.account.tie_out == TieOut::Nothing, "there is no log of an exchange to compare with")
+}
+
+/// A shadow model runs, and nothing is armed or latched.
+pub fn promote(snapshot: &Snapshot, _: &UiState) -> Validity {
+    if snapshot.health.shadows.is_empty() {
+        return Validity::No("no shadow model runs: `shadow` in [model] names them".into());
+    }
+    unless(snapshot.state.word != StateWord::Safe, "only in SAFE: a model never changes under an armed autotrader")
 }
 
 /// The selected position is ours.

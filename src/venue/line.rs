@@ -76,6 +76,10 @@ impl Inlet {
             }
         }
     }
+    /// Events that have come and were not taken, at both ends of the line.
+    pub fn depth(&self) -> usize {
+        self.waiting.len() + self.receiver.len()
+    }
     /// When the next event was heard.
     pub fn next_at(&self) -> Option<Ts> {
         self.waiting.front().map(|(at, _)| *at)

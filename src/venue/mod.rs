@@ -6,7 +6,7 @@ pub mod paper;
 pub mod sim;
 pub mod simulated;
 
-use crate::engine::effect::{NewOrder, Protection};
+use crate::engine::effect::{Errand, NewOrder, Protection};
 use crate::engine::event::{Event, MarketData};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::gate::Approved;
@@ -32,6 +32,10 @@ pub trait Venue: Send {
     fn cancel_by_id(&mut self, at: Ts, symbol: Symbol, order: &str);
     /// Asks once whether the venue still refuses this address or key.
     fn retry(&mut self, at: Ts);
+    /// Does something outside the run, beside everything else; a receipt comes back.
+    fn run_errand(&mut self, at: Ts, errand: Errand);
+    /// An order whose id another one has is over: a person has looked.
+    fn settle(&mut self, at: Ts, order: OrderSeq);
     /// Takes in what arrived since the last call, where other threads listen.
     fn collect(&mut self);
     /// When the next event is due, if one is known.
@@ -61,6 +65,8 @@ impl Venue for paper::PaperVenue {
         Self::cancel_by_id(self, at, symbol, order);
     }
     fn retry(&mut self, _: Ts) {}
+    fn run_errand(&mut self, _: Ts, _: Errand) {}
+    fn settle(&mut self, _: Ts, _: OrderSeq) {}
     fn collect(&mut self) {}
     fn next_due(&self) -> Option<Ts> {
         Self::next_due(self)

@@ -30,7 +30,11 @@ pub fn now() -> Now {
 }
 
 pub fn exchange(key: &str, secret: &str) -> Sim {
-    let options = SimOptions::simulated(3, Weather::Calm, now());
+    exchange_in(Weather::Calm, key, secret)
+}
+
+pub fn exchange_in(weather: Weather, key: &str, secret: &str) -> Sim {
+    let options = SimOptions::simulated(3, weather, now());
     Sim::start(SimOptions { key: key.to_owned(), secret: secret.to_owned().into(), ..options }).unwrap()
 }
 
@@ -90,7 +94,9 @@ impl Listener {
             proxy: None,
             limits: SharedLimits::default(),
             heartbeat: Heartbeat::default(),
+            signs: tickdeck::venue::bybit::signs::Signs::default(),
             leverage_most: 2,
+            claim: tickdeck::venue::bybit::account::Claim::free(),
         };
         let (bell, rings) = sync_channel(1);
         let wake = Arc::new(move || {

@@ -29,6 +29,7 @@ pub fn armed(folder: &Path) -> Driver {
             .into_iter()
             .map(Result::unwrap)
             .collect(),
+        shelf: None,
         data_dir: folder.to_owned(),
         tape: None,
     };

@@ -6,7 +6,8 @@
 
 use tickdeck::engine::account::TieOut;
 use tickdeck::engine::danger::{Danger, DangerLevel, DangerRow};
-use tickdeck::engine::event::ModelInfo;
+use tickdeck::engine::event::{HorizonForecast, ModelInfo};
+use tickdeck::engine::features::{FEATURES, FeatureSpec};
 use tickdeck::engine::ids::{OrderSeq, Pair, Symbol};
 use tickdeck::engine::market::book::{BookState, Level};
 use tickdeck::engine::notice::{self, Kind, Notice};
@@ -14,9 +15,14 @@ use tickdeck::engine::num::{Money, Price, Qty, Rate, Side};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::{Latch, LatchCause, LossTrip};
 use tickdeck::engine::risk::verdict::{Denial, DenialCode};
+use tickdeck::engine::signal::Signal;
 #[allow(clippy::wildcard_imports)] // a picture has every part
 use tickdeck::engine::snapshot::*;
 use tickdeck::engine::time::{Span, Ts};
+use tickdeck::engine::trust::promise::{HorizonPromise, Promise};
+use tickdeck::engine::trust::repaint::Steadiness;
+use tickdeck::engine::trust::score::Figures;
+use tickdeck::engine::why::{AnswerFact, FeatureFact, Needs, Step, Why, WhyOf};
 
 /// 2026-11-22T14:32:07.412Z.
 pub const NOW: Ts = Ts::from_ms(1_795_357_927_412);
@@ -59,14 +65,19 @@ pub fn sample() -> Snapshot {
             playback: None,
             weather: Some("calm".to_owned()),
             simulated_venue: false,
+            unattended: false,
+            bell: 0,
         },
         state: state(),
         account: account(),
         markets: markets(),
         focus: Some(focus()),
+        why: None,
+        trust: trust(),
         signals: signals(),
         positions: positions(),
         danger: danger(),
+        outside: Vec::new(),
         orders: orders(),
         limits: limits(),
         notices: notices(),
@@ -86,6 +97,7 @@ fn state() -> StateView {
         reducing: vec![],
         exiting: 2,
         open: 2,
+        unresolved: Vec::new(),
         closing: false,
         flat_proven: None,
         receipt: vec![],
@@ -163,6 +175,7 @@ fn markets() -> Vec<MarketRow> {
             position: 0,
             unrealised: None,
             verdict: Verdict::Flat,
+            timed: None,
             warming: None,
         }
     };
@@ -246,6 +259,115 @@ fn focus() -> FocusView {
     }
 }
 
+fn record() -> Record {
+    let promise = HorizonPromise { hit: 0.58, hit_low: 0.52, brier: 0.61, dead_zone: 0.2 };
+    Record {
+        figures: Figures {
+            answers: 1_240,
+            witnesses: 124,
+            hit: Some(0.561),
+            said: Some(0.604),
+            brier: Some(0.628),
+            expected_bps: Some(0.41),
+            realised_bps: Some(0.37),
+            short: [-1.2, 0.4],
+            promise: Some(promise),
+        },
+        benched: None,
+        drift: Some(1.21),
+        strange: None,
+        steadiness: Steadiness {
+            closed: false,
+            flips_per_min: Some(3.4),
+            age: Some(Span::from_secs(7)),
+            half_life: Some(Span::from_secs(4)),
+            survived: Some((0.42, 36)),
+        },
+    }
+}
+
+/// What falls short of a promise, as the engine says it.
+const BENCHED: &str = "hit=0.448 promised=0.520 errors=4.3 witnesses=163";
+
+/// The chain behind an entry that the edge gate refused, one feature beyond training.
+pub fn explained() -> Snapshot {
+    let answer = |model: &str, hash: &str, said: [f32; 3]| AnswerFact {
+        model: model.to_owned(),
+        hash: hash.to_owned(),
+        trained: "2024-08-01 to 08-07".to_owned(),
+        features_at: Ts(NOW.0 - 412_000_000),
+        heard: Ts(NOW.0 - 405_000_000),
+        took: Span(41_000),
+        said: [10, 60]
+            .map(|horizon_s| HorizonForecast { horizon_s, up: said[0], flat: said[1], down: said[2], move_bps: 0.41 })
+            .to_vec(),
+        record: Some(record()),
+    };
+    let feature = |(place, spec): (usize, &FeatureSpec)| FeatureFact {
+        name: spec.name.to_owned(),
+        value: if place == 9 { 3.2 } else { ((place * 7) % 11) as f32 / 8.0 - 0.6 },
+        age: Some(Span::from_ms(if spec.from_book { 12 } else { 240 })),
+        warm: place != 20,
+        range: Some((-1.0, 1.0)),
+    };
+    let refused = Denial::with(DenialCode::EdgeTooSmall, "move=0.4bp cost=12.1bp".to_owned());
+    let why = Why {
+        of: WhyOf::Latest(Symbol(0)),
+        symbol: Symbol(0),
+        at: Ts(NOW.0 - 405_000_000),
+        outcome: refused.to_string(),
+        features_at: Some(Ts(NOW.0 - 412_000_000)),
+        features: FEATURES.iter().enumerate().map(feature).collect(),
+        answers: vec![answer("mlp-v1", "a91f3c", [0.61, 0.25, 0.14]), answer("conv-v1", "07be52", [0.57, 0.29, 0.14])],
+        signal: Some(Signal {
+            at: Ts(NOW.0 - 412_000_000),
+            up: 0.59,
+            flat: 0.27,
+            down: 0.14,
+            move_bps: 0.41,
+            side: Side::Buy,
+            prob: 0.59,
+            cost_bps: Some(11.6),
+            edge_bps: Some(-11.19),
+        }),
+        needs: Needs { horizon_s: 60, min_prob: 0.55, min_edge_bps: Some(0.5) },
+        steps: ["market", "fresh and believed", "probability", "confirmed", "closed forecast"]
+            .map(|name| Step::new(name, None))
+            .into_iter()
+            .chain([Step::new("edge after costs", Some(refused))])
+            .collect(),
+        order: None,
+        latency: vec![
+            ("inference".to_owned(), Some(Span(41_000))),
+            ("features to answers".to_owned(), Some(Span::from_ms(7))),
+            ("answers to decision".to_owned(), Some(Span(0))),
+        ],
+    };
+    Snapshot { why: Some(why), ..sample() }
+}
+
+fn trust() -> Vec<TrustRow> {
+    let row = |symbol: u16, model: &str, place: u8, record: Record| TrustRow {
+        symbol: Symbol(symbol),
+        model: model.to_owned(),
+        place,
+        horizon_s: 60,
+        record,
+    };
+    vec![row(0, "mlp-v1", 0, record()), row(0, "conv-v1", 1, record())]
+}
+
+/// A model of the instrument in front is benched.
+pub fn benched() -> Snapshot {
+    let mut picture = sample();
+    for row in picture.signals.iter_mut().filter(|row| row.model == "mlp-v1") {
+        row.verdict = format!("BENCHED {BENCHED}");
+        row.record.as_mut().unwrap().benched = Some(BENCHED.to_owned());
+    }
+    picture.trust[0].record.benched = Some(BENCHED.to_owned());
+    picture
+}
+
 fn signals() -> Vec<SignalRow> {
     let row = |model: &str, horizon_s, probs: (f32, f32, f32), edge: f64, verdict: &str| SignalRow {
         symbol: Symbol(0),
@@ -257,7 +379,9 @@ fn signals() -> Vec<SignalRow> {
         cost_bps: Some(11.6),
         age: Some(Span::from_ms(240)),
         decides: model == "ensemble",
+        shadow: false,
         verdict: verdict.to_owned(),
+        record: (model != "ensemble").then(record),
     };
     vec![
         row("mlp-v1", 10, (0.34, 0.31, 0.35), -12.0, "flat"),
@@ -346,6 +470,7 @@ fn orders() -> Vec<OrderRow> {
             purpose: purpose.to_owned(),
             state: state.to_owned(),
             working: !matches!(state, "filled" | "cancelled" | "rejected"),
+            contested: false,
             protective: purpose == "stop",
             foreign: None,
             age: Some(Span::from_secs(224 - order as i64 / 2)),
@@ -428,14 +553,17 @@ fn health() -> HealthView {
                 hash: "a91f3c".to_owned(),
                 horizons_s: vec![10, 60],
                 trained: "2024-08-01 to 08-07".to_owned(),
+                promise: Promise::default(),
             },
             ModelInfo {
                 name: "conv-v1".to_owned(),
                 hash: "07be52".to_owned(),
                 horizons_s: vec![60],
                 trained: "2024-08-01 to 08-07".to_owned(),
+                promise: Promise::default(),
             },
         ],
+        shadows: Vec::new(),
         feed_age: Some(Span::from_ms(14)),
         feed_down: None,
         events: 1_204_518,

@@ -8,12 +8,13 @@ use std::task::{Context, Poll, Waker};
 
 use tickdeck::engine::ids::OrderSeq;
 use tickdeck::engine::time::{Span, Ts};
+use tickdeck::venue::bybit::account::Claim;
+use tickdeck::venue::bybit::account::jobs::{Ask, Done};
 use tickdeck::venue::bybit::account::opening;
 use tickdeck::venue::bybit::account::requests::{Api, look_up, lost_read};
-use tickdeck::venue::bybit::account::runner::{Ask, Done};
 use tickdeck::venue::bybit::codes::Next;
 use tickdeck::venue::bybit::parse::Rows;
-use tickdeck::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode, UserSettings};
+use tickdeck::venue::bybit::parse::rest::account::{AccountInfo, KeyInfo, MarginMode, TransactionRow, UserSettings};
 use tickdeck::venue::bybit::parse::rest::orders::OrderRef;
 use tickdeck::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow, WalletRow};
 use tickdeck::venue::bybit::rest::RestError;
@@ -35,6 +36,8 @@ pub enum Query {
     PositionsOf(String),
     ExecutionsOf(String),
     ExecutionsSince(i64),
+    /// The log of transactions, from and to, ms.
+    Log(i64, i64),
     /// Does the exchange listen to this address again? Asked whatever is known.
     Retry,
     /// Not asked of anybody: let this much time pass.
@@ -52,6 +55,7 @@ pub enum Reply {
     Wallet(WalletRow),
     Positions(Vec<PositionRow>),
     Executions(Vec<ExecutionRow>),
+    Log(Vec<TransactionRow>),
     Failed(RestError),
 }
 
@@ -248,9 +252,10 @@ impl Reads {
     pub fn start(&mut self, ask: Ask) {
         let api = self.api.clone();
         let work: Work = match ask {
-            Ask::Open(scope, before) => {
-                Box::pin(async move { Some(Done::Opened(Box::new(opening::open(&api, &scope, &before).await))) })
-            }
+            Ask::Open(scope, before) => Box::pin(async move {
+                let opened = opening::open(&api, &scope, &before, &Claim::free()).await;
+                Some(Done::Opened(Box::new(opened)))
+            }),
             Ask::Read(scope) => Box::pin(async move { Some(Done::Read(opening::read(&api, &scope).await)) }),
             Ask::Standing => Box::pin(async move { Some(Done::Standing(opening::standing(&api).await)) }),
             Ask::Retry => Box::pin(async move {
@@ -262,11 +267,18 @@ impl Reads {
                     other => Err(odd(other)),
                 }))
             }),
-            // The log is not simulated here: it stays unknown.
-            Ask::Log { read_to, .. } => Box::pin(async move { Some(Done::Log(read_to, Err(lost_read()))) }),
+            Ask::Log { from_ms, to_ms, read_to } => Box::pin(async move {
+                let log = match api.read(Query::Log(from_ms, to_ms)).await {
+                    Reply::Log(rows) => Ok(whole(rows)),
+                    other => Err(odd(other)),
+                };
+                Some(Done::Log(read_to, log))
+            }),
             // Not offered everywhere.
             Ask::Fees => Box::pin(async { Some(Done::Fees(Ok(Vec::new()))) }),
             Ask::Rules(symbol, _) => Box::pin(async move { Some(Done::Rules(symbol, Err(lost_read()))) }),
+            // Nobody in here asks for one.
+            Ask::Errand(errand) => Box::pin(async { Some(Done::ErrandOver(errand, false, Vec::new())) }),
             Ask::Clock => Box::pin(async move { api.sync_clock().await.ok().and(None) }),
             Ask::CancelEarlier(symbol, link_id) => {
                 Box::pin(async move { Api::cancel(&api, &symbol, &link_id).await.ok().and(None) })

@@ -3,10 +3,10 @@
 
 use tickdeck::engine::command::Command;
 use tickdeck::engine::ids::Symbol;
-use tickdeck::engine::num::{Qty, Side};
+use tickdeck::engine::num::{Price, Qty, Side};
 use tickdeck::engine::risk::state::{Latch, LatchCause};
 use tickdeck::engine::time::{Span, Ts};
-use tickdeck::venue::sim::exchange::model::{Kind, NewOrder, Protection, Slot, Tif};
+use tickdeck::venue::sim::exchange::model::{Kind, NewOrder, Protection, Slot, Tif, TpslMode};
 
 use super::disk::Medium;
 use super::world::{Item, World};
@@ -70,7 +70,12 @@ impl World {
     }
 
     fn mark_killed(&mut self) {
-        let Some(process) = self.process.as_mut().filter(|process| !process.kill_is_durable()) else { return };
+        let Some(process) = self.process.as_mut() else { return };
+        // What the engine has heard of is its own: on the disk, on its way there, or lifted by a person since.
+        let heard = !process.busy && !process.driver.engine().latch().is_some_and(Latch::is_kill);
+        if heard || process.durable_kill().is_some() {
+            return;
+        }
         let at = process.local(self.now);
         let disk = process.writer.store_mut();
         if disk.medium != Medium::Gone {
@@ -156,6 +161,27 @@ impl World {
         }
     }
 
+    /// Somebody has this id for a resting order of theirs, far from the market.
+    pub fn another_takes(&mut self, link: String) {
+        let (symbol, tick) = (Symbol(0), self.exchange.market_of(Symbol(0)).unwrap().rules.tick.raw());
+        let price = self.exchange.mark_of(symbol).unwrap().raw() / 100 * 96 / tick * tick;
+        let ask = NewOrder {
+            slot: Slot { symbol, idx: 0 },
+            side: Side::Buy,
+            kind: Kind::Limit,
+            qty: Qty::parse("0.7").unwrap(),
+            price: Some(Price::from_raw(price)),
+            tif: Tif::Gtc,
+            link,
+            reduce_only: false,
+            close_on_trigger: false,
+            trigger: None,
+            protection: Protection { mode: TpslMode::Full, take: None, stop: None },
+            slippage: None,
+        };
+        self.exchange.create(self.now, ask).unwrap();
+    }
+
     /// A trade by hand, in the leg that the position mode asks for.
     pub fn trade_by_hand(&mut self, symbol: Symbol, side: Side, qty: Qty) {
         let slots = self.exchange.account.slots(symbol);
@@ -170,6 +196,22 @@ impl World {
         for slot in self.exchange.account.slots(symbol) {
             self.exchange.close_foreign(slot, "CreateByClosing");
         }
+        self.truth.foreign = Some(self.now);
+    }
+
+    /// Auto-deleveraging takes part of each leg of a position, in whole steps.
+    pub fn deleverage(&mut self, symbol: Symbol, percent: u8) {
+        let step = self.exchange.market_of(symbol).map_or(1, |market| market.rules.step.raw()).max(1);
+        for slot in self.exchange.account.slots(symbol) {
+            let part = self.exchange.account.position(slot).size.raw() / 100 * i64::from(percent);
+            self.exchange.deleverage(slot, Qty::from_raw((part / step * step).max(step)));
+        }
+        self.truth.foreign = Some(self.now);
+    }
+
+    /// The exchange takes over every position.
+    pub fn liquidate(&mut self) {
+        self.exchange.liquidate();
         self.truth.foreign = Some(self.now);
     }
 }

@@ -18,6 +18,8 @@ use super::world::World;
 
 /// What others did is heard of within this time; until then it is in no book of ours.
 const HEARD_WITHIN: Span = Span::from_secs(10);
+/// What rounding may leave between two balances.
+const ROUNDS: Money = Money::from_raw(10_000_000_000_000_000);
 /// Prices move while a message is on its way.
 const PRICES_MOVE: i128 = 20;
 
@@ -44,8 +46,9 @@ pub struct Truth {
     pub foreign: Option<Ts>,
     /// A kill is durable.
     killed: bool,
-    /// It was lifted by hand, and that is not durable yet.
-    lifting: bool,
+    /// When a person last lifted what was latched, on the process's clock. A kill of before may become durable after it, and
+    /// go with the lift behind it.
+    lifted: Option<Ts>,
     /// The gate was closed by a kill that nobody has lifted, whether the engine has heard of it or not.
     shut: bool,
     /// What the close loop was about at the last look.
@@ -54,6 +57,8 @@ pub struct Truth {
     proven: Option<Ts>,
     /// Creates that reached the exchange.
     pub creates: u64,
+    /// When the account was known for the first time: what was forced before is part of what it was found with.
+    known: Option<Ts>,
 }
 
 impl Truth {
@@ -62,7 +67,7 @@ impl Truth {
         let killed = process.driver.engine().latch().is_some_and(Latch::is_kill);
         assert!(killed || !self.killed, "a kill did not survive the restart");
         (self.closing, self.proven) = (BTreeSet::new(), process.driver.engine().flat_proven());
-        (self.shut, self.lifting) = (false, false);
+        (self.shut, self.lifted) = (false, None);
     }
 
     /// A person asked for something.
@@ -71,7 +76,9 @@ impl Truth {
         let killed = engine.latch().is_some_and(Latch::is_kill);
         match command {
             Command::Kill => assert!(killed, "a kill was not obeyed"),
-            Command::Reset if engine.latch().is_none() => (self.killed, self.shut, self.lifting) = (false, false, true),
+            Command::Reset { .. } if engine.latch().is_none() => {
+                (self.killed, self.shut, self.lifted) = (false, false, Some(engine.now()));
+            }
             _ => {}
         }
     }
@@ -80,9 +87,11 @@ impl Truth {
     pub fn look(&mut self, now: Ts, process: Option<&Process>, exchange: &Exchange) {
         let Some(process) = process else { return };
         let engine = process.driver.engine();
-        let durable = process.kill_is_durable();
-        self.lifting &= durable;
-        self.killed |= durable && !self.lifting;
+        if self.known.is_none() && engine.account().is_known() {
+            self.known = Some(now);
+        }
+        let kill = process.durable_kill().filter(|at| self.lifted.is_none_or(|lifted| *at > lifted));
+        self.killed |= kill.is_some();
         let scope = std::mem::replace(&mut self.closing, engine.close_scope().collect());
         let proven = std::mem::replace(&mut self.proven, engine.flat_proven());
         let unheard = self.foreign.is_some_and(|at| now.since(at) < HEARD_WITHIN);
@@ -250,8 +259,18 @@ impl World {
             }
             assert!(self.exchange.held().next().is_some(), "it is flat and is not said to be");
         }
+        // Money that came or went while the machine slept is believed once the exchange has said it three times.
+        let give_up = self.now + Span::from_secs(30);
+        while self.now < give_up && !self.agrees() {
+            self.run_until(self.now + Span::from_secs(1));
+        }
         // What the ledger still has to write.
         self.run_until(self.now + Span::from_secs(6));
+    }
+
+    fn agrees(&self) -> bool {
+        let told = self.process.as_ref().map(|process| process.driver.engine().account().balance());
+        told.is_some_and(|told| (told - self.exchange.account.balance).abs() < ROUNDS)
     }
 
     fn is_proven(&self) -> bool {
@@ -282,6 +301,11 @@ impl World {
                 )),
             }
         }
+        let known = self.truth.known.unwrap_or(self.now);
+        let forced = |row: &&Execution| matches!(row.kind, ExecKind::Adl | ExecKind::Bust) && row.at > known;
+        for row in self.exchange.executions.iter().filter(forced).filter(|row| !disk.fills.contains_key(&row.id)) {
+            missing.push(format!("{} {} {} @ {}", row.create_type, row.side.word(), row.qty, row.price));
+        }
         assert!(missing.is_empty(), "lost fills: {missing:?}");
         let known: BTreeSet<&String> = self.exchange.executions.iter().map(|row| &row.id).collect();
         let invented: Vec<_> = booked.difference(&known).collect();
@@ -290,10 +314,6 @@ impl World {
         assert!(stored.unknown_holdings.is_empty(), "the ledger holds {:?}", stored.unknown_holdings);
         let balance = stored.balance.unwrap();
         let apart = (balance - self.exchange.account.balance).abs();
-        assert!(
-            apart < Money::from_raw(10_000_000_000_000_000),
-            "the ledger counts {balance}, the exchange {}",
-            self.exchange.account.balance
-        );
+        assert!(apart < ROUNDS, "the ledger counts {balance}, the exchange {}", self.exchange.account.balance);
     }
 }

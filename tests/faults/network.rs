@@ -4,13 +4,13 @@ use tickdeck::engine::effect::{Protection as Levels, TimeInForce};
 use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::num::Qty;
 use tickdeck::engine::time::{Span, Ts};
-use tickdeck::venue::bybit::account::runner::{Done, Heard};
+use tickdeck::venue::bybit::account::jobs::{Done, Heard};
 use tickdeck::venue::bybit::codes::{Action, Op, classify};
 use tickdeck::venue::bybit::parse::Rows;
 use tickdeck::venue::bybit::parse::rest::orders::OrderRef;
 use tickdeck::venue::bybit::rest::{Placement, RestError, Stage};
 use tickdeck::venue::sim::exchange::model::{
-    Kind, Leg, NewOrder, News as Told, Protection, Refusal, Slot, Status, Tif, TpslMode, TriggerBy,
+    Kind, Leg, NewOrder, News as Told, Protection, Refusal, Slot, Status, Tif, TpslMode, Transfer, TriggerBy,
 };
 use tickdeck::venue::sim::exchange::orders::OrderName;
 use tickdeck::venue::sim::exchange::protect::TradingStop;
@@ -371,6 +371,11 @@ impl World {
             Query::ExecutionsOf(link) => {
                 let own = exchange.executions.iter().filter(|row| row.link == *link && row.at <= shown);
                 Reply::Executions(own.map(|row| rows::execution(exchange, row)).collect())
+            }
+            Query::Log(from, to) => {
+                let listed = |line: &&Transfer| line.at <= shown && (*from..=*to).contains(&line.at.as_ms());
+                let lines = exchange.account.log.iter().filter(listed);
+                Reply::Log(lines.map(|line| rows::transaction(exchange, line)).collect())
             }
             Query::ExecutionsSince(start) => {
                 let late = exchange.executions.iter().filter(|row| row.at.as_ms() >= *start && row.at <= shown);

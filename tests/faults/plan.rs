@@ -4,10 +4,13 @@ use tickdeck::engine::command::Command;
 use tickdeck::engine::ids::Symbol;
 use tickdeck::engine::num::{Money, Qty, Rate, Side};
 use tickdeck::engine::risk::limits::LimitKey;
-use tickdeck::engine::time::Span;
+use tickdeck::engine::time::{Span, Ts};
 
 use super::disk::Medium;
 use super::random::Chance;
+
+/// Lifts whatever is shown as latched when it is asked for.
+pub const RESET: Command = Command::Reset { latched: Ts(0) };
 
 /// How long everything goes wrong.
 pub const STORM: Span = Span::from_secs(60);
@@ -80,6 +83,10 @@ pub enum Act {
     KillBeside(Span, bool),
     /// The exchange refuses our address (HTTP 403) for this long.
     Ban(Span),
+    /// Auto-deleveraging takes so many percent of a position.
+    Deleverage(Symbol, u8),
+    /// The exchange takes over every position.
+    Liquidate,
     /// Somebody flips the position mode by hand, where it may be: to hedge mode or back.
     Hedge(Symbol, bool),
 }
@@ -91,13 +98,15 @@ pub struct Plan {
     pub acts: Vec<(Span, Act)>,
     /// Clock of the machine minus the true one, at the start.
     pub skew: Span,
+    /// What is wanted anyway may wait.
+    pub timed: bool,
 }
 
 impl Plan {
     /// Nothing goes wrong.
     pub fn calm() -> Self {
         let weather = Weather { fill_percent: 100, ..Weather::default() };
-        Self { weather, acts: Vec::new(), skew: Span(0) }
+        Self { weather, acts: Vec::new(), skew: Span(0), timed: false }
     }
 
     /// The troubles of a seed: some kinds of them, so that each is met alone and with others.
@@ -116,9 +125,14 @@ impl Plan {
             let at = Span(rare.between(2_000_000, STORM.0 / 1_000 - 5_000_000) * 1_000);
             draw_rare(&mut rare, symbols, at, &mut acts);
         }
+        // And these from another one.
+        let mut forced = Chance::new(seed ^ 0x666f_7263);
+        if forced.permille(250) {
+            draw_forced(&mut forced, symbols, &mut acts);
+        }
         acts.retain(|(at, _)| *at < STORM);
         acts.sort_by_key(|(at, _)| *at);
-        Self { weather, acts, skew }
+        Self { weather, acts, skew, timed: seed % 4 == 1 }
     }
 }
 
@@ -159,7 +173,7 @@ fn draw_rare(chance: &mut Chance, symbols: usize, at: Span, acts: &mut Vec<(Span
                 acts.push((at + chance.span(0, 2_500), Act::Crash(chance.span(50, 2_000))));
             }
             if chance.permille(700) {
-                acts.push((at + chance.span(300, 20_000), Act::Ask(Command::Reset)));
+                acts.push((at + chance.span(300, 20_000), Act::Ask(RESET)));
             }
         }
         5..8 => acts.push((at, Act::Ban(chance.span(500, 30_000)))),
@@ -176,6 +190,23 @@ fn draw_rare(chance: &mut Chance, symbols: usize, at: Span, acts: &mut Vec<(Span
                 acts.push((flat + chance.span(10, 8_000), Act::ForeignTrade(symbol, side, qty)));
             }
             acts.push((flat + chance.span(3_000, 20_000), Act::Hedge(symbol, false)));
+        }
+    }
+}
+
+/// The exchange closes by itself: once or a few times, some of them while nothing runs or right before it dies.
+fn draw_forced(chance: &mut Chance, symbols: usize, acts: &mut Vec<(Span, Act)>) {
+    for _ in 0..chance.between(1, 4) {
+        let at = Span(chance.between(1_500_000, STORM.0 / 1_000 - 2_000_000) * 1_000);
+        let symbol = Symbol(chance.below(symbols as u64) as u16);
+        let act = if chance.permille(700) {
+            Act::Deleverage(symbol, *chance.pick(&[1, 20, 50, 80, 100]))
+        } else {
+            Act::Liquidate
+        };
+        acts.push((at, act));
+        if chance.permille(300) {
+            acts.push((at + chance.span(-500, 300), Act::Crash(chance.span(50, 3_000))));
         }
     }
 }
@@ -198,7 +229,7 @@ fn draw(chance: &mut Chance, symbols: usize, at: Span, acts: &mut Vec<(Span, Act
                 acts.push((at + chance.span(100, 3_000), Act::Ask(Command::KillClose)));
             }
             if chance.permille(600) {
-                acts.push((later(chance), Act::Ask(Command::Reset)));
+                acts.push((later(chance), Act::Ask(RESET)));
             }
         }
         42..47 => {
@@ -226,7 +257,7 @@ fn draw(chance: &mut Chance, symbols: usize, at: Span, acts: &mut Vec<(Span, Act
             let medium = if chance.permille(700) { Medium::Full } else { Medium::Gone };
             acts.push((at, Act::Disk(medium)));
             acts.push((later(chance), Act::Disk(Medium::Well)));
-            acts.push((later(chance), Act::Ask(Command::Reset)));
+            acts.push((later(chance), Act::Ask(RESET)));
         }
         92..95 => acts.push((at, Act::MarketAway(chance.span(200, 8_000)))),
         95..97 => acts.push((at, Act::Funding(symbol))),

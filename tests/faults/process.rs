@@ -6,14 +6,13 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tickdeck::engine::Engine;
-use tickdeck::engine::effect::{Effects, NewOrder, Protection};
+use tickdeck::engine::effect::{Effects, Errand, NewOrder, Protection};
 use tickdeck::engine::event::{Event, MarketData, ModelInfo, Restored};
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Seq, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::Money;
 use tickdeck::engine::risk::gate::Approved;
 use tickdeck::engine::risk::limits::RiskLimits;
-use tickdeck::engine::risk::state::Latch;
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::gate::Pass;
@@ -26,8 +25,9 @@ use tickdeck::run::start::{Setup, open_with};
 use tickdeck::tape::{TapeEnd, TapeHeader, TapeKind, TapeReader, TapeThread, TapeWriter};
 use tickdeck::venue::Venue;
 use tickdeck::venue::bybit::account::desk::Request;
+use tickdeck::venue::bybit::account::jobs::{Ask, Moment};
 use tickdeck::venue::bybit::account::opening::{Before, Names};
-use tickdeck::venue::bybit::account::runner::{Ask, Moment, Runner};
+use tickdeck::venue::bybit::account::runner::Runner;
 
 use super::api::Reads;
 use super::disk::Disk;
@@ -100,6 +100,17 @@ impl Venue for Port {
     fn retry(&mut self, _: Ts) {
         let mut client = self.0.lock().unwrap();
         client.runner.retry();
+        client.settle();
+    }
+    fn settle(&mut self, _: Ts, order: OrderSeq) {
+        let mut client = self.0.lock().unwrap();
+        let moment = client.moment;
+        client.runner.settle(&moment, order);
+        client.settle();
+    }
+    fn run_errand(&mut self, _: Ts, errand: Errand) {
+        let mut client = self.0.lock().unwrap();
+        client.runner.run_errand(errand);
         client.settle();
     }
     fn protect(&mut self, _: Ts, symbol: Symbol, protection: Protection) {
@@ -191,6 +202,7 @@ impl Process {
             limits: common.limits.clone(),
             balance: common.balance,
             models: Vec::new(),
+            shelf: None,
             data_dir: PathBuf::new(),
             tape: None,
         };
@@ -202,14 +214,14 @@ impl Process {
         let ledger = disk.ledger.take().unwrap();
         let opening = open_with((ledger, Vec::new()), PAIR, unknown, &setup, "", (local, run.clone())).unwrap();
         disk.ledger = Some(opening.ledger);
-        let (heard, booked) = opening.booked;
-        let before = Before::of(&opening.restored, heard, booked);
+        let before = Before::of(&opening.restored, opening.booked, opening.account_since);
         let mut restored: Restored = opening.restored;
         restored.models.push(ModelInfo {
             name: "chance".into(),
             hash: "abcdef".into(),
             horizons_s: vec![10],
             trained: String::new(),
+            promise: tickdeck::engine::trust::promise::Promise::default(),
         });
         // What `Ledger::latch` reads beside a file.
         restored.latch = latch_that_holds(disk.marker.clone(), restored.latch);
@@ -228,7 +240,7 @@ impl Process {
         let parts = Parts {
             restored,
             feed: quiet_feed(),
-            inference: Inference::Taped,
+            inference: Inference::Taped { asked: None },
             venue: Some(Box::new(Port(client.clone()))),
             shadow: None,
             ledger: LedgerPort::Thread { thread, replies },
@@ -319,10 +331,10 @@ impl Process {
         self.writer.store().intents.contains(link_id)
     }
 
-    /// Would a restart find a kill?
-    pub fn kill_is_durable(&self) -> bool {
+    /// When the newest kill was latched that a restart would find.
+    pub fn durable_kill(&self) -> Option<Ts> {
         let disk = self.writer.store();
-        disk.latch.iter().chain(&disk.marker).any(Latch::is_kill)
+        disk.latch.iter().chain(&disk.marker).filter(|latch| latch.is_kill()).map(|latch| latch.at).max()
     }
 
     /// The process is gone: what was not durable is lost. The tape's own decisions must come out again.

@@ -2,9 +2,10 @@
 //! simulated exchange and of the parser; here they are left out.
 
 use tickdeck::engine::num::{Money, Qty, Rate, Side};
+use tickdeck::venue::bybit::parse::rest::account::TransactionRow;
 use tickdeck::venue::bybit::parse::rows as row;
 use tickdeck::venue::sim::exchange::Exchange;
-use tickdeck::venue::sim::exchange::model::{ExecKind, Execution, Kind, Order, Position, Status, Tif};
+use tickdeck::venue::sim::exchange::model::{ExecKind, Execution, Kind, Order, Position, Status, Tif, Transfer};
 
 fn name(exchange: &Exchange, symbol: tickdeck::engine::ids::Symbol) -> String {
     exchange.market_of(symbol).map(|market| market.rules.name.clone()).unwrap_or_default()
@@ -74,6 +75,7 @@ pub fn execution(exchange: &Exchange, execution: &Execution) -> row::ExecutionRo
             ExecKind::Trade => row::ExecKind::Trade,
             ExecKind::Funding => row::ExecKind::Funding,
             ExecKind::Bust => row::ExecKind::Bust,
+            ExecKind::Adl => row::ExecKind::Adl,
         },
         side: execution.side,
         price: execution.price,
@@ -159,6 +161,30 @@ pub fn wallet(balance: Money) -> row::WalletRow {
         initial_margin_rate: None::<Rate>,
         maintenance_margin_rate: None,
         coins: vec![coin],
+    }
+}
+
+/// A line of the transaction log: `funding` has the opposite sign of the execution's fee (contract 8.7).
+pub fn transaction(exchange: &Exchange, line: &Transfer) -> TransactionRow {
+    let execution = line.execution.as_ref();
+    let funding = execution.filter(|row| row.kind == ExecKind::Funding);
+    TransactionRow {
+        id: Some(line.id.clone()),
+        linear: execution.is_some(),
+        symbol: execution.map(|row| name(exchange, row.slot.symbol)),
+        coin: "USDT".into(),
+        kind: if funding.is_some() { "SETTLEMENT" } else { "TRADE" }.into(),
+        side: execution.map(|row| row.side),
+        qty: execution.map(|row| row.qty),
+        fee: execution.map(|row| if funding.is_some() { Money::ZERO } else { row.fee }),
+        funding: funding.map(|row| -row.fee),
+        cash_flow: execution.map(|row| row.pnl),
+        change: line.change,
+        balance: Some(line.balance),
+        link_id: execution.and_then(|row| given(&row.link)),
+        order_id: execution.map(|row| row.order_id.clone()),
+        trade_id: execution.map(|row| row.id.clone()),
+        time_ms: line.at.as_ms(),
     }
 }
 

@@ -7,11 +7,11 @@ use tickdeck::engine::event::{Event, Fault, HorizonForecast, Link, MarketData, P
 use tickdeck::engine::ids::{Account, ModelId, Pair, Symbol};
 use tickdeck::engine::num::{Money, Rate, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
-use tickdeck::engine::settings::Settings;
+use tickdeck::engine::settings::{Execution, Settings};
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::ledger::Ledger;
 use tickdeck::venue::bybit::account::desk::Request;
-use tickdeck::venue::bybit::account::runner::{Done, Heard};
+use tickdeck::venue::bybit::account::jobs::{Done, Heard};
 use tickdeck::venue::sim::exchange::Exchange;
 
 use super::api::{Number, Query, Reply};
@@ -20,7 +20,7 @@ use super::checks::Truth;
 use super::disk::{Disk, Medium};
 use super::market::{Walk, instruments};
 use super::network::Write;
-use super::plan::{Act, Plan, STORM, Weather};
+use super::plan::{Act, Plan, RESET, STORM, Weather};
 use super::process::{Common, Process};
 use super::random::Chance;
 
@@ -98,7 +98,8 @@ impl World {
     pub fn new(seed: u64, plan: &Plan) -> Self {
         let mut chance = Chance::new(seed);
         let symbols = symbols_of(seed);
-        let settings = settings(&mut chance);
+        let execution = if plan.timed { Execution::Timed } else { Execution::Now };
+        let settings = Settings { execution, ..settings(&mut chance) };
         let rules = instruments(symbols);
         let balance = Money::from_units(10_000);
         let ledger = Ledger::in_memory(Pair::bybit(Account::Testnet)).unwrap();
@@ -237,12 +238,20 @@ impl World {
             let down = (0.95 - up).max(0.0);
             let move_bps = (up - down) * 10.0;
             let forecast = HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps };
+            // The next second says something else: what waits joins, stands back and crosses.
+            let (up, down) = match (boundary.as_ms() / 1_000 + index as i64) % 4 {
+                0 => (0.02, 0.9),
+                1 => (0.9, 0.02),
+                _ => (0.3, 0.3),
+            };
+            let move_bps = (up - down) * 10.0;
+            let near = HorizonForecast { horizon_s: 1, up, flat: 1.0 - up - down, down, move_bps };
             process.client().hear(Event::Predicted(Prediction {
                 symbol: Symbol(index as u16),
                 model: ModelId(0),
                 features_at: boundary,
                 took: Span(1_000),
-                horizons: vec![forecast],
+                horizons: vec![near, forecast],
             }));
         }
         self.go_on();
@@ -426,6 +435,8 @@ impl World {
         let Some(process) = self.process.as_mut().filter(|process| !process.stopped) else { return };
         process.look_at_clocks(self.now);
         process.turn(self.now);
+        let shown = process.driver.engine().latch().map_or(Ts(0), |latch| latch.at);
+        let command = &if *command == RESET { Command::Reset { latched: shown } } else { command.clone() };
         if *command == Command::Kill {
             process.driver.gate().kill();
             process.driver.shut(Command::Kill);
@@ -466,6 +477,8 @@ impl World {
             Act::Jump(symbol, rate) => self.exchange.displace(symbol, rate),
             Act::KillBeside(busy, closes) => self.kill_beside(busy, closes),
             Act::Ban(span) => self.ban(span),
+            Act::Deleverage(symbol, percent) => self.deleverage(symbol, percent),
+            Act::Liquidate => self.liquidate(),
             Act::Hedge(symbol, hedged) => self.flip_mode(symbol, hedged),
         }
         self.publish();

@@ -11,6 +11,7 @@ use tickdeck::engine::ids::{OrderSeq, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::{Money, Price, Qty, Side};
 use tickdeck::engine::orders::Orders;
+use tickdeck::engine::outside::Outside;
 use tickdeck::engine::risk::gate::{Approved, GateView, approve_opening, approve_reducing};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::risk::state::Arming;
@@ -50,7 +51,7 @@ impl Gate {
         let protect = Protect { required: false, ..Settings::default().protect };
         Self {
             instruments: instruments.clone(),
-            desks: instruments.into_iter().zip(0..).map(|(rules, at)| Desk::new(Symbol(at), rules, 0)).collect(),
+            desks: instruments.into_iter().zip(0..).map(|(rules, at)| Desk::new(Symbol(at), rules, &[])).collect(),
             account: Account::new(balance, &[], true),
             orders: Orders::default(),
             control: Control { arming: armed, reconciled: true, ..Control::default() },
@@ -100,6 +101,7 @@ impl Gate {
             account: &self.account,
             orders: &self.orders,
             sent: &VecDeque::new(),
+            outside: &Outside::default(),
             equity: Some(self.account.balance()),
             day_loss: Money::ZERO,
             feed_age: Some(Span(0)),

@@ -45,6 +45,7 @@ fn market(index: u16, name: &str, last: &str) -> MarketRow {
         position: 0,
         unrealised: None,
         verdict: Verdict::Flat,
+        timed: None,
         warming: None,
     }
 }
@@ -83,6 +84,7 @@ pub fn order(number: u64, purpose: &str, protective: bool) -> OrderRow {
         purpose: purpose.to_owned(),
         state: "live".to_owned(),
         working: true,
+        contested: false,
         protective,
         foreign: None,
         age: Some(Span::from_secs(3)),
@@ -120,6 +122,8 @@ pub fn calm() -> Snapshot {
             playback: None,
             weather: Some("calm".to_owned()),
             simulated_venue: false,
+            unattended: false,
+            bell: 0,
         },
         state: StateView {
             word: StateWord::Safe,
@@ -128,6 +132,7 @@ pub fn calm() -> Snapshot {
             reducing: Vec::new(),
             exiting: 0,
             open: 0,
+            unresolved: Vec::new(),
             closing: false,
             flat_proven: None,
             receipt: Vec::new(),
@@ -160,12 +165,15 @@ pub fn calm() -> Snapshot {
         },
         markets: vec![market(0, "BTCUSDT", "64182.5"), market(1, "ETHUSDT", "3214.0"), market(2, "SOLUSDT", "142.3")],
         focus: None,
+        why: None,
+        trust: Vec::new(),
         signals: Vec::new(),
         positions: Vec::new(),
         orders: Vec::new(),
         limits: limits(),
         notices: vec![notice(1, Level::Info, "started")],
         danger: vec![],
+        outside: vec![],
         pending_notice: None,
         more_pending: 0,
         shadow: None,
@@ -225,12 +233,13 @@ pub fn used(picture: &mut Snapshot, key: LimitKey, used: f64, worst: Option<&str
 }
 
 /// Key strings: `A`, `<Enter>`, `<^K>`; `<400>` lets that many milliseconds pass.
-enum Stroke {
+pub enum Stroke {
     Key(Key),
     Wait(i64),
 }
 
-fn strokes(text: &str) -> Vec<Stroke> {
+/// What a key string says.
+pub fn strokes(text: &str) -> Vec<Stroke> {
     let mut list = Vec::new();
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -267,12 +276,16 @@ impl Desk {
         for stroke in strokes(text) {
             match stroke {
                 Stroke::Wait(ms) => self.now_ms += ms,
-                Stroke::Key(key) => {
-                    self.now_ms += 1;
-                    asked.extend(self.cockpit.handle(key, &self.picture, self.now_ms));
-                }
+                Stroke::Key(key) => asked.extend(self.presses(key)),
             }
         }
+        asked
+    }
+
+    /// One key, a millisecond after the last one.
+    pub fn presses(&mut self, key: Key) -> Vec<Request> {
+        self.now_ms += 1;
+        let mut asked = self.cockpit.handle(key, &self.picture, self.now_ms);
         asked.retain(|r| *r != Request::Alive);
         asked
     }

@@ -18,7 +18,8 @@ use tickdeck::engine::num::{Money, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::snapshot::{Health, Snapshot, StateWord};
-use tickdeck::engine::time::Span;
+use tickdeck::engine::time::{Span, Ts};
+use tickdeck::engine::trust::promise::Promise;
 use tickdeck::model::{Card, Model, ModelError};
 use tickdeck::run::assemble::{Outputs, Shown};
 use tickdeck::run::cockpit::run_without_screen;
@@ -67,7 +68,7 @@ impl Restless {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/logistic-v1.toml");
         let card = Card::parse(&std::fs::read_to_string(path).unwrap(), path).unwrap();
         let (name, hash, trained) = ("restless".to_owned(), "000000".to_owned(), String::new());
-        Self { info: ModelInfo { name, hash, horizons_s: vec![10], trained }, card }
+        Self { info: ModelInfo { name, hash, horizons_s: vec![10], trained, promise: Promise::default() }, card }
     }
 }
 
@@ -105,6 +106,7 @@ pub fn run(asked: &Asked) {
         limits,
         balance: Money::from_units(10_000),
         models: vec![Box::new(Restless::new())],
+        shelf: None,
         data_dir: asked.data_dir.clone(),
         tape: None,
     };
@@ -142,6 +144,7 @@ fn options(asked: &Asked) -> LiveOptions {
             depth: 50,
             proxy: None,
             limits: SharedLimits::default(),
+            signs: tickdeck::venue::bybit::signs::Signs::default(),
             timing: Timing::default(),
         },
         private: Some(PrivateAccess {
@@ -171,7 +174,10 @@ fn on_snapshot(snapshot: &Snapshot, what: &str, armed: &AtomicBool, end: &OnceLo
             end.ask(Request::Command(Command::Arm { lasts: Span::from_secs(900) }))
         }
         ("trade", StateWord::Safe) if passes => end.ask(Request::Command(Command::Arm { lasts: Span::from_secs(900) })),
-        ("reset", StateWord::Killed | StateWord::Tripped) => end.ask(Request::Command(Command::Reset)),
+        ("reset", StateWord::Killed | StateWord::Tripped) => {
+            let latched = snapshot.state.latch.as_ref().map_or_else(Ts::default, |latch| latch.at);
+            end.ask(Request::Command(Command::Reset { latched }))
+        }
         _ => false,
     };
 }

@@ -33,7 +33,7 @@ fn booked(reader: &Reader) -> BTreeMap<String, (Price, Qty)> {
 
 fn held(reader: &Reader) -> BTreeMap<String, String> {
     let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
-    rows(&reader.positions().unwrap()).iter().map(|row| (text(row, "symbol"), text(row, "position"))).collect()
+    rows(&reader.positions(None).unwrap()).iter().map(|row| (text(row, "symbol"), text(row, "position"))).collect()
 }
 
 /// Does the ledger say what the exchange says?

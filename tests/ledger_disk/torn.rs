@@ -80,9 +80,9 @@ fn look(folder: &Path, what: &str) -> Option<u64> {
     assert_eq!(seqs, (1..=last).collect::<Vec<_>>(), "{what}: a gap");
     assert!(last >= BEFORE, "{what}: a commit before the damage is gone");
     let reader = Reader::open(&folder.join(FILE)).unwrap();
-    // Opening and each commit of two rows.
+    // The run and its state; then each commit is an intent, its state and a note.
     let Verdict::Sound(head) = reader.audit(None).unwrap() else { panic!("{what}: the chain is broken") };
-    assert_eq!(head.count as u64, 1 + 2 * last, "{what}: half a commit");
+    assert_eq!(head.count as u64, 2 + 3 * last, "{what}: half a commit");
     Some(last)
 }
 

@@ -96,6 +96,11 @@ impl Engine {
         self.said.extend(self.lines.try_iter());
         self.said.iter().filter(|line| line.contains(words)).count()
     }
+    /// Everything it has said so far.
+    pub fn told(&mut self) -> String {
+        self.said.extend(self.lines.try_iter());
+        self.said.join("\n")
+    }
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
@@ -125,12 +130,17 @@ pub fn open_orders(sim: &Sim) -> usize {
 
 /// An opening order of ours that rests, made by this program and not by the engine.
 pub fn rests(sim: &Sim, number: u32) {
+    rests_as(sim, &format!("tt-0000000000-{number:06}"));
+}
+
+/// An opening order with this id that rests.
+pub fn rests_as(sim: &Sim, link_id: &str) {
     let markets = truth(sim, "markets");
     let market = markets.iter().find(|market| market["symbol"] == "BTCUSDT").unwrap();
     let price = Price::parse(market["bids"][0][0].as_str().unwrap()).unwrap().raw() / 100 * 98;
     let order = Placement {
         symbol: "BTCUSDT".into(),
-        link_id: format!("tt-0000000000-{number:06}"),
+        link_id: link_id.to_owned(),
         side: Side::Buy,
         qty: Qty::parse("0.01").unwrap(),
         price: Price::from_raw(price - price % 100_000_000),

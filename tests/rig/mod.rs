@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use tickdeck::engine::Engine;
 use tickdeck::engine::command::Command;
-use tickdeck::engine::effect::{Effect, Effects, NewOrder, Protection, Record};
+use tickdeck::engine::effect::{Effect, Effects, Errand, NewOrder, Protection, Record};
 use tickdeck::engine::event::{
     AccountUpdate, Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored,
     Statement, Ticker, Trade,
@@ -63,6 +63,10 @@ pub struct Rig {
     pub protects: Vec<(Symbol, Protection)>,
     /// Protective orders that the engine cancelled, by the venue's id.
     pub swept: Vec<String>,
+    /// Errands outside the run.
+    pub errands: Vec<Errand>,
+    /// Orders that a person settled.
+    pub settled: Vec<OrderSeq>,
     pub records: Vec<Record>,
     pub notices: Vec<Notice>,
     /// Keep submitted orders back instead of sending them: an intent that is not durable yet.
@@ -72,8 +76,15 @@ pub struct Rig {
     pub held_back: Vec<tickdeck::engine::risk::gate::Approved<NewOrder>>,
     /// Forecast repeated at every decision boundary, per symbol: up, down, move in bps.
     pub forecast: [(f32, f32, f32); 2],
+    /// The same for the next second: what timed execution looks at, where there is one.
+    pub near: Option<(f32, f32, f32)>,
     /// Models answer without a forecast, as they do while features warm up.
     pub silent_models: bool,
+    /// Answers wait until they are given.
+    pub keeps_answers: bool,
+    kept_answers: Vec<Event>,
+    /// Probability of no move, where it is not what the other two leave.
+    pub flat: Option<f32>,
     /// Open orders of others that the venue's statements count.
     pub foreign_orders: u16,
     /// Re-send the book at every boundary, so that the feed is alive.
@@ -107,6 +118,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
             hash: "abcdef".into(),
             horizons_s: vec![10],
             trained: String::new(),
+            promise: tickdeck::engine::trust::promise::Promise::default(),
         }],
         settings,
         limits,
@@ -116,7 +128,10 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
         holdings: Vec::new(),
         baselines: None,
         released: Vec::new(),
+        armed_until: None,
+        outside_seen: Vec::new(),
         waived: Vec::new(),
+        flattening: Vec::new(),
         opened: Vec::new(),
         earlier: Vec::new(),
         account_known: true,
@@ -148,13 +163,19 @@ impl Rig {
             cancels: Vec::new(),
             protects: Vec::new(),
             swept: Vec::new(),
+            errands: Vec::new(),
+            settled: Vec::new(),
             records: Vec::new(),
             notices: Vec::new(),
             hold_back: false,
             refuses_protection: false,
             held_back: Vec::new(),
             forecast: [(0.2, 0.2, 0.0); 2],
+            near: None,
             silent_models: false,
+            keeps_answers: false,
+            kept_answers: Vec::new(),
+            flat: None,
             foreign_orders: 0,
             alive: true,
         };
@@ -170,6 +191,12 @@ impl Rig {
         let mut rig = Self::new(settings, limits);
         rig.arm();
         rig
+    }
+
+    /// Lifts the latch that holds.
+    pub fn reset(&mut self) {
+        let latched = self.engine.latch().map_or(Ts(0), |latch| latch.at);
+        self.command(Command::Reset { latched });
     }
 
     pub fn arm(&mut self) {
@@ -208,18 +235,24 @@ impl Rig {
                 }
             }
             Effect::Infer(frame) => {
-                let (up, down, move_bps) = self.forecast[frame.symbol.index()];
-                self.inbox.push_back(Event::Predicted(Prediction {
+                let flat = self.flat;
+                let said = |horizon_s, (up, down, move_bps): (f32, f32, f32)| HorizonForecast {
+                    horizon_s,
+                    up,
+                    flat: flat.unwrap_or(1.0 - up - down),
+                    down,
+                    move_bps,
+                };
+                let far = said(10, self.forecast[frame.symbol.index()]);
+                let near = self.near.map(|near| said(1, near));
+                let answer = Event::Predicted(Prediction {
                     symbol: frame.symbol,
                     model: ModelId(0),
                     features_at: frame.at,
                     took: Span(1000),
-                    horizons: if self.silent_models {
-                        Vec::new()
-                    } else {
-                        vec![HorizonForecast { horizon_s: 10, up, flat: 1.0 - up - down, down, move_bps }]
-                    },
-                }));
+                    horizons: if self.silent_models { Vec::new() } else { near.into_iter().chain([far]).collect() },
+                });
+                if self.keeps_answers { self.kept_answers.push(answer) } else { self.inbox.push_back(answer) }
             }
             Effect::Ask => self.venue.ask(self.now),
             Effect::Protect { symbol, protection } => {
@@ -232,7 +265,9 @@ impl Rig {
                 self.venue.cancel_by_id(self.now, symbol, &order);
                 self.swept.push(order);
             }
-            Effect::Retry | Effect::TieOut => {}
+            Effect::Errand(errand) => self.errands.push(errand),
+            Effect::Settle(order) => self.settled.push(order),
+            Effect::Retry | Effect::TieOut | Effect::ReloadModels => {}
             Effect::Record(record) => self.records.push(record),
             Effect::Note(notice) => self.notices.push(notice),
         }
@@ -387,6 +422,13 @@ impl Rig {
             Side::Buy => (0.8, 0.1, 5.0),
             Side::Sell => (0.1, 0.8, -5.0),
         };
+    }
+
+    /// The answers that waited come now.
+    pub fn give_answers(&mut self) {
+        for answer in std::mem::take(&mut self.kept_answers) {
+            self.event(answer);
+        }
     }
 
     /// Forecasts that want nothing.

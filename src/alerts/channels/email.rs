@@ -7,10 +7,12 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{AsyncTransport as _, Tokio1Executor};
+use zeroize::Zeroizing;
 
 use super::{Channel, Message, OpenError, Outcome, SendError, Settings};
-use crate::alerts::post::{told, without};
-use crate::keys::{NAMED, Secret, find_named};
+use crate::alerts::post::{told, without_pieces};
+use crate::keys::{EMAIL_PASSWORD, Secret, find_named};
+use crate::venue::bybit::proxy::base64;
 use crate::venue::bybit::rest::install_tls;
 
 /// How long each step of a delivery may take.
@@ -20,41 +22,54 @@ pub(super) struct Email {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     to: Vec<Mailbox>,
-    /// Kept to search what the server says for it.
-    password: Option<Secret>,
+    /// What is said to log in, in every form that goes over the line: what the server says is searched for it.
+    secrets: Vec<Zeroizing<String>>,
 }
 
 impl Email {
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         install_tls();
-        let [_, _, named, _] = NAMED;
         let password = match settings.email_user.as_str() {
             "" => None,
-            _ => Some(find_named(named, &settings.email_password)?.0),
+            _ => Some(find_named(EMAIL_PASSWORD, &settings.email_password)?.0),
         };
         let host = &settings.email_host;
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-            .port(settings.email_port)
+            .port(port(settings)?)
             .timeout(Some(STEP_MAX))
             .tls(Tls::Required(trust(settings)?));
         if let Some(password) = &password {
             builder = builder.credentials(Credentials::new(settings.email_user.clone(), password.expose().to_owned()));
         }
+        let secrets = password.map(|password| forms(&settings.email_user, &password)).unwrap_or_default();
         let to = settings.email_to.iter().map(|text| mailbox("to", text)).collect::<Result<_, _>>()?;
-        Ok(Self { server: builder.build(), from: mailbox("from", &settings.email_from)?, to, password })
+        Ok(Self { server: builder.build(), from: mailbox("from", &settings.email_from)?, to, secrets })
     }
 
     fn failed(&self, error: &Error) -> SendError {
-        let said = told(&error.to_string());
-        let said = self.password.as_ref().map_or(said.clone(), |password| without(password, &said));
+        // Hidden before it is cut: half a secret is one, too.
+        let said = told(&without_pieces(&self.secrets, &error.to_string()));
         let why = match error.status() {
             Some(code) if code.to_string() == "535" => format!("{said}: the server refuses user or password"),
             _ if error.is_tls() => format!("{said}: no trusted TLS with this server"),
             _ if error.is_timeout() => "no answer in time".to_owned(),
             _ => said,
         };
-        SendError { why, refused: error.is_permanent() || error.is_client(), wait: None }
+        SendError { why, refused: error.is_permanent() || error.is_client(), wait: None, status: None }
     }
+}
+
+/// The password as it is, and as AUTH LOGIN and AUTH PLAIN send it.
+fn forms(user: &str, password: &Secret) -> Vec<Zeroizing<String>> {
+    let whole = Zeroizing::new(password.expose().to_owned());
+    let plain = Zeroizing::new(format!("\0{user}\0{}", whole.as_str()));
+    let encoded = [base64(whole.as_bytes()), base64(plain.as_bytes())].map(Zeroizing::new);
+    [whole].into_iter().chain(encoded).collect()
+}
+
+fn port(settings: &Settings) -> Result<u16, OpenError> {
+    u16::try_from(settings.email_port)
+        .map_err(|_| OpenError::Unusable(format!("alerts.email.port: {} is no port", settings.email_port)))
 }
 
 fn trust(settings: &Settings) -> Result<TlsParameters, OpenError> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Channel, Message, OpenError, Outcome, SendError, Settings};
 use crate::alerts::post::{Answer, checked, client, post, without};
-use crate::keys::{NAMED, Secret, find_named};
+use crate::keys::{SLACK_WEBHOOK, Secret, find_named};
 
 pub(super) struct Slack {
     client: Client,
@@ -14,9 +14,8 @@ pub(super) struct Slack {
 
 impl Slack {
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let [_, named, ..] = NAMED;
-        let (webhook, _) = find_named(named, &settings.slack_webhook)?;
-        checked(&webhook).map_err(|why| OpenError::Unusable(format!("the {}: {why}", named.title)))?;
+        let (webhook, _) = find_named(SLACK_WEBHOOK, &settings.slack_webhook)?;
+        checked(&webhook).map_err(|why| OpenError::Unusable(format!("the {}: {why}", SLACK_WEBHOOK.title)))?;
         Ok(Self { client: client().map_err(OpenError::Unusable)?, webhook })
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Channel, Message, OpenError, Outcome, SendError, Settings};
 use crate::alerts::post::{checked, client, post, without};
-use crate::keys::{NAMED, Secret, find_named};
+use crate::keys::{Secret, WEBHOOK_URL, find_named};
 
 pub(super) struct Webhook {
     client: Client,
@@ -14,9 +14,8 @@ pub(super) struct Webhook {
 
 impl Webhook {
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let [.., named] = NAMED;
-        let (address, _) = find_named(named, &settings.webhook_url)?;
-        checked(&address).map_err(|why| OpenError::Unusable(format!("the {}: {why}", named.title)))?;
+        let (address, _) = find_named(WEBHOOK_URL, &settings.webhook_url)?;
+        checked(&address).map_err(|why| OpenError::Unusable(format!("the {}: {why}", WEBHOOK_URL.title)))?;
         Ok(Self { client: client().map_err(OpenError::Unusable)?, address })
     }
 

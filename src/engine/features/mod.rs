@@ -117,6 +117,24 @@ pub const FEATURES: &[FeatureSpec] = &{
     rows
 };
 
+/// Place of the feature that carries the scale.
+const SCALE: usize = {
+    let mut place = 0;
+    while !same(FEATURES[place].name, volatility::SCALE_NAME) {
+        place += 1;
+    }
+    place
+};
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut same = 0;
+    while same < one.len() && same < other.len() && one[same] == other[same] {
+        same += 1;
+    }
+    same == one.len() && same == other.len()
+}
+
 /// What one instrument's features are computed from.
 #[derive(Clone, Debug)]
 pub struct FeatureState {
@@ -312,9 +330,12 @@ impl FromBook {
 /// Usual move of the mid over `horizon_s` seconds in basis points, as the frame's own volatility feature states it; `None`
 /// for a frame of another registry. What forecasts and labels are scaled by.
 pub fn usual_move_bps(values: &[f32], horizon_s: f64) -> Option<f64> {
-    let place = FEATURES.iter().position(|feature| feature.name == volatility::SCALE_NAME)?;
-    let value = f64::from(*values.get(place)?);
-    Some(volatility::scale_of_feature(value) * horizon_s.max(0.0).sqrt())
+    Some(usual_second_bps(values)? * horizon_s.max(0.0).sqrt())
+}
+
+/// The same over one second: times the root of a horizon it is the move over that.
+pub fn usual_second_bps(values: &[f32]) -> Option<f64> {
+    Some(volatility::scale_of_feature(f64::from(*values.get(SCALE)?)))
 }
 
 /// Appends a value; what no input should give (not finite, or beyond any squashed range) is cut.

@@ -17,6 +17,11 @@ const EVENTS: usize = 500;
 /// Sha256 in hex over every feature's name, unit, warm-up, family and source, and over the bits of the frames they give
 /// on a built-in stream. Changing a formula changes the hash, so an old model is refused instead of misread.
 pub fn registry_hash() -> String {
+    hash_of(|_, value| value)
+}
+
+/// The hash that features would have whose values come out `changed`, by place in the registry.
+pub(super) fn hash_of(changed: impl Fn(usize, f32) -> f32) -> String {
     let mut hasher = Sha256::new();
     for feature in FEATURES {
         let source = if feature.from_book { "book" } else { "trades" };
@@ -34,8 +39,8 @@ pub fn registry_hash() -> String {
         if n % 20 == 19 {
             let frame = state.frame(at + Span::from_ms(37), Symbol(0));
             hasher.update(frame.warm.to_le_bytes());
-            for value in frame.values {
-                hasher.update(value.to_bits().to_le_bytes());
+            for (place, value) in frame.values.into_iter().enumerate() {
+                hasher.update(changed(place, value).to_bits().to_le_bytes());
             }
         }
     }

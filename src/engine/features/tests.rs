@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::registry::Stream;
+use super::registry::{Stream, hash_of};
 use super::*;
 use crate::engine::event::Trade;
 use crate::engine::market::book::Level;
@@ -43,6 +43,19 @@ fn the_registry_is_consistent_and_its_hash_is_pinned() {
     assert_eq!(FeatureState::new().frame(Ts(0), Symbol(0)).values.len(), FEATURE_COUNT);
     // A new hash means that every shipped model must be trained anew.
     assert_eq!(registry_hash(), "102fc9271cce6dce7914775556a6d69dbdd585d80b004aea4e57a0b44007907f");
+}
+
+/// A changed formula changes values; were one of them not in the hash, a model could be fed what it was not trained on.
+#[test]
+fn another_formula_of_any_feature_is_another_registry() {
+    let ours = registry_hash();
+    for (place, spec) in FEATURES.iter().enumerate() {
+        let bent = hash_of(|at, value| if at == place { value * 1.000_001 } else { value });
+        assert_ne!(bent, ours, "{} is not covered, or is always 0 on the built-in stream", spec.name);
+        let shifted = hash_of(|at, value| if at == place { value + 1e-6 } else { value });
+        assert_ne!(shifted, ours, "{}", spec.name);
+    }
+    assert_eq!(hash_of(|_, value| value), ours);
 }
 
 #[test]

@@ -15,6 +15,16 @@ pub enum Category {
     Inverse,
 }
 
+impl Category {
+    /// Word for cards, ledger and screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Inverse => "inverse",
+        }
+    }
+}
+
 /// One step of the margin table: up to `max_notional`, this much initial and maintenance margin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MarginTier {

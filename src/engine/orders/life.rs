@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::effect::NewOrder;
+use crate::engine::effect::{NewOrder, TimeInForce};
 use crate::engine::event::{EarlierOrder, Fill, OrderNews};
 use crate::engine::num::Qty;
 use crate::engine::time::Ts;
@@ -58,12 +58,18 @@ pub struct Order {
     pub intent: NewOrder,
     /// Where it is.
     pub state: OrderState,
+    /// Another order at the venue has its id: a person may settle it.
+    pub contested: bool,
     /// Traded so far.
     pub filled: Qty,
     /// Execution ids seen, so that a repeated fill is booked once.
     execs: Vec<String>,
     /// When a cancel was asked for.
     pub cancel_asked: Option<Ts>,
+    /// When it was handed to the venue.
+    pub sent: Option<Ts>,
+    /// When the venue first answered about it.
+    pub answered: Option<Ts>,
     /// When it ended.
     pub ended: Option<Ts>,
     /// The venue's or our reason for the end.
@@ -87,9 +93,12 @@ impl Order {
         Self {
             intent,
             state: OrderState::Intent,
+            contested: false,
             filled: Qty::ZERO,
             execs: Vec::new(),
             cancel_asked: None,
+            sent: None,
+            answered: None,
             ended: None,
             reason: String::new(),
         }
@@ -108,6 +117,10 @@ impl Order {
     pub const fn left(&self) -> Qty {
         if self.state.is_terminal() { Qty::ZERO } else { self.intent.qty.saturating_sub(self.filled) }
     }
+    /// A closing order of timed execution that rests?
+    pub fn rests_to_close(&self) -> bool {
+        self.intent.reduce_only && self.intent.tif == TimeInForce::PostOnly
+    }
     /// Could it grow a position?
     pub const fn opens(&self) -> bool {
         !self.intent.reduce_only
@@ -115,6 +128,13 @@ impl Order {
 
     /// Applies news; `None` when it changes nothing. A fill counts even after the end: it is money.
     pub fn apply(&mut self, at: Ts, news: &OrderNews) -> Option<Outcome> {
+        match news {
+            OrderNews::Sent => self.sent = self.sent.or(Some(at)),
+            OrderNews::Acked | OrderNews::Accepted | OrderNews::Rejected(_) | OrderNews::Filled(_) => {
+                self.answered = self.answered.or(Some(at));
+            }
+            _ => {}
+        }
         match news {
             OrderNews::Filled(fill) => return self.fill(at, fill),
             // Still asked for: the engine repeats a cancel until the order has ended.
@@ -124,8 +144,14 @@ impl Order {
                 self.advance(OrderState::Unknown)?;
                 why.clone_into(&mut self.reason);
             }
+            OrderNews::Contested(why) => {
+                self.contest(why)?;
+            }
             OrderNews::Acked => self.advance(OrderState::Acked)?,
-            OrderNews::Accepted => self.advance(OrderState::Live)?,
+            OrderNews::Accepted => {
+                self.contested = false;
+                self.advance(OrderState::Live)?;
+            }
             OrderNews::Unsent(why) => self.end(at, OrderState::Unsent, why)?,
             OrderNews::Rejected(why) => self.end(at, OrderState::Rejected, why)?,
             OrderNews::Cancelled(why) => self.end(at, OrderState::Cancelled, why)?,
@@ -137,6 +163,16 @@ impl Order {
     fn advance(&mut self, to: OrderState) -> Option<()> {
         // News overtakes: an acceptance may come before we hear that it was sent.
         (to > self.state && !self.state.is_terminal()).then(|| self.state = to)
+    }
+
+    fn contest(&mut self, why: &str) -> Option<()> {
+        if self.state.is_terminal() || self.contested {
+            return None;
+        }
+        self.contested = true;
+        self.advance(OrderState::Unknown);
+        why.clone_into(&mut self.reason);
+        Some(())
     }
 
     fn end(&mut self, at: Ts, to: OrderState, why: &str) -> Option<()> {
@@ -172,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::effect::{Protection, Purpose, TimeInForce};
+    use crate::engine::effect::{Protection, Purpose};
     use crate::engine::ids::{OrderSeq, Symbol};
     use crate::engine::num::{Money, Price, Side};
 

@@ -99,7 +99,11 @@ impl Orders {
                 && matches!(o.intent.tif, TimeInForce::ImmediateOrCancel | TimeInForce::CloseAtMarket)
                 && now.since(o.intent.decided) > ARRIVES_WITHIN
         };
-        self.working_of(symbol).any(|o| o.intent.reduce_only && !lost(o))
+        self.working_of(symbol).any(|o| o.intent.reduce_only && !o.rests_to_close() && !lost(o))
+    }
+    /// A closing order that rests for a better price: never in the way of one that takes, for both can only reduce.
+    pub fn resting_exit(&self, symbol: Symbol) -> Option<&Order> {
+        self.working_of(symbol).find(|o| o.rests_to_close())
     }
     /// Is an entry of this instrument on its way or resting?
     pub fn entry_works(&self, symbol: Symbol) -> bool {

@@ -17,6 +17,7 @@ use crate::engine::ids::Symbol;
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::orders::Orders;
+use crate::engine::outside::Outside;
 use crate::engine::settings::Settings;
 use crate::engine::time::{Span, Ts};
 
@@ -60,6 +61,8 @@ pub struct GateView<'a> {
     pub orders: &'a Orders,
     /// When opening orders were sent in the last 24 hours, oldest first.
     pub sent: &'a VecDeque<Ts>,
+    /// What others have outside the run.
+    pub outside: &'a Outside,
     /// Equity, when every position can be valued.
     pub equity: Option<Money>,
     /// Loss of the current trading day.
@@ -79,9 +82,13 @@ impl GateView<'_> {
         let extra = extra.filter(|order| order.symbol == symbol);
         worst_of(symbol, &self.account.holding(symbol), self.orders, mark, extra)
     }
-    /// Worst case over all instruments with `extra` added.
+    /// Worst case over the whole account with `extra` added: every instrument of the run, and what others have outside it.
     pub fn totals(&self, extra: Option<&NewOrder>) -> Totals {
-        totals(self.desks.iter().map(|desk| self.worst(desk.symbol, extra)))
+        self.totals_of(self.desks.iter().map(|desk| self.worst(desk.symbol, extra)))
+    }
+    /// The same from the worst cases of the run's instruments.
+    pub fn totals_of(&self, of_run: impl Iterator<Item = Worst>) -> Totals {
+        totals(of_run.chain(self.outside.worsts()))
     }
 }
 
@@ -95,6 +102,11 @@ pub fn approve_opening(order: NewOrder, view: &GateView<'_>) -> Result<Approved<
     Ok(Approved(order))
 }
 
+/// What every check says about an order that could open, in their order.
+pub fn trace(order: &NewOrder, view: &GateView<'_>) -> Vec<(&'static str, Option<Denial>)> {
+    CHECKS.iter().map(|(name, check)| (*name, check(order, view))).collect()
+}
+
 /// Lets an order through that can only reduce what is held; `None` when it is not such an order.
 pub fn approve_reducing(order: NewOrder, held: &Holding) -> Option<Approved<NewOrder>> {
     let reduces = order.reduce_only && held.side() == Some(order.side.opposite()) && order.qty <= held.qty();
@@ -106,7 +118,7 @@ pub fn may_send(order: &NewOrder, at: Ts, control: &Control, settings: &Settings
     if order.reduce_only {
         return Ok(());
     }
-    super::checks::state::state(order.symbol, at, control, settings).map_or(Ok(()), Err)?;
+    super::checks::state::state(order.symbol, at, control).map_or(Ok(()), Err)?;
     let age = at.since(order.decided);
     if age > settings.intent_ttl {
         let detail = format!("intent_age={}ms ttl={}ms", age.as_ms(), settings.intent_ttl.as_ms());

@@ -245,18 +245,6 @@ impl RiskLimits {
         Self::try_new(values)
     }
 
-    /// The tighter of two sets, limit by limit.
-    pub fn tighter_of(&self, other: &Self) -> Self {
-        let mut values = self.values;
-        for key in LimitKey::all() {
-            let slot = &mut values[key as usize];
-            if key.is_tighter(*slot, other.get(key)) {
-                *slot = other.get(key);
-            }
-        }
-        Self { values }
-    }
-
     /// Raw value in 1e-9 of the limit's unit.
     pub const fn get(&self, key: LimitKey) -> i64 {
         self.values[key as usize]

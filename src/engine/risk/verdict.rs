@@ -13,8 +13,9 @@ pub struct Denial {
     pub detail: String,
 }
 
-/// The codes. The text form is a contract.
+/// The codes. The text form is a contract, in JSON too.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)] // described by `DenialCode::help`
 pub enum DenialCode {
     StateKilled,
@@ -23,7 +24,6 @@ pub enum DenialCode {
     StateReducing,
     StateFlattening,
     StateReleased,
-    StateCloseOnly,
     BookMissing,
     BookGapped,
     DataStale,
@@ -31,8 +31,12 @@ pub enum DenialCode {
     CategoryUnsupported,
     PredictionMissing,
     PredictionStale,
+    ModelBenched,
+    ModelOutOfRange,
+    ModelsDisagree,
     SignalFlat,
     SignalUnconfirmed,
+    SignalForming,
     EdgeTooSmall,
     BookTooThin,
     SlippageTooLarge,
@@ -44,6 +48,7 @@ pub enum DenialCode {
     LimitNetNotional,
     LimitOpenOrders,
     LimitOrderRate,
+    #[serde(rename = "LIMIT_ORDERS_24H")]
     LimitOrders24h,
     LimitDailyLoss,
     LimitLeverage,
@@ -77,7 +82,6 @@ impl DenialCode {
         (Self::StateReducing, "STATE_REDUCING", "only reducing orders until the cause ends"),
         (Self::StateFlattening, "STATE_FLATTENING", "a flatten is not resolved yet"),
         (Self::StateReleased, "STATE_RELEASED", "the position belongs to the person"),
-        (Self::StateCloseOnly, "STATE_CLOSE_ONLY", "the strategy is configured to close only"),
         (Self::BookMissing, "BOOK_MISSING", "no order book for this instrument"),
         (Self::BookGapped, "BOOK_GAPPED", "the order book lost a delta and waits for a snapshot"),
         (Self::DataStale, "DATA_STALE", "the market stream is silent for too long"),
@@ -85,8 +89,16 @@ impl DenialCode {
         (Self::CategoryUnsupported, "CATEGORY_UNSUPPORTED", "only linear instruments are traded"),
         (Self::PredictionMissing, "PREDICTION_MISSING", "no model has answered yet"),
         (Self::PredictionStale, "PREDICTION_STALE", "the last prediction is too old"),
+        (Self::ModelBenched, "MODEL_BENCHED", "its answers were worse than its card promised"),
+        (Self::ModelOutOfRange, "MODEL_OUT_OF_RANGE", "the market is unlike the one the model was trained on"),
+        (
+            Self::ModelsDisagree,
+            "MODELS_DISAGREE",
+            "not every model is believed and favours the same side (model.ensemble)",
+        ),
         (Self::SignalFlat, "SIGNAL_FLAT", "no direction is probable enough"),
         (Self::SignalUnconfirmed, "SIGNAL_UNCONFIRMED", "the direction has not held long enough"),
+        (Self::SignalForming, "SIGNAL_FORMING", "the forecast's span has not closed yet (close_only)"),
         (Self::EdgeTooSmall, "EDGE_TOO_SMALL", "the expected move does not pay its cost"),
         (Self::BookTooThin, "BOOK_TOO_THIN", "the displayed depth cannot fill this size"),
         (Self::SlippageTooLarge, "SLIPPAGE_TOO_LARGE", "filling this size would move too far from mid"),
@@ -140,6 +152,11 @@ impl Denial {
     pub const fn bare(code: DenialCode) -> Self {
         Self { code, detail: String::new() }
     }
+    /// Of two reasons why no model's answer counts, the one that says more: not believed before stale before missing.
+    #[must_use]
+    pub fn weightier(self, other: Self) -> Self {
+        if other.code > self.code { other } else { self }
+    }
     /// A denial with its numbers.
     pub fn with(code: DenialCode, detail: String) -> Self {
         Self { code, detail }
@@ -165,6 +182,7 @@ mod tests {
         for (index, (code, text, help)) in DenialCode::TABLE.iter().enumerate() {
             assert_eq!(*code as usize, index, "{text}");
             assert!(!help.is_empty());
+            assert_eq!(serde_json::to_value(code).unwrap(), *text);
             assert!(DenialCode::TABLE.iter().filter(|row| row.1 == *text).count() == 1);
         }
     }

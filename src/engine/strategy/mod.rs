@@ -1,5 +1,6 @@
 //! Strategies: from a signal and a position to a wish. A wish is not an order: the gate decides.
 
+pub mod drill;
 pub mod threshold;
 
 use super::num::Side;

@@ -7,6 +7,7 @@ use crate::engine::risk::verdict::{Denial, DenialCode};
 use crate::engine::settings::Settings;
 use crate::engine::signal::Signal;
 use crate::engine::time::{Span, Ts};
+use crate::engine::trust::repaint::is_closed;
 
 /// How long the signal has pointed one way.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -34,19 +35,33 @@ pub fn wish(signal: &Signal, held: Option<Side>, confirmation: &mut Confirmation
     if let Some(held) = held {
         return if probable && signal.side == held.opposite() { Wish::Exit } else { Wish::Hold };
     }
-    let side = Some(signal.side);
-    if !probable {
+    match checks(signal, held_for, settings).into_iter().find_map(|(_, denial)| denial) {
+        Some(denial) => Wish::Nothing(Some(signal.side), denial),
+        None => Wish::Enter(signal.side),
+    }
+}
+
+/// What an entry is asked before the gate, in order, with what each says. `held_for`: how long the signal has pointed that way.
+pub fn checks(signal: &Signal, held_for: Span, settings: &Settings) -> [(&'static str, Option<Denial>); 4] {
+    let flat = (signal.prob < settings.min_prob).then(|| {
         let detail = format!("p={:.3} min={:.3}", signal.prob, settings.min_prob);
-        return Wish::Nothing(side, Denial::with(DenialCode::SignalFlat, detail));
-    }
-    if held_for < settings.confirm {
+        Denial::with(DenialCode::SignalFlat, detail)
+    });
+    let unconfirmed = (held_for < settings.confirm).then(|| {
         let detail = format!("held={}ms need={}ms", held_for.as_ms(), settings.confirm.as_ms());
-        return Wish::Nothing(side, Denial::with(DenialCode::SignalUnconfirmed, detail));
-    }
-    if let Some(denial) = edge_denial(signal, settings) {
-        return Wish::Nothing(side, denial);
-    }
-    Wish::Enter(signal.side)
+        Denial::with(DenialCode::SignalUnconfirmed, detail)
+    });
+    let forming = (settings.close_only && !is_closed(signal.at, settings.horizon_s)).then(|| {
+        let span = Span::from_secs(i64::from(settings.horizon_s));
+        let closes_in = (signal.at.floor_to(span) + span).since(signal.at);
+        Denial::with(DenialCode::SignalForming, format!("closes_in={}ms", closes_in.as_ms()))
+    });
+    [
+        ("probability", flat),
+        ("confirmed", unconfirmed),
+        ("closed forecast", forming),
+        ("edge after costs", edge_denial(signal, settings)),
+    ]
 }
 
 /// The edge gate: no trade unless the expected move beats its cost.
@@ -102,6 +117,18 @@ mod tests {
         assert_eq!(wish(&signal(Side::Buy, 0.3, 0.0), Some(Side::Buy), &mut c, &settings, Ts(1)), Wish::Hold);
         assert_eq!(wish(&signal(Side::Sell, 0.4, 0.0), Some(Side::Buy), &mut c, &settings, Ts(1)), Wish::Hold);
         assert_eq!(wish(&signal(Side::Sell, 0.6, 0.0), Some(Side::Buy), &mut c, &settings, Ts(1)), Wish::Exit);
+    }
+
+    #[test]
+    fn close_only_waits_for_the_end_of_the_span_and_exits_do_not() {
+        let settings = Settings { edge_gate: false, close_only: true, horizon_s: 10, ..Settings::default() };
+        let mut c = Confirmation::default();
+        let at = |s: i64| Ts(s * 1_000_000_000);
+        let one = |s: i64, prob: f64| Signal { at: at(s), ..signal(Side::Buy, prob, 0.0) };
+        let Wish::Nothing(_, denial) = wish(&one(7, 0.7), None, &mut c, &settings, at(7)) else { panic!("forming") };
+        assert_eq!(denial.to_string(), "SIGNAL_FORMING: closes_in=3000ms");
+        assert_eq!(wish(&one(10, 0.7), None, &mut c, &settings, at(10)), Wish::Enter(Side::Buy));
+        assert_eq!(wish(&one(13, 0.7), Some(Side::Sell), &mut c, &settings, at(13)), Wish::Exit);
     }
 
     #[test]

@@ -3,31 +3,34 @@
 
 use std::collections::BTreeMap;
 
-use super::dataset::{Dataset, HORIZONS, HORIZONS_S};
-use super::figures::normal_quantile;
-use super::fit::{DEAD_ZONE, OUTPUTS, class};
+use super::dataset::{Dataset, HORIZONS_S};
+use super::figures::{block, normal_quantile};
+use super::fit::{DEAD_ZONE, class};
 use super::random::Random;
+use super::score::{Told, at_horizon};
 use crate::engine::features::usual_move_bps;
-use crate::model::card::HorizonCard;
-use crate::model::serve::{expected_move, probabilities};
+use crate::model::card::{HorizonCard, expected_move};
+use crate::model::softmax::probabilities;
 
 /// How sure an expected move is: the mean move is at least as large this often.
 pub(super) const CONFIDENCE: f32 = 0.95;
+/// Shuffles that a card's gate is tried on.
+pub(super) const SHUFFLES: usize = 1_000;
+/// Share of shuffled decisions that the edge gate may let through.
+const SHUFFLED_MAX: f64 = 1e-3;
 /// Cheapest round trip: maker and maker.
 const COST_BPS: f64 = 4.0;
-/// Rows within a minute share their future.
-const BLOCK_NS: i64 = 60_000_000_000;
 const DAY_NS: i64 = 86_400_000_000_000;
 /// A scaled move beyond this counts as this: one crash must not set the mean.
 const MOVE_MAX: f64 = 10.0;
 
 /// Row, logits: out of the fit's sample.
-pub(super) type Unseen = (usize, [f32; OUTPUTS]);
+pub(super) type Unseen = (usize, Vec<f32>);
 
 /// Mean log loss of every known label, horizons weighted as in the fit.
 pub(super) fn log_loss(data: &Dataset, unseen: &[Unseen]) -> f64 {
     let (mut sum, mut weight) = (0.0, 0.0);
-    for (horizon, seconds) in HORIZONS_S.into_iter().enumerate() {
+    for (horizon, seconds) in data.horizons_s().iter().copied().enumerate() {
         let importance = 1.0 / f64::from(seconds).sqrt();
         for (scaled, logits) in known(data, unseen, horizon) {
             sum -= importance * safe_log(probabilities(logits, 1.0)[class(scaled)]);
@@ -39,7 +42,7 @@ pub(super) fn log_loss(data: &Dataset, unseen: &[Unseen]) -> f64 {
 
 /// Calibrates every horizon.
 pub(super) fn calibrate(data: &Dataset, unseen: &[Unseen]) -> Vec<HorizonCard> {
-    (0..HORIZONS).map(|horizon| calibrate_one(data, unseen, horizon)).collect()
+    (0..data.horizons).map(|horizon| calibrate_one(data, unseen, horizon)).collect()
 }
 
 fn calibrate_one(data: &Dataset, unseen: &[Unseen], horizon: usize) -> HorizonCard {
@@ -75,7 +78,7 @@ fn told(data: &Dataset, unseen: &[Unseen], card: &HorizonCard, horizon: usize) -
             expected: expected_move(probabilities(logits, f64::from(card.temperature)), card),
             scaled,
             usual: usual_move_bps(&row.values, f64::from(HORIZONS_S[horizon]))?,
-            block: row.at.0.div_euclid(BLOCK_NS),
+            block: block(row.at, HORIZONS_S[horizon]),
             day: row.at.0.div_euclid(DAY_NS),
         })
     };
@@ -107,11 +110,52 @@ fn gain(rows: impl Iterator<Item = (f64, f64, i64)> + Clone) -> f64 {
 /// The share of decisions that the edge gate lets through when forecasts are shuffled within each day and calibrated as if
 /// they were real: forecasts without skill must not trade.
 pub(super) fn shuffled(data: &Dataset, unseen: &[Unseen], horizons: &[HorizonCard], shuffles: usize, seed: u64) -> f64 {
+    let bold = |card: &HorizonCard| HorizonCard { move_gain: 1.0, ..card.clone() };
+    let told = |(horizon, card): (usize, &HorizonCard)| told(data, unseen, &bold(card), horizon);
+    let mut told: Vec<Vec<ToldMove>> = horizons.iter().enumerate().map(told).collect();
+    shuffled_moves(&mut told, shuffles, seed)
+}
+
+/// Shuffled forecasts pass the gate too often to believe the real ones: nothing is expected of any, and the words say so.
+pub(super) fn distrust<'a>(gains: impl Iterator<Item = &'a mut f32>, passes: f64) -> Option<String> {
+    if passes < SHUFFLED_MAX {
+        return None;
+    }
+    gains.for_each(|gain| *gain = 0.0);
+    Some(format!(
+        "nothing is expected of its forecasts and nothing opens by them: the edge gate let {passes:.4} of the decisions through \
+         when they were shuffled, {SHUFFLED_MAX} is the limit"
+    ))
+}
+
+/// What a model that is judged from outside said about a horizon, with its moves as they are: how much realised moves stand
+/// behind them, and how many shuffled ones pass the gate.
+pub(super) fn judge(data: &Dataset, told: &[Told], horizons: &[usize], seed: u64) -> (Vec<f32>, f64) {
+    let mut moves: Vec<Vec<ToldMove>> = horizons.iter().map(|horizon| told_moves(data, told, *horizon)).collect();
+    let gain = |told: &Vec<ToldMove>| gain(told.iter().map(|t| (t.expected, t.scaled, t.block))) as f32;
+    (moves.iter().map(gain).collect(), shuffled_moves(&mut moves, SHUFFLES, seed))
+}
+
+fn told_moves(data: &Dataset, told: &[Told], horizon: usize) -> Vec<ToldMove> {
+    let one = |(row, said): &Told| {
+        let (row, said) = (data.rows.get(*row)?, at_horizon(said, horizon)?);
+        let usual = usual_move_bps(&row.values, f64::from(HORIZONS_S[horizon])).filter(|usual| *usual > 0.0)?;
+        Some(ToldMove {
+            expected: f64::from(said.move_bps) / usual,
+            scaled: row.scaled(horizon)?.clamp(-MOVE_MAX, MOVE_MAX),
+            usual,
+            block: block(row.at, HORIZONS_S[horizon]),
+            day: row.at.0.div_euclid(DAY_NS),
+        })
+    };
+    told.iter().filter_map(one).collect()
+}
+
+/// `told` by horizon, with moves as they are before any gain.
+fn shuffled_moves(told: &mut [Vec<ToldMove>], shuffles: usize, seed: u64) -> f64 {
     let mut random = Random::new(seed);
     let (mut passed, mut decisions) = (0.0, 0.0);
-    for (horizon, card) in horizons.iter().enumerate() {
-        let bold = HorizonCard { move_gain: 1.0, ..card.clone() };
-        let mut told = told(data, unseen, &bold, horizon);
+    for told in told {
         told.sort_by_key(|row| row.day);
         let mut expected: Vec<f64> = told.iter().map(|row| row.expected).collect();
         for _ in 0..shuffles {
@@ -178,6 +222,7 @@ pub(super) fn safe_log(probability: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::event::HorizonForecast;
     use crate::model::train::dataset::{place_of, samples};
 
     /// Rows whose first horizon moves by half of what three logits say, on a market that moves enough to pay.
@@ -186,11 +231,12 @@ mod tests {
         let mut data = samples::data(1, 2_000, |_, row| row.values[volatility] = 0.6);
         let mut dice = Random::new(9);
         let mut unseen = Vec::new();
+        let outputs = data.horizons * 3;
         for (n, row) in data.rows.iter_mut().enumerate() {
             let tilt = dice.symmetric();
             let usual = usual_move_bps(&row.values, 1.0).unwrap();
             row.moves = std::array::from_fn(|_| ((tilt * 2.0 + dice.symmetric()) * usual) as f32);
-            let mut logits = [0.0; OUTPUTS];
+            let mut logits = vec![0.0; outputs];
             (logits[0], logits[1], logits[2]) = (3.0 * tilt as f32, -2.0, -3.0 * tilt as f32);
             unseen.push((n, logits));
         }
@@ -206,6 +252,32 @@ mod tests {
         assert!(passes * 4 > real.len(), "{passes} of {}: {:?}", real.len(), cards[0]);
         let share = shuffled(&data, &unseen, &cards, 1_000, 1);
         assert!(share < 1e-3, "{share}");
+        let mut gains = [0.5, 0.7];
+        assert_eq!((distrust(gains.iter_mut(), share), gains), (None, [0.5, 0.7]));
+        let said = distrust(gains.iter_mut(), 2e-3).unwrap();
+        assert!(
+            gains.iter().all(|gain| gain.abs() < 1e-9) && said.contains("0.0020") && said.contains("nothing opens"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_model_judged_from_outside_gets_the_gain_that_its_moves_deserve() {
+        let (data, unseen) = skilled();
+        let card = calibrate_one(&data, &unseen, 0);
+        let said = |scale: f64| -> Vec<Told> {
+            let bold = told(&data, &unseen, &HorizonCard { move_gain: 1.0, ..card.clone() }, 0);
+            let all = bold.iter().enumerate().map(|(row, told)| {
+                let move_bps = (told.expected * told.usual * scale) as f32;
+                (row, vec![HorizonForecast { horizon_s: 1, up: 0.5, flat: 0.0, down: 0.5, move_bps }])
+            });
+            all.collect()
+        };
+        let (honest, passes) = judge(&data, &said(1.0), &[0], 1);
+        assert!((honest[0] - card.move_gain).abs() < 1e-3 && passes < 1e-3, "{honest:?} {card:?} {passes}");
+        let bold = judge(&data, &said(4.0), &[0], 1).0[0];
+        assert!(bold < 0.9 * honest[0] && bold * 4.0 > 0.99 * honest[0], "too bold by four times: {bold}");
+        assert!(judge(&data, &said(-1.0), &[0], 1).0[0] < 1e-9, "the other way round");
     }
 
     #[test]

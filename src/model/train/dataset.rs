@@ -1,5 +1,6 @@
 //! Rows to learn from: feature frames at fixed intervals of event time, and how far the mid moved after them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{TrainError, TrainProgress, leaks};
@@ -8,18 +9,23 @@ use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureState, usual_move_
 use crate::engine::ids::Symbol;
 use crate::engine::market::book::{Book, Level};
 use crate::engine::time::{Span, Ts};
-use crate::model::WINDOW;
 
-/// Horizons in seconds.
-pub const HORIZONS_S: [u32; 4] = [1, 5, 10, 60];
-/// Horizons.
+/// Horizons in seconds that can be learned and judged; what a training takes is those up to its longest.
+pub const HORIZONS_S: [u32; 5] = [1, 5, 10, 60, 300];
+/// Horizons, at most.
 pub(super) const HORIZONS: usize = HORIZONS_S.len();
+/// The longest one in seconds where no other is asked for: beyond it recordings of hours are needed.
+pub(super) const USUAL_LONGEST_S: u32 = 60;
 /// How late the late figures act.
 const LATE: Span = Span::from_ms(200);
+/// The longest memory of a feature.
+const FEATURES_REACH: Span = Span::from_secs(60);
 /// Rows kept of one stream, evenly thinned beyond: a day of a quiet market must not drown ten minutes of a busy one.
 const STREAM_ROWS_MAX: usize = 5_000;
 /// Rows needed in all.
 const ROWS_MIN: usize = 1_000;
+/// Labels that do not overlap, needed to learn a horizon: twenty minutes for a minute's, a hundred for five.
+const LABELS_MIN: usize = 20;
 /// Instruments of one source.
 const INSTRUMENTS_MAX: usize = 1_024;
 /// A stream silent for longer than this is not sampled: live it would be stale.
@@ -49,9 +55,11 @@ pub(super) struct Row {
     pub(super) stream: usize,
     pub(super) at: Ts,
     pub(super) values: [f32; FEATURE_COUNT],
-    /// Places in [`Dataset::frames`] of the rows a network with memory sees, oldest first; the last is this row.
-    pub(super) window: [u32; WINDOW],
-    /// Move of the mid in basis points by horizon; `NaN` where the data ends before.
+    /// Place in [`Dataset::frames`].
+    pub(super) place: usize,
+    /// Frames right before it there that are earlier rows of its sequence: what a network with memory sees.
+    pub(super) behind: usize,
+    /// Move of the mid in basis points by place in [`HORIZONS_S`]; `NaN` where the data ends before.
     pub(super) moves: [f32; HORIZONS],
     /// The same counted from [`LATE`] after the row.
     pub(super) late: [f32; HORIZONS],
@@ -77,29 +85,101 @@ impl Row {
     }
 }
 
+/// How rows are taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taking {
+    /// Event time between two rows of an instrument.
+    pub(super) sample: Span,
+    /// Event time between two rows of a sequence.
+    pub(super) step: Span,
+    /// Rows of its sequence that a row must have, itself included.
+    pub(super) window: usize,
+    /// Are sequences kept from their beginning? A recurrent state depends on all of it.
+    pub(super) whole: bool,
+    /// The longest horizon in seconds: the first of [`HORIZONS_S`], up to this one, are looked at.
+    pub(super) longest_s: u32,
+}
+
+impl Taking {
+    /// What a network with this window depends on: so far back do features and windows reach.
+    fn reach(&self) -> Span {
+        Span(FEATURES_REACH.0 + self.step.0 * self.window as i64)
+    }
+}
+
+/// How many of [`HORIZONS_S`] there are up to a longest one.
+pub(super) fn horizons_to(longest_s: u32) -> usize {
+    HORIZONS_S.iter().take_while(|seconds| **seconds <= longest_s).count()
+}
+
+/// A row in the order in which somebody meets it who is shown its sequence.
+pub(super) struct Met {
+    /// Which of the rows that were asked for.
+    pub(super) nth: usize,
+    /// Does a sequence begin with these frames?
+    pub(super) begins: bool,
+    /// Places of the frames that are new, the row's own last.
+    pub(super) frames: std::ops::RangeInclusive<usize>,
+}
+
 /// Everything read.
 #[derive(Debug)]
 pub(super) struct Dataset {
     pub(super) streams: Vec<Stream>,
     /// By stream, then time.
     pub(super) rows: Vec<Row>,
-    /// Feature values of all windows, each once.
+    /// Feature values of all sequences, each once; neighbours in a sequence are neighbours here.
     pub(super) frames: Vec<[f32; FEATURE_COUNT]>,
+    /// How many horizons are looked at: the first of [`HORIZONS_S`].
+    pub(super) horizons: usize,
+    /// Rows of which one is learned from and the other held out are further apart than this, on both sides: purge and embargo
+    /// in one. So far ahead does the longest label reach and so far back what rows are told from: whichever comes first, the
+    /// label of one never reaches the memory of the other.
+    pub(super) apart: Span,
 }
 
 impl Dataset {
-    /// Reads every source once: a row every `sample`, seen with the rows before it at distances of `step`.
+    fn new(taking: Taking) -> Self {
+        let apart = Span::from_secs(i64::from(taking.longest_s)) + taking.reach();
+        let horizons = horizons_to(taking.longest_s);
+        Self { streams: Vec::new(), rows: Vec::new(), frames: Vec::new(), horizons, apart }
+    }
+
+    /// Horizons in seconds that are looked at.
+    pub(super) fn horizons_s(&self) -> &'static [u32] {
+        HORIZONS_S.get(..self.horizons).unwrap_or(&HORIZONS_S)
+    }
+
+    /// Is there enough to learn every horizon: labels that do not overlap, for a few long ones that do are one label, and moves
+    /// both ways?
+    pub(super) fn enough(&self) -> Result<(), TrainError> {
+        for (horizon, seconds) in self.horizons_s().iter().copied().enumerate() {
+            let known = self.rows.iter().filter(|row| row.moves[horizon].is_finite());
+            let labels: BTreeSet<Ts> = known.map(|row| row.at.floor_to(Span::from_secs(i64::from(seconds)))).collect();
+            if labels.len() < LABELS_MIN {
+                return Err(TrainError::TooShort { seconds, labels: labels.len(), needed: LABELS_MIN });
+            }
+            for (direction, sign) in [("up", 1.0), ("down", -1.0)] {
+                if !self.rows.iter().any(|row| row.moves[horizon] * sign > 0.0) {
+                    return Err(TrainError::NoMoves { seconds, direction });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every source once.
     pub(super) fn read<'a>(
         sources: impl IntoIterator<Item = Result<MarketEvents<'a>, TrainError>>,
-        (sample, step): (Span, Span),
+        taking: Taking,
         progress: &mut dyn FnMut(TrainProgress),
     ) -> Result<Self, TrainError> {
-        let mut data = Self { streams: Vec::new(), rows: Vec::new(), frames: Vec::new() };
+        let mut data = Self::new(taking);
         let mut seen = Seen::default();
         for source in sources {
             let source = source?;
             progress(TrainProgress::Reading(source.name.clone()));
-            data.take(source, (sample, step), &mut seen)?;
+            data.take(source, taking, &mut seen)?;
         }
         if data.rows.is_empty() {
             return Err(TrainError::NoRows { events: seen.events, why: seen.why() });
@@ -112,18 +192,23 @@ impl Dataset {
         Ok(data)
     }
 
-    /// Feature values that a network with this window sees at a row, oldest first.
-    pub(super) fn window<'a>(&'a self, row: &'a Row, window: usize) -> impl Iterator<Item = &'a [f32]> {
-        let places = row.window.get(WINDOW.saturating_sub(window)..).unwrap_or_default();
-        places.iter().filter_map(|place| self.frames.get(*place as usize)).map(<[f32; FEATURE_COUNT]>::as_slice)
+    /// These rows as somebody meets them who is shown the sequences that they lie in: each from its beginning where a network is
+    /// `endless`, as it serves, else the last `window` rows for each.
+    pub(super) fn met(&self, rows: &[usize], window: usize, endless: bool) -> Vec<Met> {
+        let place = |nth: &usize| self.rows[rows[*nth]].place;
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(place);
+        let mut last = None;
+        let mut meet = |nth: usize| {
+            let Row { place, behind, .. } = self.rows[rows[nth]];
+            let goes_on = last.replace(place).filter(|last| endless && *last < place && *last >= place - behind);
+            let first = goes_on.map_or(place - if endless { behind } else { window - 1 }, |last| last + 1);
+            Met { nth, begins: goes_on.is_none(), frames: first..=place }
+        };
+        order.into_iter().map(&mut meet).collect()
     }
 
-    fn take(
-        &mut self,
-        source: MarketEvents<'_>,
-        (sample, step): (Span, Span),
-        seen: &mut Seen,
-    ) -> Result<(), TrainError> {
+    fn take(&mut self, source: MarketEvents<'_>, taking: Taking, seen: &mut Seen) -> Result<(), TrainError> {
         let mut recorders: Vec<(String, Recorder)> = Vec::new();
         for event in source.events {
             let (at, instrument, event) = event.map_err(|why| TrainError::Read { file: source.name.clone(), why })?;
@@ -134,43 +219,67 @@ impl Dataset {
                     let why = format!("more than {INSTRUMENTS_MAX} instruments in one source");
                     return Err(TrainError::Read { file: source.name, why });
                 }
-                recorders.push((instrument, Recorder::new(sample)));
+                recorders.push((instrument, Recorder::new(taking.sample)));
             }
             if let Some((_, recorder)) = recorders.get_mut(place) {
                 recorder.on_market(at, &event);
             }
         }
         for (instrument, recorder) in recorders {
-            self.add(&source.name, instrument, &recorder.finish(), step);
+            self.add(&source.name, instrument, &recorder.finish(), taking);
         }
         Ok(())
     }
 
-    /// Keeps the rows that have a whole window behind them, evenly thinned, and the frames of their windows.
-    fn add(&mut self, source: &str, instrument: String, rows: &[Row], step: Span) {
-        let whole: Vec<(usize, [usize; WINDOW])> =
-            (0..rows.len()).filter_map(|n| Some((n, window(rows, n, step)?))).collect();
-        let Some(first) = whole.first().and_then(|(n, _)| rows.get(*n)) else { return };
+    /// Keeps the rows that have a whole window behind them, evenly thinned, and the frames of their sequences.
+    fn add(&mut self, source: &str, instrument: String, rows: &[Row], taking: Taking) {
+        let (before, behind) = sequences(rows, taking.step);
+        let whole: Vec<usize> = (0..rows.len()).filter(|n| behind[*n] + 1 >= taking.window).collect();
+        let Some(first) = whole.first().and_then(|n| rows.get(*n)) else { return };
         let (year, month, day, ..) = first.at.civil();
         let mut date = String::new();
         // Writing to a String cannot fail.
         let _ = write!(date, "{year:04}-{month:02}-{day:02}");
-        let (stream, before) = (self.streams.len(), self.rows.len());
-        let mut places: Vec<Option<u32>> = vec![None; rows.len()];
-        for (n, window) in whole.iter().step_by(whole.len().div_ceil(STREAM_ROWS_MAX)) {
-            let window = window.map(|place| {
-                *places[place].get_or_insert_with(|| {
-                    self.frames.push(rows[place].values);
-                    (self.frames.len() - 1) as u32
-                })
-            });
-            self.rows.push(Row { stream, window, ..rows[*n].clone() });
+        let kept: Vec<usize> = whole.iter().step_by(whole.len().div_ceil(STREAM_ROWS_MAX)).copied().collect();
+        let places = self.keep(rows, &kept, &before, taking);
+        let stream = self.streams.len();
+        for n in &kept {
+            let (place, behind) = places[*n];
+            self.rows.push(Row { stream, place, behind, ..rows[*n].clone() });
         }
-        let rows = self.rows.len() - before;
-        self.streams.push(Stream { source: source.to_owned(), instrument, date, rows });
+        self.streams.push(Stream { source: source.to_owned(), instrument, date, rows: kept.len() });
     }
 
-    /// Every feature varies, every value is finite, and the price moved both ways.
+    /// Keeps the frames that `kept` rows depend on, sequence by sequence. Says for every row its place, and how many earlier
+    /// frames of its sequence are right before it.
+    fn keep(&mut self, rows: &[Row], kept: &[usize], before: &[Option<usize>], taking: Taking) -> Vec<(usize, usize)> {
+        let mut needed = vec![false; rows.len()];
+        for &row in kept {
+            let rows_back = if taking.whole { usize::MAX } else { taking.window };
+            let mut next = Some(row);
+            for _ in 0..rows_back {
+                let Some(n) = next.filter(|n| !(taking.whole && needed[*n])) else { break };
+                needed[n] = true;
+                next = before[n];
+            }
+        }
+        // A sequence goes by the row that it begins with.
+        let mut begun: Vec<usize> = Vec::with_capacity(rows.len());
+        for (n, before) in before.iter().enumerate() {
+            begun.push(before.map_or(n, |before| begun[before]));
+        }
+        let mut order: Vec<usize> = (0..rows.len()).filter(|n| needed[*n]).collect();
+        order.sort_by_key(|n| (begun[*n], *n));
+        let mut places = vec![(0, 0); rows.len()];
+        for n in order {
+            let behind = before[n].filter(|before| needed[*before]).map_or(0, |before| places[before].1 + 1);
+            places[n] = (self.frames.len(), behind);
+            self.frames.push(rows[n].values);
+        }
+        places
+    }
+
+    /// Every feature varies, every value is finite, and every horizon has a label.
     fn check(&self) -> Result<(), TrainError> {
         for row in &self.rows {
             if row.values.iter().any(|value| !value.is_finite()) {
@@ -189,25 +298,24 @@ impl Dataset {
                 return Err(TrainError::Constant { feature: feature.name, value: first.to_string(), hint });
             }
         }
-        for (horizon, seconds) in HORIZONS_S.into_iter().enumerate() {
-            for (direction, sign) in [("up", 1.0), ("down", -1.0)] {
-                if !self.rows.iter().any(|row| row.moves[horizon] * sign > 0.0) {
-                    return Err(TrainError::NoMoves { seconds, direction });
-                }
+        for (horizon, seconds) in self.horizons_s().iter().copied().enumerate() {
+            if self.rows.iter().all(|row| row.moves[horizon].is_nan()) {
+                return Err(TrainError::TooShort { seconds, labels: 0, needed: 1 });
             }
         }
         Ok(())
     }
 }
 
-/// Places of the rows at distances of `step` up to row `n`, oldest first; `None` where one is missing.
-fn window(rows: &[Row], n: usize, step: Span) -> Option<[usize; WINDOW]> {
-    let mut places = [n; WINDOW];
-    for (back, place) in places.iter_mut().rev().enumerate() {
-        let at = rows.get(n)?.at - Span(step.0 * back as i64);
-        *place = rows.get(..=n)?.binary_search_by_key(&at, |row| row.at).ok()?;
+/// For every row the one a step before it, and how many there are back to the beginning of its sequence.
+fn sequences(rows: &[Row], step: Span) -> (Vec<Option<usize>>, Vec<usize>) {
+    let (mut before, mut behind) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for row in rows {
+        let place = rows.binary_search_by_key(&(row.at - step), |row| row.at).ok();
+        behind.push(place.and_then(|place| behind.get(place)).map_or(0, |behind: &usize| behind + 1));
+        before.push(place);
     }
-    Some(places)
+    (before, behind)
 }
 
 /// What was read, to explain why nothing came of it.
@@ -216,6 +324,7 @@ struct Seen {
     events: u64,
     books: u64,
     trades: u64,
+    bars: u64,
     gaps: u64,
 }
 
@@ -226,9 +335,9 @@ impl Seen {
             MarketData::Book(_) => self.books += 1,
             MarketData::Trade(_) => self.trades += 1,
             MarketData::Gap => self.gaps += 1,
+            MarketData::Bar(_) => self.bars += 1,
             MarketData::Ticker(_)
             | MarketData::Rules(_)
-            | MarketData::Bar(_)
             | MarketData::Band { .. }
             | MarketData::Liquidation { .. }
             | MarketData::Missed { .. }
@@ -239,6 +348,11 @@ impl Seen {
     fn why(&self) -> String {
         match self {
             Self { events: 0, .. } => "the files hold none".to_owned(),
+            Self { books: 0, bars: 1.., .. } => format!(
+                "there are {} bars and no order book: features and labels are made from books and trades, and there is no model \
+                 of bars",
+                self.bars
+            ),
             Self { books: 0, .. } => "there is no order book among them".to_owned(),
             Self { gaps, books, .. } if gaps * 10 > *books => format!("{gaps} gaps break the order book up"),
             _ => "no order book stays valid for two minutes".to_owned(),
@@ -318,9 +432,8 @@ impl Recorder {
                 if usize::from(frame.warm) == FEATURE_COUNT
                     && let Ok(values) = frame.values.try_into()
                 {
-                    let unknown = [f32::NAN; HORIZONS];
-                    let window = [0; WINDOW];
-                    self.open.push(Row { stream: 0, at: next, values, window, moves: unknown, late: unknown, depth });
+                    let (moves, late) = ([f32::NAN; HORIZONS], [f32::NAN; HORIZONS]);
+                    self.open.push(Row { stream: 0, at: next, values, place: 0, behind: 0, moves, late, depth });
                 }
             }
             next = next + self.sample;
@@ -359,6 +472,77 @@ impl Recorder {
 }
 
 #[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::features::FEATURE_COUNT;
+
+    #[test]
+    fn labels_reach_as_far_ahead_as_the_data_does_and_what_is_kept_apart_follows_them() {
+        let mut recorder = Recorder::new(Span::from_secs(1));
+        let second = |n: i64| Ts::from_ms(n * 1_000);
+        let row = |n: i64| Row { at: second(n), ..samples::data(1, 1, |_, _| {}).rows.remove(0) };
+        recorder.open = vec![row(0), row(2)];
+        recorder.mids = vec![(second(0), 100.0), (second(299), 101.0), (second(300), 102.0)];
+        recorder.close(second(301));
+        let [first, last] = recorder.done.as_slice() else { panic!("two rows") };
+        assert_eq!(first.moves.map(f32::to_bits), [0.0_f32, 0.0, 0.0, 0.0, 200.0].map(f32::to_bits));
+        assert_eq!(first.late[4].to_bits(), 200.0_f32.to_bits());
+        assert!(last.moves[3] == 0.0 && last.moves[4].is_nan() && last.late[4].is_nan(), "its future is not there");
+
+        let (sample, step) = (Span::from_ms(250), Span::from_secs(1));
+        let with = |longest_s| Dataset::new(Taking { sample, step, window: 16, whole: false, longest_s });
+        let found = [60, 300].map(|longest_s| (with(longest_s).horizons_s().len(), with(longest_s).apart));
+        assert_eq!(found, [(4, Span::from_secs(136)), (5, Span::from_secs(376))]);
+    }
+
+    /// Rows every quarter of a second but for a hole, sequences of one a second.
+    fn kept(whole: bool) -> Dataset {
+        let row = |n: i64| Row {
+            at: Ts::from_ms(n * 250),
+            values: [n as f32; FEATURE_COUNT],
+            ..samples::data(1, 1, |_, _| {}).rows.remove(0)
+        };
+        let rows: Vec<Row> = (0..400).chain(404..30_000).map(row).collect();
+        let (sample, step) = (Span::from_ms(250), Span::from_secs(1));
+        let taking = Taking { sample, step, window: 16, whole, longest_s: USUAL_LONGEST_S };
+        let mut data = Dataset::new(taking);
+        data.add("a file", "TESTUSDT".to_owned(), &rows, taking);
+        data
+    }
+
+    /// What somebody has seen of a row's sequence when the row comes, oldest first.
+    fn seen(data: &Dataset, window: usize, endless: bool) -> Vec<Vec<f32>> {
+        let all: Vec<usize> = (0..data.rows.len()).collect();
+        let (mut seen, mut now) = (vec![Vec::new(); all.len()], Vec::new());
+        for met in data.met(&all, window, endless) {
+            if met.begins {
+                now.clear();
+            }
+            now.extend(data.frames[met.frames].iter().map(|frame| frame[0]));
+            seen[met.nth].clone_from(&now);
+        }
+        seen
+    }
+
+    #[test]
+    fn a_row_is_seen_with_its_window_or_with_its_sequence_from_the_beginning() {
+        for whole in [false, true] {
+            let data = kept(whole);
+            assert!(data.rows.len() > 3_000 && data.rows.len() <= STREAM_ROWS_MAX, "{}", data.rows.len());
+            for (row, seen) in data.rows.iter().zip(seen(&data, 16, whole)) {
+                let own = row.values[0];
+                // Sequences begin at the data's first second, and again behind the hole.
+                let first = if own < 400.0 { own % 4.0 } else { 404.0 + own % 4.0 };
+                let first = if whole { first } else { own - 60.0 };
+                let expected: Vec<f32> =
+                    (0..30_000).map(|n| first + 4.0 * n as f32).take_while(|n| *n <= own).collect();
+                assert_eq!(seen, expected, "row {own}, whole: {whole}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
 pub(super) mod samples {
     //! Rows made up for tests: a row a second, features and moves without meaning.
 
@@ -373,14 +557,16 @@ pub(super) mod samples {
             date: "2024-01-01".to_owned(),
             rows,
         };
-        let mut data = Dataset { streams: (0..streams).map(stream).collect(), rows: Vec::new(), frames: Vec::new() };
+        let (sample, step) = (Span::from_ms(250), Span::from_secs(1));
+        let mut data = Dataset::new(Taking { sample, step, window: 16, whole: false, longest_s: USUAL_LONGEST_S });
+        data.streams = (0..streams).map(stream).collect();
         for stream in 0..streams {
             for n in 0..rows {
                 let mut draw = || dice.symmetric() as f32;
                 let (values, moves) = (std::array::from_fn(|_| draw()), std::array::from_fn(|_| draw()));
                 let at = Ts::from_ms(1_704_067_200_000 + n as i64 * 1_000);
-                let window = [(stream * rows + n) as u32; WINDOW];
-                let mut row = Row { stream, at, values, window, moves, late: moves, depth: 1.0 };
+                let mut row =
+                    Row { stream, at, values, place: stream * rows + n, behind: n, moves, late: moves, depth: 1.0 };
                 change(n, &mut row);
                 data.frames.push(row.values);
                 data.rows.push(row);

@@ -56,6 +56,19 @@ pub enum TrainError {
         /// What may be the reason.
         hint: &'static str,
     },
+    /// Too little to learn a horizon, or to judge it.
+    #[error(
+        "{labels} labels of {seconds} s do not overlap, {needed} are needed: record longer, or train without that horizon \
+         (`--longest`)"
+    )]
+    TooShort {
+        /// Horizon.
+        seconds: u32,
+        /// Labels there are.
+        labels: usize,
+        /// Labels needed.
+        needed: usize,
+    },
     /// A horizon without moves.
     #[error("over {seconds} s the price never moved {direction}: there is nothing to learn; use data of a live market")]
     NoMoves {
@@ -76,8 +89,11 @@ pub enum TrainError {
     /// Rows know what they are asked.
     #[error("{0}")]
     Leak(String),
-    /// The loss is no number any more.
-    #[error("the fit of {arch} came apart in epoch {epoch}: its loss is not finite; use more data or a larger `--l2`")]
+    /// The loss or a weight is no number any more.
+    #[error(
+        "the fit of {arch} came apart in epoch {epoch}: its loss or a weight is not finite; use more data or another `--l2`. \
+         Nothing was written"
+    )]
     Diverged {
         /// Architecture.
         arch: &'static str,

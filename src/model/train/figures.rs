@@ -3,6 +3,16 @@
 use serde::Serialize;
 
 use super::calibrate::safe_log;
+use crate::engine::time::{Span, Ts};
+
+/// Rows within a minute share their future.
+const BLOCK: Span = Span::from_secs(60);
+
+/// The block of time that a row lies in: rows of one block count as one witness of what comes over a horizon. Blocks are at
+/// least as long as the horizon.
+pub(super) fn block(at: Ts, horizon_s: u32) -> i64 {
+    at.0.div_euclid(BLOCK.max(Span::from_secs(i64::from(horizon_s))).0)
+}
 
 /// A number with its 95 % interval.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
@@ -57,6 +67,13 @@ pub(super) fn matthews(pairs: &[(f64, bool)]) -> f64 {
     let (tp, tn, fp, fneg) = (count(true, true), count(false, false), count(true, false), count(false, true));
     let whole = ((tp + fp) * (tp + fneg) * (tn + fp) * (tn + fneg)).sqrt();
     if whole > 0.0 { (tp * tn - fp * fneg) / whole } else { 0.0 }
+}
+
+/// Share of moves whose direction was told; no direction is right half the time.
+pub(super) fn hit_rate(pairs: &[(f64, bool)]) -> f64 {
+    let hit =
+        |(signal, up): &(f64, bool)| if *signal == 0.0 { 0.5 } else { f64::from(u8::from((*signal > 0.0) == *up)) };
+    pairs.iter().map(hit).sum::<f64>() / pairs.len().max(1) as f64
 }
 
 /// Spearman's correlation of signals with moves.
@@ -197,8 +214,9 @@ fn product([a, b, d]: [f64; 3], [x, y]: [f64; 2]) -> [f64; 2] {
     [a * x + b * y, b * x + d * y]
 }
 
-/// Mean over whole sessions with Student's interval; `None` with fewer than two, which tell nothing about a third.
-pub(super) fn over_sessions(values: &[f64]) -> Option<Estimate> {
+/// Mean over whole sessions (or blocks of time) with Student's interval; `None` with fewer than two, which tell nothing
+/// about a third.
+pub fn over_sessions(values: &[f64]) -> Option<Estimate> {
     let count = values.len() as f64;
     if values.len() < 2 {
         return None;

@@ -9,19 +9,18 @@ use candle_core::{Device, Tensor, Var};
 use candle_nn::ops;
 
 use super::adam::{self, Slot};
-use super::dataset::{Dataset, HORIZONS, HORIZONS_S, Row};
+use super::dataset::{Dataset, HORIZONS_S, Row};
 use super::random::Random;
 use super::{TrainError, TrainOptions};
 use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureSpec};
+use crate::model::net::Work;
 use crate::model::weights::Tensors;
-use crate::model::{Arch, WINDOW};
+use crate::model::{Arch, Sizes};
 
 /// Normalised inputs are cut here: five deviations are an event, not five times a signal.
 pub(super) const CLIP: f32 = 4.0;
 /// A move within this many usual moves is flat.
 pub(super) const DEAD_ZONE: f64 = 0.2;
-/// Outputs: three classes per horizon.
-pub(super) const OUTPUTS: usize = HORIZONS * 3;
 /// Rows per step, before mirroring.
 const BATCH: usize = 256;
 /// Rows forecast in one pass.
@@ -53,13 +52,13 @@ impl Scaler {
     }
 
     /// Every frame of the data, normalised: `[frames, features]`.
-    fn frames(&self, data: &Dataset) -> Result<Tensor, TrainError> {
+    fn frames(&self, data: &Dataset, device: &Device) -> Result<Tensor, TrainError> {
         let mut values = Vec::with_capacity(data.frames.len() * FEATURE_COUNT);
         for frame in &data.frames {
             let scaled = frame.iter().zip(self.mean.iter().zip(&self.std));
             values.extend(scaled.map(|(value, (mean, std))| ((value - mean) / std).clamp(-CLIP, CLIP)));
         }
-        Ok(Tensor::from_vec(values, (data.frames.len(), FEATURE_COUNT), &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, (data.frames.len(), FEATURE_COUNT), device)?)
     }
 }
 
@@ -94,15 +93,18 @@ pub(super) type Saved = HashMap<String, Tensor>;
 
 /// A fit under way.
 pub(super) struct Fit {
+    /// What computes. Everything that leaves a fit lies on the processor.
+    device: Device,
     /// Every frame of the data, normalised.
     frames: Tensor,
     /// Minus one for features that change their sign in the mirror.
     mirror: Tensor,
     rows: Vec<usize>,
+    sizes: Sizes,
     seed: u64,
     slots: Vec<Slot>,
     /// Weight of each class in the loss by horizon.
-    classes: [[f32; 3]; HORIZONS],
+    classes: Vec<[f32; 3]>,
     /// Steps and epochs done.
     steps: u32,
     epochs: u32,
@@ -117,17 +119,19 @@ impl Fit {
         options: &TrainOptions,
         seed: u64,
     ) -> Result<Self, TrainError> {
-        let scaler = Scaler::of(data, rows);
+        let (scaler, device, sizes) = (Scaler::of(data, rows), options.on.open()?, options.sizes(arch));
         let mirror = FEATURES.iter().map(|feature| if feature.odd { -1.0_f32 } else { 1.0 }).collect();
         Ok(Self {
-            frames: scaler.frames(data)?,
-            mirror: Tensor::from_vec(mirror, FEATURE_COUNT, &Device::Cpu)?,
+            frames: scaler.frames(data, &device)?,
+            mirror: Tensor::from_vec(mirror, FEATURE_COUNT, &device)?,
             rows: rows.to_vec(),
+            sizes,
             seed,
-            slots: fresh(arch, &mut Random::new(seed))?,
-            classes: if options.balanced { balanced(data, rows) } else { [[1.0; 3]; HORIZONS] },
+            slots: fresh(arch, sizes, &mut Random::new(seed), &device)?,
+            classes: if options.balanced { balanced(data, rows) } else { vec![[1.0; 3]; data.horizons] },
             steps: 0,
             epochs: 0,
+            device,
         })
     }
 
@@ -145,7 +149,21 @@ impl Fit {
         }
         self.epochs += 1;
         let mean = sum / order.len().max(1) as f64;
-        if mean.is_finite() { Ok(mean) } else { Err(TrainError::Diverged { arch: arch.name, epoch: self.epochs }) }
+        // The loss is that of the weights before the last step.
+        if mean.is_finite() && self.is_finite()? {
+            return Ok(mean);
+        }
+        Err(TrainError::Diverged { arch: arch.name, epoch: self.epochs })
+    }
+
+    /// Is every weight a number?
+    fn is_finite(&self) -> candle_core::Result<bool> {
+        for slot in &self.slots {
+            if !slot.var.flatten_all()?.to_vec1::<f32>()?.iter().all(|weight| weight.is_finite()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(super) fn epochs(&self) -> usize {
@@ -159,11 +177,11 @@ impl Fit {
     /// The weights as they serve: what weighting the classes added to their odds is taken from the bias again, so that
     /// probabilities mean what they say.
     pub(super) fn weights(&self) -> Result<Tensors, TrainError> {
-        let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.copy()?.detach()));
+        let copy = |(name, tensor): (String, Tensor)| Ok((name, kept(&tensor)?));
         let mut tensors = self.tensors().into_iter().map(copy).collect::<candle_core::Result<Tensors>>()?;
         if let Some(bias) = tensors.get_mut("out.bias") {
             let logs: Vec<f32> = self.classes.iter().flatten().map(|weight| libm::logf(*weight)).collect();
-            *bias = (&*bias - Tensor::from_vec(logs, OUTPUTS, &Device::Cpu)?)?;
+            *bias = (&*bias - Tensor::new(logs, &Device::Cpu)?)?;
         }
         Ok(tensors)
     }
@@ -172,16 +190,17 @@ impl Fit {
     /// noisier and overlap more), plus the squared weights.
     fn loss(&self, arch: &Arch, data: &Dataset, rows: &[usize], l2: f64) -> Result<Tensor, TrainError> {
         let count = rows.len() * 2;
-        let mut targets = vec![0.0_f32; count * OUTPUTS];
+        let (outputs, cases) = (self.sizes.outputs, count * data.horizons);
+        let mut targets = vec![0.0_f32; count * outputs];
         let both = [1.0, -1.0].into_iter().flat_map(|sign| rows.iter().map(move |row| (sign, row)));
-        for ((sign, row), target) in both.zip(targets.chunks_exact_mut(OUTPUTS)) {
+        for ((sign, row), target) in both.zip(targets.chunks_exact_mut(outputs)) {
             mark(&data.rows[*row], sign, &self.classes, target);
         }
         let tensors = self.tensors();
-        let inputs = self.inputs(arch, data, rows)?;
+        let inputs = self.inputs(data, rows)?;
         let inputs = Tensor::cat(&[&inputs, &inputs.broadcast_mul(&self.mirror)?], 0)?;
-        let targets = Tensor::from_vec(targets, (count * HORIZONS, 3), &Device::Cpu)?;
-        let logits = (arch.forward)(&tensors, &inputs)?.reshape((count * HORIZONS, 3))?;
+        let targets = Tensor::from_vec(targets, (cases, 3), &self.device)?;
+        let logits = (arch.forward)(&tensors, &inputs)?.reshape((cases, 3))?;
         let likelihood = (ops::log_softmax(&logits, 1)? * targets)?.sum_all()?;
         let mut loss = (likelihood * (-1.0 / count as f64))?;
         for (_, tensor) in tensors.iter().filter(|(name, _)| name.contains("weight")) {
@@ -191,26 +210,49 @@ impl Fit {
     }
 
     /// Normalised rows, with their windows where the network has memory.
-    fn inputs(&self, arch: &Arch, data: &Dataset, rows: &[usize]) -> Result<Tensor, TrainError> {
-        let places = rows.iter().flat_map(|row| data.rows[*row].window.iter().skip(WINDOW - arch.window).copied());
-        let places = Tensor::from_iter(places, &Device::Cpu)?;
+    fn inputs(&self, data: &Dataset, rows: &[usize]) -> Result<Tensor, TrainError> {
+        let window = self.sizes.window;
+        let places = rows.iter().flat_map(|row| {
+            let place = data.rows[*row].place as u32;
+            place + 1 - window as u32..=place
+        });
+        let places = Tensor::from_iter(places, &self.device)?;
         let inputs = self.frames.index_select(&places, 0)?;
-        Ok(if arch.window == 1 { inputs } else { inputs.reshape((rows.len(), arch.window, FEATURE_COUNT))? })
+        Ok(if window == 1 { inputs } else { inputs.reshape((rows.len(), window, FEATURE_COUNT))? })
     }
 
-    /// Logits of rows with the weights as they serve.
-    pub(super) fn logits(
-        &self,
-        arch: &Arch,
-        data: &Dataset,
-        rows: &[usize],
-    ) -> Result<Vec<[f32; OUTPUTS]>, TrainError> {
-        let weights = self.weights()?;
+    /// Logits of rows with the weights as they serve, after what a network sees when it serves: of one whose memory is endless
+    /// the whole sequence.
+    pub(super) fn logits(&self, arch: &Arch, data: &Dataset, rows: &[usize]) -> Result<Vec<Vec<f32>>, TrainError> {
+        let here = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(&self.device)?));
+        if arch.endless {
+            return self.streamed(arch, data, rows);
+        }
+        let weights = self.weights()?.into_iter().map(here).collect::<candle_core::Result<Tensors>>()?;
         let mut logits = Vec::with_capacity(rows.len());
         for rows in rows.chunks(PASS) {
-            let inputs = self.inputs(arch, data, rows)?;
+            let inputs = self.inputs(data, rows)?;
             let flat = (arch.forward)(&weights, &inputs)?.flatten_all()?.to_vec1::<f32>()?;
-            logits.extend(flat.chunks_exact(OUTPUTS).filter_map(|row| <[f32; OUTPUTS]>::try_from(row).ok()));
+            logits.extend(flat.chunks_exact(self.sizes.outputs).map(<[f32]>::to_vec));
+        }
+        Ok(logits)
+    }
+
+    /// The same through the network as it serves, row by row.
+    fn streamed(&self, arch: &Arch, data: &Dataset, rows: &[usize]) -> Result<Vec<Vec<f32>>, TrainError> {
+        let net = (arch.fused)(&self.weights()?)?;
+        let frames = self.frames.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
+        let (mut carried, mut work, mut now) = (vec![0.0; net.carried()], Work::default(), Vec::new());
+        let mut logits = vec![Vec::new(); rows.len()];
+        for met in data.met(rows, self.sizes.window, true) {
+            if met.begins {
+                carried.fill(0.0);
+            }
+            for place in met.frames {
+                let row = &frames[place * FEATURE_COUNT..(place + 1) * FEATURE_COUNT];
+                net.step(row, &mut carried, &mut work, &mut now);
+            }
+            logits[met.nth].clone_from(&now);
         }
         Ok(logits)
     }
@@ -220,7 +262,7 @@ impl Fit {
         for slot in &self.slots {
             let parts = [("value", slot.var.as_tensor()), ("mean", &slot.mean), ("square", &slot.square)];
             for (part, tensor) in parts {
-                saved.insert(format!("{prefix}.{}.{part}", slot.name), tensor.copy()?.detach());
+                saved.insert(format!("{prefix}.{}.{part}", slot.name), kept(tensor)?);
             }
         }
         saved.insert(format!("{prefix}.done"), Tensor::new(&[self.epochs, self.steps], &Device::Cpu)?);
@@ -230,7 +272,8 @@ impl Fit {
     /// Goes back to what [`Fit::save`] wrote.
     pub(super) fn restore(&mut self, prefix: &str, saved: &Saved) -> Result<(), TrainError> {
         let find = |name: String| {
-            saved.get(&name).cloned().ok_or_else(|| TrainError::Checkpoint(format!("`{name}` is missing in it")))
+            let found = saved.get(&name).ok_or_else(|| TrainError::Checkpoint(format!("`{name}` is missing in it")))?;
+            Ok::<_, TrainError>(found.to_device(&self.device)?)
         };
         for slot in &mut self.slots {
             slot.var.set(&find(format!("{prefix}.{}.value", slot.name))?)?;
@@ -244,19 +287,27 @@ impl Fit {
     }
 }
 
+/// Weights whose products are logits.
+const LOGITS: [&str; 2] = ["out.weight", "line.weight"];
+
 /// Initial weights: inner layers uniform by their number of inputs; what makes the logits, and every bias, zero.
-fn fresh(arch: &Arch, random: &mut Random) -> Result<Vec<Slot>, TrainError> {
+fn fresh(arch: &Arch, sizes: Sizes, random: &mut Random, device: &Device) -> Result<Vec<Slot>, TrainError> {
     let mut slots = Vec::new();
-    for (name, shape) in (arch.shapes)(FEATURE_COUNT, OUTPUTS) {
+    for (name, shape) in (arch.shapes)(sizes) {
         let count = shape.iter().product();
         let inputs = shape.iter().skip(1).product::<usize>().max(1) as f64;
-        let zero = shape.first() == Some(&OUTPUTS) || shape.len() < 2;
+        let zero = LOGITS.contains(&name.as_str()) || shape.len() < 2;
         let draw = |_| if zero { 0.0 } else { (random.symmetric() / inputs.sqrt()) as f32 };
         let values: Vec<f32> = (0..count).map(draw).collect();
-        let var = Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?;
-        slots.push(Slot::new(name.to_owned(), var)?);
+        let var = Var::from_tensor(&Tensor::from_vec(values, shape, device)?)?;
+        slots.push(Slot::new(name, var)?);
     }
     Ok(slots)
+}
+
+/// A copy on the processor that later steps do not change.
+fn kept(tensor: &Tensor) -> candle_core::Result<Tensor> {
+    Ok(tensor.to_device(&Device::Cpu)?.copy()?.detach())
 }
 
 /// Weights times the root of what they cost. Only weights on features have prices; deeper ones all cost the same.
@@ -268,12 +319,12 @@ fn priced(tensor: &Tensor) -> Result<Tensor, TrainError> {
     if let Some(columns) = shape.get_mut(1) {
         *columns = FEATURE_COUNT;
     }
-    Ok(tensor.broadcast_mul(&Tensor::from_vec(FEATURES.iter().map(price).collect(), shape, &Device::Cpu)?)?)
+    Ok(tensor.broadcast_mul(&Tensor::from_vec(FEATURES.iter().map(price).collect(), shape, tensor.device())?)?)
 }
 
 /// Weights that make the classes of every horizon count the same in sum; up and down alike, as rows are mirrored.
-fn balanced(data: &Dataset, rows: &[usize]) -> [[f32; 3]; HORIZONS] {
-    let mut weights = [[1.0; 3]; HORIZONS];
+fn balanced(data: &Dataset, rows: &[usize]) -> Vec<[f32; 3]> {
+    let mut weights = vec![[1.0; 3]; data.horizons];
     for (horizon, weights) in weights.iter_mut().enumerate() {
         let known = || rows.iter().filter_map(|row| data.rows[*row].scaled(horizon));
         let (all, flat) = (known().count() as f32, known().filter(|scaled| class(*scaled) == 1).count() as f32);
@@ -286,11 +337,58 @@ fn balanced(data: &Dataset, rows: &[usize]) -> [[f32; 3]; HORIZONS] {
 }
 
 /// Writes the weighted one-hot classes of a row.
-fn mark(row: &Row, sign: f64, classes: &[[f32; 3]; HORIZONS], target: &mut [f32]) {
+fn mark(row: &Row, sign: f64, classes: &[[f32; 3]], target: &mut [f32]) {
     for (horizon, slot) in target.chunks_exact_mut(3).enumerate() {
         if let Some(scaled) = row.scaled(horizon) {
             let class = class(scaled * sign);
             slot[class] = classes[horizon][class] / f64::from(HORIZONS_S[horizon]).sqrt() as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::train::dataset::samples;
+    use crate::model::{ARCHS, WINDOW};
+
+    #[test]
+    fn weights_that_are_no_numbers_after_the_last_step_end_the_fit() {
+        let arch = &ARCHS[0];
+        let data = samples::data(1, 200, |_, _| {});
+        let rows: Vec<usize> = (0..200).collect();
+        let mut fit = Fit::new(arch, &data, &rows, &TrainOptions::default(), 3).unwrap();
+        assert!(fit.epoch(arch, &data, 0.2).is_ok());
+        fit.slots[0].mean = (&fit.slots[0].mean * f64::INFINITY).unwrap();
+        // One batch: its loss was finite before this step.
+        assert_eq!(fit.epoch(arch, &data, 0.2), Err(TrainError::Diverged { arch: arch.name, epoch: 2 }));
+        let odd = fit.weights().unwrap()["out.weight"].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(odd.iter().any(|weight| !weight.is_finite()));
+    }
+
+    #[test]
+    fn what_stops_and_calibrates_a_recurrent_network_is_what_it_says_when_it_serves() {
+        let arch = ARCHS.iter().find(|arch| arch.endless).unwrap();
+        let mut data = samples::data(1, 400, |_, _| {});
+        data.rows.retain(|row| row.behind + 1 >= WINDOW);
+        let rows: Vec<usize> = (0..data.rows.len()).collect();
+        let mut fit = Fit::new(arch, &data, &rows, &TrainOptions::default(), 3).unwrap();
+        fit.epoch(arch, &data, 0.0).unwrap();
+        let asked = [300, 20, 21, 7];
+        let found = fit.logits(arch, &data, &asked).unwrap();
+        let net = (arch.fused)(&fit.weights().unwrap()).unwrap();
+        let frames = fit.frames.to_vec2::<f32>().unwrap();
+        let told = |seen: &[Vec<f32>]| {
+            let (mut carried, mut logits) = (vec![0.0; net.carried()], Vec::new());
+            for row in seen {
+                net.step(row, &mut carried, &mut Work::default(), &mut logits);
+            }
+            logits
+        };
+        for (row, found) in asked.iter().zip(found) {
+            let place = data.rows[*row].place;
+            assert_eq!(found, told(&frames[..=place]), "from the beginning");
+            assert_ne!(found, told(&frames[place + 1 - WINDOW..=place]), "and not from a window");
         }
     }
 }

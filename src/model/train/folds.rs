@@ -1,21 +1,17 @@
 //! Which rows are held out from which: by date to judge, by blocks of time to calibrate.
 //!
-//! Rows of different parts are kept apart by [`APART`] in absolute time, across instruments too: what one learns of a
+//! Rows of different parts are kept apart ([`Dataset::apart`]) in absolute time, across instruments too: what one learns of a
 //! minute on one market is knowledge of the same minute on another.
 
 use std::collections::BTreeMap;
 
 use super::dataset::Dataset;
-use crate::engine::time::{Span, Ts};
+use crate::engine::time::Ts;
 
-/// The longest label: a row this long before the held-out ones knows what is asked of them.
-const LABEL: i64 = 60;
-/// The longest memory of a feature, and of a network's window: a row this long after them has seen what they see.
-const MEMORY: i64 = 60 + 16;
-/// Purge and embargo in one, on both sides: whichever comes first, the label of one never reaches the memory of the other.
-pub(super) const APART: Span = Span::from_secs(LABEL + MEMORY);
 /// Blocks of time that each date is cut into.
 pub(super) const BLOCKS: usize = 4;
+/// Parts of the time that are walked through; the first has nothing before it.
+const PARTS: usize = 5;
 /// Rows a fold needs to learn from and to be judged by.
 const TRAIN_MIN: usize = 300;
 const TEST_MIN: usize = 60;
@@ -54,6 +50,23 @@ pub(super) fn to_calibrate(data: &Dataset, rows: &[usize]) -> Vec<Fold> {
     blocks.iter().enumerate().filter_map(|(n, test)| hold_out(data, rows, &name(n), test)).collect()
 }
 
+/// How a way of fitting is judged as it would have been used: each part of the time is told by a fit on what came before it,
+/// and never by what came later.
+pub(super) fn to_walk(data: &Dataset, rows: &[usize]) -> Vec<Fold> {
+    let mut order = rows.to_vec();
+    order.sort_by_key(|row| (data.rows[*row].at, *row));
+    let part = |test: &[usize]| {
+        let first = data.rows[*test.first()?].at;
+        let before = |row: &usize| first.since(data.rows[*row].at) > data.apart;
+        let (mut train, mut test): (Vec<usize>, _) = (rows.iter().copied().filter(before).collect(), test.to_vec());
+        train.sort_unstable();
+        test.sort_unstable();
+        let name = format!("from {first}");
+        (train.len() >= TRAIN_MIN && test.len() >= TEST_MIN).then_some(Fold { name, train, test })
+    };
+    order.chunks(order.len().div_ceil(PARTS).max(1)).skip(1).filter_map(part).collect()
+}
+
 /// Rows by date, each in order of time.
 fn by_date(data: &Dataset, rows: &[usize]) -> BTreeMap<String, Vec<usize>> {
     let mut dates: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -69,7 +82,7 @@ fn by_date(data: &Dataset, rows: &[usize]) -> BTreeMap<String, Vec<usize>> {
 }
 
 fn hold_out(data: &Dataset, rows: &[usize], name: &str, test: &[usize]) -> Option<Fold> {
-    let mut test: Vec<usize> = test.to_vec();
+    let mut test = test.to_vec();
     test.sort_unstable();
     let mut times: Vec<Ts> = test.iter().map(|row| data.rows[*row].at).collect();
     times.sort_unstable();
@@ -77,7 +90,7 @@ fn hold_out(data: &Dataset, rows: &[usize], name: &str, test: &[usize]) -> Optio
         let at = data.rows[*row].at;
         let later = times.partition_point(|time| *time < at);
         let near = |place: Option<usize>| {
-            place.and_then(|p| times.get(p)).is_some_and(|time| at.since(*time).0.abs() <= APART.0)
+            place.and_then(|p| times.get(p)).is_some_and(|time| at.since(*time).0.abs() <= data.apart.0)
         };
         !near(Some(later)) && !near(later.checked_sub(1))
     };
@@ -88,20 +101,43 @@ fn hold_out(data: &Dataset, rows: &[usize], name: &str, test: &[usize]) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::time::Span;
     use crate::model::train::dataset::samples::data;
 
     #[test]
-    fn nothing_learned_from_is_near_what_is_held_out() {
+    fn who_walks_forward_learns_from_the_past_alone_and_from_more_of_it_each_time() {
         let data = data(2, 2_000, |_, _| {});
         let all: Vec<usize> = (0..data.rows.len()).collect();
-        let folds = to_judge(&data, &all);
+        let folds = to_walk(&data, &all);
+        let sizes: Vec<usize> = folds.iter().map(|fold| fold.train.len()).collect();
+        assert!(folds.len() == PARTS - 1 && sizes.is_sorted() && sizes[0] > 400, "{sizes:?}");
+        for fold in folds {
+            let at = |rows: &[usize]| rows.iter().map(|row| data.rows[*row].at).collect::<Vec<_>>();
+            let (last, first) = (at(&fold.train).into_iter().max().unwrap(), at(&fold.test).into_iter().min().unwrap());
+            assert!(first.since(last) > data.apart, "{}", fold.name);
+        }
+    }
+
+    #[test]
+    fn nothing_learned_from_is_near_what_is_held_out() {
+        let mut data = data(2, 2_000, |_, _| {});
+        assert_eq!(data.apart, Span::from_secs(60 + 76), "the longest label, and features and windows back");
+        for longest_s in [0, 240] {
+            data.apart = data.apart + Span::from_secs(longest_s);
+            far_enough(&data);
+        }
+    }
+
+    fn far_enough(data: &Dataset) {
+        let all: Vec<usize> = (0..data.rows.len()).collect();
+        let folds = to_judge(data, &all);
         assert_eq!(folds.len(), BLOCKS);
         let mut judged: Vec<usize> = Vec::new();
         for fold in folds {
             judged.extend(&fold.test);
             for learned in &fold.train {
                 let near = |held: &usize| data.rows[*held].at.since(data.rows[*learned].at).0.abs();
-                assert!(fold.test.iter().map(near).min().unwrap() > APART.0, "{} {learned}", fold.name);
+                assert!(fold.test.iter().map(near).min().unwrap() > data.apart.0, "{} {learned}", fold.name);
             }
         }
         judged.sort_unstable();

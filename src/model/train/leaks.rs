@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::TrainError;
-use super::dataset::{Dataset, HORIZONS, HORIZONS_S, Row};
+use super::dataset::{Dataset, HORIZONS_S, Row};
 use super::figures::correlation;
 use crate::engine::features::FEATURES;
 
@@ -17,7 +17,7 @@ const TOO_GOOD: f64 = 0.9;
 /// Refuses data with a leak.
 pub(super) fn check(data: &Dataset) -> Result<(), TrainError> {
     twice(data)?;
-    (0..HORIZONS).try_for_each(|horizon| too_good(data, horizon))
+    (0..data.horizons).try_for_each(|horizon| too_good(data, horizon))
 }
 
 fn twice(data: &Dataset) -> Result<(), TrainError> {

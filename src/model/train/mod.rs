@@ -9,7 +9,9 @@ mod adam;
 mod calibrate;
 mod checkpoint;
 mod dataset;
+mod device;
 mod error;
+mod export;
 mod figures;
 mod fit;
 mod folds;
@@ -17,6 +19,7 @@ mod judge;
 mod leaks;
 mod plot;
 mod random;
+mod ranges;
 mod recipe;
 mod report;
 mod ridge;
@@ -28,18 +31,23 @@ mod tune;
 use std::path::PathBuf;
 
 pub use dataset::{HORIZONS_S, MarketEvents};
+pub use device::Processor;
 pub use error::TrainError;
-pub use figures::{Bin, Estimate, Recalibration};
-pub use judge::{Checks, Contender, Economy, EvalReport, Line, evaluate, evaluate_on};
+pub use export::write_rows;
+pub use figures::{Bin, Estimate, Recalibration, over_sessions as over_blocks};
+pub use judge::{
+    Checks, Contender, Economy, EvalReport, Line, evaluate, evaluate_on, prove, prove_on, walk_forward, walk_forward_on,
+};
 pub use report::{ArchReport, TrainReport};
 pub use sessions::Difference;
 pub use tune::Curve;
 
 use self::checkpoint::Checkpoints;
-use self::dataset::Dataset;
+use self::dataset::{Dataset, Taking, USUAL_LONGEST_S, horizons_to};
 use self::tune::{Job, Tell};
 use super::card::{MEMBERS, STEP_MS};
-use super::{ARCHS, Arch};
+use super::{ARCHS, Arch, Sizes, WINDOW};
+use crate::engine::features::FEATURE_COUNT;
 use crate::engine::time::Span;
 
 /// What to train.
@@ -61,6 +69,14 @@ pub struct TrainOptions {
     pub sample: Span,
     /// Event time between two rows of a sequence: the decision interval that the model will be asked at.
     pub step: Span,
+    /// Units of the layers; `None` is what is usual for an architecture.
+    pub units: Option<usize>,
+    /// Rows that a network with memory learns from at a time, a power of two; `None` is the usual 16.
+    pub window: Option<usize>,
+    /// The longest horizon in seconds, one of [`HORIZONS_S`]: it is learned, and all shorter ones.
+    pub longest_s: u32,
+    /// Variants that were tried on the same data before: other options, other features. They count against what is found.
+    pub tried: usize,
     /// Weight of the squared weights in the loss.
     pub l2: f64,
     /// Rare classes count as much as frequent ones while learning; probabilities are set right again afterwards.
@@ -69,6 +85,8 @@ pub struct TrainOptions {
     pub epochs_max: usize,
     /// Goes on where an interrupted training of the same data and options stopped.
     pub resume: bool,
+    /// What computes. Another one gives other last bits.
+    pub on: Processor,
 }
 
 impl Default for TrainOptions {
@@ -82,11 +100,31 @@ impl Default for TrainOptions {
             seeds: 1,
             sample: Span::from_ms(250),
             step: Span::from_secs(1),
+            units: None,
+            window: None,
+            longest_s: USUAL_LONGEST_S,
+            tried: 0,
             l2: 0.2,
             balanced: false,
             epochs_max: 30,
             resume: false,
+            on: Processor::Cpu,
         }
+    }
+}
+
+impl TrainOptions {
+    /// Sizes of a network of this architecture.
+    fn sizes(&self, arch: &Arch) -> Sizes {
+        let (units, window) = (arch.units(self.units), arch.rows(self.window));
+        Sizes { inputs: FEATURE_COUNT, outputs: horizons_to(self.longest_s) * 3, units, window }
+    }
+
+    /// How rows are taken: all architectures learn from the same.
+    fn taking(&self, archs: &[&Arch]) -> Taking {
+        let window = self.window.unwrap_or(WINDOW);
+        let whole = archs.iter().any(|arch| arch.endless);
+        Taking { sample: self.sample, step: self.step, window, whole, longest_s: self.longest_s }
     }
 }
 
@@ -143,28 +181,49 @@ pub fn train_on<'a>(
     options: &TrainOptions,
     progress: &mut dyn FnMut(TrainProgress),
 ) -> Result<TrainReport, TrainError> {
-    check(options)?;
-    let archs = chosen(options)?;
-    let data = Dataset::read(sources, (options.sample, options.step), progress)?;
+    let archs = usable(options)?;
+    let data = Dataset::read(sources, options.taking(&archs), progress)?;
+    data.enough()?;
     progress(TrainProgress::Rows { rows: data.rows.len(), streams: data.streams.len() });
     let checkpoints = Checkpoints::open(&data, options)?;
-    let mut tell = Tell { progress, done: 0.0, all: recipe::work(&archs, &data, options) };
+    let report = fit_all(&archs, &data, options, &checkpoints, progress);
+    // What came apart would come apart again: nothing to resume.
+    if matches!(report, Ok(_) | Err(TrainError::Diverged { .. })) {
+        checkpoints.close()?;
+    }
+    report
+}
+
+/// Fits and judges every architecture, and writes the simplest that none beats.
+fn fit_all(
+    archs: &[&'static Arch],
+    data: &Dataset,
+    options: &TrainOptions,
+    checkpoints: &Checkpoints,
+    progress: &mut dyn FnMut(TrainProgress),
+) -> Result<TrainReport, TrainError> {
+    let mut tell = Tell { progress, done: 0.0, all: recipe::work(archs, data, options) };
     let (mut reports, mut told, mut curves) = (Vec::new(), Vec::new(), Vec::new());
-    for &arch in &archs {
-        let job = Job { arch, data: &data, options, checkpoints: &checkpoints };
+    for &arch in archs {
+        let job = Job { arch, data, options, checkpoints };
         let (scores, forecasts) = recipe::out_of_sample(&job, &mut curves, &mut tell)?;
         reports.push(ArchReport { arch: arch.name, scores });
         told.push(forecasts);
     }
-    let (best, compared) = recipe::choose(&data, &archs, &told);
+    let (best, compared) = recipe::choose(data, archs, &told);
     let (arch, scores) = (archs.get(best).copied(), reports.get(best).map(|report| report.scores.clone()));
     let arch = arch.ok_or_else(|| TrainError::Arch { asked: String::new(), known: known() })?;
     (tell.progress)(TrainProgress::Final { arch: arch.name });
-    let job = Job { arch, data: &data, options, checkpoints: &checkpoints };
-    let judged = recipe::Judgement { scores: scores.unwrap_or_default(), compared, tried: archs.len() };
+    let job = Job { arch, data, options, checkpoints };
+    let judged = recipe::Judgement { scores: scores.unwrap_or_default(), compared, tried: archs.len() + options.tried };
     let card = recipe::ship(&job, judged, &mut curves, &mut tell)?;
-    checkpoints.close()?;
     Ok(TrainReport { card, rows: data.rows.len(), archs: reports, curves })
+}
+
+/// The architectures that are asked for, where the options make sense.
+fn usable(options: &TrainOptions) -> Result<Vec<&'static Arch>, TrainError> {
+    check(options)?;
+    chosen(options)
 }
 
 fn check(options: &TrainOptions) -> Result<(), TrainError> {
@@ -182,6 +241,9 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
             STEP_MS.end()
         )));
     }
+    if !HORIZONS_S.contains(&options.longest_s) {
+        return Err(TrainError::Option(format!("the longest horizon must be one of {HORIZONS_S:?} s")));
+    }
     if !MEMBERS.contains(&options.seeds) {
         return Err(TrainError::Option(format!("{} to {} seeds are possible", MEMBERS.start(), MEMBERS.end())));
     }
@@ -192,12 +254,16 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
 }
 
 fn chosen(options: &TrainOptions) -> Result<Vec<&'static Arch>, TrainError> {
-    let Some(asked) = &options.arch else { return Ok(ARCHS.iter().collect()) };
     let unknown = |name: &&str| ARCHS.iter().all(|arch| arch.name != *name);
-    if let Some(name) = asked.split(',').find(unknown) {
+    let asked: Vec<&str> = options.arch.iter().flat_map(|asked| asked.split(',')).collect();
+    if let Some(name) = asked.iter().copied().find(unknown) {
         return Err(TrainError::Arch { asked: name.to_owned(), known: known() });
     }
-    Ok(ARCHS.iter().filter(|arch| asked.split(',').any(|name| name == arch.name)).collect())
+    let archs: Vec<&Arch> = ARCHS.iter().filter(|arch| asked.is_empty() || asked.contains(&arch.name)).collect();
+    match archs.iter().find_map(|arch| arch.flaw(options.sizes(arch))) {
+        Some(why) => Err(TrainError::Option(why)),
+        None => Ok(archs),
+    }
 }
 
 fn known() -> String {

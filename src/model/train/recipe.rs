@@ -3,23 +3,20 @@
 use std::fs;
 use std::path::Path;
 
-use super::calibrate::{self, CONFIDENCE, Unseen, shuffled};
+use super::calibrate::{self, CONFIDENCE, SHUFFLES, Unseen, shuffled};
 use super::dataset::{Dataset, place_of};
-use super::fit::{CLIP, OUTPUTS, Scaler};
-use super::folds::{BLOCKS, Fold, to_calibrate, to_judge};
+use super::fit::{CLIP, Scaler};
+use super::folds::{BLOCKS, to_calibrate, to_judge, to_walk};
 use super::score::{Told, score};
 use super::sessions::{Difference, compare};
 use super::tune::{Curve, Job, Tell, Tuned, learn, stops, tune};
-use super::{TrainError, TrainOptions, TrainProgress};
+use super::{TrainError, TrainOptions, TrainProgress, ranges};
 use crate::engine::event::HorizonForecast;
 use crate::engine::features::{FEATURE_COUNT, registry_hash};
 use crate::model::card::{Card, Score};
-use crate::model::serve::{Memory, Served};
+use crate::model::serve::{Sequence, Served};
 use crate::model::weights::{self, Tensors};
 use crate::model::{Arch, load};
-
-/// Shuffles of the calibrating forecasts that a card's gate is tried on.
-const SHUFFLES: usize = 1_000;
 
 /// A calibrated fit.
 struct Ready {
@@ -33,7 +30,7 @@ pub(super) fn work(archs: &[&'static Arch], data: &Dataset, options: &TrainOptio
     let all: Vec<usize> = (0..data.rows.len()).collect();
     // One tuning per judged part and one for the model that is written: every block held out, then all of it.
     let fits = (to_judge(data, &all).len() + 1) * (BLOCKS + 1) * options.seeds;
-    archs.iter().map(|arch| (arch.window * fits * options.epochs_max) as f64).sum()
+    archs.iter().map(|arch| (arch.rows(options.window) * fits * options.epochs_max) as f64).sum()
 }
 
 /// Figures for an architecture: every part held out once, from stopping and calibration too.
@@ -48,22 +45,53 @@ pub(super) fn out_of_sample(
     if folds.is_empty() {
         return Err(TrainError::NoFolds);
     }
-    let (mut scores, mut told, mut memory) = (Vec::new(), Vec::new(), Memory::default());
+    let (mut scores, mut told) = (Vec::new(), Vec::new());
     for fold in &folds {
         (tell.progress)(TrainProgress::HoldingOut { arch: arch.name, part: fold.name.clone() });
         let Ready { card, tensors } = prepare(job, &fold.train, &fold.name, curves, tell)?;
         let served = Served::unchecked(card, arch, &tensors)?;
         let mut of_fold = Vec::new();
-        for (part, rows) in parts(data, fold) {
-            let forecast =
-                |row: &usize| (*row, served.forecast(data.window(&data.rows[*row], arch.window), &mut memory));
-            let forecasts: Vec<_> = rows.iter().map(forecast).collect();
+        for (part, rows) in parts(data, &fold.name, &fold.test) {
+            let forecasts = served_forecasts(job, &served, &rows);
             scores.extend(score(data, &part, &forecasts, options.seed));
             of_fold.extend(forecasts);
         }
         told.push(of_fold);
     }
     Ok((scores, told))
+}
+
+/// What an architecture says of each part of the time after it was fitted, stopped and calibrated on what came before it, in the
+/// order of the rows; and the fit that was made last.
+pub(super) fn walk(job: &Job<'_>, tell: &mut Tell<'_>) -> Result<(Vec<Told>, Served), TrainError> {
+    let Job { arch, data, .. } = *job;
+    let all: Vec<usize> = (0..data.rows.len()).collect();
+    let (mut told, mut last) = (Vec::new(), None);
+    for fold in to_walk(data, &all) {
+        (tell.progress)(TrainProgress::HoldingOut { arch: arch.name, part: fold.name.clone() });
+        let Ready { card, tensors } = match prepare(job, &fold.train, &fold.name, &mut Vec::new(), tell) {
+            // Too little came before it to stop and to calibrate by.
+            Err(TrainError::NoFolds) => continue,
+            ready => ready?,
+        };
+        let served = Served::unchecked(card, arch, &tensors)?;
+        told.extend(served_forecasts(job, &served, &fold.test));
+        last = Some(served);
+    }
+    told.sort_by_key(|(row, _)| *row);
+    last.map(|last| (told, last)).ok_or(TrainError::NoFolds)
+}
+
+/// What a model says about rows, each after what it sees when it serves.
+fn served_forecasts(job: &Job<'_>, served: &Served, rows: &[usize]) -> Vec<Told> {
+    let Job { arch, data, .. } = *job;
+    let mut sequence = Sequence::default();
+    let mut told: Vec<Told> = rows.iter().map(|row| (*row, Vec::new())).collect();
+    for met in data.met(rows, job.rows(), arch.endless) {
+        let frames = data.frames[met.frames].iter().map(<[f32; FEATURE_COUNT]>::as_slice);
+        told[met.nth].1 = served.follow(frames, met.begins, &mut sequence);
+    }
+    told
 }
 
 /// What was found about an architecture before it was chosen.
@@ -109,12 +137,12 @@ fn queue(data: &Dataset, told: &[Vec<Told>]) -> Vec<Vec<Told>> {
     told.iter().map(|fold| fold.iter().map(one).collect()).collect()
 }
 
-/// The held-out rows by instrument.
-fn parts(data: &Dataset, fold: &Fold) -> Vec<(String, Vec<usize>)> {
+/// Rows by instrument; `of` is what they were held out as.
+pub(super) fn parts(data: &Dataset, of: &str, rows: &[usize]) -> Vec<(String, Vec<usize>)> {
     let mut parts: Vec<(String, Vec<usize>)> = Vec::new();
-    for &row in &fold.test {
+    for &row in rows {
         let stream = &data.streams[data.rows[row].stream];
-        let name = format!("{} {} {}", fold.name, stream.instrument, stream.source);
+        let name = format!("{of} {} {}", stream.instrument, stream.source);
         match parts.iter_mut().find(|part| part.0 == name) {
             Some(part) => part.1.push(row),
             None => parts.push((name, vec![row])),
@@ -157,12 +185,16 @@ fn prepare(
         weights_sha256: String::new(),
         features_hash: registry_hash(),
         inputs: FEATURE_COUNT,
+        units: options.units.filter(|_| arch.units > 0),
+        window: options.window.filter(|_| arch.window > 1),
         step_ms: if arch.window > 1 { options.step.as_ms() as u32 } else { 0 },
         seed: options.seed,
         members: options.seeds,
         recipe: String::new(),
         trained: String::new(),
         sources: Vec::new(),
+        made_for: ranges::made_for(data),
+        feature: ranges::of(data, rows),
         costs: "round trip on Bybit linear, base tier: taker and taker 11 bps, maker and taker 7.5, maker and maker 4; the \
                 forecast moves are before costs and mostly smaller"
             .to_owned(),
@@ -185,7 +217,7 @@ fn add_mean(unseen: &mut Vec<Unseen>, tuned: &Tuned, members: usize) {
     let calibrating = (0..tuned.unseen.len()).filter(|fold| !stops(*fold)).flat_map(|fold| &tuned.unseen[fold]);
     for (place, (row, logits)) in calibrating.enumerate() {
         if unseen.len() == place {
-            unseen.push((*row, [0.0; OUTPUTS]));
+            unseen.push((*row, vec![0.0; logits.len()]));
         }
         for (sum, logit) in unseen[place].1.iter_mut().zip(logits) {
             *sum += logit / members as f32;
@@ -205,19 +237,39 @@ pub(super) fn ship(
     let Ready { mut card, tensors } = prepare(job, &all, "", curves, tell)?;
     let Judgement { scores, compared, tried } = judged;
     (card.out_of_sample, card.compared, card.tried) = (scores, compared, tried);
-    card.sources =
-        data.streams.iter().map(|s| format!("{} {} {}: {} rows", s.date, s.instrument, s.source, s.rows)).collect();
+    let passes = card.shuffled_passes.unwrap_or(1.0);
+    card.compared.extend(calibrate::distrust(card.horizon.iter_mut().map(|horizon| &mut horizon.move_gain), passes));
+    card.sources = sources(data);
     card.trained = span(data);
     card.recipe = recipe(data, options);
     card.golden = Served::unchecked(card.clone(), arch, &tensors)?.golden();
+    let fresh = options.out.join(format!(".{}.fresh", options.name));
+    let written = write(options, &fresh, card, &tensors);
+    // Nothing is left of what does not load, and a model that was here before is as it was.
+    drop(fs::remove_dir_all(&fresh));
+    written
+}
+
+/// Writes both files into a folder of their own, loads them back, and puts them where they belong.
+fn write(options: &TrainOptions, fresh: &Path, mut card: Card, tensors: &Tensors) -> Result<Card, TrainError> {
     let failed = |file: &Path, why: String| TrainError::Write { file: file.display().to_string(), why };
-    fs::create_dir_all(&options.out).map_err(|error| failed(&options.out, error.to_string()))?;
-    let weights = options.out.join(format!("{}.safetensors", options.name));
-    card.weights_sha256 = weights::write(&weights, &tensors).map_err(|why| failed(&weights, why))?;
-    let path = options.out.join(format!("{}.toml", options.name));
+    let files = [format!("{}.safetensors", options.name), format!("{}.toml", options.name)];
+    let [weights, path] = [0, 1].map(|n: usize| fresh.join(&files[n]));
+    fs::create_dir_all(fresh).map_err(|error| failed(fresh, error.to_string()))?;
+    card.weights_sha256 = weights::write(&weights, tensors).map_err(|why| failed(&weights, why))?;
     let text = toml::to_string(&card).map_err(|error| failed(&path, error.to_string()))?;
     fs::write(&path, text).map_err(|error| failed(&path, error.to_string()))?;
-    Ok(load(&options.out, &options.name)?.card().clone())
+    let loaded = load(fresh, &options.name)?.card().clone();
+    for file in &files {
+        let place = options.out.join(file);
+        fs::rename(fresh.join(file), &place).map_err(|error| failed(&place, error.to_string()))?;
+    }
+    Ok(loaded)
+}
+
+/// What was read, with rows.
+pub(super) fn sources(data: &Dataset) -> Vec<String> {
+    data.streams.iter().map(|s| format!("{} {} {}: {} rows", s.date, s.instrument, s.source, s.rows)).collect()
 }
 
 fn span(data: &Dataset) -> String {
@@ -226,8 +278,12 @@ fn span(data: &Dataset) -> String {
 }
 
 fn recipe(data: &Dataset, options: &TrainOptions) -> String {
-    let mut files: Vec<&str> = data.streams.iter().map(|stream| stream.source.as_str()).collect();
-    files.dedup();
+    // As they were named, so that it runs as it is written; what came from elsewhere has only its name.
+    let mut files: Vec<String> = options.data.iter().map(|path| path.display().to_string()).collect();
+    if files.is_empty() {
+        files = data.streams.iter().map(|stream| stream.source.clone()).collect();
+        files.dedup();
+    }
     let usual = TrainOptions::default();
     let mut flags = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
     let unusual = [
@@ -235,7 +291,12 @@ fn recipe(data: &Dataset, options: &TrainOptions) -> String {
         (options.epochs_max != usual.epochs_max, format!(" --epochs {}", options.epochs_max)),
         (options.l2.to_bits() != usual.l2.to_bits(), format!(" --l2 {}", options.l2)),
         (options.step != usual.step, format!(" --step-ms {}", options.step.as_ms())),
+        (options.units.is_some(), format!(" --units {}", options.units.unwrap_or_default())),
+        (options.window.is_some(), format!(" --window {}", options.window.unwrap_or_default())),
+        (options.longest_s != usual.longest_s, format!(" --longest {}", options.longest_s)),
+        (options.tried > 0, format!(" --tried {}", options.tried)),
         (options.balanced, " --balanced".to_owned()),
+        (options.on != usual.on, format!(" --device {}", options.on.word())),
     ];
     flags.extend(unusual.into_iter().filter_map(|(is_unusual, flag)| is_unusual.then_some(flag)));
     format!("tickdeck train --name {} --seed {}{flags} {}", options.name, options.seed, files.join(" "))

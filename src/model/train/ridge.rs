@@ -1,33 +1,23 @@
 //! Ridge regression of the scaled move on the features that point in a direction: the plainest forecaster that learns.
 //! In an evaluation it walks forward: each part of the time is told by what came well before it.
 
-use super::dataset::{Dataset, HORIZONS};
-use super::folds::APART;
+use super::dataset::Dataset;
+use super::folds::to_walk;
 use crate::engine::features::FEATURES;
 
-/// Parts of the time; the first has nothing before it.
-const PARTS: usize = 5;
-/// Rows to learn from.
-const ROWS_MIN: usize = 300;
 /// Penalty on a squared weight of a standardised feature, by row.
 const PENALTY: f64 = 0.01;
 /// A scaled move beyond this counts as this.
 const MOVE_MAX: f64 = 10.0;
 
 /// What ridge says about every row by horizon; `None` where nothing came before.
-pub(super) fn walk_forward(data: &Dataset) -> Vec<Option<[f64; HORIZONS]>> {
-    let mut order: Vec<usize> = (0..data.rows.len()).collect();
-    order.sort_by_key(|row| data.rows[*row].at);
+pub(super) fn walk_forward(data: &Dataset) -> Vec<Option<Vec<f64>>> {
+    let all: Vec<usize> = (0..data.rows.len()).collect();
     let mut said = vec![None; data.rows.len()];
-    for part in order.chunks(order.len().div_ceil(PARTS).max(1)).skip(1) {
-        let Some(first) = part.first().map(|row| data.rows[*row].at) else { continue };
-        let before: Vec<usize> =
-            order.iter().copied().filter(|row| first.since(data.rows[*row].at).0 > APART.0).collect();
-        if before.len() >= ROWS_MIN {
-            let ridge = Ridge::fit(data, &before);
-            for row in part {
-                said[*row] = Some(ridge.tell(&data.rows[*row].values));
-            }
+    for fold in to_walk(data, &all) {
+        let ridge = Ridge::fit(data, &fold.train);
+        for row in fold.test {
+            said[row] = Some(ridge.tell(&data.rows[row].values));
         }
     }
     said
@@ -36,7 +26,7 @@ pub(super) fn walk_forward(data: &Dataset) -> Vec<Option<[f64; HORIZONS]>> {
 /// Weights by horizon and feature. A market has no preferred direction, so there is no intercept and only odd features.
 struct Ridge {
     columns: Vec<(usize, f64)>,
-    weights: [Vec<f64>; HORIZONS],
+    weights: Vec<Vec<f64>>,
 }
 
 impl Ridge {
@@ -47,13 +37,13 @@ impl Ridge {
         };
         let odd = FEATURES.iter().enumerate().filter(|(_, feature)| feature.odd);
         let columns: Vec<(usize, f64)> = odd.map(|(place, _)| (place, deviation(place))).collect();
-        let weights = std::array::from_fn(|horizon| weights(data, rows, &columns, horizon));
+        let weights = (0..data.horizons).map(|horizon| weights(data, rows, &columns, horizon)).collect();
         Self { columns, weights }
     }
 
-    fn tell(&self, values: &[f32]) -> [f64; HORIZONS] {
+    fn tell(&self, values: &[f32]) -> Vec<f64> {
         let row = scaled(&self.columns, values);
-        std::array::from_fn(|horizon| row.iter().zip(&self.weights[horizon]).map(|(x, w)| x * w).sum())
+        self.weights.iter().map(|weights| row.iter().zip(weights).map(|(x, w)| x * w).sum()).collect()
     }
 }
 
@@ -115,7 +105,7 @@ mod tests {
         });
         let said = walk_forward(&data);
         assert!(said[..400].iter().all(Option::is_none) && said[800..].iter().all(Option::is_some));
-        let told: Vec<f64> = said[800..].iter().map(|s| s.unwrap()[0]).collect();
+        let told: Vec<f64> = said[800..].iter().map(|s| s.as_ref().unwrap()[0]).collect();
         let moves: Vec<f64> = (800..2_000).map(|n| data.rows[n].scaled(0).unwrap()).collect();
         assert!(correlation(&told, &moves) > 0.5);
         assert_eq!(solve(vec![vec![4.0, 1.0], vec![1.0, 3.0]], vec![9.0, 5.0]), [2.0, 1.0]);

@@ -2,17 +2,16 @@
 
 use super::calibrate::safe_log;
 use super::dataset::{Dataset, HORIZONS_S, place_of};
-use super::figures::{auc, base_rates, log_loss, matthews, rank_correlation, slope, top_decile};
+use super::figures::{
+    auc, base_rates, block, brier, hit_rate, log_loss, matthews, rank_correlation, slope, top_decile,
+};
 use super::fit::class;
 use super::random::Random;
 use crate::engine::event::HorizonForecast;
-use crate::engine::time::Span;
 use crate::model::card::Score;
 
 /// Draws of the bootstrap.
 const DRAWS: usize = 200;
-/// Rows are drawn in blocks of this much time, because neighbours share their future.
-const BLOCK: Span = Span::from_secs(30);
 /// A part with fewer moves than this is not scored.
 const MOVED_MIN: usize = 50;
 
@@ -26,6 +25,7 @@ struct Judged {
     moved: f64,
     late: f64,
     class: usize,
+    said: [f64; 3],
     /// Log odds of up against down (AUC asks about rows that moved, so flat is left out), expected move in basis points,
     /// queue imbalance.
     direction: f64,
@@ -36,8 +36,13 @@ struct Judged {
 
 /// Scores forecasts of rows at every horizon that has enough moves.
 pub(super) fn score(data: &Dataset, part: &str, forecasts: &[Told], seed: u64) -> Vec<Score> {
-    let horizons = HORIZONS_S.iter().enumerate();
+    let horizons = data.horizons_s().iter().enumerate();
     horizons.filter_map(|(horizon, seconds)| one(part, *seconds, &judged(data, forecasts, horizon), seed)).collect()
+}
+
+/// What was said about this horizon; models need not know all.
+pub(super) fn at_horizon(forecast: &[HorizonForecast], horizon: usize) -> Option<&HorizonForecast> {
+    forecast.iter().find(|said| Some(&said.horizon_s) == HORIZONS_S.get(horizon))
 }
 
 /// Log odds of up against down.
@@ -48,18 +53,19 @@ pub(super) fn direction(forecast: &HorizonForecast) -> f64 {
 fn judged(data: &Dataset, forecasts: &[Told], horizon: usize) -> Vec<Judged> {
     let queue = place_of("imb_l1");
     let one = |(row, forecast): &Told| {
-        let (row, forecast) = (data.rows.get(*row)?, forecast.get(horizon)?);
+        let (row, forecast) = (data.rows.get(*row)?, at_horizon(forecast, horizon)?);
         let class = class(row.scaled(horizon)?);
-        let probability = [forecast.up, forecast.flat, forecast.down][class];
+        let said = [forecast.up, forecast.flat, forecast.down].map(f64::from);
         Some(Judged {
-            block: row.at.0.div_euclid(BLOCK.0),
+            block: block(row.at, HORIZONS_S[horizon]),
             moved: f64::from(row.moves[horizon]),
             late: f64::from(row.late[horizon]),
             class,
             direction: direction(forecast),
             expected: f64::from(forecast.move_bps),
             imbalance: f64::from(row.values[queue]),
-            probability: f64::from(probability),
+            probability: said[class],
+            said,
         })
     };
     forecasts.iter().filter_map(one).collect()
@@ -85,6 +91,8 @@ fn one(part: &str, seconds: u32, rows: &[Judged], seed: u64) -> Option<Score> {
         auc_gain_95: interval(&moved, seed),
         auc_late: auc(&late).unwrap_or(0.5),
         mcc: matthews(&pairs(&moved, |row| row.direction)),
+        hit: hit_rate(&pairs(&moved, |row| row.direction)),
+        brier: brier(&rows.iter().map(|row| (row.said, row.class)).collect::<Vec<_>>()),
         ic: rank_correlation(&expected),
         ic_imbalance: rank_correlation(&imbalance),
         top_decile_bps: top_decile(&expected),
@@ -103,7 +111,9 @@ fn rounded(mut score: Score) -> Score {
     for value in [&mut score.auc, &mut score.auc_imbalance, &mut score.auc_late, &mut score.mcc, &mut score.ic] {
         round(value);
     }
-    for value in [&mut score.ic_imbalance, &mut score.top_decile_bps, &mut score.slope] {
+    for value in
+        [&mut score.hit, &mut score.brier, &mut score.ic_imbalance, &mut score.top_decile_bps, &mut score.slope]
+    {
         round(value);
     }
     score.auc_gain_95.iter_mut().chain(&mut score.log_loss).for_each(round);

@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use super::dataset::{Dataset, HORIZONS, Row};
+use super::dataset::{Dataset, Row};
 use super::figures::{Estimate, auc, over_sessions};
-use super::score::{Told, direction};
+use super::score::{Told, at_horizon, direction};
 use crate::engine::time::{Span, Ts};
 
 /// A pause this long ends a session, on all markets together.
@@ -22,6 +22,8 @@ pub struct Difference {
     pub what: String,
     /// Horizon in seconds; 0 for the mean over all.
     pub seconds: u32,
+    /// How late both act, in milliseconds.
+    pub delay_ms: u32,
     /// Sessions with enough moves.
     pub sessions: usize,
     /// First minus second with its interval; `None` with fewer than two sessions.
@@ -83,7 +85,7 @@ pub(super) fn by_session(parts: &mut [(usize, usize, Pair)]) -> Vec<(usize, f64)
 pub(super) fn compare(data: &Dataset, what: String, one: &[Vec<Told>], other: &[Vec<Told>]) -> Difference {
     let of_row = sessions(data);
     let mut gains: Vec<Vec<f64>> = Vec::new();
-    for horizon in 0..HORIZONS {
+    for horizon in 0..data.horizons {
         let mut parts = Vec::new();
         // A row may be held out in several ways; each fold is a session of its own kind, numbered apart.
         for (fold, (one, other)) in one.iter().zip(other).enumerate() {
@@ -101,7 +103,7 @@ pub(super) fn compare(data: &Dataset, what: String, one: &[Vec<Told>], other: &[
     }
     let means = gains.iter().filter(|g| !g.is_empty()).map(|g| g.iter().sum::<f64>() / g.len() as f64);
     let means: Vec<f64> = means.collect();
-    Difference { what, seconds: 0, sessions: means.len(), gain: over_sessions(&means) }
+    Difference { what, seconds: 0, delay_ms: 0, sessions: means.len(), gain: over_sessions(&means) }
 }
 
 fn pair(
@@ -112,8 +114,8 @@ fn pair(
 ) -> Option<Pair> {
     let moved = f64::from(*row.moves.get(horizon)?);
     (moved.is_finite() && moved != 0.0).then_some((
-        direction(one.get(horizon)?),
-        direction(other.get(horizon)?),
+        direction(at_horizon(one, horizon)?),
+        direction(at_horizon(other, horizon)?),
         moved > 0.0,
     ))
 }
@@ -121,6 +123,7 @@ fn pair(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::train::dataset::HORIZONS_S;
     use crate::model::train::dataset::samples::data;
 
     #[test]
@@ -139,14 +142,14 @@ mod tests {
         let data = data(2, 400, |n, row| row.at = row.at + Span::from_secs(if n < 200 { 0 } else { 7_200 }));
         let told = |sign: f32| -> Vec<Vec<Told>> {
             let forecast = |row: &Row, h: usize| crate::engine::event::HorizonForecast {
-                horizon_s: 1,
+                horizon_s: HORIZONS_S[h],
                 up: 0.5 + 0.4 * sign * row.moves[h],
                 flat: 0.0,
                 down: 0.5 - 0.4 * sign * row.moves[h],
                 move_bps: 0.0,
             };
             let rows = data.rows.iter().enumerate();
-            vec![rows.map(|(n, row)| (n, (0..HORIZONS).map(|h| forecast(row, h)).collect())).collect()]
+            vec![rows.map(|(n, row)| (n, (0..data.horizons).map(|h| forecast(row, h)).collect())).collect()]
         };
         let same = compare(&data, "same".to_owned(), &told(1.0), &told(1.0));
         assert_eq!((same.sessions, same.gain.unwrap().value, same.is_better()), (2, 0.0, false));

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use super::calibrate::{self, Unseen};
 use super::checkpoint::Checkpoints;
 use super::dataset::Dataset;
-use super::fit::{Fit, OUTPUTS, Saved};
+use super::fit::{Fit, Saved};
 use super::folds::Fold;
 use super::{TrainError, TrainOptions, TrainProgress};
 use crate::model::Arch;
@@ -21,6 +21,13 @@ pub(super) struct Job<'a> {
     pub(super) data: &'a Dataset,
     pub(super) options: &'a TrainOptions,
     pub(super) checkpoints: &'a Checkpoints,
+}
+
+impl Job<'_> {
+    /// Rows that the network sees at a time.
+    pub(super) fn rows(&self) -> usize {
+        self.arch.rows(self.options.window)
+    }
 }
 
 /// Mean losses by epoch, of what was learned from and of what was held out.
@@ -57,7 +64,7 @@ pub(super) struct Tell<'a> {
 
 impl Tell<'_> {
     fn epoch(&mut self, job: &Job<'_>, part: &str, epoch: usize, losses: (f64, Option<f64>), work: usize) {
-        self.done += (work * job.arch.window) as f64;
+        self.done += (work * job.rows()) as f64;
         let share = (self.done / self.all).min(1.0);
         let (loss, held_out) = losses;
         let part = part.to_owned();
@@ -66,7 +73,7 @@ impl Tell<'_> {
 
     /// Epochs that were not needed.
     fn skip(&mut self, job: &Job<'_>, epochs: usize, work: usize) {
-        self.done += (epochs * work * job.arch.window) as f64;
+        self.done += (epochs * work * job.rows()) as f64;
     }
 }
 
@@ -154,8 +161,9 @@ fn save(tuned: &Tuned, fits: &[Fit]) -> Result<Saved, TrainError> {
         fit.save(&n.to_string(), &mut saved)?;
     }
     for (n, unseen) in tuned.unseen.iter().enumerate() {
-        let flat: Vec<f32> = unseen.iter().flat_map(|(_, logits)| *logits).collect();
-        saved.insert(format!("unseen.{n}"), Tensor::from_vec(flat, (unseen.len(), OUTPUTS), &Device::Cpu)?);
+        let flat: Vec<f32> = unseen.iter().flat_map(|(_, logits)| logits.clone()).collect();
+        let outputs = flat.len() / unseen.len().max(1);
+        saved.insert(format!("unseen.{n}"), Tensor::from_vec(flat, (unseen.len(), outputs), &Device::Cpu)?);
     }
     let curve = &tuned.curve;
     saved.insert("learned".to_owned(), Tensor::new(curve.learned.as_slice(), &Device::Cpu)?);
@@ -168,8 +176,7 @@ fn restore(tuned: &mut Tuned, fits: &mut [Fit], folds: &[Fold], saved: &Saved) -
     let find = |name: &str| saved.get(name).ok_or_else(|| TrainError::Checkpoint(format!("`{name}` is missing in it")));
     for (n, (fit, fold)) in fits.iter_mut().zip(folds).enumerate() {
         fit.restore(&n.to_string(), saved)?;
-        let flat = find(&format!("unseen.{n}"))?.flatten_all()?.to_vec1::<f32>()?;
-        let logits = flat.chunks_exact(OUTPUTS).filter_map(|row| <[f32; OUTPUTS]>::try_from(row).ok());
+        let logits = find(&format!("unseen.{n}"))?.to_vec2::<f32>()?;
         tuned.unseen.push(fold.test.iter().copied().zip(logits).collect());
     }
     tuned.curve.learned = find("learned")?.to_vec1()?;

@@ -12,6 +12,6 @@ mod wire;
 
 #[cfg(unix)]
 pub use client::{AttachError, Attachment, attach, look};
-pub use seat::{Seat, Seats};
+pub use seat::{Guest, Seat, Seats};
 #[cfg(unix)]
-pub use serve::serve;
+pub use serve::{serve, show};

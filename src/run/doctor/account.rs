@@ -70,10 +70,22 @@ pub fn keys(config: &Config, whose: Whose) -> (Vec<Finding>, Option<Found>) {
         Ok(((api_key, source), (secret, secret_from))) => {
             let detail = format!("{}, from {source}; secret from {secret_from}", api_key.tail());
             let credentials = keys::Credentials { api_key, secret };
-            (vec![Finding::ok("API key", detail)], Some(Found { credentials, source }))
+            let mut findings = vec![Finding::ok("API key", detail)];
+            findings.extend(watchdog_key(config, whose));
+            (findings, Some(Found { credentials, source }))
         }
         Err(error) => (vec![told(&error)], None),
     }
+}
+
+/// Which key a watchdog uses that is started from here; `None` where none is wanted.
+fn watchdog_key(config: &Config, whose: Whose) -> Option<Finding> {
+    let (is_own, words) = keys::watchdog_key();
+    let wanted = config.watchdog.is_wanted(whose);
+    let todo = "a key that is revoked or locked out takes engine and watchdog away together: give the watchdog one of its own, with \
+                the right to trade and no other, in BYBIT_WATCHDOG_API_KEY and BYBIT_WATCHDOG_API_SECRET";
+    let finding = if is_own { Finding::ok("watchdog key", words) } else { Finding::warn("watchdog key", words, todo) };
+    wanted.then_some(finding)
 }
 
 impl Account {

@@ -7,7 +7,7 @@ use crate::config::{Config, ConfigError, KEYS, Loaded};
 use crate::engine::ids::{Account, Pair};
 use crate::engine::time::Ts;
 use crate::ledger::{Ledger, Reader};
-use crate::model::scan;
+use crate::model::scan_with;
 use crate::run::files::{Files, make};
 use crate::tape::free_bytes;
 use crate::tui::layout::COMPACT;
@@ -211,7 +211,7 @@ pub fn terminal(of: &Terminal<'_>) -> Vec<Finding> {
 /// Are the installed models sound?
 pub fn models(files: &Files, config: &Config) -> Vec<Finding> {
     let dir = files.models(config.model.dir.as_deref());
-    let found = scan(&dir);
+    let found = scan_with(&dir, &config.model.token);
     if found.is_empty() {
         let detail = format!("none in {}: nothing is entered", dir.display());
         return vec![Finding::warn("models", detail, "`tickdeck train` makes one; model.dir names their folder")];

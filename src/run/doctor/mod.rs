@@ -4,10 +4,12 @@
 mod account;
 mod machine;
 mod network;
+mod telegram;
 
 pub use account::{Account, Fix, Found, keys, real_money};
 pub use machine::{Terminal, config, data_dir, ledgers, models, terminal};
 pub use network::public;
+pub use telegram::telegram;
 
 use crate::engine::snapshot::Health;
 use crate::venue::bybit::rest::{RestError, Stage};
@@ -56,8 +58,11 @@ fn unanswered(check: &str, error: &RestError) -> Finding {
         RestError::Unreachable { stage, .. } => stage_todo(*stage),
         RestError::Refused { .. } => "the words in brackets are Bybit's own; its help explains the code",
         RestError::Banned { .. } => "send nothing until then: every request makes it longer",
-        RestError::Ambiguous(_) => "look at the account on Bybit's own pages before anything else",
+        RestError::Ambiguous(_) | RestError::Duplicate(_) => {
+            "look at the account on Bybit's own pages before anything else"
+        }
         RestError::Unsent(_) => "check the network and run this again",
+        RestError::Taken(_) => "stop the other engine first",
         RestError::Odd(_) => "run this again; if it stays, this version does not understand Bybit's answer",
     };
     Finding::fail(check, error.to_string(), todo)

@@ -25,6 +25,9 @@ use crate::run::pulse::{Life, Pulse};
 const BEAT_EVERY: Duration = Duration::from_millis(250);
 /// How long the goodbye may take.
 const GOODBYE_TAKES: Duration = Duration::from_secs(2);
+/// How long a watchdog may take to be told that it is not wanted.
+#[cfg(unix)]
+const REFUSAL_TAKES: Duration = Duration::from_millis(500);
 
 /// Which watchdog a run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +63,41 @@ struct Shared {
     trouble: Mutex<Option<String>>,
     pipe: Mutex<Pipe>,
     child: Option<Mutex<Child>>,
-    /// The connection of a service.
+    /// The service that watches.
     #[cfg(unix)]
-    stream: Mutex<Option<UnixStream>>,
+    service: Mutex<Option<Service>>,
+    /// How many services have come.
+    #[cfg(unix)]
+    came: AtomicU64,
+}
+
+/// A watchdog that came by the control socket.
+#[cfg(unix)]
+struct Service {
+    /// Which one of those that came.
+    number: u64,
+    /// When it came.
+    since: Boot,
+    /// What closes its line.
+    line: UnixStream,
+}
+
+#[cfg(unix)]
+impl Service {
+    /// Its line ends here; it hears why, unless it has not read for long.
+    fn send_away(&self, why: &str) {
+        drop(refuse(&self.line, why));
+        // One whose line has ended by itself needs no end.
+        drop(self.line.shutdown(Shutdown::Both));
+    }
+}
+
+/// Says on a line from outside that it is no watchdog's line, and why.
+#[cfg(unix)]
+pub(in crate::run) fn refuse(mut line: &UnixStream, why: &str) -> std::io::Result<()> {
+    let word = serde_json::to_string(&Word::No(why.to_owned()))?;
+    line.set_write_timeout(Some(REFUSAL_TAKES))?;
+    line.write_all(format!("{word}\n").as_bytes())
 }
 
 /// The way to the watchdog and what it was told on it.
@@ -98,7 +133,9 @@ impl Watched {
             pipe: Mutex::default(),
             child: child.map(Mutex::new),
             #[cfg(unix)]
-            stream: Mutex::new(None),
+            service: Mutex::new(None),
+            #[cfg(unix)]
+            came: AtomicU64::new(0),
         }));
         if let (Some(pipe), Some(replies)) = (pipe, replies) {
             watched.begin(pipe);
@@ -115,22 +152,44 @@ impl Watched {
         self.0.plan.start.is_none()
     }
 
-    /// A service has come. The one before it is let go, even where it does not read any more.
+    /// A service has come. One that answers is kept and the newcomer waits: two that took turns would each find its line cut,
+    /// and an engine between two watchdogs has none. One that is silent is sent away for it, even where it does not read any
+    /// more.
     #[cfg(unix)]
     pub fn attach(&self, stream: UnixStream) -> std::io::Result<()> {
+        let mut service = self.service();
+        if service.as_ref().is_some_and(|before| self.answers(before)) {
+            return refuse(&stream, "another one watches already, and answers");
+        }
+        if let Some(before) = service.take() {
+            before.send_away("it was silent, and another one took over");
+        }
         stream.set_read_timeout(None)?;
         stream.set_write_timeout(None)?;
-        let (out, closes) = (stream.try_clone()?, stream.try_clone()?);
-        let before = self.0.stream.lock().unwrap_or_else(PoisonError::into_inner).replace(closes);
-        if let Some(before) = before {
-            drop(before.shutdown(Shutdown::Both));
-        }
+        let number = self.0.came.fetch_add(1, Ordering::SeqCst);
+        let out = stream.try_clone()?;
+        *service = Some(Service { number, since: Boot::now(), line: stream.try_clone()? });
+        drop(service);
         let hears = self.clone();
         let says = move || {
             hears.begin(out);
             hears.hear_all(stream);
+            // Nobody is waited for whose line has ended.
+            hears.service().take_if(|service| service.number == number);
         };
         std::thread::Builder::new().name("watchdog says".into()).spawn(says).map(drop)
+    }
+
+    #[cfg(unix)]
+    fn service(&self) -> MutexGuard<'_, Option<Service>> {
+        self.0.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it said anything within the deadline? One that has just come has time.
+    #[cfg(unix)]
+    fn answers(&self, service: &Service) -> bool {
+        let heard = Boot::from_nanos(self.0.heard.load(Ordering::SeqCst));
+        heard.max(service.since).elapsed() <= self.0.plan.deadline
     }
 
     /// The first word on a new line, and the last where the run ends already.
@@ -250,5 +309,66 @@ const fn covers(close: bool) -> &'static str {
         "cancels and closes; not: a dead network, a sleeping machine"
     } else {
         "cancels, keeps positions; not: a dead network, a sleeping machine"
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    /// An engine that takes services which answer within this.
+    fn engine(deadline: Duration) -> (Watched, Pulse) {
+        let pulse = Pulse::default();
+        pulse.beat();
+        let plan = WatchdogPlan { start: None, deadline, close: false };
+        (Watched::start(plan, &RunId::new(1_763_800_000_000, 1), pulse.clone()).unwrap(), pulse)
+    }
+
+    /// A service that has come, by the words that it hears.
+    struct Comes(std::io::Lines<BufReader<UnixStream>>);
+
+    impl Comes {
+        fn to(watched: &Watched) -> Self {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            ours.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            watched.attach(theirs).unwrap();
+            Self(BufReader::new(ours).lines())
+        }
+        /// `None` at the end of the line.
+        fn hears(&mut self) -> Option<Word> {
+            self.0.next().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        }
+    }
+
+    #[test]
+    fn a_second_service_waits_while_the_first_answers_and_takes_over_when_its_line_ends() {
+        let (watched, pulse) = engine(Duration::from_secs(600));
+        let mut first = Comes::to(&watched);
+        assert!(matches!(first.hears(), Some(Word::Hello { .. })));
+        let mut second = Comes::to(&watched);
+        let said = second.hears();
+        assert!(matches!(&said, Some(Word::No(why)) if why.contains("another one watches")), "{said:?}");
+        assert_eq!(second.hears(), None);
+        assert!(matches!(first.hears(), Some(Word::Beat(_))), "its line goes on");
+        drop(first);
+        let mut third = Comes::to(&watched);
+        // The end of the first line is heard a moment later.
+        while !matches!(third.hears(), Some(Word::Hello { .. })) {
+            third = Comes::to(&watched);
+        }
+        pulse.leaves();
+    }
+
+    #[test]
+    fn a_service_that_is_silent_is_sent_away_for_the_next_one() {
+        let (watched, pulse) = engine(Duration::ZERO);
+        let mut first = Comes::to(&watched);
+        assert!(matches!(first.hears(), Some(Word::Hello { .. })));
+        let mut second = Comes::to(&watched);
+        assert!(matches!(second.hears(), Some(Word::Hello { .. })));
+        let last = std::iter::from_fn(|| first.hears()).find(|word| !matches!(word, Word::Beat(_)));
+        assert!(matches!(&last, Some(Word::No(why)) if why.contains("took over")), "{last:?}");
+        pulse.leaves();
     }
 }

@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::ids::{Pair, RunId};
 use crate::engine::risk::state::{Latch, LatchCause};
 use crate::gate::Boot;
-use crate::ledger::{Latching, Reader};
+use crate::ledger::{Latching, Reader, holder};
 use crate::run::clock::wall;
+use crate::run::signals::{self, Signal};
 use crate::venue::bybit::rescue::{Receipt, Rescue, RescueOptions, Whose};
 use crate::venue::line::Now;
 
@@ -38,6 +39,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(30);
 const STEP_MAX: Duration = Duration::from_secs(600);
 /// How long the latch on the disk is waited for, once everything else is done.
 const LATCH_TAKES: Duration = Duration::from_secs(5);
+/// What could not be done is tried again after this long.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Connection and clock are kept fresh this often.
 const WARM_EVERY: Duration = Duration::from_secs(20);
 
@@ -58,7 +61,7 @@ pub enum Word {
     Ours(BTreeSet<String>),
     /// The run ends in order, and leaves this.
     Bye(Vec<String>),
-    /// This run takes no watchdog from outside, and why.
+    /// This watchdog is not wanted, or not any more, and why: it does nothing.
     No(String),
 }
 
@@ -100,11 +103,21 @@ pub enum End {
         not_flat: bool,
         /// The latch is on the disk: the next start is tripped.
         latched: bool,
+        /// Something is left that another try may do.
+        again: bool,
     },
     /// No engine ever spoke.
     Nobody,
-    /// The engine takes no watchdog from outside, and why.
+    /// The line ended without a goodbye, and the engine goes on all the same.
+    LineLost,
+    /// The engine does not take this watchdog, and why.
     Refused(String),
+}
+
+impl End {
+    const fn may_be_tried_again(&self) -> bool {
+        matches!(self, Self::Acted { again: true, .. })
+    }
 }
 
 /// Why it could not watch.
@@ -128,12 +141,29 @@ pub fn detach() {
     let _already = rustix::process::setsid();
 }
 
-/// Watches what comes on stdin until the engine says goodbye, or everything is done after its death. `way` is the way to
-/// the account, once the run is known.
+/// Held while something is done to an account: whoever ends the process waits for it.
+static ACTING: Mutex<()> = Mutex::new(());
+
+/// From now on SIGTERM and SIGINT end this process in order, also as process 1 of a container, which has no handler but its own.
+/// What is being done to an account is finished first.
+pub fn leaves_when_told() -> std::io::Result<()> {
+    let told = signals::listen(|_| false, || ())?;
+    std::thread::Builder::new().name("leaves".into()).spawn(move || {
+        if told.iter().any(|signal| matches!(signal, Signal::Terminate | Signal::Interrupt)) {
+            let _done = ACTING.lock().unwrap_or_else(PoisonError::into_inner);
+            say("told to leave: nobody watches from here any more");
+            std::process::exit(0);
+        }
+    })?;
+    Ok(())
+}
+
+/// Watches what comes on stdin until the engine says goodbye, or everything is done after its death: nobody else has the other
+/// end of this line, so its end is a death. `way` is the way to the account, once the run is known.
 pub fn run(options: WatchdogOptions, way: impl FnOnce(RunId) -> RescueOptions) -> Result<End, WatchdogError> {
     let line = Line::new(std::io::stdin(), std::io::stdout());
     match line.words.recv_timeout(HELLO_WITHIN) {
-        Ok(Some(Word::Hello { v, run })) => Watchdog::of(options, way, line.out, v, run)?.watch(&line.words),
+        Ok(Some(Word::Hello { v, run })) => Watchdog::of(options, way, line.out, v, run)?.watch(&line.words, || false),
         _ => Ok(End::Nobody),
     }
 }
@@ -180,7 +210,7 @@ struct Watchdog {
     out: Out,
     rescue: Arc<Rescue>,
     runtime: tokio::runtime::Runtime,
-    ours: Arc<BTreeSet<String>>,
+    whose: Whose,
     /// The engine's last sign of life.
     last: Boot,
     /// Our own.
@@ -188,6 +218,10 @@ struct Watchdog {
     warmed: Option<Boot>,
     /// It has acted on this silence.
     fenced: bool,
+    /// When it last acted on it with something left that another try may do.
+    again: Option<Boot>,
+    /// What people were called for in this silence or death: each once.
+    called: BTreeSet<String>,
 }
 
 impl Watchdog {
@@ -205,28 +239,36 @@ impl Watchdog {
         let rescue = Arc::new(Rescue::new(way(run))?);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         // A ledger that is not there or cannot be read names nothing: then only orders are known to be ours.
-        let ours = Reader::open(&options.latch_beside.0).and_then(|ledger| ledger.ours()).unwrap_or_default();
+        let ours = Reader::open(&options.latch_beside.0).and_then(|ledger| ledger.ours());
+        let whose = ours.map_or(Whose::Unknown, |ours| Whose::Ours(Arc::new(ours)));
         let last = Boot::now();
         Ok(Self {
             options,
             out,
             rescue,
             runtime,
-            ours: Arc::new(ours),
+            whose,
             last,
             looked: last,
             warmed: None,
             fenced: false,
+            again: None,
+            called: BTreeSet::new(),
         })
     }
 
-    fn watch(mut self, words: &Receiver<Option<Word>>) -> Result<End, WatchdogError> {
+    /// Until the engine says goodbye, sends it away, or is gone. `lives` says whether it goes on although its line has ended.
+    fn watch(mut self, words: &Receiver<Option<Word>>, lives: impl Fn() -> bool) -> Result<End, WatchdogError> {
         loop {
             self.warm();
             match words.recv_timeout(LOOK_EVERY) {
                 Ok(Some(Word::Bye(leaves))) => return Ok(End::Goodbye(leaves)),
+                Ok(Some(Word::No(why))) => return Ok(End::Refused(why)),
                 Ok(Some(word)) => self.hear(word),
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Ok(self.act("the engine's process has ended")),
+                Ok(None) | Err(RecvTimeoutError::Disconnected) if lives() => return Ok(End::LineLost),
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(self.act_until_done("the engine's process has ended"));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.looked.elapsed() > AWAY {
@@ -234,13 +276,32 @@ impl Watchdog {
                 self.last = Boot::now();
             }
             self.looked = Boot::now();
-            if self.last.elapsed() > self.options.deadline && !self.fenced {
-                let silent = self.last.elapsed().as_secs_f64();
+            let due = !self.fenced || self.again.is_some_and(|since| since.elapsed() > AGAIN_AFTER);
+            if self.last.elapsed() > self.options.deadline && due {
+                let silent = self.last.elapsed().as_secs();
                 self.fenced = true;
                 // It may come back: then it fences itself, and is watched on.
-                let _ending = self.act(&format!("the engine has been silent for {silent:.1} s"));
+                let ending = self.act(&format!("the engine has been silent for {silent} s"));
                 self.looked = Boot::now();
+                self.again = ending.may_be_tried_again().then_some(self.looked);
             }
+        }
+    }
+
+    /// Acts on a death again and again: a network may be away for longer than one try takes. Until everything is done, or
+    /// the next engine holds the ledger, which looks after what is left itself.
+    fn act_until_done(&mut self, why: &str) -> End {
+        loop {
+            let ending = self.act(why);
+            if !ending.may_be_tried_again() {
+                return ending;
+            }
+            std::thread::sleep(AGAIN_AFTER);
+            if holder(&self.options.latch_beside.0).is_some() {
+                say("another engine runs on the account: what is left is its own");
+                return ending;
+            }
+            say("NOT EVERYTHING IS DONE: tried again");
         }
     }
 
@@ -252,12 +313,13 @@ impl Watchdog {
                     self.last = self.last.max(beat);
                 }
                 if self.fenced && self.last.elapsed() < self.options.deadline {
-                    self.fenced = false;
+                    (self.fenced, self.again) = (false, None);
+                    self.called.clear();
                     say("the engine is back");
                 }
                 reply(&self.out, &Reply::Heard(nanos));
             }
-            Word::Ours(ours) => self.ours = Arc::new(ours),
+            Word::Ours(ours) => self.whose = Whose::Ours(Arc::new(ours)),
             Word::Hello { .. } | Word::Bye(_) | Word::No(_) => {}
         }
     }
@@ -276,16 +338,19 @@ impl Watchdog {
     }
 
     /// Latches, cancels, closes where it was told to.
-    fn act(&self, why: &str) -> End {
-        let what = format!("{why}: the account is fenced, opening orders are cancelled");
-        say(&what);
-        (self.options.call)(&what);
+    fn act(&mut self, why: &str) -> End {
+        let _acting = ACTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = "the account is fenced, opening orders are cancelled";
+        say(&format!("{why}: {what}"));
+        if self.called.is_empty() {
+            self.call(format!("{why}: {what}"));
+        }
         let latching = self.latch(why);
         let mut receipt = Receipt::new(
             self.options.now.clone(),
             Box::new(|lines| lines.last().into_iter().for_each(|line| say(line))),
         );
-        let whose = Whose::Ours(self.ours.clone());
+        let whose = self.whose.clone();
         let ending = self.runtime.block_on(async {
             let first = self.rescue.first_step(&whose, STEP_MAX, &mut receipt).await;
             if self.options.close { self.rescue.close(&whose, STEP_MAX, &mut receipt).await } else { first }
@@ -302,14 +367,28 @@ impl Watchdog {
         }
         let not_flat = self.options.close && ending.flat.is_none();
         let positions = match (self.options.close, not_flat) {
-            (true, false) => "positions are closed and proven flat",
-            (true, true) => "FLAT IS NOT PROVEN: look at the exchange now",
-            (false, _) => "positions are kept, with what protects them at the exchange",
+            (true, false) => "positions are closed and proven flat".to_owned(),
+            (true, true) if !ending.unattributed.is_empty() => {
+                let open = ending.unattributed.join(", ");
+                format!("FLAT IS NOT PROVEN: {open}: not known to be ours, left: look at the exchange now")
+            }
+            (true, true) => "FLAT IS NOT PROVEN: look at the exchange now".to_owned(),
+            (false, _) => "positions are kept, with what protects them at the exchange".to_owned(),
         };
         let orders =
             if ending.no_openings { "no order is left that could open" } else { "ORDERS THAT CAN OPEN MAY BE LEFT" };
-        (self.options.call)(&format!("{orders}; {positions}"));
-        End::Acted { no_openings: ending.no_openings, not_flat, latched: latched.is_ok() }
+        self.call(format!("{orders}; {positions}"));
+        let (no_openings, latched) = (ending.no_openings, latched.is_ok());
+        // Whose a position is no later try will know.
+        let again = !no_openings || !latched || (not_flat && ending.unattributed.is_empty());
+        End::Acted { no_openings, not_flat, latched, again }
+    }
+
+    fn call(&mut self, text: String) {
+        if !self.called.contains(&text) {
+            (self.options.call)(&text);
+            self.called.insert(text);
+        }
     }
 
     /// Beside everything else: a disk that hangs holds up no cancel.

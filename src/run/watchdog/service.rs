@@ -22,6 +22,8 @@ use crate::venue::bybit::rescue::RescueOptions;
 
 /// An engine whose socket takes the connection says hello within this, or it is silent.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// An engine that does not take this watchdog is asked again after this long.
+const ASKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where the engine of an account is found.
 pub struct Place {
@@ -56,6 +58,16 @@ impl Place {
             Err(_) if self.socket().is_some() && holder(&self.ledger).is_none() => Found::Remains,
             Err(_) => Found::Nobody,
         }
+    }
+
+    /// Does an engine still take connections? Looked at twice: a process that is just ending may take one more.
+    fn is_served(&self) -> bool {
+        let takes = || UnixStream::connect(&self.socket).is_ok();
+        let first = takes();
+        if first {
+            std::thread::park_timeout(LOOK_EVERY);
+        }
+        first && takes()
     }
 }
 
@@ -111,13 +123,19 @@ impl<W: Fn(RunId) -> RescueOptions> Service<W> {
                 let leaves = if leaves.is_empty() { "nothing open".to_owned() } else { leaves.join(", ") };
                 self.say_once(&format!("the run ended in order and leaves {leaves}"));
             }
-            End::Acted { no_openings: true, not_flat: false, latched: true } => {
+            End::Acted { again: false, .. } => {
                 self.over = socket;
                 self.say_once("the account is fenced, no order is left that could open");
             }
             // A network that is away, a disk that hangs: tried again for as long as no engine is back.
             End::Acted { .. } => self.say_once("NOT EVERYTHING IS DONE: look at the exchange now; tried again"),
-            End::Refused(why) => self.say_once(&format!("the engine takes no watchdog from outside: {why}")),
+            End::Refused(why) => {
+                self.say_once(&format!("the engine does not take this watchdog: {why}"));
+                std::thread::park_timeout(ASKS_AGAIN);
+            }
+            End::LineLost => {
+                self.say_once("the line to the engine has ended, and the engine lives: it is watched anew");
+            }
             End::Nobody => {}
         }
         Ok(())
@@ -129,7 +147,8 @@ impl<W: Fn(RunId) -> RescueOptions> Service<W> {
         let ended = match line.words.recv_timeout(ANSWERS_WITHIN) {
             Ok(Some(Word::Hello { v, run })) => {
                 self.say_once(&format!("watching run {run}"));
-                Watchdog::of(self.options.clone(), &self.way, line.out, v, run)?.watch(&line.words)
+                Watchdog::of(self.options.clone(), &self.way, line.out, v, run)?
+                    .watch(&line.words, || self.place.is_served())
             }
             Ok(Some(Word::No(why))) => Ok(End::Refused(why)),
             Err(RecvTimeoutError::Timeout) if self.over != socket => {

@@ -2,12 +2,16 @@
 
 use super::dialog::{Dialog, Tone};
 use super::flatten::position_line;
+use super::why::chain;
 use super::{Ctx, Layer, Outcome};
 use crate::engine::danger::DangerLevel;
 use crate::engine::ids::{OrderSeq, Symbol};
+use crate::engine::notice::Notice;
 use crate::engine::num::Side;
 use crate::engine::risk::verdict::Denial;
 use crate::engine::snapshot::{Freshness, MarketRow, Snapshot, Verdict};
+use crate::engine::time::Ts;
+use crate::engine::why::WhyOf;
 use crate::tui::keymap::{Code, Key};
 use crate::tui::panes::PaneId;
 use crate::tui::state::{UiState, name_of};
@@ -20,8 +24,11 @@ const EVENTS: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Subject {
     Market(Symbol),
+    /// The last decision about an instrument.
+    Decision(Symbol),
     Order(OrderSeq),
-    Notice(u64),
+    /// An event, and the decision that it was told of.
+    Notice(u64, Option<(Symbol, Ts)>),
     Dangers,
 }
 
@@ -36,12 +43,23 @@ impl Details {
         Self { subject: Subject::Dangers }
     }
 
+    /// For the last decision about the instrument in front, or what the selected order or event came from.
+    pub fn why(ui: &UiState, snapshot: &Snapshot) -> Self {
+        let Self { subject } = Self::of(ui, snapshot);
+        match subject {
+            Subject::Market(symbol) => Self { subject: Subject::Decision(symbol) },
+            subject => Self { subject },
+        }
+    }
+
     /// For what is selected in the focused pane, otherwise for the instrument in front.
     pub fn of(ui: &UiState, snapshot: &Snapshot) -> Self {
-        let newest_first = || ui.visible_notices(snapshot).nth(ui.events_back).map(|n| Subject::Notice(n.id));
+        let about = |n: &Notice| Subject::Notice(n.id, n.symbol.map(|symbol| (symbol, n.at)));
+        let newest_first = || ui.visible_notices(snapshot).nth(ui.events_back).map(about);
         let selected = match ui.focus {
             PaneId::Orders => ui.order(snapshot).map(|row| Subject::Order(row.order)),
             PaneId::Events => newest_first(),
+            PaneId::Signals => Some(Subject::Decision(ui.symbol)),
             _ => None,
         };
         Self { subject: selected.unwrap_or_else(|| Subject::Market(ui.target(snapshot))) }
@@ -58,13 +76,31 @@ impl Layer for Details {
     fn key(&mut self, key: Key, _ctx: &Ctx<'_>) -> Outcome {
         if key.code == Code::Enter { Outcome::Close } else { Outcome::Stay }
     }
-    fn dialog(&self, ctx: &Ctx<'_>) -> Dialog {
+    fn why(&self) -> Option<WhyOf> {
         match self.subject {
-            Subject::Market(symbol) => market(symbol, ctx.snapshot),
-            Subject::Order(order) => order_details(order, ctx.snapshot),
-            Subject::Notice(id) => notice(id, ctx.snapshot),
-            Subject::Dangers => dangers(ctx.snapshot),
+            Subject::Decision(symbol) => Some(WhyOf::Latest(symbol)),
+            Subject::Order(order) => Some(WhyOf::Order(order)),
+            Subject::Notice(_, moment) => moment.map(|(symbol, at)| WhyOf::Moment(symbol, at)),
+            Subject::Market(_) | Subject::Dangers => None,
         }
+    }
+    fn dialog(&self, ctx: &Ctx<'_>) -> Dialog {
+        let mut dialog = match self.subject {
+            Subject::Market(symbol) => market(symbol, ctx.snapshot),
+            Subject::Decision(symbol) => {
+                Dialog::new(format!("{} - why, feature by feature", name_of(ctx.snapshot, symbol)))
+            }
+            Subject::Order(order) => order_details(order, ctx.snapshot),
+            Subject::Notice(id, _) => notice(id, ctx.snapshot),
+            Subject::Dangers => dangers(ctx.snapshot),
+        };
+        if let Some(of) = self.why() {
+            if !dialog.rows.is_empty() {
+                dialog.gap();
+            }
+            chain(of, ctx.snapshot.why.as_ref(), &mut dialog);
+        }
+        dialog
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Ctx, Layer, Outcome};
 use crate::engine::command::Command;
 use crate::engine::num::{Price, UNIT};
 use crate::engine::risk::limits::{LimitKey, LimitUnit, show};
-use crate::engine::snapshot::{LimitRow, Snapshot, StateWord};
+use crate::engine::snapshot::{LimitRow, Snapshot};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::Request;
 use crate::tui::widgets::field::{Accepts, Field};
@@ -106,21 +106,13 @@ fn number(text: &str, key: LimitKey) -> Result<i64, String> {
     Ok(value)
 }
 
-/// Loosening needs a disarmed trader without a latch.
 fn may_loosen(snapshot: &Snapshot) -> Result<(), &'static str> {
     let state = &snapshot.state;
-    match state.word {
-        StateWord::Safe => Ok(()),
-        // Lowered below what is used while disarmed: taking that back must be possible.
-        StateWord::Reducing if state.armed_until.is_none() && state.latch.is_none() => Ok(()),
-        StateWord::Armed | StateWord::Reducing => Err("looser only while disarmed: d first"),
-        StateWord::Killed | StateWord::Tripped => Err("looser only in SAFE: reset the latch first"),
-        StateWord::Unknown => Err("looser only in SAFE: the account is not known now"),
-    }
+    state.word.may_loosen(state.armed_until.is_some(), state.latch.is_some())
 }
 
 /// What a tighter number does at once; empty when nothing.
-fn consequences(row: &LimitRow, value: i64, snapshot: &Snapshot) -> Vec<String> {
+pub fn consequences(row: &LimitRow, value: i64, snapshot: &Snapshot) -> Vec<String> {
     let Some(used) = row.used else { return Vec::new() };
     let bound = Price::from_raw(value).to_f64_lossy();
     let trips = matches!(row.key, LimitKey::MaxDailyLoss | LimitKey::MaxLoss24h | LimitKey::MaxDrawdownPct);

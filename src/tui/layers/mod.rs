@@ -10,13 +10,18 @@ pub mod flatten;
 pub mod help;
 pub mod killed;
 pub mod limits;
+pub mod outside;
 pub mod palette;
+pub mod promote;
 pub mod quit;
 pub mod real_money;
 pub mod release;
 pub mod reset;
 pub mod seek;
+pub mod settle;
 pub mod tail;
+pub mod unbench;
+pub mod why;
 
 use self::dialog::Dialog;
 use super::commands::Id;
@@ -24,6 +29,7 @@ use super::keymap::{Code, Key, Keymap};
 use super::link::Request;
 use super::state::UiState;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::why::WhyOf;
 
 /// Keys are ignored for this long after a guard opens: type-ahead over a slow line must not reach it.
 pub const QUIET_MS: i64 = 150;
@@ -102,6 +108,10 @@ pub trait Layer {
     fn key(&mut self, key: Key, ctx: &Ctx<'_>) -> Outcome;
     /// Takes pasted text; never called on a guard.
     fn paste(&mut self, _text: &str) {}
+    /// The decision whose chain it shows: the engine is asked for it while the layer is on top.
+    fn why(&self) -> Option<WhyOf> {
+        None
+    }
     /// What to draw.
     fn dialog(&self, ctx: &Ctx<'_>) -> Dialog;
 }
@@ -173,6 +183,10 @@ impl Layers {
     /// Nothing open?
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+    /// The decision whose chain the top layer shows.
+    pub fn why(&self) -> Option<WhyOf> {
+        self.open.last().and_then(|o| o.layer.why())
     }
     /// Does the top layer take letters as text?
     pub fn is_typing(&self) -> bool {

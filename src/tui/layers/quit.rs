@@ -65,6 +65,7 @@ fn at_the_venue(row: &PositionRow, snapshot: &Snapshot) -> String {
     let target = target.map_or_else(String::new, |order| format!(", take-profit {} @venue", order.price));
     match row.protected {
         Protected::Stop(stop) => format!("stop {stop} @venue{target}"),
+        Protected::Far(stop) => format!("STOP FAR: {stop} @venue{target}"),
         Protected::Unknown => format!("the venue has not said what protects it{target}"),
         Protected::Yours => format!("NO STOP (yours): NOTHING protects it at the venue{target}"),
         Protected::None | Protected::Unwanted => format!("NO STOP: NOTHING protects it at the venue{target}"),

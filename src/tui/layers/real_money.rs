@@ -64,7 +64,7 @@ fn what(command: &Command, ctx: &Ctx<'_>) -> String {
         |symbol| ctx.snapshot.markets.iter().find(|row| row.symbol == symbol).map_or("?", |row| row.name.as_str());
     match command {
         Command::Arm { lasts } => format!("ARM: for {lasts} the autotrader opens positions with real money"),
-        Command::Reset => "RESET: the latch is lifted; arming is a step of its own".to_owned(),
+        Command::Reset { .. } => "RESET: the latch is lifted; arming is a step of its own".to_owned(),
         Command::SetLimit { key, value } => {
             let (unit, value) = (key.unit().suffix(), crate::engine::risk::limits::show(*value));
             format!("LOOSEN A LIMIT: {} becomes {value}{unit}", key.name())

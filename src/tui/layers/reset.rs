@@ -40,6 +40,10 @@ impl Reset {
     pub const fn new(latch: Latch) -> Self {
         Self { latch, word: Field::new(Accepts::Word) }
     }
+
+    const fn reset(&self) -> Request {
+        Request::Command(Command::Reset { latched: self.latch.at })
+    }
 }
 
 impl Layer for Reset {
@@ -60,10 +64,8 @@ impl Layer for Reset {
         if key.code == Code::Enter {
             return match self.word.text() {
                 // Real money takes the account's tail instead, in a step of its own.
-                _ if ctx.snapshot.session.tail.is_some() && ctx.may_confirm() => {
-                    Outcome::Done(Request::Command(Command::Reset))
-                }
-                WORD if ctx.may_confirm() => Outcome::Done(Request::Command(Command::Reset)),
+                _ if ctx.snapshot.session.tail.is_some() && ctx.may_confirm() => Outcome::Done(self.reset()),
+                WORD if ctx.may_confirm() => Outcome::Done(self.reset()),
                 WORD => Outcome::Early,
                 _ => Outcome::Say(format!("type {WORD}, then Enter")),
             };

@@ -82,7 +82,7 @@ impl Pane for Chart {
         }
         if let Some(position) = scene.snapshot.positions.iter().find(|p| p.symbol == focus.symbol) {
             lines.extend(position.stop.map(|price| Line { mark: 'S', price, style: theme.warn }));
-            if let Protected::Stop(price) = position.protected {
+            if let Protected::Stop(price) | Protected::Far(price) = position.protected {
                 lines.push(Line { mark: 'V', price, style: theme.warn });
             }
             lines.push(Line { mark: 'E', price: position.entry, style: theme.text });

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use super::{Pane, PaneId, Scene};
 use crate::engine::snapshot::{Health, HealthView};
 use crate::tui::glyphs::Glyphs;
+use crate::tui::state::UiState;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::figures;
 use crate::tui::widgets::pen::Pen;
@@ -53,6 +54,9 @@ impl Pane for HealthPane {
     fn title(&self, scene: &Scene<'_>) -> String {
         let rows = &scene.snapshot.health.rows;
         let count = |health: Health| rows.iter().filter(|row| row.health == health).count();
+        if scene.ui.is_old() {
+            return format!("health · ENGINE {}", if scene.ui.engine_ended { "ENDED" } else { "SILENT" });
+        }
         match (count(Health::Fail), count(Health::Warn)) {
             (0, 0) => "health · ok".to_owned(),
             (0, warn) => format!("health · {warn} warn"),
@@ -65,7 +69,13 @@ impl Pane for HealthPane {
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let (view, theme) = (&scene.snapshot.health, scene.theme);
         let mut pen = Pen::new(buffer, area);
-        let mut rows = lines(view);
+        let old = scene.ui.is_old();
+        // Of an engine that says nothing only its silence is known: the rest was so once.
+        let lines = lines(view).into_iter().map(|(health, name, detail)| match health {
+            Health::Ok if old => (Health::Skip, name, format!("not known now, was: {detail}")),
+            _ => (health, name, detail),
+        });
+        let mut rows: Vec<_> = beat(scene.ui).into_iter().chain(lines).collect();
         // Trouble first when there is no room for all.
         if rows.len() > usize::from(area.height) {
             rows.sort_by_key(|row| match row.0 {
@@ -87,6 +97,22 @@ impl Pane for HealthPane {
     }
 }
 
+/// The engine's last heartbeat, by the clock of whoever looks.
+fn beat(ui: &UiState) -> Option<(Health, String, String)> {
+    let age = ui.beat_age_ms?;
+    if ui.engine_ended {
+        let detail = "ended: nobody listens at its socket".to_owned();
+        return Some((Health::Fail, "engine".to_owned(), detail));
+    }
+    let ago = || format!("last beat {}.{} s ago", age / 1000, age % 1000 / 100);
+    let (health, detail) = match (age, ui.engine_silent_ms) {
+        (0, _) => (Health::Ok, "beats, less than 1 s ago".to_owned()),
+        (_, None) => (Health::Warn, ago()),
+        (_, Some(_)) => (Health::Fail, ago()),
+    };
+    Some((health, "engine".to_owned(), detail))
+}
+
 /// Health rows, then models, then what the engine has done.
 fn lines(view: &HealthView) -> Vec<(Health, String, String)> {
     let mut lines: Vec<(Health, String, String)> =
@@ -104,4 +130,21 @@ fn lines(view: &HealthView) -> Vec<(Health, String, String)> {
         lines.push((Health::Ok, "decisions".to_owned(), view.decisions.clone()));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_beat_has_a_row_with_its_age() {
+        let row = |beat_age_ms, engine_silent_ms| {
+            beat(&UiState { engine_silent_ms, beat_age_ms, ..UiState::default() })
+                .map(|(health, _, text)| (health, text))
+        };
+        assert_eq!(row(None, None), None, "before the first");
+        assert_eq!(row(Some(0), None).unwrap().0, Health::Ok);
+        assert_eq!(row(Some(1_200), None).unwrap(), (Health::Warn, "last beat 1.2 s ago".to_owned()));
+        assert_eq!(row(Some(61_500), Some(61_500)).unwrap(), (Health::Fail, "last beat 61.5 s ago".to_owned()));
+    }
 }

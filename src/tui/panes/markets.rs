@@ -167,6 +167,13 @@ fn verdicts(row: &MarketRow, theme: &Theme) -> (Vec<String>, Style) {
     (forms, style)
 }
 
+/// What timed execution does with what is wanted: `timed: joins, 3.2 s left`.
+pub(crate) fn waiting(row: &MarketRow) -> Option<String> {
+    let (plan, left) = row.timed?;
+    let left = left.as_ms().max(0) as f64 / 1e3;
+    Some(format!("timed: {}, {left:.1} s left", plan.word()))
+}
+
 /// Why it does or does not trade now; a stream that cannot be trusted says so first.
 pub(crate) fn verdict(row: &MarketRow, theme: &Theme) -> (String, Style) {
     let g = &theme.glyphs;
@@ -179,12 +186,13 @@ pub(crate) fn verdict(row: &MarketRow, theme: &Theme) -> (String, Style) {
         (_, BookState::Missing) => return ("no book yet".to_owned(), theme.dim),
         (_, BookState::Valid) => {}
     }
+    let timed = waiting(row).map_or_else(String::new, |waiting| format!(", {waiting}"));
     match &row.verdict {
         Verdict::Waiting => ("waiting for a decision".to_owned(), theme.dim),
         Verdict::Flat => ("flat, nothing wanted".to_owned(), theme.dim),
-        Verdict::Entering(s) => (format!("{} entering", side(*s)), tone(*s)),
-        Verdict::Holding(s) => (format!("{} held", side(*s)), tone(*s)),
-        Verdict::Exiting(s) => (format!("{} exiting", side(*s)), tone(*s)),
+        Verdict::Entering(s) => (format!("{} entering{timed}", side(*s)), tone(*s)),
+        Verdict::Holding(s) => (format!("{} held{timed}", side(*s)), tone(*s)),
+        Verdict::Exiting(s) => (format!("{} exiting{timed}", side(*s)), tone(*s)),
         Verdict::Denied(s, denial) => (format!("{} {} {denial}", side(*s), g.veto), theme.text),
         Verdict::Quiet(denial) => match row.warming {
             Some(left) if matches!(denial.code, DenialCode::PredictionMissing | DenialCode::PredictionStale) => {

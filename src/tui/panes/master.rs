@@ -92,6 +92,9 @@ fn arm_key(scene: &Scene<'_>) -> &'static str {
 }
 
 fn arm_style(scene: &Scene<'_>) -> Style {
+    if scene.ui.engine_ended {
+        return scene.theme.alarm;
+    }
     match scene.snapshot.state.word {
         StateWord::Safe | StateWord::Armed => scene.theme.bright,
         StateWord::Reducing => scene.theme.warn,
@@ -101,6 +104,9 @@ fn arm_style(scene: &Scene<'_>) -> Style {
 
 fn arming(scene: &Scene<'_>) -> String {
     let (state, g) = (&scene.snapshot.state, &scene.theme.glyphs);
+    if scene.ui.engine_ended {
+        return format!("{} ENGINE ENDED, was {}", g.fail, state.word.text());
+    }
     match state.word {
         StateWord::Safe if state.exiting > 0 => format!("{} DISARMED, exiting {}", g.exiting, state.exiting),
         StateWord::Safe => format!("{} SAFE (disarmed)", g.safe),
@@ -117,6 +123,9 @@ fn arming(scene: &Scene<'_>) -> String {
 
 /// One line: why it may not trade, or what ends it.
 fn consequence(state: &StateView, scene: &Scene<'_>) -> String {
+    if scene.ui.engine_ended {
+        return "nobody listens at its socket: what is shown is old".to_owned();
+    }
     if let Some(latch) = &state.latch {
         return format!("{} · R resets", latch.cause);
     }
@@ -139,6 +148,7 @@ fn kill(scene: &Scene<'_>) -> String {
     let yours = positions.iter().filter(|row| row.released).count();
     match (positions.len() - yours, yours) {
         (ours, _) if state.closing => format!("closing {ours}"),
+        _ if !state.unresolved.is_empty() => format!("UNKNOWN: {}", state.unresolved.join(", ")),
         (0, 0) => "nothing open".to_owned(),
         (ours, 0) => format!("latches; Enter closes {ours}"),
         (0, yours) => format!("latches; closes none, {yours} yours"),

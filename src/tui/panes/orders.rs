@@ -3,8 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::markets::waiting;
 use super::{Pane, PaneId, Scene};
-use crate::engine::snapshot::OrderRow;
+use crate::engine::snapshot::{MarketRow, OrderRow};
 use crate::tui::widgets::figures::{self, side_arrow};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
@@ -40,7 +41,9 @@ impl Pane for Orders {
             0 => String::new(),
             theirs => format!(" · {theirs} of others"),
         };
-        format!("orders {} working{protective}{theirs}", works(false))
+        let timed = |row: &MarketRow| Some(format!(" · {} {}", row.name, waiting(row)?));
+        let timed: String = scene.snapshot.markets.iter().filter_map(timed).collect();
+        format!("orders {} working{protective}{theirs}{timed}", works(false))
     }
     fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
         table::range(scene.snapshot.orders.len(), selected(scene), room.height)

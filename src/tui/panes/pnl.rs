@@ -1,4 +1,5 @@
-//! Equity over time and what it is made of: realised, open, fees, funding, and how the closed trades went.
+//! Equity over time and what it is made of: of the day its change, of this run realised PnL, fees, funding and how the closed trades
+//! went.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -42,16 +43,16 @@ impl Pane for Pnl {
         let text = Rect { y: area.y + plot.height, height: text_rows, ..area };
         let mut pen = Pen::new(buffer, text);
         amounts(&mut pen, 0, &[("equity", account.equity, false), ("open", account.unrealised, true)], theme);
-        amounts(
-            &mut pen,
-            1,
-            &[
-                ("realised", Some(account.realised), true),
+        let of_the_run = |realised: &'static str| {
+            [
+                (realised, Some(account.realised), true),
                 ("fees", Some(-account.fees), true),
                 ("fund", Some(account.funding), true),
-            ],
-            theme,
-        );
+            ]
+        };
+        let named = of_the_run("run realised");
+        let parts = if amounts_width(&named) <= area.width { named } else { of_the_run("realised") };
+        amounts(&mut pen, 1, &parts, theme);
         let mut row = 2;
         if let Some(theirs) = account.theirs {
             let text = format!("yours {} (not tickdeck's; in equity only)", figures::signed_money(theirs));
@@ -94,11 +95,22 @@ fn residuals(tie_out: TieOut, theme: &Theme) -> (Vec<String>, Style) {
     (forms, theme.warn)
 }
 
+/// How wide all of them are.
+fn amounts_width(parts: &[(&str, Option<Money>, bool)]) -> u16 {
+    let part =
+        |(label, amount, signed): &(&str, Option<Money>, bool)| columns(label) + 3 + columns(&figure(*amount, *signed));
+    parts.iter().map(part).sum::<u16>().saturating_sub(2)
+}
+
+fn figure(amount: Option<Money>, signed: bool) -> String {
+    figures::or_unknown(amount, |a| if signed { figures::signed_money(a) } else { figures::money(a) })
+}
+
 /// Labels and amounts from the left; an amount that does not fit is left out whole.
 fn amounts(pen: &mut Pen<'_>, y: u16, parts: &[(&str, Option<Money>, bool)], theme: &Theme) {
     let mut x = 0;
     for (label, amount, signed) in parts {
-        let text = figures::or_unknown(*amount, |a| if *signed { figures::signed_money(a) } else { figures::money(a) });
+        let text = figure(*amount, *signed);
         let width = columns(label) + 1 + columns(&text);
         if x + width > pen.width() {
             break;
@@ -136,7 +148,7 @@ fn beside_paper(shadow: &ShadowView, account: &AccountView) -> Vec<String> {
 
 fn trades(account: &AccountView) -> Vec<String> {
     if account.trades == 0 {
-        return vec!["no closed trades yet".to_owned()];
+        return vec!["no closed trade in this run".to_owned()];
     }
     let count = f64::from(account.trades);
     let factor = if account.gross_loss == Money::ZERO {

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{Pane, PaneId, Scene};
 use crate::engine::num::{Money, Price};
-use crate::engine::snapshot::{Freshness, PositionRow, Protected};
+use crate::engine::snapshot::{Freshness, OutsideRow, PositionRow, Protected, StateWord};
 use crate::tui::widgets::figures::{self, long_short, side_arrow};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::table::{self, Cell, Column, Row, number, rest, words};
@@ -36,13 +36,21 @@ impl Pane for Positions {
     }
     fn title(&self, scene: &Scene<'_>) -> String {
         let rows = &scene.snapshot.positions;
+        let outside = match scene.snapshot.outside.len() {
+            0 => String::new(),
+            some => format!(" · {some} outside the run"),
+        };
+        let outside = match scene.snapshot.state.unresolved.as_slice() {
+            [] => outside,
+            unknown => format!(" · UNKNOWN {}{outside}", unknown.join(", ")),
+        };
         let oldest = rows.iter().filter_map(|row| match row.mark {
             Freshness::Stale { age, .. } => Some(age),
             _ => None,
         });
         match oldest.max() {
-            Some(age) => format!("positions {} · marks STALE {age}", rows.len()),
-            None => format!("positions {}", rows.len()),
+            Some(age) => format!("positions {}{outside} · marks STALE {age}", rows.len()),
+            None => format!("positions {}{outside}", rows.len()),
         }
     }
     fn note(&self, scene: &Scene<'_>, room: Rect) -> String {
@@ -54,14 +62,54 @@ impl Pane for Positions {
     }
     fn draw(&self, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         let rows = &scene.snapshot.positions;
-        if rows.is_empty() {
-            Pen::new(buffer, area).put(1, 0, "flat: no open positions", scene.theme.dim);
-            return;
+        let outside = &scene.snapshot.outside;
+        if rows.is_empty() && outside.is_empty() {
+            return draw_none(scene, area, buffer);
         }
         let lines: Vec<Row> = rows.iter().map(|row| line(row, scene)).collect();
-        let selected = scene.selected(PaneId::Positions, lines.len());
+        let selected = scene.selected(PaneId::Positions, lines.len()).filter(|_| !rows.is_empty());
+        let lines: Vec<Row> = lines.into_iter().chain(outside.iter().map(|row| line_outside(row, scene))).collect();
         table::draw(&COLUMNS, &lines, selected, area, scene.theme, buffer);
     }
+}
+
+/// No position is known, which is flat only where the venue says the same.
+fn draw_none(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let (theme, state) = (scene.theme, &scene.snapshot.state);
+    let mut pen = Pen::new(buffer, area);
+    if state.word == StateWord::Unknown {
+        pen.put(1, 0, "not known: no position is known to be open", theme.warn);
+    } else if state.unresolved.is_empty() {
+        pen.put(1, 0, "flat: no open positions", theme.dim);
+    }
+    for (y, what) in (0..area.height).zip(&state.unresolved) {
+        let text = format!("{what}: not ours, or not booked yet");
+        pen.text(1, y, area.width.saturating_sub(1), &text, theme.alarm, theme.glyphs.ellipsis);
+    }
+}
+
+/// Something of others in an instrument outside the run: not to be selected, `outside` of the palette is about it.
+fn line_outside(row: &OutsideRow, scene: &Scene<'_>) -> Row {
+    let (theme, what) = (scene.theme, &row.what);
+    let kind = if what.order.is_some() { what.side.word() } else { long_short(what.side) };
+    let note = match (row.busy, row.seen) {
+        (true, _) => "being ended",
+        (false, true) => "outside: others'",
+        (false, false) => "OUTSIDE: others'",
+    };
+    let mut cells = vec![
+        Cell::Text(what.name.clone(), theme.dim),
+        Cell::Text(format!("{}{kind}", side_arrow(what.side, &theme.glyphs)), theme.dim),
+        Cell::Number(what.left.to_string(), theme.dim),
+    ];
+    // Between quantity and notional stand columns that are known of what the run looks after only.
+    cells.extend((cells.len()..COLUMNS.len() - 3).map(|_| Cell::Text(String::new(), theme.dim)));
+    cells.extend([
+        Cell::Number(figures::or_unknown(what.worth, figures::money), theme.dim),
+        Cell::Text(String::new(), theme.dim),
+        Cell::Text(note.to_owned(), theme.warn),
+    ]);
+    Row { dim: true, cells }
 }
 
 fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
@@ -82,6 +130,7 @@ fn line(row: &PositionRow, scene: &Scene<'_>) -> Row {
     let (venue, venue_style) = match row.protected {
         Protected::Stop(stop) => (figure(stop), theme.text),
         _ if row.released => ("yours".to_owned(), theme.dim),
+        Protected::Far(stop) => (format!("FAR {}", figure(stop)), theme.alarm),
         Protected::None => ("NO STOP".to_owned(), theme.alarm),
         Protected::Yours => ("NO STOP (yours)".to_owned(), theme.warn),
         Protected::Unknown => (figures::UNKNOWN.to_owned(), theme.warn),

@@ -158,23 +158,33 @@ fn ground(scene: &Scene<'_>) -> Style {
 fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
     let (snapshot, theme) = (scene.snapshot, scene.theme);
     let loud = theme.killed;
+    let ended = scene.ui.engine_ended;
     let mut pieces = Vec::with_capacity(12);
     pieces.push(market(snapshot, ground));
     if let Some(playback) = &snapshot.session.playback {
         pieces.push(Piece::left(tape(playback), ground));
     }
     pieces.push(Piece::left(account(snapshot.session.pair.account(), &theme.glyphs), ground));
-    pieces.push(state(snapshot, theme, ground));
+    if ended {
+        pieces.push(state_before_its_end(snapshot, theme));
+    } else {
+        pieces.push(state(snapshot, theme, ground));
+    }
     if let Some(ms) = scene.ui.engine_silent_ms {
         let age = crate::engine::time::Span::from_ms(ms);
         // While the engine is silent nothing else on the screen is news: only the names come before it.
-        pieces.push(Piece::left(
-            vec![(1, format!("SILENT {age}")), (5, format!("{} ENGINE SILENT {age}", theme.glyphs.fail))],
-            loud,
-        ));
+        let forms = if ended {
+            vec![(1, format!("OLD {age}")), (5, format!("nobody listens, all is OLD {age}"))]
+        } else {
+            vec![(1, format!("SILENT {age}")), (5, format!("{} ENGINE SILENT {age}", theme.glyphs.fail))]
+        };
+        pieces.push(Piece::left(forms, theme.silent));
     }
     if scene.ui.frozen {
         pieces.push(Piece::left(vec![(4, "FROZEN".to_owned()), (13, "VIEW FROZEN".to_owned())], loud));
+    }
+    if snapshot.session.unattended {
+        pieces.push(Piece::left(vec![(7, "UNATTENDED".to_owned())], ground.add_modifier(Modifier::BOLD)));
     }
     if snapshot.session.practice {
         pieces.push(Piece::left(
@@ -183,7 +193,7 @@ fn pieces(scene: &Scene<'_>, ground: Style) -> Vec<Piece> {
         ));
     }
     pieces.extend(money(snapshot, theme, ground));
-    pieces.push(feed(snapshot, theme, ground));
+    pieces.push(feed(scene, ground));
     pieces.push(Piece::right(vec![(12, format!("{}Z", snapshot.at.clock()))], ground));
     pieces
 }
@@ -296,6 +306,15 @@ fn state(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
     Piece::left(forms, style)
 }
 
+/// An engine that has ended is in no state: the last one is a word of the past.
+fn state_before_its_end(snapshot: &Snapshot, theme: &Theme) -> Piece {
+    let word = snapshot.state.word.text();
+    let long = format!("{} ENGINE ENDED", theme.glyphs.fail);
+    let forms = vec![(0, "ENDED".to_owned()), (2, "ENGINE ENDED".to_owned()), (5, long.clone())];
+    let forms = forms.into_iter().chain([(9, format!("{long} (was {word})"))]).collect();
+    Piece::left(forms, theme.silent)
+}
+
 /// Armed or not, until when, and what is reduced: one instrument's reason leaves the others armed.
 fn reducing(view: &StateView, at: Ts, g: &Glyphs) -> Vec<(u8, String)> {
     let long = reducing_words(view, at);
@@ -332,10 +351,13 @@ fn with_cause(mut forms: Vec<(u8, String)>, cause: Option<&str>, g: &Glyphs) -> 
     forms
 }
 
-/// `2 OPEN`, `CLOSING 2`, `FLAT (proven 14:32:09)`: killed is not flat.
-fn open_words(view: &StateView, now: Ts) -> String {
+/// `2 OPEN`, `CLOSING 2`, `FLAT (proven 14:32:09)`, `1 UNKNOWN`: killed is not flat.
+pub fn open_words(view: &StateView, now: Ts) -> String {
+    let unknown = view.unresolved.len();
     match (view.open, view.flat_proven) {
         (open, _) if view.closing => format!("CLOSING {open}"),
+        (0, _) if unknown > 0 => format!("{unknown} UNKNOWN"),
+        (open, _) if unknown > 0 => format!("{open} OPEN · {unknown} UNKNOWN"),
         (0, Some(at)) => format!("FLAT (proven {})", moment(at, now)),
         (0, None) => "0 OPEN (not proven)".to_owned(),
         (open, _) => format!("{open} OPEN"),
@@ -382,8 +404,14 @@ fn money(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Vec<Piece> {
     pieces
 }
 
-fn feed(snapshot: &Snapshot, theme: &Theme, ground: Style) -> Piece {
+fn feed(scene: &Scene<'_>, ground: Style) -> Piece {
+    let (snapshot, theme) = (scene.snapshot, scene.theme);
     let g = &theme.glyphs;
+    if scene.ui.is_old() {
+        // Nobody knows how old the stream of an engine is that says nothing.
+        let forms = vec![(4, format!("{} ?", g.fail)), (13, format!("feed {} not known", g.fail))];
+        return Piece::right(forms, theme.silent);
+    }
     let bound = limit_value(snapshot, LimitKey::MaxDataAgeMs);
     let (text, word, style) = match snapshot.health.feed_age {
         None => (format!("{} --", g.skip), "feed", ground),

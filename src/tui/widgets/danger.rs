@@ -103,6 +103,11 @@ fn item(row: &DangerRow) -> String {
         Danger::Halted => "not trading".to_owned(),
         Danger::Unlisted => "rules ?".to_owned(),
         Danger::Hold { code, .. } => code.clone(),
+        Danger::NoStop { yours: true } => "NO STOP (yours)".to_owned(),
+        Danger::NoStop { yours: false } => "NO STOP".to_owned(),
+        Danger::Unresolved { what } => what.clone(),
+        Danger::LeftOpen { open } => format!("{open} left open"),
+        Danger::Outside { open } => format!("{open} outside ?"),
         Danger::Clock { offset } => match offset {
             Some(offset) => format!("clock {}ms", figures::signed(offset.as_ms() as f64, 0)),
             None => "clock ?".to_owned(),
@@ -157,6 +162,15 @@ pub fn sentence(row: &DangerRow, snapshot: &Snapshot) -> String {
         Danger::Halted => "it does not trade now: positions cannot be closed".to_owned(),
         Danger::Unlisted => "its rules are not known, or the venue does not list it".to_owned(),
         Danger::Hold { code, detail } => format!("{code}: {detail}"),
+        Danger::NoStop { yours } => {
+            let whose = if *yours { ": it is yours, nothing here looks after it" } else { "" };
+            format!("no stop at the venue closes it if this program or this machine is gone{whose}")
+        }
+        Danger::Unresolved { what } => format!("{what}: not ours, or not booked yet; look at the exchange"),
+        Danger::LeftOpen { open } => format!("{open} position(s) left open under a latch: stops run, no other exit"),
+        Danger::Outside { open } => {
+            format!("{open} position(s) of others outside the run: what threatens them is not known")
+        }
         Danger::Clock { offset } => match offset {
             Some(offset) => {
                 let ms = figures::signed(offset.as_ms() as f64, 0);

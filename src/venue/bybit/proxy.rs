@@ -89,7 +89,7 @@ async fn socks(stream: &mut TcpStream, host: &str, port: u16, login: Login<'_>) 
     Ok(head[1] == 0)
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

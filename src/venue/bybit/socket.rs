@@ -13,6 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_c
 use super::parse::LENGTH_MAX;
 use super::proxy;
 use super::rest::{Stage, clean, install_tls};
+use super::signs::{Signs, Stream};
 
 /// Longest time for a connection with everything that belongs to it.
 const DIAL_MAX: Duration = Duration::from_secs(10);
@@ -85,6 +86,8 @@ pub struct Socket {
     waiting: Option<Instant>,
     /// The slowest answer to a ping of late.
     slowest: Duration,
+    /// Who is told of each frame.
+    signs: Option<(Signs, Stream)>,
 }
 
 impl Socket {
@@ -94,7 +97,13 @@ impl Socket {
         let dialled = timeout(DIAL_MAX, connect(url, proxy)).await;
         let stream = dialled.map_err(|_| Trouble::new(Stage::Timeout, "connecting took too long"))??;
         let now = Instant::now();
-        Ok(Self { stream, heartbeat, heard: now, pinged: now, waiting: None, slowest: Duration::ZERO })
+        Ok(Self { stream, heartbeat, heard: now, pinged: now, waiting: None, slowest: Duration::ZERO, signs: None })
+    }
+
+    /// Tells of each frame from now on.
+    #[must_use]
+    pub fn told(self, signs: &Signs, stream: Stream) -> Self {
+        Self { signs: Some((signs.clone(), stream)), ..self }
     }
 
     /// Sends one frame.
@@ -111,6 +120,9 @@ impl Socket {
                 continue;
             };
             self.heard = Instant::now();
+            if let Some((signs, stream)) = &self.signs {
+                signs.heard(*stream);
+            }
             if let Some(since) = self.waiting.take() {
                 self.slowest = slowest(self.slowest, since.elapsed());
             }

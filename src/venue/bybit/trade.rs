@@ -18,6 +18,7 @@ use super::limits::{Budget, Headers, Urgency};
 use super::parse::rest::orders::OrderRef;
 use super::parse::trade::{TradeAsked, TradeReply, parse};
 use super::rest::{Placement, Rest, RestError, clean};
+use super::signs::{Signs, Stream};
 use super::socket::{Backoff, Heartbeat, Socket, Trouble, chance};
 use crate::engine::time::Ts;
 
@@ -39,8 +40,10 @@ pub struct TradeOptions {
     pub proxy: Option<String>,
     /// The key.
     pub credentials: Arc<Credentials>,
-    /// Signs of life.
+    /// When it is asked for a sign of life.
     pub heartbeat: Heartbeat,
+    /// Where its signs of life go.
+    pub signs: Signs,
 }
 
 /// The near end of the trade socket. Dropping the last one ends it.
@@ -136,13 +139,16 @@ impl TradeSocket {
 /// Keeps the socket up until nobody asks any more.
 async fn keep(options: TradeOptions, rest: Rest, mut asked: mpsc::Receiver<Ask>, open: Arc<AtomicBool>) {
     let mut backoff = Backoff::default();
+    options.signs.wanted(Stream::Trade);
     // Ids of one run of the program never meet those of another (a repeated one is refused, contract O11).
     let mut ids = Ids { prefix: format!("t{:08x}{:08x}", chance(), chance()), last: 0 };
     loop {
         let began = Instant::now();
         let mut flights = BTreeMap::new();
         let ended = serve(&options, &rest, &mut asked, &open, &mut flights, &mut ids).await;
-        open.store(false, Ordering::Release);
+        if open.swap(false, Ordering::AcqRel) && ended.is_err() {
+            options.signs.lost(Stream::Trade);
+        }
         let (why, pause) = match ended {
             Ok(()) => return,
             Err(Ended::Trouble(trouble)) => (trouble.to_string(), Duration::ZERO),
@@ -203,7 +209,8 @@ async fn serve(
 
 /// Nothing is sent before the answer to the authentication.
 async fn connect(options: &TradeOptions, rest: &Rest) -> Result<Socket, Ended> {
-    let mut socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
+    let socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
+    let mut socket = socket.told(&options.signs, Stream::Trade);
     authenticate(&mut socket, &options.credentials, rest, "reqId", auth_answer).await?;
     Ok(socket)
 }
@@ -335,6 +342,7 @@ mod tests {
             proxy: None,
             credentials: Arc::new(credentials),
             heartbeat: Heartbeat::default(),
+            signs: Signs::default(),
         };
         let answer =
             runtime.block_on(async { TradeSocket::start(options, rest()).cancel("BTCUSDT", "td-run-1").await });

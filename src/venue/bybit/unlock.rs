@@ -55,7 +55,7 @@ pub enum UnlockError {
     #[error("{0}")]
     CannotTrade(String),
     /// The venue does not know the key here, or did not answer.
-    #[error("the live account's API key could not be checked ({0})")]
+    #[error("the account's API key could not be checked ({0})")]
     Unchecked(#[from] RestError),
 }
 
@@ -120,21 +120,35 @@ impl Locked {
 
     /// Asks the venue what the key may do (contract 8.10). One signed read; nothing is changed.
     pub async fn check(self, through: Through) -> Result<Checked, UnlockError> {
-        let rest = Rest::new(RestOptions {
-            base: self.hosts.rest().to_owned(),
-            credentials: Some(self.credentials.clone()),
-            recv_window_ms: through.recv_window_ms,
-            create_recv_window_ms: through.recv_window_ms,
-            proxy: through.proxy,
-            limits: SharedLimits::default(),
-            clock: Arc::new(VenueClock::default()),
-            now: through.now,
-        })?;
-        // A failure here is told by the signed request.
-        rest.sync_clock().await.ok();
-        let notes = judge(&rest.key_info().await?)?;
+        let notes = judge(&ask(&self.credentials, &self.hosts, through).await?)?;
         Ok(Checked { locked: self, notes })
     }
+}
+
+/// Does the venue know this key, and may it trade? What else it may do is told by the run that is made with it.
+pub async fn may_trade(
+    credentials: &Arc<Credentials>,
+    hosts: &PrivateHosts,
+    through: Through,
+) -> Result<(), UnlockError> {
+    let key = ask(credentials, hosts, through).await?;
+    check_key(&key, &mut Vec::new()).map_or(Ok(()), |why| Err(UnlockError::CannotTrade(why)))
+}
+
+async fn ask(credentials: &Arc<Credentials>, hosts: &PrivateHosts, through: Through) -> Result<KeyInfo, RestError> {
+    let rest = Rest::new(RestOptions {
+        base: hosts.rest().to_owned(),
+        credentials: Some(credentials.clone()),
+        recv_window_ms: through.recv_window_ms,
+        create_recv_window_ms: through.recv_window_ms,
+        proxy: through.proxy,
+        limits: SharedLimits::default(),
+        clock: Arc::new(VenueClock::default()),
+        now: through.now,
+    })?;
+    // A failure here is told by the signed request.
+    rest.sync_clock().await.ok();
+    rest.key_info().await
 }
 
 /// A key that can take money out, or cannot trade, is refused; the rest is told.

@@ -10,7 +10,7 @@ use super::market::Market;
 use super::rules;
 use crate::engine::account::Holding;
 use crate::engine::effect::{NewOrder, Protection, TimeInForce};
-use crate::engine::event::{AccountUpdate, MarketData, OrderNews, OrderUpdate, Statement, Ticker, Trade};
+use crate::engine::event::{AccountUpdate, Fill, MarketData, OrderNews, OrderUpdate, Statement, Ticker, Trade};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Money, Price, Qty, Rate, Side};
@@ -219,6 +219,17 @@ impl Desk {
             OrderNews::CancelRejected("no such working order".to_owned())
         };
         self.tell(order, news);
+    }
+
+    /// An order was never there: it rests no more, and its executions are booked back.
+    pub(super) fn take_back(&mut self, at: Ts, (symbol, side, order): (Symbol, Side, OrderSeq), executed: &[Fill]) {
+        for market in &mut self.markets {
+            market.resting.retain(|resting| resting.order.seq != order);
+        }
+        for fill in executed {
+            self.book_back(at, symbol, side, fill);
+        }
+        self.settle_resting(symbol);
     }
 
     /// Every resting order is cancelled.

@@ -24,10 +24,10 @@ use std::collections::VecDeque;
 
 use crate::engine::account::Holding;
 use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{AccountUpdate, MarketData, OrderUpdate, Statement};
+use crate::engine::event::{AccountUpdate, Fill, MarketData, OrderNews, OrderUpdate, Statement};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
-use crate::engine::num::{Money, Rate};
+use crate::engine::num::{Money, Rate, Side};
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::{Span, Ts};
 
@@ -113,6 +113,25 @@ impl PaperVenue {
     /// Sends a cancel at `at`.
     pub fn cancel(&mut self, at: Ts, order: OrderSeq) {
         self.send(at, Request::Cancel(order));
+    }
+
+    /// Takes back an order that never left: what of it waits or rests is gone, and what it executed is booked back, which
+    /// leaves position and equity as they would be without it. `told` are its executions that were delivered.
+    pub fn take_back(&mut self, at: Ts, (symbol, side, order): (Symbol, Side, OrderSeq), told: &[Fill]) {
+        self.advance(at);
+        self.inbox.retain(|(_, request)| !matches!(request, Request::Submit(sent) if sent.seq == order));
+        let mut executed = told.to_vec();
+        self.outbox.retain(|(_, report)| match report {
+            VenueReport::Order(update) if update.order == order => {
+                if let OrderNews::Filled(fill) = &update.what {
+                    executed.push(fill.clone());
+                }
+                false
+            }
+            _ => true,
+        });
+        self.desk.take_back(self.now, (symbol, side, order), &executed);
+        self.post(self.now);
     }
 
     /// Sends a cancel of every order of the account at `at`: what a restart does.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::model::Slot;
+use super::exchange::model::{self, NewOrder, Protection, Slot, Tif, Trigger, TriggerBy};
 use super::wire::params::Params;
 use super::wire::rows::{self, Place};
 use super::wire::socket::Kind;
@@ -61,7 +61,8 @@ pub fn state(world: &World) -> Value {
 
 /// Does one thing, named by the single key of `asked`:
 /// `drop` (all, public, private, trade) · `displace` {symbol, rate} · `order` {symbol, side, qty, positionIdx} ·
-/// `close` {symbol, positionIdx} · `cancel_all` · `liquidate` · `funding` {symbol} · `hedge` {symbol, on} ·
+/// `conditional` {symbol, qty, trigger, link}: a reduce-only sell that waits below the market, under that id ·
+/// `close` {symbol, positionIdx} · `cancel_all` · `liquidate` · `adl` {symbol, qty} · `funding` {symbol} · `hedge` {symbol, on} ·
 /// `pool` {symbol, result} · `margin` {mode} · `deposit` {amount} · `rpi` {symbol} · `status` {symbol, status} · `notice` {…} · `restart_stream` · `pardon`.
 pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
     let mut keys = asked.as_object().into_iter().flatten();
@@ -83,12 +84,18 @@ pub fn act(world: &mut World, asked: &Value, now: Ts) -> Result<Value, String> {
             let id = world.exchange.foreign_order(slot, side, qty).map_err(|e| e.to_string())?;
             return Ok(json!({"done": name, "orderId": id}));
         }
+        "conditional" => conditional(world, &params, now)?,
         "close" => {
             let slot = slot(world, &params)?;
             world.exchange.close_foreign(slot, "CreateByClosing");
         }
         "cancel_all" => drop(world.exchange.cancel_all(now, |_| true)),
         "liquidate" => world.exchange.liquidate(),
+        "adl" => {
+            let slot = slot(world, &params)?;
+            let qty = params.qty("qty").map_err(|e| e.to_string())?.unwrap_or_default();
+            world.exchange.deleverage(slot, qty);
+        }
         "funding" => {
             let slot = slot(world, &params)?;
             world.exchange.settle(slot.symbol);
@@ -123,6 +130,25 @@ fn slot(world: &World, params: &Params) -> Result<Slot, String> {
     let symbol = market::asked_symbol(&world.exchange, params).map_err(|e| e.to_string())?;
     let idx = params.number("positionIdx").map_err(|e| e.to_string())?.unwrap_or(0);
     Ok(Slot { symbol, idx: u8::try_from(idx).unwrap_or(0) })
+}
+
+fn conditional(world: &mut World, params: &Params, now: Ts) -> Result<(), String> {
+    let price = params.price("trigger").map_err(|e| e.to_string())?.unwrap_or_default();
+    let ask = NewOrder {
+        slot: slot(world, params)?,
+        side: Side::Sell,
+        kind: model::Kind::Market,
+        qty: params.qty("qty").map_err(|e| e.to_string())?.unwrap_or_default(),
+        price: None,
+        tif: Tif::Ioc,
+        link: params.text("link").to_owned(),
+        reduce_only: true,
+        close_on_trigger: false,
+        trigger: Some(Trigger { price, rising: false, by: TriggerBy::Last }),
+        protection: Protection::default(),
+        slippage: None,
+    };
+    world.exchange.create(now, ask).map(drop).map_err(|e| e.to_string())
 }
 
 fn drop_sockets(world: &mut World, which: &str) -> Result<(), String> {

@@ -45,6 +45,8 @@ pub struct Faults {
     pub stall_private: bool,
     /// Trade sockets stay open and say nothing; what they ask is still done.
     pub stall_trade: bool,
+    /// Whatever is said on a socket comes this much later, as over a link of that length; the order stays.
+    pub link_ms: i64,
     /// Public frames come this much later.
     pub public_delay_ms: i64,
     /// Private pushes come this much later.
@@ -81,6 +83,8 @@ pub struct Faults {
     pub trade_sessions_max: u32,
     /// Refusals on the trade socket come in the private shape and without an id.
     pub odd_refusals: bool,
+    /// Resting orders that reduce count: a reduce-only order for more than they leave of the position is refused with 110017.
+    pub reduce_only_counts: bool,
     /// The key says that it may only read.
     pub read_only_key: bool,
     /// The key may take money out.
@@ -107,6 +111,7 @@ impl Default for Faults {
             stall_public: false,
             stall_private: false,
             stall_trade: false,
+            link_ms: 0,
             public_delay_ms: 0,
             private_delay_ms: 0,
             skip_deltas: 0,
@@ -125,6 +130,7 @@ impl Default for Faults {
             bare_points: false,
             trade_sessions_max: 0,
             odd_refusals: false,
+            reduce_only_counts: false,
             read_only_key: false,
             withdrawing_key: false,
         }

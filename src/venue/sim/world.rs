@@ -121,6 +121,7 @@ impl World {
             }
         }
         self.exchange.fill_percent = self.faults.fill_percent;
+        self.exchange.reduce_only_counts = self.faults.reduce_only_counts;
         self.exchange.late_rejects += std::mem::take(&mut self.faults.late_rejects);
         self.exchange.advance(now);
         self.tell_news(now);
@@ -159,7 +160,8 @@ impl World {
         for connection in self.connections.values().filter(|c| c.session.kind == Kind::Private) {
             for topic in &connection.session.topics {
                 if topic.strip_suffix(".linear").unwrap_or(topic) == push.topic {
-                    connection.send(due, self.faults.spelled(private::frame(push, topic, &id, self.clock(now))));
+                    let text = private::frame(push, topic, &id, self.clock(now));
+                    self.deliver(connection, due, self.faults.spelled(text));
                 }
             }
         }
@@ -191,7 +193,7 @@ impl World {
         for connection in self.connections.values() {
             let public = matches!(connection.session.kind, Kind::Public | Kind::Status);
             if public && connection.session.topics.iter().any(|watched| watched == topic) {
-                connection.send(due, text.to_owned());
+                self.deliver(connection, due, text.to_owned());
             }
         }
     }
@@ -357,8 +359,14 @@ impl World {
             Kind::Trade => self.faults.stall_trade,
         };
         if !stalled {
-            connection.send(now + delay, text);
+            self.deliver(connection, now + delay, text);
         }
+    }
+
+    /// Queues a frame for its moment, over a link of the set length.
+    fn deliver(&self, connection: &Connection, due: Ts, text: String) {
+        // The writer may have ended already.
+        drop(connection.out.send(Out::Text(due + Span::from_ms(self.faults.link_ms), text)));
     }
 
     /// Breaks one socket.
@@ -368,14 +376,6 @@ impl World {
         }
     }
 }
-
-impl Connection {
-    fn send(&self, due: Ts, text: String) {
-        // The writer may have ended already.
-        drop(self.out.send(Out::Text(due, text)));
-    }
-}
-
 /// The answer to what a socket does not do.
 fn unknown(kind: Kind, message: &socket::Message, frame: &Value) -> Value {
     let op = match message {

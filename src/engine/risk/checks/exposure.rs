@@ -8,8 +8,11 @@ use crate::engine::risk::verdict::{Denial, DenialCode};
 use crate::engine::time::Span;
 
 fn above(code: DenialCode, worst: Money, limit: Money) -> Option<Denial> {
-    let shown = if worst == Money::MAX { "unknown".to_owned() } else { format!("{worst:.2}") };
-    (worst > limit).then(|| Denial::with(code, format!("worst={shown} limit={limit}")))
+    (worst > limit).then(|| Denial::with(code, format!("worst={} limit={limit}", shown(worst))))
+}
+
+fn shown(amount: Money) -> String {
+    if amount == Money::MAX { "unknown".to_owned() } else { format!("{amount:.2}") }
 }
 
 /// `max_order_notional`, at the worse of mark and order price.
@@ -27,7 +30,14 @@ pub fn position_notional(order: &NewOrder, view: &GateView<'_>) -> Option<Denial
 
 /// `max_gross_notional` over all symbols.
 pub fn gross_notional(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
-    above(DenialCode::LimitGrossNotional, view.totals(Some(order)).gross, view.limits.money(LimitKey::MaxGrossNotional))
+    let (worst, limit) = (view.totals(Some(order)).gross, view.limits.money(LimitKey::MaxGrossNotional));
+    let mut denial = above(DenialCode::LimitGrossNotional, worst, limit)?;
+    let outside = view.outside.counts();
+    if outside > Money::ZERO {
+        // Whoever is refused must see that it is not the run's own that fills the limit.
+        denial.detail = format!("{} outside_the_run={}", denial.detail, shown(outside));
+    }
+    Some(denial)
 }
 
 /// `max_net_notional` either way.

@@ -6,12 +6,11 @@ use crate::engine::ids::Symbol;
 use crate::engine::risk::gate::GateView;
 use crate::engine::risk::state::{Arming, ReduceCause};
 use crate::engine::risk::verdict::{Denial, DenialCode};
-use crate::engine::settings::Settings;
 use crate::engine::time::Ts;
 
 /// The check of the registry, with the cooldown after a loss.
 pub fn check(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
-    if let Some(denial) = state(order.symbol, view.at, view.control, view.settings) {
+    if let Some(denial) = state(order.symbol, view.at, view.control) {
         return Some(denial);
     }
     let until = view.desk(order.symbol)?.cooldown_until;
@@ -20,7 +19,7 @@ pub fn check(order: &NewOrder, view: &GateView<'_>) -> Option<Denial> {
 }
 
 /// Latches, arming, close loops, reasons to reduce, released positions.
-pub fn state(symbol: Symbol, at: Ts, control: &Control, settings: &Settings) -> Option<Denial> {
+pub fn state(symbol: Symbol, at: Ts, control: &Control) -> Option<Denial> {
     if let Some(latch) = &control.latch {
         let code = if latch.is_kill() { DenialCode::StateKilled } else { DenialCode::StateTripped };
         return Some(Denial::bare(code));
@@ -38,8 +37,5 @@ pub fn state(symbol: Symbol, at: Ts, control: &Control, settings: &Settings) -> 
         }
         return Some(Denial::with(DenialCode::StateReducing, format!("cause={}", cause.to_string().replace(' ', "_"))));
     }
-    if control.released.contains(&symbol) {
-        return Some(Denial::bare(DenialCode::StateReleased));
-    }
-    settings.close_only.then(|| Denial::bare(DenialCode::StateCloseOnly))
+    control.released.contains(&symbol).then(|| Denial::bare(DenialCode::StateReleased))
 }

@@ -63,9 +63,9 @@ struct Trade {
     depth: f64,
 }
 
-/// All ways at one horizon; `variants` were tried before this one was chosen. `rows` are in order of stream and time.
+/// All ways at one horizon; so many variants were tried, times the horizons. `rows` are in order of stream and time.
 pub(super) fn economies(rows: &[Judged], horizon: usize, variants: usize) -> Vec<Economy> {
-    let trials = variants.max(1) * SCHEMES.len() * POLICIES.len() * HORIZONS_S.len();
+    let trials = variants * SCHEMES.len() * POLICIES.len();
     let mut strengths: Vec<f64> = rows.iter().map(|row| row.expected.abs()).collect();
     strengths.sort_by(f64::total_cmp);
     let strong = strengths.get(strengths.len() * 9 / 10).copied().unwrap_or(f64::INFINITY);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Judged;
 use crate::model::train::dataset::{Dataset, HORIZONS_S};
 use crate::model::train::figures::{
-    self, Bin, Recalibration, auc, base_rates, brier, log_loss, matthews, over_sessions, rank_correlation,
+    self, Bin, Recalibration, auc, base_rates, block, brier, log_loss, matthews, over_sessions, rank_correlation,
     recalibration, slope, top_decile,
 };
 use crate::model::train::sessions::{Difference, Pair, by_session};
@@ -18,8 +18,6 @@ const CONTENDERS: [&str; 4] = ["model", "last tick", "queue imbalance", "ridge"]
 const MOVED_MIN: usize = 50;
 /// Milliseconds that a forecast is acted on late.
 const DELAYS_MS: [u32; 2] = [0, 200];
-/// Rows within this much time share their future.
-const BLOCK_NS: i64 = 60_000_000_000;
 
 /// How a forecaster told direction and size.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -100,7 +98,7 @@ fn line(part: String, rows: &[&Judged], horizon: usize, delay_ms: u32) -> Option
     let stated: Vec<([f64; 3], usize)> = known.iter().map(|row| (rates, row.class)).collect();
     let decided = known.iter().filter(|row| row.class != 1);
     let odds: Vec<(f64, bool, i64)> = decided
-        .filter_map(|row| Some((row.row.signals[0]?, row.class == 0, row.row.at.0.div_euclid(BLOCK_NS))))
+        .filter_map(|row| Some((row.row.signals[0]?, row.class == 0, block(row.row.at, HORIZONS_S[horizon]))))
         .collect();
     let expected: Vec<(f64, f64)> = known.iter().map(|row| (row.row.expected, row.moved)).collect();
     Some(Line {
@@ -143,20 +141,28 @@ pub(super) fn reliability(rows: &[Judged]) -> Vec<Bin> {
     )
 }
 
-/// The model's AUC against each other forecaster, and its log loss against always stating the base rates.
+/// The model's AUC against each other forecaster, at once and late, and its log loss against always stating the base rates.
 pub(super) fn differences(rows: &[Judged], horizon: usize) -> Vec<Difference> {
     let seconds = HORIZONS_S[horizon];
     let mut found = Vec::new();
-    for (which, name) in CONTENDERS.into_iter().enumerate().skip(1) {
-        let pair = |row: &Judged| -> Option<(usize, usize, Pair)> {
-            let moved = row.moved.filter(|moved| *moved != 0.0)?;
-            Some((row.session, row.stream, (row.signals[0]?, row.signals[which]?, moved > 0.0)))
-        };
-        let mut parts: Vec<_> = rows.iter().filter_map(pair).collect();
-        let gains: Vec<f64> = by_session(&mut parts).into_iter().map(|(_, gain)| gain).collect();
-        let what = format!("AUC against {name}");
-        found.push(Difference { what, seconds, sessions: gains.len(), gain: over_sessions(&gains) });
+    for delay_ms in DELAYS_MS {
+        for (which, name) in CONTENDERS.into_iter().enumerate().skip(1) {
+            let pair = |row: &Judged| -> Option<(usize, usize, Pair)> {
+                let moved = if delay_ms == 0 { row.moved } else { row.late };
+                let moved = moved.filter(|moved| *moved != 0.0)?;
+                Some((row.session, row.stream, (row.signals[0]?, row.signals[which]?, moved > 0.0)))
+            };
+            let mut parts: Vec<_> = rows.iter().filter_map(pair).collect();
+            let gains: Vec<f64> = by_session(&mut parts).into_iter().map(|(_, gain)| gain).collect();
+            let (what, sessions) = (format!("AUC against {name}"), gains.len());
+            found.push(Difference { what, seconds, delay_ms, sessions, gain: over_sessions(&gains) });
+        }
     }
+    found.push(log_loss_gained(rows, seconds));
+    found
+}
+
+fn log_loss_gained(rows: &[Judged], seconds: u32) -> Difference {
     let mut sessions: Vec<&Judged> = rows.iter().filter(|row| row.class.is_some()).collect();
     sessions.sort_by_key(|row| row.session);
     let gain = |rows: &[&Judged]| {
@@ -167,6 +173,5 @@ pub(super) fn differences(rows: &[Judged], horizon: usize) -> Vec<Difference> {
     };
     let gains: Vec<f64> = sessions.chunk_by(|a, b| a.session == b.session).map(gain).collect();
     let what = "log loss below always flat".to_owned();
-    found.push(Difference { what, seconds, sessions: gains.len(), gain: over_sessions(&gains) });
-    found
+    Difference { what, seconds, delay_ms: 0, sessions: gains.len(), gain: over_sessions(&gains) }
 }

@@ -52,7 +52,9 @@ fn aucs(report: &EvalReport) -> String {
 
 fn gains(report: &EvalReport) -> Vec<(String, f64, [f64; 2])> {
     let known = report.differences.iter().filter_map(|d| Some((d, d.gain?)));
-    known.map(|(d, gain)| (format!("{} s {}", d.seconds, d.what), gain.value, gain.interval)).collect()
+    known
+        .map(|(d, gain)| (format!("{} s {}, {} ms late", d.seconds, d.what, d.delay_ms), gain.value, gain.interval))
+        .collect()
 }
 
 fn reliability((seconds, bins): &(u32, Vec<crate::model::train::figures::Bin>)) -> String {

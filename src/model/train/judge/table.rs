@@ -17,11 +17,11 @@ impl fmt::Display for EvalReport {
         }
         writeln!(
             f,
-            "\nAUC of the direction at once, and 200 ms late; MCC, IC, top tenth in bps; calibration of the odds"
+            "\nAUC of the direction at once, and 200 ms late; MCC, IC, top tenth in bps; calibration of the odds with 95 %"
         )?;
         writeln!(
             f,
-            "{:>4} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6} {:>6}  {:<24} {:<8} part",
+            "{:>4} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6} {:>6} {:>6} {:>6}  {:<24} {:<24} part",
             "s",
             "moves",
             "model",
@@ -34,7 +34,9 @@ impl fmt::Display for EvalReport {
             "top bps",
             "loss",
             "flat",
-            "slope [95%]",
+            "Brier",
+            "flat",
+            "slope",
             "offset"
         )?;
         for line in self.lines.iter().filter(|line| line.delay_ms == 0) {
@@ -45,7 +47,9 @@ impl fmt::Display for EvalReport {
         for difference in &self.differences {
             let verdict = if difference.is_better() { "better" } else { "not better" };
             let gain = difference.gain.map_or("? (two sessions are needed)".to_owned(), shown);
-            writeln!(f, "{:>4} s  {:<30} {gain}  {verdict}", difference.seconds, difference.what)?;
+            let late =
+                if difference.delay_ms > 0 { format!(", {} ms late", difference.delay_ms) } else { String::new() };
+            writeln!(f, "{:>4} s  {:<42} {gain}  {verdict}", difference.seconds, format!("{}{late}", difference.what))?;
         }
         writeln!(f, "\nacting on it, 200 ms late, one position per market (bps; Sharpe per trade):")?;
         self.economies.iter().filter(|e| e.trades > 0).try_for_each(|economy| trade(f, economy))?;
@@ -70,8 +74,9 @@ fn row(f: &mut fmt::Formatter<'_>, line: &Line, late: Option<&Line>) -> fmt::Res
     }
     let [loss, flat] = line.log_loss;
     let slope = line.calibration.map_or("-".to_owned(), |c| shown(c.slope));
-    let offset = line.calibration.map_or("-".to_owned(), |c| format!("{:+.3}", c.intercept.value));
-    writeln!(f, " {loss:>6.3} {flat:>6.3}  {slope:<24} {offset:<8} {}", line.part)
+    let offset = line.calibration.map_or("-".to_owned(), |c| shown(c.intercept));
+    let [brier, of_flat] = line.brier;
+    writeln!(f, " {loss:>6.3} {flat:>6.3} {brier:>6.3} {of_flat:>6.3}  {slope:<24} {offset:<24} {}", line.part)
 }
 
 fn trade(f: &mut fmt::Formatter<'_>, economy: &Economy) -> fmt::Result {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::desk::{Found, Reading, Settled};
 use super::opening::Before;
+use crate::engine::effect::TimeInForce;
 use crate::engine::event::EarlierOrder;
 use crate::engine::ids::Symbol;
 use crate::engine::num::{Qty, Side};
@@ -26,8 +27,33 @@ pub fn is_explained(before: &Before, symbols: &[String], settled: &[Settled], re
             old.order.symbol == Symbol(place) && !of(old).is_some_and(ended)
         };
         let may_move = moved_lately(name, reading) || before.orders.iter().any(open_end);
-        !may_move || is_read_badly(name, reading) || follows(name, Symbol(place), before, &listed, reading)
+        !may_move || is_read_badly(name, reading) || apart(name, Symbol(place), before, &listed, reading) == 0
     })
+}
+
+/// Is a fill of ours not listed yet? An order's row counts more than the lists show, or an order whose end nobody knows would
+/// explain what is held. It is waited for longer: an empty list is never a verdict.
+pub fn misses_a_fill(before: &Before, symbols: &[String], settled: &[Settled], reading: &Reading) -> bool {
+    let of = |old: &EarlierOrder| settled.iter().find(|settled| settled.order == old.order.seq);
+    let listed = new_executions(before, symbols, settled, reading);
+    let counted = before.orders.iter().any(|old| of(old).is_some_and(|settled| !adds_up(old, settled, &listed)));
+    counted
+        || symbols.iter().zip(0..).any(|(name, place)| {
+            let apart = apart(name, Symbol(place), before, &listed, reading);
+            let could = |old: &&EarlierOrder| {
+                let ended = |settled: &Settled| matches!(&settled.found, Found::Row(row) if row.status.is_closed());
+                old.order.symbol == Symbol(place)
+                    && old.order.side.sign() == apart.signum()
+                    && !of(old).is_some_and(ended)
+            };
+            let left = |old: &EarlierOrder| match old.order.tif {
+                // Of the venue's size.
+                TimeInForce::CloseAtMarket => i64::MAX,
+                _ => old.order.qty.saturating_sub(old.filled).raw(),
+            };
+            let most = before.orders.iter().filter(could).fold(0_i64, |sum, old| sum.saturating_add(left(old)));
+            apart != 0 && apart.saturating_abs() <= most
+        })
 }
 
 /// Executions that moved a position and that the ledger does not have, once each.
@@ -67,12 +93,12 @@ fn is_read_badly(name: &str, reading: &Reading) -> bool {
     reading.odd.iter().any(|odd| odd.symbol.as_deref() == Some(name))
 }
 
-/// Is what is held what was held, and what traded since?
-fn follows(name: &str, symbol: Symbol, before: &Before, listed: &[&ExecutionRow], reading: &Reading) -> bool {
+/// What is held beyond what was held and what traded since, signed.
+fn apart(name: &str, symbol: Symbol, before: &Before, listed: &[&ExecutionRow], reading: &Reading) -> i64 {
     let ledger = before.held.iter().find(|(held, _)| *held == symbol).map_or(0, |(_, signed)| *signed);
     let traded = listed.iter().filter(|row| row.symbol == name).map(|row| (Some(row.side), row.qty));
     let held = reading.positions.iter().filter(|row| row.symbol == name).map(|row| (row.side, row.size));
-    ledger.saturating_add(signed(traded)) == signed(held)
+    signed(held).saturating_sub(ledger.saturating_add(signed(traded)))
 }
 
 fn signed(rows: impl Iterator<Item = (Option<Side>, Qty)>) -> i64 {

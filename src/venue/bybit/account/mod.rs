@@ -1,8 +1,10 @@
 //! Our account at the venue: orders go out, and what became of them comes back as events. One task keeps the books
 //! ([`desk`]); sockets and requests run beside it and report to it.
 
+mod claim;
 pub mod desk;
 mod explain;
+pub mod jobs;
 mod lights;
 pub mod opening;
 pub mod requests;
@@ -18,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
+pub use claim::Claim;
 use opening::Before;
 pub(super) use opening::check_key;
 use task::{Command, Task};
@@ -26,9 +29,10 @@ use super::credentials::Credentials;
 use super::hosts::PrivateHosts;
 use super::leave::Withdrawn;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
+use super::signs::{Signs, Stream};
 use super::socket::Heartbeat;
-use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{Event, Hold, MarketData, OrderNews, OrderUpdate};
+use crate::engine::effect::{Errand, NewOrder, Protection};
+use crate::engine::event::{AccountUpdate, Event, Hold, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{Account, OrderSeq, RunId, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::risk::verdict::DenialCode;
@@ -77,10 +81,14 @@ pub struct AccountOptions {
     pub proxy: Option<String>,
     /// Request budgets, shared with the public stream on the same address.
     pub limits: SharedLimits,
-    /// Signs of life of its sockets.
+    /// When its sockets are asked for a sign of life.
     pub heartbeat: Heartbeat,
+    /// Where their signs of life go.
+    pub signs: Signs,
     /// The highest leverage at the venue that is no finding of the checklist.
     pub leverage_most: u32,
+    /// Asked before anything of the account is changed.
+    pub claim: Claim,
 }
 
 /// Bybit as a venue. Dropping it ends its tasks; orders that rest stay at the venue.
@@ -88,6 +96,7 @@ pub struct BybitVenue {
     commands: UnboundedSender<Command>,
     inlet: Inlet,
     withdrawn: Withdrawn,
+    signs: Signs,
     task: JoinHandle<()>,
     now: Now,
     /// The task has ended, which was told.
@@ -112,9 +121,9 @@ impl BybitVenue {
         })?;
         let (outlet, inlet) = line(LINE_MAX, now.clone(), wake);
         let (commands, taken) = unbounded_channel();
-        let withdrawn = Withdrawn::default();
+        let (withdrawn, signs) = (Withdrawn::default(), options.signs.clone());
         let task = handle.spawn(Task::new(options, rest, outlet, withdrawn.clone()).run(taken));
-        Ok(Self { commands, inlet, withdrawn, task, now, over: false, last_words: VecDeque::new() })
+        Ok(Self { commands, inlet, withdrawn, signs, task, now, over: false, last_words: VecDeque::new() })
     }
 
     /// `false` where the task has ended: nothing is done any more.
@@ -170,6 +179,16 @@ impl Venue for BybitVenue {
     fn cancel_by_id(&mut self, _: Ts, symbol: Symbol, order: &str) {
         let _asked = self.command(Command::CancelById(symbol, order.to_owned()));
     }
+    fn settle(&mut self, _: Ts, order: OrderSeq) {
+        // Without a task it stays as it is, and the hold below says why.
+        let _asked = self.command(Command::Settle(order));
+    }
+    fn run_errand(&mut self, _: Ts, errand: Errand) {
+        let over = AccountUpdate::ErrandOver { errand: errand.clone(), done: false, receipt: vec![ENDED.to_owned()] };
+        if !self.command(Command::Errand(errand)) {
+            self.say(Event::Account(over));
+        }
+    }
     fn retry(&mut self, _: Ts) {
         let _asked = self.command(Command::Retry);
     }
@@ -195,6 +214,7 @@ impl Venue for BybitVenue {
 
 impl Drop for BybitVenue {
     fn drop(&mut self) {
+        self.signs.unwanted(&[Stream::Private, Stream::Trade]);
         self.task.abort();
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Claim;
 use super::desk::{Reading, Settled};
-use super::explain::is_explained;
+use super::explain::{is_explained, misses_a_fill};
+use super::jobs::Moment;
 use super::requests::{Api, look_up};
-use super::runner::Moment;
 use crate::engine::event::{EarlierOrder, Restored};
 use crate::engine::ids::{Account, RunId, Symbol};
 use crate::engine::num::Money;
@@ -24,6 +25,9 @@ const LISTED_FOR: Span = Span::from_secs(7 * 86_400 - 600);
 /// Rounds of cancelling what earlier runs left, of reading until nothing moves, and of waiting for what lists do not show yet.
 const ROUNDS: usize = 10;
 const ROUND_PAUSE: Span = Span::from_ms(400);
+/// The same rounds and ten seconds more where a fill of ours is missing; one that comes even later is booked then.
+const FILL_ROUNDS: usize = ROUNDS + 5;
+const FILL_PAUSE: Span = Span::from_secs(2);
 
 /// The account as it was found.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub struct Opened {
 /// What key and account allow, besides what is in the account.
 #[derive(Debug, Default)]
 pub struct Standing {
+    /// Whose account it is, by the venue's number.
+    pub user: Option<i64>,
     /// What the person should know.
     pub notes: Vec<String>,
     /// What of it is about the key.
@@ -62,13 +68,16 @@ pub struct Before {
     pub held: Vec<(Symbol, i64)>,
     /// When an earlier run was last heard of, local time.
     pub heard: Option<Ts>,
+    /// When the ledger first opened the account, local time: nothing before is ours.
+    pub since: Option<Ts>,
 }
 
 impl Before {
-    /// What a run starts from, when an earlier one was last heard of, and what was booked around then.
-    pub fn of(restored: &Restored, heard: Option<Ts>, booked: Vec<(String, String)>) -> Self {
+    /// What a run starts from, when an earlier one was last heard of with what was booked around then, and since when the ledger
+    /// knows the account.
+    pub fn of(restored: &Restored, (heard, booked): (Option<Ts>, Vec<(String, String)>), since: Option<Ts>) -> Self {
         let held = restored.holdings.iter().map(|held| (held.symbol, held.signed)).collect();
-        Self { orders: restored.earlier.clone(), booked, held, heard }
+        Self { orders: restored.earlier.clone(), booked, held, heard, since }
     }
 }
 
@@ -119,23 +128,24 @@ pub struct Scope {
 }
 
 /// Reads everything and cancels what earlier runs of this account left resting.
-pub async fn open(rest: &impl Api, scope: &Scope, before: &Before) -> Result<Opened, RestError> {
+pub async fn open(rest: &impl Api, scope: &Scope, before: &Before, claim: &Claim) -> Result<Opened, RestError> {
     let symbols = &scope.watched;
     rest.sync_clock().await?;
     let mut standing = standing(rest).await?;
+    standing.user.map_or(Ok(()), |user| claim.take(user)).map_err(RestError::Taken)?;
     cancel_earlier(rest, &scope.names, &mut standing.notes).await?;
     // After the cancels, so that what can end has ended; before the reading, which then holds nothing that was not asked for.
     let mut earlier = settle(rest, symbols, &before.orders).await;
     let mut reading = read_still(rest, scope).await?;
-    for _ in 1..ROUNDS {
-        if is_explained(before, symbols, &earlier, &reading) {
+    for round in 1..FILL_ROUNDS {
+        let patient = round < ROUNDS || misses_a_fill(before, symbols, &earlier, &reading);
+        if !patient || is_explained(before, symbols, &earlier, &reading) {
             break;
         }
-        rest.pause(ROUND_PAUSE).await;
+        rest.pause(if round < ROUNDS { ROUND_PAUSE } else { FILL_PAUSE }).await;
         earlier = settle(rest, symbols, &before.orders).await;
         reading = read_still(rest, scope).await?;
     }
-    note_positions(&reading, symbols, &mut standing.notes);
     Ok(Opened { reading, earlier, standing })
 }
 
@@ -143,6 +153,7 @@ pub async fn open(rest: &impl Api, scope: &Scope, before: &Before) -> Result<Ope
 pub async fn standing(rest: &impl Api) -> Result<Standing, RestError> {
     let mut standing = Standing::default();
     let key = rest.key_info().await?;
+    standing.user = key.user_id;
     standing.may_withdraw = key.may_withdraw();
     standing.cannot_trade = check_key(&key, &mut standing.key_notes);
     standing.notes.clone_from(&standing.key_notes);
@@ -200,16 +211,6 @@ fn check_margin(info: &AccountInfo, standing: &mut Standing) {
     }
 }
 
-/// A position of another instrument is left to the person.
-fn note_positions(reading: &Reading, symbols: &[String], notes: &mut Vec<String>) {
-    let others = reading.positions.iter().filter(|row| !row.size.is_zero() && !symbols.contains(&row.symbol));
-    notes.extend(
-        others.map(|row| {
-            format!("{}: a position of {} is not of this run; no limit here counts it", row.symbol, row.size)
-        }),
-    );
-}
-
 /// Orders of ours from earlier runs end.
 async fn cancel_earlier(rest: &impl Api, names: &Names, notes: &mut Vec<String>) -> Result<(), RestError> {
     let mut cancelled = BTreeSet::new();
@@ -250,12 +251,13 @@ async fn settle(rest: &impl Api, symbols: &[String], earlier: &[EarlierOrder]) -
     settled
 }
 
-/// Reads until no execution came in between: then balance and positions belong together.
+/// Reads until nothing came in between, neither an execution nor, where the list of executions lags, a position that only the
+/// later of the two lists of positions shows: then all of it belongs together.
 async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError> {
     let mut before = Some(rest.executions_since(scope.since_ms).await?.good);
     let mut reading = read(rest, scope).await?;
     for _ in 1..ROUNDS {
-        if reading.executions == before {
+        if reading.executions == before && is_of_one_moment(&reading) {
             break;
         }
         before = reading.executions.take();
@@ -266,9 +268,20 @@ async fn read_still(rest: &impl Api, scope: &Scope) -> Result<Reading, RestError
     Ok(reading)
 }
 
+/// Do the list of what is held and the rows of each instrument, which are read after it, show the same positions?
+fn is_of_one_moment(reading: &Reading) -> bool {
+    let same = |a: &PositionRow, b: &PositionRow| a.symbol == b.symbol && a.side == b.side && a.size == b.size;
+    let open = |row: &&PositionRow| !row.size.is_zero();
+    let of_the_run = |row: &&PositionRow| reading.modes.iter().any(|mode| mode.symbol == row.symbol);
+    let listed = |row: &PositionRow| reading.positions.iter().any(|other| same(row, other));
+    let shown = |row: &PositionRow| reading.modes.iter().any(|other| same(row, other));
+    reading.modes.iter().filter(open).all(listed) && reading.positions.iter().filter(open).filter(of_the_run).all(shown)
+}
+
 /// Where the opening reads executions from: what an earlier run did last may have been heard of by nobody.
-pub fn first_ms(at: &Moment, heard: Option<Ts>) -> i64 {
-    (heard.unwrap_or(at.now).min(at.venue) - BEFORE).max(at.venue - LISTED_FOR).as_ms()
+pub fn first_ms(at: &Moment, before: &Before) -> i64 {
+    let from = before.heard.unwrap_or(at.now).min(at.venue) - BEFORE;
+    from.max(at.venue - LISTED_FOR).max(before.since.unwrap_or(Ts(0)).min(at.venue)).as_ms()
 }
 
 /// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the
@@ -338,6 +351,17 @@ mod tests {
         let an_hour_ago = now - Span::from_secs(3_600);
         assert_eq!(since_ms(now, an_hour_ago), (an_hour_ago - Span::from_secs(60)).as_ms());
         assert_eq!(since_ms(now, Ts(0)), (now - Span::from_secs(7 * 86_400 - 600)).as_ms());
+    }
+
+    #[test]
+    fn an_opening_reads_nothing_of_before_the_ledger_began() {
+        let now = Ts::from_ms(2_000_000_000_000);
+        let at = Moment { now, venue: now, banned: None };
+        let ago = |seconds| now - Span::from_secs(seconds);
+        let before = |heard, since| Before { heard, since, ..Before::default() };
+        assert_eq!(first_ms(&at, &before(None, None)), ago(600).as_ms());
+        assert_eq!(first_ms(&at, &before(Some(ago(60)), Some(ago(300)))), ago(300).as_ms());
+        assert_eq!(first_ms(&at, &before(Some(ago(60)), Some(ago(9_000)))), ago(660).as_ms());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::desk::{Answer, Found, Request};
-use super::runner::Done;
+use super::jobs::Done;
 use crate::engine::ids::OrderSeq;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::leave::Leave;
@@ -238,6 +238,7 @@ pub fn answer_of(answer: Result<OrderRef, RestError>) -> Answer {
         Ok(_) => Answer::Accepted,
         Err(error @ RestError::Refused { .. }) => Answer::Refused(error.to_string()),
         Err(RestError::Unsent(why)) => Answer::Unsent(why),
+        Err(error @ RestError::Duplicate(_)) => Answer::Duplicate(error.to_string()),
         // Only a documented refusal is one (contract O1).
         Err(error) => Answer::Unclear(error.to_string()),
     }

@@ -4,32 +4,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::{Desk, Found, Reading, Request};
+use super::desk::{Desk, Reading, Request};
+use super::jobs::{Ask, Done, Heard, Moment};
 use super::lights::{key_light, leverage_light};
 use super::opening::{self, Before, Names, Opened, Scope, Standing};
 use super::requests::answer_of;
 use super::tying::Tying;
-use crate::engine::effect::{NewOrder, Protection};
-use crate::engine::event::{Event, Fault};
+use crate::engine::effect::{Errand, NewOrder, Protection};
+use crate::engine::event::{AccountUpdate, Event, Fault};
 use crate::engine::ids::{OrderSeq, Symbol};
-use crate::engine::market::instrument::Instrument;
 use crate::engine::num::Money;
 use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::codes::{Action, Next, doubts_rules, is_wrong_mode};
 use crate::venue::bybit::holds::Source;
-use crate::venue::bybit::parse::Rows;
-use crate::venue::bybit::parse::rest::account::{FeeRow, TransactionRow};
-use crate::venue::bybit::parse::rest::orders::OrderRef;
-use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
+use crate::venue::bybit::parse::rows::OrderRow;
+use crate::venue::bybit::rescue::is_rescue_link;
 use crate::venue::bybit::rest::RestError;
 
 /// A statement that disagrees is read again for this long before it is told as it is.
 const DISAGREE_MAX: Span = Span::from_secs(3);
 const READ_AGAIN: Span = Span::from_ms(300);
+/// A reading that began longer ago says nothing of now.
+const READ_WITHIN: Span = Span::from_secs(8);
 /// After a reading that failed.
 const READ_PAUSE: Span = Span::from_secs(1);
-/// A key that was refused is not tried again at once.
+/// A key that was refused, or an account that another engine has, is not tried again at once.
 const REFUSED_PAUSE: Span = Span::from_secs(30);
 /// The venue's clock is measured this often.
 const CLOCK_EVERY: Span = Span::from_secs(60);
@@ -43,96 +43,6 @@ const REFUSAL_HOLDS: Span = Span::from_secs(300);
 /// later one was made by an engine that trades beside us.
 const ON_ITS_WAY: Span = if cfg!(test) { Span::from_ms(300) } else { Span::from_secs(10) };
 
-/// What time it is, and whether the venue listens to this address at all.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Local time.
-    pub now: Ts,
-    /// The same on the venue's clock, as it was last measured.
-    pub venue: Ts,
-    /// Until when the venue refuses this address, local time.
-    pub banned: Option<Ts>,
-}
-
-/// What the private stream says.
-#[derive(Clone, Debug)]
-pub enum Heard {
-    /// It is up: authenticated and subscribed.
-    Up,
-    /// It went away.
-    Down(String),
-    /// The venue does not take the key.
-    KeyRefused(String),
-    /// Orders changed.
-    Orders(Rows<OrderRow>),
-    /// Something traded, or was paid.
-    Executions(Rows<ExecutionRow>),
-    /// Positions changed.
-    Positions(Rows<PositionRow>),
-    /// A push that cannot be read.
-    Odd,
-}
-
-/// What is to be done besides [`Request`]s; it comes back as a [`Done`], but for the last two, which are heard of otherwise
-/// or not at all.
-#[derive(Clone, Debug)]
-pub enum Ask {
-    /// Read the account for the first time ([`opening::open`]).
-    Open(Scope, Box<Before>),
-    /// Read the account ([`opening::read`]).
-    Read(Scope),
-    /// Read what key and account allow ([`opening::standing`]).
-    Standing,
-    /// Ask once, whatever is known of a refusal.
-    Retry,
-    /// Read what the account pays.
-    Fees,
-    /// Read the rules of an instrument.
-    Rules(Symbol, String),
-    /// Read the log of transactions between two moments on the venue's clock, ms; known up to `read_to`.
-    Log {
-        /// From here.
-        from_ms: i64,
-        /// To here.
-        to_ms: i64,
-        /// The venue's time when it was asked for.
-        read_to: Ts,
-    },
-    /// Measure the venue's clock.
-    Clock,
-    /// Ask for the end of an order of an earlier run: instrument, its id. The next reading shows what became of it.
-    CancelEarlier(String, String),
-}
-
-/// What was done came back with.
-#[derive(Debug)]
-pub enum Done {
-    /// The answer to a create.
-    Created(OrderSeq, Symbol, Result<OrderRef, RestError>),
-    /// The answer to a cancel.
-    Cancelled(OrderSeq, Result<OrderRef, RestError>),
-    /// The answer about protection.
-    Protected(Symbol, Result<(), RestError>),
-    /// The answer to a cancel by the venue's id.
-    CancelledById(Symbol, String, Result<OrderRef, RestError>),
-    /// What a look-up found.
-    LookedUp(OrderSeq, Vec<ExecutionRow>, Found),
-    /// A reading.
-    Read(Result<Reading, RestError>),
-    /// The first reading.
-    Opened(Box<Result<Opened, RestError>>),
-    /// What key and account allow.
-    Standing(Result<Standing, RestError>),
-    /// Whether the venue listens again.
-    Retried(Result<(), RestError>),
-    /// What the account pays.
-    Fees(Result<Vec<FeeRow>, RestError>),
-    /// The log of transactions up to a moment on the venue's clock.
-    Log(Ts, Result<Rows<TransactionRow>, RestError>),
-    /// The rules of an instrument; `None` where it is not listed.
-    Rules(Symbol, Result<Option<Instrument>, RestError>),
-}
-
 /// The account's task without its sockets.
 #[derive(Debug)]
 pub struct Runner {
@@ -143,8 +53,8 @@ pub struct Runner {
     earlier: BTreeSet<String>,
     /// When the account was first looked at, on the venue's clock.
     opened_at: Option<Ts>,
-    /// Another engine was seen.
-    another: bool,
+    /// When the newest order of another engine was made that was told of, ms on the venue's clock.
+    another: Option<i64>,
     up: bool,
     /// An opening or a reading is under way.
     reading: bool,
@@ -192,7 +102,7 @@ impl Runner {
             before: Box::new(before),
             earlier: BTreeSet::new(),
             opened_at: None,
-            another: false,
+            another: None,
             up: false,
             reading: false,
             behind: Some(Ts(0)),
@@ -249,6 +159,7 @@ impl Runner {
 
     /// An approved order: it is asked for once.
     pub fn submit(&mut self, at: &Moment, order: NewOrder, link_id: &str) {
+        self.desk.measured(at.venue.since(at.now));
         if self.desk.is_open() {
             self.desk.submit(at.now, order, link_id);
         } else {
@@ -347,6 +258,17 @@ impl Runner {
         self.asks.push(Ask::Retry);
     }
 
+    /// A person has looked at an order whose id another one has.
+    pub fn settle(&mut self, at: &Moment, order: OrderSeq) {
+        self.desk.settle_by_hand(at.now, order);
+        self.pass_on(at);
+    }
+
+    /// Something outside the run is wanted.
+    pub fn run_errand(&mut self, errand: Errand) {
+        self.asks.push(Ask::Errand(errand));
+    }
+
     /// The log of transactions is wanted.
     pub fn tie_out(&mut self, at: &Moment) {
         self.tying.ask(at.now);
@@ -373,7 +295,7 @@ impl Runner {
         if !self.desk.is_open() {
             let scope = Scope {
                 version: 0,
-                since_ms: opening::first_ms(at, self.before.heard),
+                since_ms: opening::first_ms(at, &self.before),
                 unchanged: None,
                 watched: self.symbols.clone(),
                 names: self.names.clone(),
@@ -504,6 +426,10 @@ impl Runner {
                 self.desk.tell(format!("tried once more: {error}"));
             }
             Done::Standing(Err(error)) => self.on_trouble(at, Some(&error), None),
+            Done::ErrandOver(errand, done, receipt) => {
+                self.desk.tell_event(Event::Account(AccountUpdate::ErrandOver { errand, done, receipt }));
+                self.ask(at);
+            }
             Done::Log(read_to, log) => self.on_log(at, read_to, log),
             Done::Fees(Ok(fees)) => self.desk.on_fees(&fees),
             Done::Rules(symbol, Ok(Some(rules))) => {
@@ -550,6 +476,7 @@ impl Runner {
         self.on_standing(opened.standing);
         self.desk.tell_event(Event::Checked(leverage_light(&opened.reading, self.leverage_most)));
         self.read_fees(now);
+        self.desk.measured(opened.reading.began_at.since(opened.reading.began));
         self.desk.open(now, &opened.reading, &opened.earlier);
         self.read_to = opened.reading.began_at;
         self.opened_at = Some(opened.reading.began_at);
@@ -578,7 +505,9 @@ impl Runner {
         // A reading that began before the question may be older than what it asks about; a short one says nothing of what
         // was missed.
         let missed = self.behind.is_some_and(|since| reading.executions.is_none() || reading.began < since);
-        let fresh = reading.began >= asked && !missed;
+        // Nor does one that took so long: this machine slept meanwhile, and the answers are from before.
+        let slept = now.since(reading.began) > READ_WITHIN;
+        let fresh = reading.began >= asked && !missed && !slept;
         if !fresh || !(self.desk.agrees(reading) || now.since(asked) >= DISAGREE_MAX) {
             self.read_soon(now + READ_AGAIN);
             return;
@@ -614,13 +543,16 @@ impl Runner {
     }
 
     /// An order of ours, of another run and made after we came: two engines trade on one account, and neither's limits hold.
-    /// Both trip, because neither can know which of them should.
+    /// Both trip, because neither can know which of them should; and again where the other goes on after a reset.
     fn look_for_another(&mut self, rows: &[OrderRow]) {
-        let Some(opened) = self.opened_at.filter(|_| !self.another) else { return };
-        let after = (opened + ON_ITS_WAY).as_ms();
-        let theirs = rows.iter().find(|row| self.names.are_earlier(row) && row.created_ms.is_some_and(|ms| ms > after));
-        let Some(row) = theirs else { return };
-        self.another = true;
+        let Some(opened) = self.opened_at else { return };
+        let after = self.another.unwrap_or_else(|| (opened + ON_ITS_WAY).as_ms());
+        // What a rescue of ours closes with (a guardian, a watchdog, `tickdeck kill`) is no engine's.
+        let of_a_rescue = |row: &&OrderRow| row.link_id.as_deref().is_some_and(is_rescue_link);
+        let theirs = rows.iter().filter(|row| self.names.are_earlier(row) && !of_a_rescue(row));
+        let theirs = theirs.filter_map(|row| row.created_ms.filter(|ms| *ms > after).map(|ms| (ms, row)));
+        let Some((made, row)) = theirs.max_by_key(|(made, _)| *made) else { return };
+        self.another = Some(made);
         let link = row.link_id.as_deref().unwrap_or_default();
         let why = format!(
             "another engine trades on this account (its order {link} in {}): stop one of them, then reset",
@@ -637,6 +569,7 @@ impl Runner {
         self.unreachable(Some(format!("the account is not read ({error})")));
         let pause = match error {
             RestError::Banned { until } => until.since(now),
+            RestError::Taken(_) => REFUSED_PAUSE,
             error if error.is_final() => REFUSED_PAUSE,
             _ => READ_PAUSE,
         };

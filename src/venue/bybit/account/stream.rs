@@ -7,11 +7,12 @@ use serde_json::json;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, timeout};
 
-use super::runner::Heard;
+use super::jobs::Heard;
 use crate::venue::bybit::credentials::Credentials;
 use crate::venue::bybit::parse::private::{Private, parse};
 use crate::venue::bybit::parse::reply::{Asked, Reply};
 use crate::venue::bybit::rest::{Rest, Stage, clean};
+use crate::venue::bybit::signs::{Signs, Stream};
 use crate::venue::bybit::socket::{Backoff, Heartbeat, Socket, Trouble, chance};
 
 /// How long an authentication stays valid: it must still lie ahead when it arrives (correction 2.9).
@@ -28,6 +29,7 @@ pub struct StreamOptions {
     pub proxy: Option<String>,
     pub credentials: Arc<Credentials>,
     pub heartbeat: Heartbeat,
+    pub signs: Signs,
 }
 
 /// Why an authenticated socket ended.
@@ -47,9 +49,13 @@ impl From<Trouble> for Ended {
 /// Keeps the stream up; ends when nobody listens any more.
 pub async fn keep(options: StreamOptions, rest: Rest, heard: Sender<Heard>) {
     let mut backoff = Backoff::default();
+    options.signs.wanted(Stream::Private);
     loop {
-        let began = Instant::now();
-        let Err(ended) = listen(&options, &rest, &heard).await else { return };
+        let (began, mut up) = (Instant::now(), false);
+        let Err(ended) = listen(&options, &rest, &heard, &mut up).await else { return };
+        if up {
+            options.signs.lost(Stream::Private);
+        }
         let (news, pause) = match ended {
             Ended::Trouble(trouble) => (Heard::Down(trouble.to_string()), Duration::ZERO),
             Ended::Refused(why) => (Heard::KeyRefused(why), REFUSED_PAUSE),
@@ -61,15 +67,15 @@ pub async fn keep(options: StreamOptions, rest: Rest, heard: Sender<Heard>) {
     }
 }
 
-/// One connection, until it ends. `Ok` when nobody listens any more.
-async fn listen(options: &StreamOptions, rest: &Rest, heard: &Sender<Heard>) -> Result<(), Ended> {
-    let mut socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
+/// One connection, until it ends; `up` once its subscription was taken. `Ok` when nobody listens any more.
+async fn listen(options: &StreamOptions, rest: &Rest, heard: &Sender<Heard>, up: &mut bool) -> Result<(), Ended> {
+    let socket = Socket::dial(&options.url, options.proxy.as_deref(), options.heartbeat).await?;
+    let mut socket = socket.told(&options.signs, Stream::Private);
     authenticate(&mut socket, &options.credentials, rest, "req_id", auth_answer).await?;
     socket.send(json!({ "req_id": "topics", "op": "subscribe", "args": TOPICS }).to_string()).await?;
     let asked = Instant::now();
-    let mut subscribed = false;
     loop {
-        let text = if subscribed {
+        let text = if *up {
             socket.next().await?
         } else {
             let answer = timeout(ANSWER_WITHIN.saturating_sub(asked.elapsed()), socket.next()).await;
@@ -81,7 +87,7 @@ async fn listen(options: &StreamOptions, rest: &Rest, heard: &Sender<Heard>) -> 
             Ok(Private::Positions(push)) => Heard::Positions(push.rows),
             Ok(Private::Reply(reply)) if reply.asked == Asked::Subscribe => {
                 on_subscribed(&reply)?;
-                subscribed = true;
+                *up = true;
                 Heard::Up
             }
             // A wallet is read together with positions, or not at all.

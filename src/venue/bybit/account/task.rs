@@ -1,24 +1,27 @@
 //! The account's task: does what [`super::runner`] wants done, over sockets and requests, and passes on what it says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::desk::{Found, Request};
+use super::jobs::{Ask, Done, Heard, Moment};
 use super::opening::{self, Names};
 use super::requests::{Owed, Parcel, cancel, create, look_up, lost_read, lost_write, parcels};
-use super::runner::{Ask, Done, Heard, Moment, Runner};
+use super::runner::Runner;
 use super::stream::{self, StreamOptions};
 use super::{AccountOptions, Transport};
-use crate::engine::effect::{NewOrder, Protection};
+use crate::engine::effect::{Errand, NewOrder, Protection};
 use crate::engine::event::Event;
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::risk::gate::Approved;
 use crate::engine::time::Span;
 use crate::gate::Pass;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
+use crate::venue::bybit::rescue::{Closer, Receipt, Rescue};
 use crate::venue::bybit::rest::{Placement, Rest, RestError};
 use crate::venue::bybit::trade::{TradeOptions, TradeSocket};
 use crate::venue::line::Outlet;
@@ -38,6 +41,8 @@ pub enum Command {
     Cancel(OrderSeq),
     Protect(Symbol, Protection),
     CancelById(Symbol, String),
+    Errand(Errand),
+    Settle(OrderSeq),
     Ask,
     /// Ask once, whatever is known of a refusal.
     Retry,
@@ -134,6 +139,7 @@ impl Task {
             proxy: options.proxy.clone(),
             credentials: options.credentials.clone(),
             heartbeat: options.heartbeat,
+            signs: options.signs.clone(),
         };
         let rest = self.rest.clone();
         self.side = JoinSet::new();
@@ -148,7 +154,8 @@ impl Task {
         let options = &self.options;
         let url = options.hosts.trade().filter(|_| options.transport == Transport::Socket)?;
         let (proxy, credentials) = (options.proxy.clone(), options.credentials.clone());
-        let trade = TradeOptions { url, proxy, credentials, heartbeat: options.heartbeat };
+        let (heartbeat, signs) = (options.heartbeat, options.signs.clone());
+        let trade = TradeOptions { url, proxy, credentials, heartbeat, signs };
         Some(TradeSocket::start(trade, self.rest.clone()))
     }
 
@@ -165,6 +172,8 @@ impl Task {
             }
             Command::Protect(symbol, protection) => self.runner.protect(&at, symbol, protection),
             Command::CancelById(symbol, order) => self.runner.cancel_by_id(&at, symbol, order),
+            Command::Settle(order) => self.runner.settle(&at, order),
+            Command::Errand(errand) => self.runner.run_errand(errand),
             Command::Ask => self.runner.ask(&at),
             Command::Retry => self.runner.retry(),
             Command::TieOut => self.runner.tie_out(&at),
@@ -297,8 +306,9 @@ impl Task {
         match ask {
             Ask::Open(scope, before) => {
                 let owed = Owed::new(done, Done::Opened(Box::new(Err(lost_read()))));
+                let claim = self.options.claim.clone();
                 tokio::spawn(async move {
-                    let opened = opening::open(&rest, &scope, &before).await;
+                    let opened = opening::open(&rest, &scope, &before, &claim).await;
                     owed.pay(Done::Opened(Box::new(opened)));
                 });
             }
@@ -344,11 +354,26 @@ impl Task {
                     owed.pay(Done::Log(read_to, log));
                 });
             }
+            Ask::Errand(errand) => self.run_errand(errand),
             Ask::Clock => drop(tokio::spawn(async move { rest.sync_clock().await.ok() })),
             Ask::CancelEarlier(symbol, link_id) => {
                 drop(tokio::spawn(async move { rest.cancel(&symbol, &link_id).await.ok() }));
             }
         }
+    }
+
+    /// Beside everything else, by a rescue of its own.
+    fn run_errand(&self, errand: Errand) {
+        let rest = self.rest.clone();
+        let clock = rest.clone();
+        let rescue = Rescue::over(rest, self.options.account, &self.options.run, Closer::Person);
+        let cut_off = Done::ErrandOver(errand.clone(), false, vec!["it was cut off".to_owned()]);
+        let owed = Owed::new(self.done.clone(), cut_off);
+        tokio::spawn(async move {
+            let mut receipt = Receipt::new(Arc::new(move || clock.now()), Box::new(|_| ()));
+            let done = rescue.run_errand(&errand, &mut receipt).await;
+            owed.pay(Done::ErrandOver(errand, done, receipt.lines().to_vec()));
+        });
     }
 
     /// The trade socket, where it is wanted and open. While REST refuses the address it carries what reduces.

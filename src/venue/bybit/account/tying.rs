@@ -2,7 +2,8 @@
 //! after every absence, and when it is asked to.
 
 use super::desk::Tie;
-use super::runner::{Ask, Moment, Runner};
+use super::jobs::{Ask, Moment};
+use super::runner::Runner;
 use crate::engine::event::Tally;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::Rows;

@@ -31,6 +31,10 @@ pub struct Odd {
 }
 
 impl Odd {
+    /// Could it be a row of this instrument?
+    pub fn may_be_of(&self, symbol: &str) -> bool {
+        self.symbol.as_ref().is_none_or(|own| own == symbol)
+    }
     const fn new(what: &'static str, field: &'static str) -> Self {
         Self { what, field: Cow::Borrowed(field), symbol: None }
     }

@@ -22,6 +22,7 @@ use crate::venue::bybit::parse::public::{AdlAlert, Public, Room, parse};
 use crate::venue::bybit::parse::reply::{Asked, Reply};
 use crate::venue::bybit::parse::rest::market::BookAnswer;
 use crate::venue::bybit::rest::Stage;
+use crate::venue::bybit::signs::Stream;
 use crate::venue::bybit::socket::{Backoff, Socket, Trouble, chance};
 
 /// How often deadlines are looked at.
@@ -42,6 +43,7 @@ pub(super) async fn keep(hub: Arc<Hub>, names: Vec<String>) {
         let dialled = Socket::dial(&options.hosts.linear(), options.proxy.as_deref(), options.timing.heartbeat).await;
         match dialled {
             Ok(socket) => {
+                let socket = socket.told(&options.signs, Stream::Public);
                 let mut session = Session::new(&hub, socket, &names, last_up, data_within);
                 let why = session.run().await;
                 let (was_up, heard) = (session.up, session.heard_data);

@@ -11,6 +11,7 @@ use crate::engine::risk::verdict::DenialCode;
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::holds::{Holds, Source};
 use crate::venue::bybit::rest::Rest;
+use crate::venue::bybit::signs::Stream;
 use crate::venue::line::Outlet;
 
 /// A stream that said nothing for this long says that it is alive.
@@ -21,7 +22,7 @@ const QUIET: Span = Span::from_ms(500);
 pub struct Counts {
     /// Connections that are up.
     pub connected: u64,
-    /// Connections that were lost and made anew.
+    /// Connections that were lost and made anew, by its signs of life.
     pub reconnects: u64,
     /// Books that were asked for anew: a gap, a contradiction, a disagreement with REST.
     pub resyncs: u64,
@@ -51,7 +52,6 @@ pub struct Hub {
     prints: Mutex<BTreeMap<Symbol, Prints>>,
     holds: Mutex<Holds>,
     spoke: AtomicI64,
-    reconnects: AtomicU64,
     resyncs: AtomicU64,
     odd: AtomicU64,
     agreed: AtomicU64,
@@ -87,7 +87,6 @@ impl Hub {
             prints: Mutex::default(),
             holds: Mutex::default(),
             spoke: AtomicI64::new(0),
-            reconnects: AtomicU64::new(0),
             resyncs: AtomicU64::new(0),
             odd: AtomicU64::new(0),
             agreed: AtomicU64::new(0),
@@ -147,7 +146,7 @@ impl Hub {
             let mut link = lock(&self.link);
             if was_up {
                 link.up = link.up.saturating_sub(1);
-                self.reconnects.fetch_add(1, Ordering::Relaxed);
+                self.options.signs.lost(Stream::Public);
             }
             let new = link.up == 0 && link.told.as_deref() != Some(why);
             if new {
@@ -219,7 +218,7 @@ impl Hub {
     pub(super) fn counts(&self) -> Counts {
         Counts {
             connected: lock(&self.link).up,
-            reconnects: self.reconnects.load(Ordering::Relaxed),
+            reconnects: self.options.signs.losses(Stream::Public),
             resyncs: self.resyncs.load(Ordering::Relaxed),
             odd: self.odd.load(Ordering::Relaxed),
             agreed: self.agreed.load(Ordering::Relaxed),

@@ -19,6 +19,7 @@ use hub::Hub;
 
 use super::hosts::PublicHosts;
 use super::rest::{Rest, RestError, RestOptions, SharedLimits, VenueClock};
+use super::signs::{Signs, Stream};
 use super::socket::Heartbeat;
 use crate::venue::line::{Now, Outlet};
 
@@ -38,6 +39,8 @@ pub struct PublicOptions {
     pub proxy: Option<String>,
     /// Request budgets, shared with the account on the same address.
     pub limits: SharedLimits,
+    /// Signs of life of its sockets and of the account's.
+    pub signs: Signs,
     /// Intervals and deadlines.
     pub timing: Timing,
 }
@@ -93,6 +96,7 @@ impl PublicStream {
             now: now_of(&outlet),
         })?;
         let chunks: Vec<Vec<String>> = options.symbols.chunks(PER_CONNECTION).map(<[String]>::to_vec).collect();
+        options.signs.wanted(Stream::Public);
         let hub = Arc::new(Hub::new(options, outlet, rest));
         let mut tasks = vec![
             handle.spawn(rules::watch_rules(hub.clone())),

@@ -90,7 +90,7 @@ pub(super) async fn watch_clock(hub: Arc<Hub>) {
             let detail = (off > SKEW_MAX).then(|| {
                 let way = if offset.ahead.0 > 0 { "behind" } else { "ahead of" };
                 let apart = Span(offset.ahead.0.saturating_abs());
-                format!("this machine's clock is {apart} {way} the exchange's: switch time synchronisation on")
+                format!("this machine's clock is {apart} {way} the exchange's: switch time synchronisation on and start tickdeck anew")
             });
             hub.hold(DenialCode::ClockSkew, None, detail).await;
         }

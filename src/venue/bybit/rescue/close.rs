@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::orders::words;
 use super::{Ending, Kind, ROUND_PAUSE, Receipt, Rescue, Seen, Whose, kind_of};
 use crate::engine::num::{Price, Qty, Rate, Side};
+use crate::venue::bybit::parse::Rows;
 use crate::venue::bybit::parse::rest::market::InstrumentRow;
 use crate::venue::bybit::parse::rows::{OrderRow, PositionRow};
 use crate::venue::bybit::rest::{ClosingOrder, RestError};
@@ -18,9 +19,11 @@ const VENUE_SIZES: u32 = 5;
 /// Orders for one position in one round: the largest quantity of an order bounds each.
 const SPLITS_MAX: usize = 5;
 /// Readings in a row that must show flat.
-const PROOFS: u32 = 2;
+pub(super) const PROOFS: u32 = 2;
 /// Between them, and after closing orders: fills and lists take a moment.
 const FILLS_TAKE: Duration = Duration::from_millis(250);
+/// How long what protected the positions may take to end, once they are closed.
+const PROTECTION_TAKES: Duration = Duration::from_secs(15);
 
 /// A position's leg: instrument and position index.
 type Leg = (String, i64);
@@ -47,15 +50,17 @@ impl Drop for Guarding<'_> {
 
 impl Rescue {
     /// Cancels what can open, closes every position of `whose` and proves it by two readings, for at most this long.
-    /// Protection ends last.
+    /// Protection ends last. Beside an engine nothing is proven while an order may arrive that left before the gate was shut.
     pub async fn close(&self, whose: &Whose, within: Duration, receipt: &mut Receipt) -> Ending {
         let began = Instant::now();
         let _guarding = Guarding(self);
         let mut memory = Memory::default();
         let mut proofs = 0;
-        receipt.note("closing every position, reduce-only");
+        let settled = began + self.still_in_flight();
+        receipt.note(&format!("closing {}, reduce-only", whose.positions()));
         loop {
             let mut ending = Ending { left: vec!["the account could not be read".to_owned()], ..Ending::default() };
+            let counts = Instant::now() >= settled;
             match self.look().await {
                 Ok(seen) => {
                     self.guard(true);
@@ -63,14 +68,15 @@ impl Rescue {
                     if !ending.left.is_empty() {
                         proofs = 0;
                         self.one_round(&seen, whose, &mut memory, receipt).await;
+                    } else if !counts {
+                        receipt.note("nothing is open; an order that left before the gate was shut may still arrive");
                     } else if proofs + 1 < PROOFS {
                         proofs += 1;
-                        receipt.note(&format!(
-                            "the exchange shows no position and no opening order ({proofs} of {PROOFS})"
-                        ));
+                        receipt.note(&format!("the exchange shows {} ({proofs} of {PROOFS})", ending.shown()));
                         tokio::time::sleep(FILLS_TAKE).await;
                     } else {
-                        return self.proven(&seen, whose, ending, receipt).await;
+                        receipt.note(&format!("the exchange shows {} ({PROOFS} of {PROOFS})", ending.shown()));
+                        return self.proven(seen.orders, whose, ending, receipt).await;
                     }
                 }
                 Err(error) => {
@@ -89,38 +95,81 @@ impl Rescue {
     /// What is left to do, and what is not ours.
     fn judge(&self, seen: &Seen, whose: &Whose) -> Ending {
         let opening: Vec<String> = self.opening(&seen.orders.good, whose).map(words).collect();
-        let no_openings = opening.is_empty() && seen.orders.odd.is_empty();
-        let held = |ours: bool| {
+        let no_openings = opening.is_empty() && !seen.orders.odd.iter().any(|odd| whose.has_unread(odd));
+        let held = |ours: Option<bool>| {
             let open = seen.positions.good.iter().filter(|row| !row.size.is_zero());
             open.filter(move |row| whose.has_position(&row.symbol) == ours).map(holding)
         };
-        let unread = seen.orders.odd.iter().chain(&seen.positions.odd).map(ToString::to_string);
+        let unread = seen.orders.odd.iter().chain(&seen.positions.odd).filter(|odd| whose.has_unread(odd));
+        let unread = unread.map(ToString::to_string);
         let mut others = self.others(&seen.orders.good, whose);
-        others.extend(held(false).map(|words| format!("position of others: {words}")));
-        Ending { no_openings, flat: None, left: held(true).chain(opening).chain(unread).collect(), others }
+        others.extend(held(Some(false)).map(|words| format!("position of others: {words}")));
+        if matches!(whose, Whose::Instrument(_)) {
+            others.clear();
+        }
+        let left = held(Some(true)).chain(opening).chain(unread).collect();
+        Ending { no_openings, flat: None, left, others, unattributed: held(None).collect() }
     }
 
-    /// Flat for the second time: what protected ends, and the receipt says what of others is there.
-    async fn proven(&self, seen: &Seen, whose: &Whose, ending: Ending, receipt: &mut Receipt) -> Ending {
-        receipt.note(&format!("the exchange shows no position and no opening order ({PROOFS} of {PROOFS})"));
-        let rest = seen.orders.good.iter().filter(|row| {
-            kind_of(row) != Kind::Opens && whose.has_order(row, &self.ours) && whose.has_position(&row.symbol)
-        });
-        let rest: Vec<&OrderRow> = rest.collect();
-        self.cancel_each(&rest, &mut BTreeMap::new(), receipt).await;
+    /// Nothing of ours is open, for the second time: what protected it ends, and the receipt says what else is there.
+    async fn proven(&self, orders: Rows<OrderRow>, whose: &Whose, ending: Ending, receipt: &mut Receipt) -> Ending {
+        let at = receipt.now();
         for other in &ending.others {
             receipt.note(&format!("left alone: {other}"));
         }
-        let at = receipt.now();
-        receipt.note(&format!("FLAT, proven {}", at.clock()));
-        Ending { flat: Some(at), ..ending }
+        if !ending.unattributed.is_empty() {
+            let open = ending.unattributed.join("; ");
+            receipt.note(&format!("FLAT IS NOT PROVEN: {open}: not known to be ours, left"));
+            return ending;
+        }
+        let left = self.end_protection(orders, whose, receipt).await;
+        let what = match whose {
+            Whose::Instrument(name) => format!("{name} "),
+            _ if ending.others.is_empty() => String::new(),
+            _ => "ours is ".to_owned(),
+        };
+        receipt.note(&format!("{what}FLAT, proven {}", at.clock()));
+        if !left.is_empty() {
+            receipt.note(&format!("NOT CANCELLED, cancel it at the exchange: {}", left.join("; ")));
+        }
+        Ending { flat: Some(at), left, ..ending }
+    }
+
+    /// Cancels what can only reduce until the venue lists none of it, for a bounded time; what is left, in words. It would act
+    /// on the next position.
+    async fn end_protection(&self, orders: Rows<OrderRow>, whose: &Whose, receipt: &mut Receipt) -> Vec<String> {
+        let (began, mut asked) = (Instant::now(), BTreeMap::new());
+        let (mut listed, mut left) = (Ok(orders), Vec::new());
+        loop {
+            match listed {
+                Ok(rows) => {
+                    let of_ours = |row: &&OrderRow| {
+                        let closed = whose.has_position(&row.symbol) == Some(true);
+                        kind_of(row) != Kind::Opens && closed && whose.has_order(row, &self.ours)
+                    };
+                    let rest: Vec<&OrderRow> = rows.good.iter().filter(of_ours).collect();
+                    left = rest.iter().map(|row| words(row)).collect();
+                    left.extend(rows.odd.iter().filter(|odd| whose.has_unread(odd)).map(ToString::to_string));
+                    if left.is_empty() {
+                        return left;
+                    }
+                    self.cancel_each(&rest, &mut asked, receipt).await;
+                }
+                Err(error) => self.wait_after(&error, receipt).await,
+            }
+            if began.elapsed() >= PROTECTION_TAKES {
+                return left;
+            }
+            tokio::time::sleep(ROUND_PAUSE).await;
+            listed = self.rest.open_orders().await;
+        }
     }
 
     async fn one_round(&self, seen: &Seen, whose: &Whose, memory: &mut Memory, receipt: &mut Receipt) {
         let opening: Vec<&OrderRow> = self.opening(&seen.orders.good, whose).collect();
         self.cancel_each(&opening, &mut memory.asked, receipt).await;
         let open = seen.positions.good.iter();
-        let open = open.filter(|row| !row.size.is_zero() && whose.has_position(&row.symbol));
+        let open = open.filter(|row| !row.size.is_zero() && whose.has_position(&row.symbol) == Some(true));
         let mut sent = false;
         for row in open {
             sent |= self.close_leg(row, seen, whose, memory, receipt).await;
@@ -159,8 +208,7 @@ impl Rescue {
         for order in orders {
             let answer = self.rest.close(&order).await;
             receipt.note(&format!("{}: {}", order_words(&order, tries), answer_words(&answer)));
-            let refused = matches!(&answer, Err(RestError::Refused { code: 110_017, .. }));
-            memory.blocked.insert(leg.clone(), refused);
+            memory.blocked.insert(leg.clone(), may_be_blocked(&answer, tries));
             left |= !matches!(answer, Err(RestError::Unsent(_)));
             if answer.is_err() {
                 break;
@@ -225,6 +273,17 @@ impl Rescue {
     }
 }
 
+impl Ending {
+    /// What a reading shows in which nothing is left to do.
+    fn shown(&self) -> &'static str {
+        match (self.unattributed.is_empty(), self.others.is_empty()) {
+            (true, true) => "no position and no opening order",
+            (true, false) => "no position and no opening order of ours",
+            (false, _) => "no opening order of ours, and nothing that is known to be ours",
+        }
+    }
+}
+
 /// Parts of at most `most` each, as many as one round sends.
 fn split(size: Qty, most: Qty) -> Vec<Qty> {
     if most.is_zero() {
@@ -241,8 +300,13 @@ fn split(size: Qty, most: Qty) -> Vec<Qty> {
 }
 
 fn holding(row: &PositionRow) -> String {
-    let side = row.side.map_or("", |side| if side == Side::Buy { "long" } else { "short" });
+    let side = row.side.map_or("", Side::position);
     format!("{} {side} {}", row.symbol, row.size)
+}
+
+/// Was it refused for what rests beside it? 110017 says so (contract 4); when nothing else helped, any refusal may mean it.
+const fn may_be_blocked(answer: &Result<Option<String>, RestError>, tries: u32) -> bool {
+    matches!(answer, Err(RestError::Refused { code, .. }) if *code == 110_017 || tries as usize >= BANDS.len())
 }
 
 fn order_words(order: &ClosingOrder, tries: u32) -> String {

@@ -3,6 +3,7 @@
 //! and `tickdeck kill` where there is none.
 
 mod close;
+mod errand;
 mod orders;
 mod receipt;
 
@@ -14,8 +15,8 @@ use std::time::Duration;
 pub use orders::{Kind, kind_of};
 pub use receipt::{Receipt, Said};
 
-use super::parse::Rows;
 use super::parse::rows::{OrderRow, PositionRow};
+use super::parse::{Odd, Rows};
 use super::rest::{Rest, RestError, RestOptions};
 use crate::engine::ids::{Account, RunId};
 use crate::engine::time::Ts;
@@ -32,16 +33,34 @@ pub enum Whose {
     /// Orders whose id is tickdeck's, and positions of these instruments: not those released to the person, and nothing
     /// that others have made.
     Ours(Arc<BTreeSet<String>>),
+    /// Orders whose id is tickdeck's; of positions nobody can say (no ledger, or none that can be read). None is closed, and
+    /// none counts as somebody else's: flat is not proven while there is one.
+    Unknown,
     /// Whatever the account holds.
     Everything,
+    /// Whatever this instrument holds, whoever's it is, and nothing else.
+    Instrument(String),
 }
 
 impl Whose {
-    fn has_position(&self, symbol: &str) -> bool {
+    /// May a position in this instrument be closed? `None` where nobody can say whose it is.
+    fn has_position(&self, symbol: &str) -> Option<bool> {
         match self {
-            Self::Ours(symbols) => symbols.contains(symbol),
-            Self::Everything => true,
+            Self::Ours(symbols) => Some(symbols.contains(symbol)),
+            Self::Unknown => None,
+            Self::Everything => Some(true),
+            Self::Instrument(name) => Some(name == symbol),
         }
+    }
+
+    /// Could what cannot be read be of it? Then nothing is proven.
+    fn has_unread(&self, odd: &Odd) -> bool {
+        if let Self::Instrument(name) = self { odd.may_be_of(name) } else { true }
+    }
+
+    /// What of positions is closed, for the receipt.
+    fn positions(&self) -> String {
+        if let Self::Instrument(name) = self { name.clone() } else { "every position".to_owned() }
     }
 }
 
@@ -64,6 +83,8 @@ pub enum Closer {
     Guardian,
     /// The watchdog of a run.
     Watchdog,
+    /// The account's task of a run, outside the run's instruments, by a person's choice.
+    Person,
 }
 
 impl Closer {
@@ -71,16 +92,17 @@ impl Closer {
         match self {
             Self::Guardian => 'g',
             Self::Watchdog => 'w',
+            Self::Person => 'p',
         }
     }
 }
 
-/// Is this the id of a closing order of a guardian or watchdog of ours, of whatever run?
+/// Is this the id of a closing order of a rescue of ours, of whatever run?
 pub fn is_rescue_link(link: &str) -> bool {
     let mut parts = link.splitn(3, '-');
     let ours = parts.next().is_some_and(|first| first.len() == 2 && first.starts_with('t'));
     let last = parts.nth(1).unwrap_or_default();
-    let number = last.strip_prefix(['g', 'w']).unwrap_or_default();
+    let number = last.strip_prefix(['g', 'w', 'p']).unwrap_or_default();
     ours && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -95,6 +117,8 @@ pub struct Ending {
     pub left: Vec<String>,
     /// What of others was left alone, in words.
     pub others: Vec<String>,
+    /// Open positions of which nobody can say whose they are, in words: they were left, and flat is not proven.
+    pub unattributed: Vec<String>,
 }
 
 /// The account as the venue shows it now.
@@ -116,9 +140,18 @@ pub struct Rescue {
 impl Rescue {
     /// Ready to be run. Fails only where no request could ever be made (proxy address, root certificates).
     pub fn new(options: RescueOptions) -> Result<Self, RestError> {
-        let ours = format!("t{}-", options.account.letter());
-        let link = format!("{ours}{}-{}", options.run, options.by.letter());
-        Ok(Self { rest: Rest::new(options.rest)?, ours, link, next: AtomicU64::new(0), beside: None })
+        let rest = Rest::new(options.rest)?;
+        Ok(Self::over(rest, options.account, &options.run, options.by))
+    }
+
+    /// Over a client that others use too, with whom it shares budgets: for what is not urgent.
+    pub fn over(rest: Rest, account: Account, run: &RunId, by: Closer) -> Self {
+        let ours = format!("t{}-", account.letter());
+        let link = format!("{ours}{run}-{}", by.letter());
+        // A watchdog that comes back to a run makes another rescue for it, and the venue refuses an id that it has seen: ids
+        // are counted on from the microsecond of now. That is far more than closing orders take, and 31 of 36 characters.
+        let next = AtomicU64::new(u64::try_from(rest.now().0 / 1_000).unwrap_or(0));
+        Self { rest, ours, link, next, beside: None }
     }
 
     /// Beside an engine: its own closing orders stay back while this one closes and can read the account, so that not two
@@ -182,7 +215,7 @@ mod tests {
 
     #[test]
     fn closing_orders_of_a_rescue_are_recognised() {
-        for ours in ["tt-0mebkw6000a1-g1", "td-0mebkw6000a1-w12"] {
+        for ours in ["tt-0mebkw6000a1-g1", "td-0mebkw6000a1-w12", "tl-0mebkw6000a1-p7"] {
             assert!(is_rescue_link(ours), "{ours}");
         }
         for other in ["tt-0mebkw6000a1-000001", "tt-0mebkw6000a1-g", "bot-x-g1", "tt-g1", "", "tt-run-g1x"] {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::{Ending, ROUND_PAUSE, Receipt, Rescue, Whose};
+use crate::gate::Gate;
 use crate::venue::bybit::parse::rows::OrderRow;
 use crate::venue::bybit::rest::RestError;
 
@@ -41,9 +42,11 @@ impl Whose {
         let named = |link: &Option<String>| link.as_deref().is_some_and(|link| link.starts_with(ours));
         match self {
             Self::Everything => true,
-            Self::Ours(symbols) => {
+            Self::Instrument(name) => row.symbol == *name,
+            Self::Ours(_) | Self::Unknown => {
                 let attached = row.link_id.is_none() && kind_of(row) == Kind::Protects && row.close_on_trigger;
-                named(&row.link_id) || named(&row.parent_link_id) || (attached && symbols.contains(&row.symbol))
+                let of_ours = attached && self.has_position(&row.symbol) == Some(true);
+                named(&row.link_id) || named(&row.parent_link_id) || of_ours
             }
         }
     }
@@ -55,30 +58,54 @@ pub(super) fn words(row: &OrderRow) -> String {
     format!("{} {} {}{price} (order {})", row.symbol, row.side.word(), row.qty, row.order_id)
 }
 
+/// That nothing of scope is left that can open, and what of others is.
+fn none_opens(others: &[String]) -> String {
+    match others.len() {
+        0 => "the exchange lists no order that can open".to_owned(),
+        left => {
+            format!("the exchange lists no order of ours that can open; {left} of others left: {}", others.join("; "))
+        }
+    }
+}
+
 impl Rescue {
     /// An order that was sent before now has arrived after this long, or never will: its window bounds it (contract 8.9).
     pub fn in_flight(&self) -> Duration {
         Duration::from_millis(u64::from(self.rest.create_window_ms()) + 500)
     }
 
+    /// How long an order of the engine beside this may still arrive. Without an engine a first step has waited already.
+    pub(super) fn still_in_flight(&self) -> Duration {
+        let shut_for = self.beside.as_ref().map(|gate| gate.shut_for().unwrap_or_default());
+        shut_for.map_or(Duration::ZERO, |shut_for| self.in_flight().saturating_sub(shut_for))
+    }
+
     /// Step one as a kill needs it: what was on its way when the gate closed may reach the venue after a list was read, but
     /// not later than its window allows, so the list is read again then.
     pub async fn first_step(&self, whose: &Whose, within: Duration, receipt: &mut Receipt) -> Ending {
         let began = Instant::now();
-        let ending = self.cancel_openings(whose, within, receipt).await;
+        let ending = self.cancel_openings(whose, within, &|| false, receipt).await;
         if !ending.no_openings {
             return ending;
         }
         tokio::time::sleep(self.in_flight()).await;
-        self.cancel_openings(whose, within.saturating_sub(began.elapsed()), receipt).await
+        self.cancel_openings(whose, within.saturating_sub(began.elapsed()), &|| false, receipt).await
     }
 
     /// Cancels every order of `whose` that can open until the venue lists none, for at most this long. Repeats freely.
-    pub async fn cancel_openings(&self, whose: &Whose, within: Duration, receipt: &mut Receipt) -> Ending {
+    /// Nothing more is cancelled once it `is_over`.
+    pub async fn cancel_openings(
+        &self,
+        whose: &Whose,
+        within: Duration,
+        is_over: &(dyn Fn() -> bool + Sync),
+        receipt: &mut Receipt,
+    ) -> Ending {
         let began = Instant::now();
         let mut asked = BTreeMap::new();
         receipt.note("cancelling every order that can open");
         loop {
+            let kills = self.kills();
             let mut left = vec!["the open orders could not be read".to_owned()];
             match self.rest.open_orders().await {
                 Ok(rows) => {
@@ -87,8 +114,12 @@ impl Rescue {
                     left = opening.iter().map(|row| words(row)).collect();
                     left.extend(rows.odd.iter().map(ToString::to_string));
                     if left.is_empty() {
-                        receipt.note("the exchange lists no order that can open");
+                        receipt.note(&none_opens(&others));
                         return Ending { no_openings: true, others, ..Ending::default() };
+                    }
+                    if is_over() {
+                        receipt.note("the kill was lifted: nothing more is cancelled");
+                        return Ending::default();
                     }
                     self.cancel_each(&opening, &mut asked, receipt).await;
                 }
@@ -98,7 +129,20 @@ impl Rescue {
                 receipt.note("not done: orders that can open may be left");
                 return Ending { left, ..Ending::default() };
             }
-            tokio::time::sleep(ROUND_PAUSE).await;
+            self.pause(kills).await;
+        }
+    }
+
+    /// Kills beside which this runs.
+    fn kills(&self) -> u64 {
+        self.beside.as_ref().map_or(0, Gate::kills)
+    }
+
+    /// Between two lists. Another kill ends it: where the one before was lifted meanwhile, orders of since may rest.
+    async fn pause(&self, kills: u64) {
+        match &self.beside {
+            Some(gate) => gate.killed_beyond(kills, ROUND_PAUSE).await,
+            None => tokio::time::sleep(ROUND_PAUSE).await,
         }
     }
 
@@ -200,6 +244,13 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_others_have_is_never_called_nothing() {
+        assert_eq!(none_opens(&[]), "the exchange lists no order that can open");
+        let said = none_opens(&["order of others: BTCUSDT buy 1 (order 7)".to_owned()]);
+        assert!(said.contains("no order of ours") && said.contains("1 of others left") && said.contains("order 7"));
+    }
+
+    #[test]
     fn orders_of_others_are_not_ours_to_cancel() {
         let ours = Whose::Ours(std::sync::Arc::new(["BTCUSDT".to_owned()].into()));
         assert!(ours.has_order(&row(Some("tt-run-000001")), "tt-"));
@@ -207,6 +258,9 @@ pub(super) mod tests {
         assert!(Whose::Everything.has_order(&row(None), "tt-"));
         let stop = OrderRow { stop_order_type: Some("StopLoss".into()), close_on_trigger: true, ..row(None) };
         assert!(ours.has_order(&stop, "tt-"), "the stop of a position of ours");
+        assert!(
+            !Whose::Unknown.has_order(&stop, "tt-") && Whose::Unknown.has_order(&row(Some("tt-run-000001")), "tt-")
+        );
         assert!(!ours.has_order(&OrderRow { symbol: "XRPUSDT".into(), ..stop }, "tt-"));
     }
 }

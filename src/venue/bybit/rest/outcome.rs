@@ -6,6 +6,9 @@ use crate::engine::time::Ts;
 use crate::venue::bybit::codes::{Action, Next, Op, Verdict};
 use crate::venue::bybit::parse::Odd;
 
+/// `OrderLinkedID is duplicate` (contract 4).
+const DUPLICATE: i64 = 110_072;
+
 /// Why there is no answer to use.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RestError {
@@ -22,6 +25,10 @@ pub enum RestError {
     /// It left, and nobody knows what became of it: ask, never send again.
     #[error("outcome unknown: {0}")]
     Ambiguous(String),
+    /// This create was refused because its id is known: of the same order, heard twice, or of another one. Reading it tells
+    /// (correction 4.110072).
+    #[error("outcome unknown: {0}")]
+    Duplicate(String),
     /// It never left: no connection, or no room in the rate limit.
     #[error("not sent: {0}")]
     Unsent(String),
@@ -39,6 +46,9 @@ pub enum RestError {
         /// The cause.
         detail: String,
     },
+    /// Another engine has the account: nothing was asked of it.
+    #[error("{0}")]
+    Taken(String),
     /// An answer that is not as documented.
     #[error(transparent)]
     Odd(#[from] Odd),
@@ -96,6 +106,9 @@ impl RestError {
         // 10004 echoes what was signed, the key in it.
         let message = if code == 10_004 { String::new() } else { clean(message) };
         let said = Self::Refused { code, verdict, message };
+        if op == Op::Create && code == DUPLICATE {
+            return Self::Duplicate(said.to_string());
+        }
         if verdict.action == Action::Ambiguous && op != Op::Read { Self::Ambiguous(said.to_string()) } else { said }
     }
 
@@ -124,7 +137,7 @@ impl RestError {
         match self {
             Self::Unreachable { .. } | Self::Unsent(_) | Self::Odd(_) => true,
             Self::Refused { verdict, .. } => verdict.action == Action::Wait,
-            Self::Ambiguous(_) | Self::Banned { .. } => false,
+            Self::Ambiguous(_) | Self::Duplicate(_) | Self::Banned { .. } | Self::Taken(_) => false,
         }
     }
 

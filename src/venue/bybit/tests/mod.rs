@@ -16,6 +16,7 @@ use super::credentials::{Credentials, PrivateAccount};
 use super::hosts::{Network, Overrides, PrivateHosts, PublicHosts, Region};
 use super::public::{PublicOptions, PublicStream, Timing};
 use super::rest::SharedLimits;
+use super::signs::Signs;
 use super::socket::Heartbeat;
 use crate::engine::ids::{Account, RunId};
 use crate::engine::num::Money;
@@ -35,6 +36,7 @@ struct Rig {
     runtime: Runtime,
     sim: Sim,
     limits: SharedLimits,
+    signs: Signs,
 }
 
 fn wall() -> Ts {
@@ -68,7 +70,7 @@ impl Rig {
         })
         .unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Self { runtime, sim, limits: SharedLimits::default() }
+        Self { runtime, sim, limits: SharedLimits::default(), signs: Signs::default() }
     }
 
     fn overrides(&self) -> Overrides {
@@ -89,6 +91,7 @@ impl Rig {
             depth: 50,
             proxy: None,
             limits: self.limits.clone(),
+            signs: self.signs.clone(),
             timing,
         };
         (PublicStream::start(self.runtime.handle(), options, outlet).unwrap(), inlet)
@@ -126,7 +129,9 @@ impl Rig {
             proxy: None,
             limits: self.limits.clone(),
             heartbeat: Heartbeat::default(),
+            signs: self.signs.clone(),
             leverage_most: 2,
+            claim: crate::venue::bybit::account::Claim::free(),
         };
         BybitVenue::start(self.runtime.handle(), options, now, Arc::new(|| ())).unwrap()
     }
@@ -148,6 +153,25 @@ impl Rig {
     fn creates(&self) -> usize {
         self.truth("requests").iter().filter(|request| request.to_string().contains("create")).count()
     }
+}
+
+/// What is asked before an account is gone to.
+#[test]
+fn a_key_that_the_exchange_does_not_know_may_not_trade_and_no_answer_says_so() {
+    use super::unlock::{Through, UnlockError, may_trade};
+    let rig = Rig::new();
+    let ask = |secret: &str, overrides: &Overrides| {
+        let credentials = Rig::credentials(secret);
+        let hosts = PrivateHosts::new(&credentials, overrides).unwrap();
+        let through = Through { recv_window_ms: 5_000, proxy: None, now: now() };
+        rig.runtime.block_on(may_trade(&credentials, &hosts, through))
+    };
+    ask(SECRET, &rig.overrides()).unwrap();
+    let refused = ask("another-secret", &rig.overrides()).unwrap_err();
+    assert!(matches!(&refused, UnlockError::Unchecked(_)), "{refused}");
+    // Nobody listens there.
+    let gone = Overrides { rest: Some("http://127.0.0.1:9".to_owned()), ..rig.overrides() };
+    assert!(ask(SECRET, &gone).unwrap_err().to_string().contains("could not be checked"));
 }
 
 /// Looks until something is there.

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::engine::effect::Protection;
+use crate::engine::effect::{Errand, Protection};
 use crate::engine::ids::OrderSeq;
 use crate::engine::num::{Price, Qty, Side};
 use crate::gate::Gate;
 use crate::venue::bybit::leave::{Leave, Withdrawn};
-use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, RescueOptions, Whose};
+use crate::venue::bybit::rescue::{Closer, Ending, Receipt, Rescue, RescueOptions, Whose, is_rescue_link};
 use crate::venue::bybit::rest::{Placement, Rest, RestError, RestOptions, VenueClock};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -25,7 +25,12 @@ struct Last {
 impl Last {
     fn new() -> Self {
         let rig = Rig::new();
-        let options = RestOptions {
+        let rescue = Self::rescue(&rig, Closer::Guardian);
+        Self { rest: Rest::new(Self::options(&rig)).unwrap(), rig, rescue, gate: Gate::default(), next: 0.into() }
+    }
+
+    fn options(rig: &Rig) -> RestOptions {
+        RestOptions {
             base: rig.sim.rest_url(),
             credentials: Some(Rig::credentials(SECRET)),
             recv_window_ms: 5_000,
@@ -34,11 +39,12 @@ impl Last {
             limits: SharedLimits::default(),
             clock: Arc::new(VenueClock::default()),
             now: now(),
-        };
-        let (account, run, by) = (Account::Testnet, Rig::run_id(), Closer::Guardian);
-        let own = RestOptions { limits: SharedLimits::default(), ..options.clone() };
-        let rescue = Rescue::new(RescueOptions { rest: own, account, run, by }).unwrap();
-        Self { rest: Rest::new(options).unwrap(), rig, rescue, gate: Gate::default(), next: 0.into() }
+        }
+    }
+
+    fn rescue(rig: &Rig, by: Closer) -> Rescue {
+        let (account, run) = (Account::Testnet, Rig::run_id());
+        Rescue::new(RescueOptions { rest: Self::options(rig), account, run, by }).unwrap()
     }
 
     fn leave(&self, reduces: bool) -> Leave {
@@ -93,7 +99,7 @@ impl Last {
 
     fn cancel(&self, whose: &Whose) -> Ending {
         let mut receipt = Receipt::new(now(), Box::new(|_| ()));
-        self.rig.runtime.block_on(self.rescue.cancel_openings(whose, LONG, &mut receipt))
+        self.rig.runtime.block_on(self.rescue.cancel_openings(whose, LONG, &|| false, &mut receipt))
     }
 
     /// Ids of open orders.
@@ -157,6 +163,95 @@ fn positions_are_closed_and_flat_is_proven_twice() {
 }
 
 #[test]
+fn an_errand_ends_one_instrument_whoever_has_it_and_touches_nothing_else() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.05", 0);
+    last.holds("ETHUSDT", "Sell", "0.3", 0);
+    let trigger = last.best("ETHUSDT", "bids", 90).to_string();
+    for link in ["grid-1", "grid-2"] {
+        last.rig
+            .act(&json!({ "conditional": { "symbol": "ETHUSDT", "qty": "0.01", "trigger": trigger, "link": link } }));
+    }
+    let (ours, others) = (last.rests(true, false), last.rests(false, false));
+    let rescue = Last::rescue(&last.rig, Closer::Person);
+    let run = |errand: &Errand| {
+        let mut receipt = Receipt::new(now(), Box::new(|_| ()));
+        let done = last.rig.runtime.block_on(rescue.run_errand(errand, &mut receipt));
+        (done, receipt.lines().join("\n"))
+    };
+    let orders = last.rig.truth("orders");
+    let order =
+        orders.iter().find(|row| row["orderLinkId"] == "grid-1").unwrap()["orderId"].as_str().unwrap().to_owned();
+    last.rig.faults(&json!({ "fail_before": 2, "path": "/v5/order/cancel" }));
+    let (done, text) = run(&Errand::Cancel { name: "ETHUSDT".into(), order });
+    assert!(done && text.contains("does not list it any more"), "{text}");
+    assert_eq!(last.open(), [others.clone(), "grid-2".into(), ours.clone()].into(), "{text}");
+    last.rig.faults(&json!({ "fail_after": 1, "path": "/v5/order/create" }));
+    let (done, text) = run(&Errand::Close("ETHUSDT".into()));
+    assert!(done && text.contains("ETHUSDT FLAT, proven") && text.contains("-p"), "{text}");
+    assert_eq!(last.open(), [others, ours].into(), "{text}");
+    let held: Vec<String> = last.rig.truth("positions").iter().map(|row| row["symbol"].to_string()).collect();
+    assert_eq!(held, ["\"BTCUSDT\""], "{text}");
+    last.assert_sent_once();
+}
+
+/// More than one round of cancels takes, and the first of them are lost: none is left behind.
+#[test]
+fn what_protected_ends_too_however_much_it_is() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.05", 0);
+    for (number, symbol) in ["BTCUSDT", "ETHUSDT"].repeat(7).into_iter().enumerate() {
+        let trigger = last.best(symbol, "bids", 90).to_string();
+        let link = format!("tt-0000000000-{number:06}");
+        last.rig.act(&json!({ "conditional": { "symbol": symbol, "qty": "0.01", "trigger": trigger, "link": link } }));
+    }
+    let stranger = last.best("BTCUSDT", "bids", 91).to_string();
+    let stranger = json!({ "symbol": "BTCUSDT", "qty": "0.01", "trigger": stranger, "link": "grid-1" });
+    last.rig.act(&json!({ "conditional": stranger }));
+    last.rig.faults(&json!({ "fail_before": 3, "path": "/v5/order/cancel" }));
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT", "ETHUSDT"]), LONG);
+    assert!(ending.flat.is_some() && ending.left.is_empty(), "{ending:?} {lines:#?}");
+    assert_eq!(last.open().into_iter().collect::<Vec<_>>(), ["grid-1"], "{lines:#?}");
+}
+
+/// Without a ledger nobody can say whose a position is: it is not closed, and nothing is called flat.
+#[test]
+fn a_position_of_which_nobody_can_say_whose_it_is_is_left_and_flat_is_not_proven() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.05", 0);
+    last.rests(true, false);
+    let stranger = last.rests(false, false);
+    let (ending, lines) = last.close(&Whose::Unknown, LONG);
+    assert_eq!((ending.flat, ending.no_openings), (None, true), "{ending:?} {lines:#?}");
+    assert_eq!(ending.unattributed, ["BTCUSDT long 0.05"]);
+    assert_eq!(last.open().into_iter().collect::<Vec<_>>(), [stranger]);
+    assert!(lines.join(" ").contains("FLAT IS NOT PROVEN: BTCUSDT long 0.05: not known to be ours"), "{lines:#?}");
+    last.rig.act(&json!({ "close": { "symbol": "BTCUSDT" } }));
+    let (ending, lines) = last.close(&Whose::Unknown, LONG);
+    assert!(ending.flat.is_some(), "nothing is open: {ending:?} {lines:#?}");
+}
+
+/// A watchdog that comes back to the same run: the venue refuses an id that it has seen.
+#[test]
+fn two_rescues_of_one_run_use_no_id_twice() {
+    let last = Last::new();
+    let again = || Last::rescue(&last.rig, Closer::Watchdog);
+    for round in 0..2 {
+        last.holds("BTCUSDT", "Buy", "0.05", 0);
+        let mut receipt = Receipt::new(now(), Box::new(|_| ()));
+        let ours = Last::ours(&["BTCUSDT"]);
+        let ending = last.rig.runtime.block_on(again().close(&ours, LONG, &mut receipt));
+        let text = receipt.lines().join("\n");
+        assert!(ending.flat.is_some() && !text.contains("duplicate"), "{round}: {text}");
+    }
+    let orders = last.rig.truth("orders");
+    let links = orders.iter().filter_map(|row| row["orderLinkId"].as_str()).filter(|link| !link.is_empty());
+    let links: BTreeSet<&str> = links.collect();
+    assert_eq!(links.len(), 2, "{links:?}");
+    assert!(links.iter().all(|link| link.len() <= 36 && is_rescue_link(link)), "{links:?}");
+}
+
+#[test]
 fn both_legs_of_a_hedge_are_closed_by_their_own_index() {
     let last = Last::new();
     last.rig.act(&json!({ "hedge": { "symbol": "BTCUSDT", "on": true } }));
@@ -166,6 +261,19 @@ fn both_legs_of_a_hedge_are_closed_by_their_own_index() {
     let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), LONG);
     assert!(ending.flat.is_some(), "{lines:#?}");
     assert_eq!(last.rig.truth("positions").len(), 0);
+}
+
+/// Somebody's take-profit for the whole position rests: no other reduce-only order is taken while it does.
+#[test]
+fn a_resting_reduce_only_order_of_others_that_blocks_the_close_is_cancelled() {
+    let last = Last::new();
+    last.holds("BTCUSDT", "Buy", "0.01", 0);
+    let blocks = last.rests(false, true);
+    last.rig.faults(&json!({ "reduce_only_counts": true }));
+    let (ending, lines) = last.close(&Last::ours(&["BTCUSDT"]), LONG);
+    assert!(ending.flat.is_some(), "{lines:#?}");
+    assert_eq!((last.rig.truth("positions").len(), last.open().contains(&blocks)), (0, false));
+    assert!(lines.iter().any(|line| line.contains("110017")), "it did block: {lines:#?}");
 }
 
 #[test]

@@ -32,6 +32,18 @@ impl Desk {
         Fill { exec_id: format!("p{}-{}", at.0, self.executions), price, qty, fee, maker, executed: None }
     }
 
+    /// Books an execution back: the other way at its own price, with its fee returned.
+    pub(super) fn book_back(&mut self, at: Ts, symbol: Symbol, side: Side, fill: &Fill) {
+        let Some(holding) = self.holdings.get_mut(symbol.index()) else { return };
+        let booked = holding.book(at, side.opposite(), fill.price, fill.qty, -fill.fee);
+        self.balance += booked.realised + fill.fee;
+        if holding.is_flat()
+            && let Some(levels) = self.protection.get_mut(symbol.index())
+        {
+            *levels = Protection::default();
+        }
+    }
+
     /// How much an order on this side can close.
     pub(super) fn reducible(&self, symbol: Symbol, side: Side) -> Qty {
         match self.holdings.get(symbol.index()) {

@@ -341,7 +341,7 @@ impl Exchange {
             self.end(no, Status::Cancelled, "CancelAllBeforeLiq", "EC_NoError");
         }
         for position in held {
-            self.take_over(&position);
+            self.take_over(&position, position.size, ("CreateByLiq", ExecKind::Bust));
             self.account.position_mut(position.slot, self.now).status = "Normal";
             self.tell_position(position.slot);
         }
@@ -349,17 +349,34 @@ impl Exchange {
         self.deposit((-self.account.balance).max(Money::ZERO));
     }
 
-    /// Takes a position over at the mark.
-    fn take_over(&mut self, position: &Position) {
-        let (slot, qty) = (position.slot, position.size);
+    /// Auto-deleveraging takes so much of a position at the mark: the instrument's orders end first.
+    pub fn deleverage(&mut self, slot: Slot, qty: Qty) {
+        let position = self.account.position(slot);
+        let qty = qty.min(position.size);
+        if qty.is_zero() {
+            return;
+        }
+        self.account.position_mut(slot, self.now).status = "Adl";
+        self.tell_position(slot);
+        for no in self.orders.open_of(slot.symbol) {
+            self.end(no, Status::Cancelled, "CancelAllBeforeAdl", "EC_NoError");
+        }
+        self.take_over(&position, qty, ("CreateByAdl_PassThrough", ExecKind::Adl));
+        self.account.position_mut(slot, self.now).status = "Normal";
+        self.tell_position(slot);
+    }
+
+    /// Takes so much of a position over at the mark.
+    fn take_over(&mut self, position: &Position, qty: Qty, (made_by, kind): (&'static str, ExecKind)) {
+        let slot = position.slot;
         let (Some(side), Some(mark)) = (position.side, self.mark_of(slot.symbol)) else { return };
-        let mut order = self.foreign(slot, side.opposite(), qty, mark, "CreateByLiq");
+        let mut order = self.foreign(slot, side.opposite(), qty, mark, made_by);
         order.status = Status::Filled;
         order.cum_qty = qty;
         order.cum_value = mark * qty;
-        self.book_fill(&mut order, &Fill { price: mark, qty, maker: false, kind: ExecKind::Bust });
+        self.book_fill(&mut order, &Fill { price: mark, qty, maker: false, kind });
         let now = self.now;
-        if let Some(market) = self.markets.get_mut(slot.symbol.index()) {
+        if let Some(market) = self.markets.get_mut(slot.symbol.index()).filter(|_| kind == ExecKind::Bust) {
             market.liquidations.push(super::market::Liquidation { at: now, position: side, qty, price: mark });
         }
         self.tell_order(&order);

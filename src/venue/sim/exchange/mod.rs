@@ -44,6 +44,8 @@ pub struct Exchange {
     pub executions: VecDeque<Execution>,
     /// Largest part of the displayed size that one order may take, in whole percent; below 100 makes partial fills.
     pub fill_percent: u8,
+    /// Resting reduce-only orders take their part of the position away from the next one.
+    pub reduce_only_counts: bool,
     /// So many of the next orders are accepted and then rejected.
     pub late_rejects: u32,
     news: Vec<News>,
@@ -60,6 +62,7 @@ impl Exchange {
             orders: Orders::default(),
             executions: VecDeque::new(),
             fill_percent: 100,
+            reduce_only_counts: false,
             late_rejects: 0,
             news: Vec::new(),
             ids: Ids::new(seed),

@@ -264,6 +264,8 @@ pub enum ExecKind {
     Funding,
     /// Liquidation.
     Bust,
+    /// Auto-deleveraging.
+    Adl,
 }
 
 /// One execution.

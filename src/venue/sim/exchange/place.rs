@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::model::{
-    Kind, Leg, NewOrder, Order, OrderNo, Protection, Refusal, Slippage, Status, Tif, TpslMode, Trigger, TriggerBy,
+    Kind, Leg, NewOrder, Order, OrderNo, Protection, Refusal, Slippage, Slot, Status, Tif, TpslMode, Trigger, TriggerBy,
 };
 use super::orders::OrderName;
 use crate::engine::ids::Symbol;
@@ -129,12 +129,21 @@ impl Exchange {
         match position.side {
             None => Err(Refusal::new(110_017, "current position is zero, cannot fix reduce-only order qty")),
             Some(side) if side == ask.side => Err(Refusal::new(110_017, "Reduce-only rule not satisfied")),
+            Some(_) if self.reduce_only_counts && self.reserved(ask.slot) >= position.size => {
+                Err(Refusal::new(110_017, "Reduce-only rule not satisfied"))
+            }
             Some(_) => {
                 let most = if ask.qty.is_zero() { position.size } else { ask.qty.min(position.size) };
                 ask.qty = most;
                 Ok(())
             }
         }
+    }
+
+    /// What orders that rest and only reduce would take of a position.
+    fn reserved(&self, slot: Slot) -> Qty {
+        let resting = self.orders.open().filter(|order| order.is_resting() && order.ask.slot == slot);
+        resting.filter(|order| order.ask.reduce_only).fold(Qty::ZERO, |sum, order| sum + order.leaves())
     }
 
     fn check_quantity(&self, ask: &NewOrder) -> Result<(), Refusal> {

@@ -111,15 +111,21 @@ fn stop_fields(row: &mut Value, rules: &Instrument, order: &Order) {
     }
 }
 
+/// The exchange's word for what made an execution.
+const fn exec_word(kind: ExecKind) -> &'static str {
+    match kind {
+        ExecKind::Trade => "Trade",
+        ExecKind::Funding => "Funding",
+        ExecKind::Bust => "BustTrade",
+        ExecKind::Adl => "AdlTrade",
+    }
+}
+
 /// An execution.
 pub fn execution(exchange: &Exchange, execution: &Execution, place: Place) -> Value {
     let Some(market) = exchange.market_of(execution.slot.symbol) else { return Value::Null };
     let rules = &market.rules;
-    let kind = match execution.kind {
-        ExecKind::Trade => "Trade",
-        ExecKind::Funding => "Funding",
-        ExecKind::Bust => "BustTrade",
-    };
+    let kind = exec_word(execution.kind);
     let mut row = json!({
         "symbol": rules.name, "orderId": execution.order_id, "orderLinkId": execution.link,
         "side": side_word(execution.side), "orderPrice": px(rules, execution.order_price),
@@ -281,7 +287,7 @@ pub fn closed_pnl(exchange: &Exchange, execution: &Execution) -> Option<Value> {
         "qty": qx(rules, Qty::max(execution.order_qty, execution.closed)), "cumEntryValue": usd(entry),
         "createdTime": ms(execution.at), "orderPrice": px(rules, execution.order_price),
         "closedSize": qx(rules, execution.closed), "avgExitPrice": px(rules, execution.price),
-        "execType": if execution.kind == ExecKind::Bust { "BustTrade" } else { "Trade" }, "fillCount": "1",
+        "execType": exec_word(execution.kind), "fillCount": "1",
         "cumExitValue": usd(exit),
     }))
 }

@@ -6,7 +6,7 @@ use super::ties::{Tie, Ties};
 use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
 use crate::engine::effect::Protection;
-use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Statement, Stranger, Tally};
+use crate::engine::event::{AccountUpdate, Event, Fill, FillKind, Opening, Outsider, Statement, Stranger, Tally};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::num::{Money, Price, Qty, Rate};
 use crate::engine::risk::verdict::DenialCode;
@@ -85,6 +85,8 @@ pub struct Known {
     pub(super) ties: Ties,
     /// Orders of others, as they were told.
     pub(super) strangers: Vec<Stranger>,
+    /// What of others is outside the run, as it was told; `None` before the first time.
+    pub(super) outside: Option<Vec<Outsider>>,
 }
 
 impl Desk {
@@ -135,12 +137,16 @@ impl Desk {
             listed.partition(|row| !held(row) && self.follows_opening(row) == Some(true));
         for row in &before {
             // What an order of an earlier run traded is booked before the account is compared: it explains the position.
-            // Funding that fell due while nothing ran is a row of its own, not a difference of the balance.
-            let ours = self.is_of_an_unknown_order(row)
-                || self.protective_purpose(row).is_some()
-                || (row.kind == ExecKind::Funding && self.heard.is_some());
+            // Funding that fell due while nothing ran is a row of its own, not a difference of the balance; and a position that
+            // the exchange took (part of) meanwhile is not the person's for that.
+            let by_venue =
+                matches!(row.kind, ExecKind::Funding | ExecKind::Adl | ExecKind::Bust | ExecKind::Settlement);
+            // Before the first run nothing was ours, whatever it is called.
+            let ours = self.heard.is_some()
+                && (by_venue || self.is_of_an_unknown_order(row) || self.protective_purpose(row).is_some());
             let symbol = self.symbol(&row.symbol).filter(|_| ours);
-            if self.is_of_an_earlier_order(row) {
+            if self.adopt_traded(at, row).is_some() {
+                // Of an order of an earlier run.
                 self.on_execution(at, row);
             } else if self.remember(row)
                 && let Some(symbol) = symbol
@@ -215,6 +221,10 @@ impl Desk {
 
     /// Takes over orders, executions and positions of a reading.
     pub fn take_reading(&mut self, at: Ts, reading: &Reading) {
+        // Whose executions are is said by the orders' own rows best.
+        for row in &reading.open {
+            self.adopt(at, row);
+        }
         for row in reading.executions.iter().flatten() {
             self.on_execution(at, row);
         }
@@ -296,6 +306,7 @@ impl Desk {
     pub fn state(&mut self, reading: &Reading) {
         reading.open.iter().for_each(|row| self.note_protective(row));
         self.tell_strangers(reading);
+        self.tell_outside(reading);
         let protective = self.protective_orders(reading);
         let statement = Statement {
             balance: reading.balance,
@@ -329,7 +340,7 @@ impl Desk {
 
     fn listed<'a>(&'a self, reading: &'a Reading) -> impl Iterator<Item = OrderSeq> + 'a {
         let open = reading.open.iter().filter(|row| row.status.is_open());
-        open.filter_map(|row| self.links.get(row.link_id.as_ref()?).copied())
+        open.filter_map(|row| self.ours(row))
     }
 
     /// An execution that no order of this run explains.
@@ -388,6 +399,10 @@ impl Desk {
         if let Some(coin) = row.fee_coin.as_deref().filter(|coin| *coin != "USDT") {
             self.tell(format!("{}: a fee of {} {coin} was taken from that coin, not from USDT", row.symbol, row.fee));
         }
+        Self::as_fill(row)
+    }
+
+    pub(super) fn as_fill(row: &ExecutionRow) -> Fill {
         Fill {
             exec_id: row.exec_id.clone(),
             price: row.price,

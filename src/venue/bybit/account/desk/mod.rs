@@ -6,6 +6,7 @@
 //! request is made where the order is taken up.
 
 mod account;
+mod adopt;
 mod own;
 mod protect;
 #[cfg(test)]
@@ -20,15 +21,17 @@ pub use ties::Tie;
 
 use super::opening::Names;
 use crate::engine::effect::{NewOrder, Protection, Purpose, TimeInForce};
-use crate::engine::event::{EarlierOrder, Event, MarketData, OrderNews, OrderUpdate};
+use crate::engine::event::{AccountUpdate, EarlierOrder, Event, FillKind, MarketData, OrderNews, OrderUpdate};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::market::instrument::Instrument;
 use crate::engine::num::{Money, Qty};
 use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow};
+use crate::venue::bybit::rescue::is_rescue_link;
 use crate::venue::bybit::rest::Placement;
 
-/// Nothing may have been found for this long before an order counts as never accepted (contract 8.9).
+/// It must have been asked for, again and again, for this long, and nothing found, before an order counts as never accepted
+/// (contract 8.9): its age says nothing where nobody asked, as during a suspend or between two runs.
 const VERDICT_AFTER: Span = Span::from_secs(60);
 /// An ended order is remembered this long: what comes late is still recognised as ours.
 const REMEMBERED: Span = Span::from_secs(86_400);
@@ -98,6 +101,8 @@ pub enum Answer {
     Refused(String),
     /// Nobody knows.
     Unclear(String),
+    /// Refused because its id is known already, of this order or of another one: nobody knows until it has been read.
+    Duplicate(String),
     /// It never left.
     Unsent(String),
 }
@@ -132,6 +137,10 @@ pub struct Desk {
     /// Protective orders that were seen, by the venue's id.
     protective: BTreeMap<String, Purpose>,
     window: Span,
+    /// How far the venue's clock is ahead of ours, as measured.
+    ahead: Span,
+    /// Orders at the venue, by its id, that have an id of ours and are not ours.
+    aliens: BTreeSet<String>,
     /// How our orders are called, of whichever run.
     names: Option<Names>,
     /// When an earlier run was last heard of; `None` where there was none.
@@ -155,6 +164,8 @@ impl Desk {
             account: account::Known::default(),
             protective: BTreeMap::new(),
             window,
+            ahead: Span(0),
+            aliens: BTreeSet::new(),
             names: None,
             heard: None,
             events: Vec::new(),
@@ -168,7 +179,7 @@ impl Desk {
             let name = self.name(old.order.symbol);
             self.seen.extend(old.execs.iter().map(|exec| (name.clone(), exec.clone())));
             let mut own = Own::new(old.order.decided, old.order, &old.link_id);
-            (own.seen, own.filled) = (old.seen, old.filled);
+            (own.seen, own.seen_before, own.filled) = (old.seen, old.seen, old.filled);
             self.links.insert(old.link_id.clone(), old.order.seq);
             self.orders.insert(old.order.seq, own);
         }
@@ -229,6 +240,7 @@ impl Desk {
         let placement = Placement::of(&order, &self.name(order.symbol), link_id);
         self.links.insert(link_id.to_owned(), order.seq);
         let mut own = Own::new(at, order, link_id);
+        own.made = Some(at + self.ahead);
         own.look_in(at, ANSWER_WITHIN);
         self.orders.insert(order.seq, own);
         self.requests.push(Request::Create { order: order.seq, placement });
@@ -255,6 +267,11 @@ impl Desk {
         if own.over.is_some() && !own.denied {
             return;
         }
+        if own.holder.is_some() && own.venue_id.is_none() {
+            // Asked by its id, the other order would end.
+            let why = "another order at the exchange has its id, and is not ours to cancel".to_owned();
+            return self.say(order, OrderNews::CancelRejected(why));
+        }
         own.cancelling = true;
         let (symbol, link_id) = (own.order.symbol, own.link_id.clone());
         let symbol = self.name(symbol);
@@ -264,6 +281,11 @@ impl Desk {
     /// The answer to the create.
     pub fn on_created(&mut self, at: Ts, order: OrderSeq, answer: Answer) {
         let Some(own) = self.orders.get_mut(&order).filter(|own| own.over.is_none()) else { return };
+        own.duplicate |= matches!(answer, Answer::Duplicate(_));
+        if self.settle_duplicate(at, order) {
+            return;
+        }
+        let Some(own) = self.orders.get_mut(&order) else { return };
         match answer {
             Answer::Accepted => {
                 if !own.seen {
@@ -281,8 +303,10 @@ impl Desk {
                 own.denied = true;
                 self.end(at, order, OrderNews::Unsent(why));
             }
-            Answer::Unclear(_) if own.accepted || own.end.is_some() => own.look_in(at, LOOK_FIRST),
-            Answer::Unclear(why) => {
+            Answer::Unclear(_) | Answer::Duplicate(_) if own.accepted || own.end.is_some() => {
+                own.look_in(at, LOOK_FIRST);
+            }
+            Answer::Unclear(why) | Answer::Duplicate(why) => {
                 own.look_in(at, LOOK_FIRST);
                 self.say(order, OrderNews::Uncertain(why));
             }
@@ -299,7 +323,7 @@ impl Desk {
         match answer {
             Answer::Accepted => own.look_in(at, PUSH_WITHIN),
             // "No such order, or too late" proves nothing (contract 4): its end is read.
-            Answer::Unclear(_) => own.look_in(at, LOOK_FIRST),
+            Answer::Unclear(_) | Answer::Duplicate(_) => own.look_in(at, LOOK_FIRST),
             Answer::Refused(why) => {
                 own.look_in(at, LOOK_FIRST);
                 self.say(order, OrderNews::CancelRejected(why));
@@ -311,7 +335,7 @@ impl Desk {
     /// A state of an order, pushed or read.
     pub fn on_order(&mut self, at: Ts, row: &OrderRow) {
         self.note_protective(row);
-        let Some(order) = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied() else { return };
+        let Some(order) = self.adopt(at, row) else { return };
         let Some(own) = self.orders.get_mut(&order) else { return };
         own.seen = true;
         own.unlisted = 0;
@@ -377,46 +401,86 @@ impl Desk {
         if !self.remember(row) {
             return;
         }
-        let order = row.link_id.as_ref().and_then(|link| self.links.get(link)).copied();
+        let order = self.adopt_traded(at, row);
         if self.is_before_opening(row) {
             self.account.ties.covered(row);
             return self.on_late(at, order, row);
         }
         match (order, self.symbol(&row.symbol)) {
-            (Some(order), Some(_)) if !matches!(row.kind, ExecKind::Funding) => self.on_fill(at, order, row),
+            (Some(order), Some(_)) => self.on_fill(at, order, row),
             (_, Some(symbol)) => self.on_foreign(symbol, row),
-            (_, None) => self.tell(format!("{}: something was traded or paid that is not of this run", row.symbol)),
+            (_, None) => {
+                let (name, side) = (&row.symbol, row.side.word());
+                let by_choice = row.link_id.as_deref().is_some_and(is_rescue_link);
+                let text = if by_choice {
+                    format!("{name} {side} {} @ {}: closed outside the run, by choice", row.qty, row.price)
+                } else {
+                    format!("{name}: something was traded or paid that is not of this run")
+                };
+                self.tell(text);
+            }
         }
-    }
-
-    /// Did an order of an earlier run trade?
-    fn is_of_an_earlier_order(&self, row: &ExecutionRow) -> bool {
-        !matches!(row.kind, ExecKind::Funding) && row.link_id.as_ref().is_some_and(|link| self.links.contains_key(link))
     }
 
     /// Did an order of ours trade that no ledger knows? A closing order leaves also when the disk does not take its intent.
     fn is_of_an_unknown_order(&self, row: &ExecutionRow) -> bool {
-        let ours = |link: &str| self.names.as_ref().is_some_and(|names| names.is_ours(link));
+        let named = |link: &str| self.names.as_ref().is_some_and(|names| names.is_ours(link));
+        let ours = |link: &str| named(link) && !self.links.contains_key(link);
         row.kind == ExecKind::Trade && row.link_id.as_deref().is_some_and(ours)
     }
 
-    /// An execution that was listed only after the account was opened with it: not booked again, but its order may now add
-    /// up.
+    /// An execution that was listed only after the account was opened with it: told as what it is, and as one that the opening's
+    /// position and balance hold. What others did is part of what was found.
     fn on_late(&mut self, at: Ts, order: Option<OrderSeq>, row: &ExecutionRow) {
-        let Some(own) = order.and_then(|order| self.orders.get_mut(&order)) else { return };
+        let Some(kind) = self.late_kind(order, row) else { return };
+        let own = order.and_then(|order| self.orders.get_mut(&order));
+        let Some(own) = own else { return self.cover(at, (kind, None), row) };
+        own.seen = true;
+        match own.judge(row) {
+            Lot::New => self.cover(at, (kind, order), row),
+            Lot::Doubtful => {
+                own.doubtful.push(row.clone());
+                own.look_in(at, LOOK_FIRST);
+            }
+            Lot::Beyond => self.tell(not_booked(row, "the order had no such quantity left")),
+        }
+    }
+
+    /// Tells an execution that the opening holds; no position moves.
+    fn cover(&mut self, at: Ts, (kind, order): (FillKind, Option<OrderSeq>), row: &ExecutionRow) {
+        let Some(symbol) = self.symbol(&row.symbol) else { return };
+        let (side, fill) = (row.side, Self::as_fill(row));
+        self.tell_event(Event::Account(AccountUpdate::Covered { kind, order, symbol, side, fill }));
+        let Some(order) = order else { return };
+        let Some(own) = self.orders.get_mut(&order) else { return };
+        own.accepted = true;
         own.filled += row.qty;
-        let text = format!(
-            "{}: execution {} of an order of an earlier run was listed late: it is in the balance and not in the ledger's fills",
-            row.symbol, row.exec_id
-        );
-        self.tell(text);
-        if let Some(order) = order {
-            self.settle(at, order);
+        if own.filled >= own.order.qty {
+            // The engine ends it by its own count.
+            self.close(at, order);
+        }
+        self.settle(at, order);
+    }
+
+    /// Why a late execution happened, where it is booked: of an order of ours, or after an earlier run of what acts for it.
+    fn late_kind(&self, order: Option<OrderSeq>, row: &ExecutionRow) -> Option<FillKind> {
+        match (row.kind, self.protective_purpose(row)) {
+            _ if order.is_some() => Some(FillKind::Trade),
+            _ if self.heard.is_none() => None,
+            (_, Some(Purpose::TakeProfit)) => Some(FillKind::TakeProfit),
+            (_, Some(_)) => Some(FillKind::Stop),
+            (ExecKind::Adl, _) => Some(FillKind::Deleveraging),
+            (ExecKind::Bust, _) => Some(FillKind::Liquidation),
+            (ExecKind::Settlement, _) => Some(FillKind::Settlement),
+            (ExecKind::Trade, _) => row.link_id.as_deref().filter(|link| is_rescue_link(link)).map(|_| FillKind::Trade),
+            _ => None,
         }
     }
 
     /// By id alone: the fills of one match share their sequence and may be alike in price and quantity, so nothing else
-    /// tells a repeat from another fill.
+    /// tells a repeat from another fill. Where an order of ours says how much there can be, [`Own::judge`] looks closer; what a
+    /// stop, the rescue or somebody else traded under a second id makes told and stated positions differ, which is read again,
+    /// tells and reduces: better than to drop a fill that is one.
     fn remember(&mut self, row: &ExecutionRow) -> bool {
         let key = (row.symbol.clone(), row.exec_id.clone());
         if !self.seen.insert(key.clone()) {
@@ -512,6 +576,10 @@ impl Desk {
     /// What a look-up found: its executions first, so that no end is told before its fills.
     pub fn on_looked_up(&mut self, at: Ts, order: OrderSeq, executions: &[ExecutionRow], found: &Found) {
         let tries = self.orders.get_mut(&order).map_or(0, Own::looked);
+        // Whose they are is said by the order's own row best.
+        if let Found::Row(row) = found {
+            self.adopt(at, row);
+        }
         // Those in doubt are among the listed ones, or were told before under another id.
         let doubtful = self.orders.get_mut(&order).map(|own| {
             own.take_list(executions);
@@ -521,8 +589,10 @@ impl Desk {
             self.on_execution(at, row);
         }
         for row in doubtful.into_iter().flatten() {
+            let late = self.is_before_opening(&row);
             let Some(own) = self.orders.get_mut(&order) else { break };
             match own.judge(&row) {
+                Lot::New if late => self.cover(at, (FillKind::Trade, Some(order)), &row),
                 Lot::New => self.book(at, order, &row),
                 // Should the list lag, the order's count shows that something is missing, and it is read again.
                 Lot::Doubtful | Lot::Beyond => own.doubtful.push(row),
@@ -535,11 +605,11 @@ impl Desk {
         if matches!(found, Found::Row(row) if row.status.is_open() && row.filled <= own.filled) {
             return;
         }
-        let age = at.since(own.sent);
-        let never = *found == Found::Nothing && !own.seen && own.end.is_none();
-        if never && age >= VERDICT_AFTER && age > self.window + Span::from_secs(1) {
+        let asked_for = if *found == Found::Nothing { own.found_nothing(at) } else { Span(0) };
+        let never = !own.seen && own.end.is_none() && at.since(own.sent) > self.window + Span::from_secs(1);
+        if never && asked_for >= VERDICT_AFTER {
             own.denied = true;
-            let why = format!("never accepted: nothing of it at the exchange after {age}");
+            let why = format!("never accepted: nothing of it at the exchange in {asked_for} of asking");
             self.end(at, order, OrderNews::Rejected(why));
             // Should it turn up all the same, it does not live.
             self.request_cancel(order);
@@ -579,6 +649,7 @@ impl Desk {
     /// Looks every working order up: the streams were away.
     pub fn look_at_all(&mut self, at: Ts) {
         for own in self.orders.values_mut().filter(|own| own.over.is_none()) {
+            own.forget_silence();
             own.look_in(at, Span(0));
         }
     }

@@ -11,6 +11,8 @@ use crate::venue::bybit::rest::clean;
 
 /// Pauses between looks (contract 8.9); the last one repeats.
 const PAUSES_MS: &[i64] = &[300, 1_000, 2_000, 4_000, 8_000, 15_000];
+/// The most that counts between two rounds of asking: the longest pause and the requests themselves.
+const PAUSE_COUNTS: Span = Span::from_secs(20);
 /// After so many looks the person is told.
 pub const TRIES_TOLD: usize = 9;
 
@@ -20,6 +22,16 @@ pub struct Own {
     pub order: NewOrder,
     pub link_id: String,
     pub sent: Ts,
+    /// When it was taken up, on the venue's clock as it was known then; `None` of an earlier run's.
+    pub made: Option<Ts>,
+    /// The venue's id of it, once it was told apart from every other order.
+    pub venue_id: Option<String>,
+    /// Its create was refused because its id was known already.
+    pub duplicate: bool,
+    /// Another order at the venue has its id.
+    pub holder: Option<Holder>,
+    /// An earlier run saw it at the venue.
+    pub seen_before: bool,
     /// The venue showed it: a row or an execution.
     pub seen: bool,
     /// Told as accepted, or traded.
@@ -45,6 +57,25 @@ pub struct Own {
     /// Statements in a row that did not list it.
     pub unlisted: u8,
     pub look: Option<Look>,
+    silence: Silence,
+}
+
+/// Another order that has the id of ours.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The venue's id of it, and why it is not ours.
+    pub evidence: String,
+    /// It was there before ours was sent, whatever the clocks are wrong by.
+    pub before: bool,
+}
+
+/// Asking that has found nothing since the account was last reached.
+#[derive(Debug, Clone, Copy, Default)]
+struct Silence {
+    /// When it was asked last.
+    last: Option<Ts>,
+    /// How long it has been asked for, round by round.
+    lasted: Span,
 }
 
 /// What repeats of an execution have in common: sequence, price and quantity.
@@ -111,6 +142,11 @@ impl Own {
             order,
             link_id: link_id.to_owned(),
             sent,
+            made: None,
+            venue_id: None,
+            duplicate: false,
+            holder: None,
+            seen_before: false,
             seen: false,
             accepted: false,
             filled: Qty::ZERO,
@@ -124,7 +160,21 @@ impl Own {
             price_told: false,
             unlisted: 0,
             look: None,
+            silence: Silence::default(),
         }
+    }
+
+    /// A round of asking has found nothing: for how long it has been asked for. A longer pause between two rounds than we make
+    /// counts as the longest that we make: nobody asked in it.
+    pub fn found_nothing(&mut self, at: Ts) -> Span {
+        let pause = self.silence.last.replace(at).map_or(Span(0), |last| at.since(last).min(PAUSE_COUNTS));
+        self.silence.lasted = self.silence.lasted + pause;
+        self.silence.lasted
+    }
+
+    /// The account was out of reach: what was not found before says nothing.
+    pub fn forget_silence(&mut self) {
+        self.silence = Silence::default();
     }
 
     /// Is an execution with a new id a new execution? The fills of one match may be alike in everything but their id, and

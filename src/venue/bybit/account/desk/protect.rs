@@ -3,23 +3,49 @@
 
 use super::{Desk, Reading, Request};
 use crate::engine::effect::{Protection, Purpose};
-use crate::engine::event::{AccountUpdate, Event, Protective, Reach, Stranger};
+use crate::engine::event::{AccountUpdate, Event, Outsider, Protective, Reach, Stranger};
 use crate::engine::ids::Symbol;
-use crate::engine::num::Qty;
+use crate::engine::num::{Price, Qty};
 use crate::venue::bybit::parse::rows::{ExecutionRow, OrderRow, PositionRow};
 
 /// Ids of protective orders that are remembered, for executions that do not say what made them.
 const KNOWN_MAX: usize = 1_000;
 
-/// An order of somebody else. Only a flag of the venue's says that it cannot open.
+/// An order of somebody else.
 fn stranger(symbol: Symbol, row: &OrderRow) -> Stranger {
-    let reach = match (row.reduce_only || row.close_on_trigger, row.trigger_price) {
+    let reach = reach_of(row);
+    let price = row.trigger_price.or(row.price);
+    Stranger { symbol, order: row.order_id.clone(), side: row.side, qty: row.qty, filled: row.filled, price, reach }
+}
+
+/// A position outside the run, at the venue's mark, else at what it cost.
+fn held_outside(row: &PositionRow) -> Option<Outsider> {
+    let worth = row.mark.map(|mark| mark * row.size).or(row.value);
+    let side = row.side.filter(|_| !row.size.is_zero())?;
+    Some(Outsider { name: row.symbol.clone(), side, left: row.size, worth, order: None })
+}
+
+/// An order outside the run, at its price. What protects a position there goes with the position.
+fn open_outside(row: &OrderRow) -> Option<Outsider> {
+    let open = row.status.is_open() && row.protects().is_none();
+    let left = row.leaves.unwrap_or_else(|| row.qty.saturating_sub(row.filled));
+    let price = row.price.into_iter().chain(row.trigger_price).filter(|price| *price != Price::ZERO).max();
+    open.then(|| Outsider {
+        name: row.symbol.clone(),
+        side: row.side,
+        left,
+        worth: price.map(|price| price * left),
+        order: Some((row.order_id.clone(), reach_of(row))),
+    })
+}
+
+/// What an order of somebody else can do. Only a flag of the venue's says that it cannot open.
+fn reach_of(row: &OrderRow) -> Reach {
+    match (row.reduce_only || row.close_on_trigger, row.trigger_price) {
         (false, _) => Reach::Opens,
         (true, None) => Reach::Reduces,
         (true, Some(_)) => Reach::Protects,
-    };
-    let price = row.trigger_price.or(row.price);
-    Stranger { symbol, order: row.order_id.clone(), side: row.side, qty: row.qty, filled: row.filled, price, reach }
+    }
 }
 
 impl Desk {
@@ -49,17 +75,31 @@ impl Desk {
 
     /// Tells of the orders of others, where they are not as they were told.
     pub(super) fn tell_strangers(&mut self, reading: &Reading) {
+        let named = |link: &str| self.names.as_ref().is_some_and(|names| names.is_ours(link));
         let ours = |row: &OrderRow| {
-            let link = row.link_id.as_deref();
-            link.is_some_and(|link| {
-                self.links.contains_key(link) || self.names.as_ref().is_some_and(|n| n.is_ours(link))
-            })
+            let earlier = row.link_id.as_deref().is_some_and(named) && !self.aliens.contains(&row.order_id);
+            earlier || self.ours(row).is_some()
         };
         let theirs = reading.open.iter().filter(|row| row.status.is_open() && row.protects().is_none() && !ours(row));
         let theirs: Vec<Stranger> = theirs.filter_map(|row| Some(stranger(self.symbol(&row.symbol)?, row))).collect();
         if theirs != self.account.strangers {
             self.account.strangers.clone_from(&theirs);
             self.events.push(Event::Account(AccountUpdate::Strangers(theirs)));
+        }
+    }
+
+    /// Tells of positions and orders in instruments outside the run, where they are not as they were told. The first time in any
+    /// case: what an earlier run was told may be gone.
+    pub(super) fn tell_outside(&mut self, reading: &Reading) {
+        let outside = |name: &str| self.symbol(name).is_none();
+        let held = reading.positions.iter().filter(|row| outside(&row.symbol)).filter_map(held_outside);
+        let named = |link: &str| self.names.as_ref().is_some_and(|names| names.is_ours(link));
+        let others = |row: &&OrderRow| outside(&row.symbol) && !row.link_id.as_deref().is_some_and(named);
+        let open = reading.open.iter().filter(others).filter_map(open_outside);
+        let found: Vec<Outsider> = held.chain(open).collect();
+        if self.account.outside.as_ref() != Some(&found) {
+            self.events.push(Event::Account(AccountUpdate::Outside(found.clone())));
+            self.account.outside = Some(found);
         }
     }
 

@@ -79,6 +79,26 @@ fn margin_follows_leverage_and_mark() {
 }
 
 #[test]
+fn auto_deleveraging_takes_a_part_at_the_mark_and_ends_orders_first() {
+    let mut desk = Desk::open();
+    desk.book(&[("100", "9")], &[("100.5", "9")]);
+    desk.create(market(Side::Buy, "5")).unwrap();
+    let resting = desk.create(limit(Side::Buy, "98", "1")).unwrap();
+    desk.mark("103");
+    desk.on.take_news();
+    desk.on.deleverage(ONE_WAY, qty("2"));
+    assert_eq!(desk.size(), (Some(Side::Buy), qty("3")));
+    assert_eq!(desk.order(&resting).cancel_type, "CancelAllBeforeAdl");
+    let last = desk.on.executions.back().unwrap();
+    assert_eq!((last.kind, last.create_type, last.link.as_str()), (ExecKind::Adl, "CreateByAdl_PassThrough", ""));
+    assert_eq!((last.price, last.qty, last.pnl), (price("103"), qty("2"), usd("5")));
+    assert!(desk.on.markets[0].liquidations.is_empty(), "it is no liquidation");
+    assert!(desk.on.take_news().iter().any(|n| matches!(n, News::Position(p) if p.status == "Adl")));
+    desk.on.deleverage(ONE_WAY, qty("9"));
+    assert_eq!(desk.size(), (None, Qty::ZERO), "never more than there is");
+}
+
+#[test]
 fn an_account_that_cannot_carry_its_position_is_liquidated() {
     let mut desk = Desk::open();
     desk.book(&[("100", "900")], &[("100.5", "900")]);

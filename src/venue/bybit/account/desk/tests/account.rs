@@ -337,3 +337,109 @@ fn funding_that_fell_due_while_nothing_ran_is_a_row_of_its_own_and_booked_once()
         assert_eq!(opened, events.len() - 1, "before the account is compared");
     }
 }
+
+#[test]
+fn what_the_exchange_took_while_nothing_ran_is_told_by_its_kind_and_once() {
+    let names = || crate::venue::bybit::account::opening::Names::new(Account::Testnet, &RunId::new(1, 1));
+    let took = |id: &str, kind| ExecutionRow { time_ms: 900_000, ..execution(None, id, 1, kind) };
+    let listed = || Some(vec![took("known", ExecKind::Adl), took("adl", ExecKind::Adl), took("bust", ExecKind::Bust)]);
+    for (heard, told) in [(Some(Ts::from_ms(600_000)), vec!["adl", "bust"]), (None, vec![])] {
+        let mut desk = desk();
+        desk.know(names(), vec![("BTCUSDT".into(), "known".into())], heard);
+        let began_at = Ts::from_ms(1_000_000);
+        let opening = Reading { began_at, executions: listed(), ..reading(&desk, T, vec![], vec![]) };
+        desk.open(T, &opening, &[]);
+        let events = desk.take_events();
+        let of = |event: &Event| match event {
+            Event::Account(AccountUpdate::Liquidated { fill, .. }) => Some(fill.exec_id.clone()),
+            _ => None,
+        };
+        assert_eq!(events.iter().filter_map(of).collect::<Vec<_>>(), told, "a first sight books nothing");
+    }
+}
+
+#[test]
+fn what_others_have_outside_the_run_is_told_with_its_worth_when_it_changes() {
+    let mut desk = desk();
+    let mut told = |positions: Vec<PositionRow>, open: Vec<OrderRow>| {
+        let reading = reading(&desk, T, positions, open);
+        desk.state(&reading);
+        desk.take_events().into_iter().find_map(|event| match event {
+            Event::Account(AccountUpdate::Outside(all)) => Some(all.iter().map(Outsider::words).collect::<Vec<_>>()),
+            _ => None,
+        })
+    };
+    let elsewhere = |units, mark: Option<&str>| PositionRow {
+        symbol: "ETHUSDT".into(),
+        value: Some(Money::from_units(5_000)),
+        mark: mark.map(|mark| Price::parse(mark).unwrap()),
+        ..position(0, Some(Side::Sell), units)
+    };
+    let inside = || position(0, Some(Side::Buy), 3);
+    assert_eq!(told(vec![inside()], vec![]), Some(vec![]), "the first time in any case");
+    assert_eq!(told(vec![inside()], vec![]), None);
+    assert_eq!(told(vec![elsewhere(2, Some("2600"))], vec![]).unwrap(), ["ETHUSDT short 2 worth 5200.00"]);
+    assert_eq!(told(vec![elsewhere(2, Some("2600"))], vec![]), None);
+    let at_cost = told(vec![elsewhere(2, None)], vec![]).unwrap();
+    assert_eq!(at_cost, ["ETHUSDT short 2 worth 5000.00"], "without a mark at what it cost");
+    let order = OrderRow { symbol: "XRPUSDT".into(), link_id: None, ..row(9, 4, OrderStatus::New, 1) };
+    let stop = OrderRow { stop_order_type: Some("StopLoss".into()), close_on_trigger: true, ..order.clone() };
+    let market = OrderRow { price: None, order_id: "m".into(), ..order.clone() };
+    let words = told(vec![], vec![order, stop, market]).unwrap();
+    assert_eq!(
+        words,
+        ["XRPUSDT order BUY 3 worth 300.00 (opens; id o9)", "XRPUSDT order BUY 3 of unknown worth (opens; id m)"]
+    );
+    assert_eq!(told(vec![], vec![]).unwrap(), Vec::<String>::new());
+}
+
+/// The exit had filled before the opening, and its execution was listed after it.
+#[test]
+fn a_late_execution_of_ours_is_told_as_one_and_ends_its_order() {
+    let mut desk = desk();
+    let old = EarlierOrder { order: intent(1, 2), link_id: link(1), seen: false, filled: Qty::ZERO, execs: Vec::new() };
+    desk.restore(&[old]);
+    let flat = PositionRow { seq: Some(20), ..position(0, None, 0) };
+    let opening = Reading { modes: vec![flat], ..reading(&desk, T, vec![], vec![]) };
+    let counted = Found::Row(Box::new(row(1, 2, OrderStatus::Filled, 2)));
+    let settled = Settled { order: OrderSeq(1), executions: vec![], found: counted };
+    desk.open(T, &opening, &[settled]);
+    desk.take_events();
+    let version = desk.version();
+    let fill = |id: &str| ExecutionRow { seq: Some(19), ..execution(Some(1), id, 1, ExecKind::Trade) };
+    let told = |desk: &mut Desk| {
+        let events = desk.take_events();
+        assert!(!events.iter().any(|event| matches!(event, Event::Order(_))), "{events:?}");
+        let late = events.into_iter().filter_map(|event| match event {
+            Event::Account(AccountUpdate::Covered { kind, order, fill, .. }) => Some((kind, order, fill.exec_id)),
+            _ => None,
+        });
+        late.collect::<Vec<_>>()
+    };
+    let booked = |id: &str| vec![(FillKind::Trade, Some(OrderSeq(1)), id.to_owned())];
+    desk.on_execution(after(8_000), &fill("e1"));
+    desk.on_execution(after(8_000), &fill("e1"));
+    assert_eq!(told(&mut desk), booked("e1"));
+    // Like the first one in all but its id: believed once one list shows both.
+    desk.on_execution(after(8_000), &fill("e2"));
+    assert_eq!((told(&mut desk), desk.is_over(OrderSeq(1))), (vec![], false));
+    let row = Found::Row(Box::new(row(1, 2, OrderStatus::Filled, 2)));
+    desk.on_looked_up(after(9_000), OrderSeq(1), &[fill("e1"), fill("e2")], &row);
+    assert_eq!((told(&mut desk), desk.is_over(OrderSeq(1))), (booked("e2"), true));
+    assert_eq!(desk.version(), version, "no position moved");
+}
+
+#[test]
+fn what_traded_under_our_name_before_the_first_run_is_no_part_of_it() {
+    let names = || crate::venue::bybit::account::opening::Names::new(Account::Testnet, &RunId::new(1, 1));
+    let ours = || ExecutionRow { link_id: Some("tt-0000000000-7".into()), ..execution(None, "e1", 3, ExecKind::Trade) };
+    for (heard, told) in [(Some(Ts::from_ms(600_000)), 1), (None, 0)] {
+        let mut desk = desk();
+        desk.know(names(), vec![], heard);
+        let opening = Reading { executions: Some(vec![ours()]), ..reading(&desk, T, vec![], vec![]) };
+        desk.open(T, &opening, &[]);
+        let events = desk.take_events();
+        let booked = events.iter().filter(|e| matches!(e, Event::Account(AccountUpdate::Foreign { .. })));
+        assert_eq!(booked.count(), told, "{heard:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! What an account holds is explained before it is opened, or waited for.
 
 use super::*;
-use crate::venue::bybit::account::explain::is_explained;
+use crate::venue::bybit::account::explain::{is_explained, misses_a_fill};
 use crate::venue::bybit::account::opening::Before;
 
 /// One order of an earlier run without a known end, for two.
@@ -63,4 +63,20 @@ fn what_others_did_is_explained_by_what_is_listed_and_what_is_old_is_not_waited_
     assert!(is(&booked, &held(3, None, vec![by_hand()])), "what the ledger has is not counted again");
     let funding = execution(None, "p1", 3, ExecKind::Funding);
     assert!(is(&long(3_000_000_000), &held(3, None, vec![funding])), "funding moves no position");
+}
+
+#[test]
+fn a_fill_of_ours_is_waited_for_longer_than_what_others_did() {
+    let misses = |before: &Before, settled: Settled, reading: &Reading| {
+        misses_a_fill(before, &["BTCUSDT".into()], &[settled], reading)
+    };
+    let fill = || execution(Some(1), "e1", 2, ExecKind::Trade);
+    assert!(misses(&before(), found(filled(2), vec![]), &held(0, None, vec![])), "its row counts it");
+    assert!(!misses(&before(), found(filled(2), vec![fill()]), &held(2, None, vec![])));
+    for (units, may) in [(2, true), (1, true), (3, false), (0, false)] {
+        let here = held(units, None, vec![]);
+        assert_eq!(misses(&before(), found(Found::Nothing, vec![]), &here), may, "{units} of two");
+    }
+    let ended = Found::Row(Box::new(row(1, 2, OrderStatus::Cancelled, 0)));
+    assert!(!misses(&before(), found(ended, vec![]), &held(2, None, vec![])), "it ended without a trade");
 }

@@ -1,6 +1,7 @@
 //! The bookkeeper, story by story, and against every order in which news can come.
 
 mod account;
+mod adopt;
 mod any_order;
 mod explain;
 mod orders;
@@ -8,7 +9,7 @@ mod protection;
 
 use super::*;
 use crate::engine::effect::{Purpose, TimeInForce as Tif};
-use crate::engine::event::{AccountUpdate, Tally};
+use crate::engine::event::{AccountUpdate, Outsider, Tally};
 use crate::engine::num::{Price, Rate, Side};
 use crate::engine::orders::{Order, OrderState};
 use crate::engine::risk::verdict::DenialCode;
@@ -86,7 +87,7 @@ fn execution(seq: Option<u64>, id: &str, units: i64, kind: ExecKind) -> Executio
     ExecutionRow {
         category: None,
         symbol: "BTCUSDT".into(),
-        order_id: "o".into(),
+        order_id: seq.map_or("o".into(), |seq| format!("o{seq}")),
         link_id: seq.map(link),
         exec_id: id.into(),
         kind,
@@ -107,7 +108,7 @@ fn execution(seq: Option<u64>, id: &str, units: i64, kind: ExecKind) -> Executio
         order_qty: None,
         order_type: OrderType::Limit,
         create_type: None,
-        time_ms: 1,
+        time_ms: T.as_ms(),
         seq: Some(7),
     }
 }

@@ -195,7 +195,11 @@ fn an_order_of_an_earlier_run_is_settled_before_the_account_is_compared() {
     let booked = EarlierOrder { filled: qty(1), execs: vec!["a".into()], seen: true, ..earlier(1, 3) };
     desk.restore(&[booked, earlier(2, 3), earlier(3, 3)]);
     assert!(desk.take_requests().is_empty(), "nothing of them is sent");
-    let of = |seq: u64, row: ExecutionRow| ExecutionRow { link_id: Some(format!("tt-old-{seq}")), ..row };
+    let of = |seq: u64, row: ExecutionRow| ExecutionRow {
+        link_id: Some(format!("tt-old-{seq}")),
+        order_id: format!("o{seq}"),
+        ..row
+    };
     let executions =
         vec![of(1, execution(None, "a", 1, ExecKind::Trade)), of(1, execution(None, "b", 2, ExecKind::Trade))];
     let filled = OrderRow { link_id: Some("tt-old-1".into()), ..row(1, 3, OrderStatus::Filled, 3) };
@@ -228,5 +232,34 @@ fn an_order_of_an_earlier_run_is_settled_before_the_account_is_compared() {
     desk.tick(after(2_000));
     assert!(matches!(&desk.take_requests()[..], [Request::LookUp { order: OrderSeq(2), .. }]));
     desk.on_looked_up(after(61_000), OrderSeq(2), &[], &Found::Nothing);
+    assert_eq!(news(&mut desk), [], "a minute between two rounds is no minute of asking");
+    for round in 1..=3 {
+        desk.on_looked_up(after(61_000 + round * 15_000), OrderSeq(2), &[], &Found::Nothing);
+    }
     assert!(matches!(&news(&mut desk)[..], [OrderNews::Rejected(why)] if why.starts_with("never accepted")));
+}
+
+/// A lid that was closed for an hour, an account that was out of reach, a run that starts a day later: what is old was not
+/// asked for.
+#[test]
+fn nothing_found_after_an_absence_begins_anew() {
+    let mut desk = desk();
+    desk.submit(T, intent(1, 3), &link(1));
+    desk.on_created(T, OrderSeq(1), Answer::Unclear("timeout".into()));
+    let hour = 3_600_000;
+    for ms in [300, 1_300, 3_300, hour, hour + 1_000, hour + 3_000] {
+        desk.on_looked_up(after(ms), OrderSeq(1), &[], &Found::Nothing);
+        assert!(!desk.is_over(OrderSeq(1)), "{ms} ms");
+    }
+    for round in 0..3 {
+        desk.on_looked_up(after(hour + 8_000 + round * 12_000), OrderSeq(1), &[], &Found::Nothing);
+    }
+    assert!(!desk.is_over(OrderSeq(1)), "nearly a minute");
+    desk.look_at_all(after(hour + 50_000));
+    for round in 0..6 {
+        desk.on_looked_up(after(hour + 51_000 + round * 10_000), OrderSeq(1), &[], &Found::Nothing);
+        assert!(!desk.is_over(OrderSeq(1)), "reconnected: it begins anew");
+    }
+    desk.on_order(after(hour + 104_000), &row(1, 3, OrderStatus::New, 0));
+    assert!(matches!(&news(&mut desk)[..], [OrderNews::Uncertain(_), OrderNews::Accepted]));
 }
