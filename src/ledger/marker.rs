@@ -2,11 +2,11 @@
 //!
 //! Either one, ledger or marker, is enough to start latched. A marker that cannot be read counts as a kill.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::LedgerError;
 use crate::engine::ids::Pair;
@@ -15,6 +15,8 @@ use crate::engine::time::Ts;
 
 /// Longest marker that is read: ours are a few hundred bytes.
 const MARKER_BYTES_MAX: u64 = 64 * 1024;
+/// So long does a writer wait for the one before it: longer takes only one whose disk hangs, or that was stopped.
+const TURN_WITHIN: Duration = Duration::from_millis(500);
 /// Names that are tried for a marker in the making, each of which only one writer can have.
 const FRESH_NAMES: u32 = 64;
 
@@ -26,12 +28,41 @@ pub(super) fn path_beside(ledger: &Path, pair: Pair) -> PathBuf {
 /// Latches an account past its ledger, because that or its engine is slow or gone: the next start finds the marker. A newer
 /// kill stays; an older one gives way, so that a lift that still waits for a slow disk lifts only what it is about.
 pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), LedgerError> {
-    let path = path_beside(ledger, pair);
-    let found = read(&path);
-    let marker = marker_after(found.clone(), [(latch.at, Some(latch))]);
+    change(&path_beside(ledger, pair), |found| marker_after(found, [(latch.at, Some(latch))]))
+}
+
+/// Changes a marker by what is in it, one writer at a time: engine, watchdog and `tickdeck kill` may all be at it, and none may
+/// undo what another one wrote between its look and its pen. Who gets no turn writes a kill all the same, and nothing else over
+/// what is there.
+pub(super) fn change(path: &Path, after: impl FnOnce(Option<Latch>) -> Option<Latch>) -> Result<(), LedgerError> {
+    let turn = turn(path);
+    let found = read(path);
+    let marker = after(found.clone());
+    let refuse = |verb| {
+        let why = "another writer does not come to an end".to_owned();
+        Err(LedgerError::Marker { path: path.to_owned(), verb, why })
+    };
     match &marker {
-        Some(latch) if marker != found => write(&path, latch),
-        _ => Ok(()),
+        _ if marker == found => Ok(()),
+        None if turn.is_none() => refuse("removed"),
+        Some(latch) if turn.is_none() && found.is_some() && !latch.is_kill() => refuse("written"),
+        None => remove(path),
+        Some(latch) => write(path, latch),
+    }
+}
+
+/// The turn among the writers of this folder's markers, until it is dropped; `None` where it does not come, or where folders
+/// cannot be locked.
+fn turn(path: &Path) -> Option<File> {
+    let (folder, since) = (File::open(path.parent()?).ok()?, Instant::now());
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) if since.elapsed() < TURN_WITHIN => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(_) => return None,
+        }
     }
 }
 
@@ -100,7 +131,7 @@ pub(super) fn read(path: &Path) -> Option<Latch> {
 }
 
 /// Writes the marker so that it survives a power loss.
-pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
+fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
     let failed = |why: String| LedgerError::Marker { path: path.to_owned(), verb: "written", why };
     let text = serde_json::to_string_pretty(latch).map_err(|e| failed(e.to_string()))?;
     let written = fresh_beside(path).and_then(|(fresh, mut file)| {
@@ -117,7 +148,7 @@ pub(super) fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
 }
 
 /// Removes the marker.
-pub(super) fn remove(path: &Path) -> Result<(), LedgerError> {
+fn remove(path: &Path) -> Result<(), LedgerError> {
     match fs::remove_file(path).and_then(|()| sync_folder(path)) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -205,6 +236,46 @@ mod tests {
         }
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn a_kill_is_undone_by_nobody_who_looked_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, pair) = (folder.path().join("x.sqlite"), Pair::bybit(Account::Testnet));
+        let kill = Latch { cause: LatchCause::Killed("test".into()), at: Ts(1_000) };
+        for round in 0..50 {
+            std::thread::scope(|scope| {
+                for number in 0..3_i64 {
+                    let (ledger, latch) =
+                        (&ledger, Latch { cause: LatchCause::Fault(number.to_string()), at: Ts(number) });
+                    scope.spawn(move || (0..3).for_each(|_| mark_latched(ledger, pair, &latch).unwrap()));
+                }
+                scope.spawn(|| change(&path_beside(&ledger, pair), |found| marker_after(found, [(Ts(500), None)])));
+                scope.spawn(|| mark_latched(&ledger, pair, &kill).unwrap());
+            });
+            assert_eq!(marked(&ledger, pair), Some(kill.clone()), "round {round}");
+            remove(&path_beside(&ledger, pair)).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_gets_no_turn_kills_and_changes_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, pair) = (folder.path().join("x.sqlite"), Pair::bybit(Account::Testnet));
+        let latch = |cause: LatchCause, at| Latch { cause, at: Ts(at) };
+        let (trip, kill) = (latch(LatchCause::Fault("tape".into()), 5), latch(LatchCause::Killed("test".into()), 6));
+        let holder = File::open(folder.path()).unwrap();
+        holder.lock().unwrap();
+        mark_latched(&ledger, pair, &trip).unwrap();
+        assert!(mark_latched(&ledger, pair, &latch(LatchCause::Fault("other".into()), 7)).is_err());
+        let lift = || change(&path_beside(&ledger, pair), |_| None);
+        assert!(lift().unwrap_err().to_string().contains("removed"));
+        assert_eq!(marked(&ledger, pair), Some(trip));
+        mark_latched(&ledger, pair, &kill).unwrap();
+        assert_eq!(marked(&ledger, pair), Some(kill));
+        drop(holder);
+        lift().unwrap();
+        assert_eq!(marked(&ledger, pair), None);
     }
 
     #[test]

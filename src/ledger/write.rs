@@ -68,11 +68,7 @@ impl Ledger {
         self.refuse_as_stand_in(batch)?;
         let changes: Vec<_> = batch.iter().filter_map(latch_change).collect();
         let set = changes.iter().rposition(|(_, latch)| latch.is_some()).map_or(0, |last| last + 1);
-        let found = if changes.is_empty() { None } else { self.marker.as_deref().and_then(marker::read) };
-        let latched = marker_after(found.clone(), changes.iter().take(set).copied());
-        if latched != found {
-            self.mark(latched.as_ref(), &mut done);
-        }
+        self.mark(changes.get(..set).unwrap_or_default(), &mut done);
         let run = self.run.clone().ok_or(LedgerError::NoRun)?;
         if let Some(place) = &self.place {
             place.check()?;
@@ -100,12 +96,7 @@ impl Ledger {
         let chain = self.chain.sealed(&txn)?;
         txn.commit()?;
         self.chain = chain;
-        let lifts = set < changes.len();
-        if lifts
-            && marker_after(self.marker.as_deref().and_then(marker::read), changes.iter().skip(set).copied()).is_none()
-        {
-            self.mark(None, &mut done);
-        }
+        self.mark(changes.get(set..).unwrap_or_default(), &mut done);
         Ok(done)
     }
 
@@ -210,10 +201,10 @@ impl Ledger {
         if refused { Err(LedgerError::StandIn(latch.cause.to_string())) } else { Ok(()) }
     }
 
-    fn mark(&self, latch: Option<&Latch>, done: &mut Committed) {
-        let Some(path) = self.marker.as_deref() else { return };
-        let result = latch.map_or_else(|| marker::remove(path), |latch| marker::write(path, latch));
-        if let Err(error) = result {
+    /// Makes these changes of the latch in the marker.
+    fn mark(&self, changes: &[(Ts, Option<&Latch>)], done: &mut Committed) {
+        let Some(path) = self.marker.as_deref().filter(|_| !changes.is_empty()) else { return };
+        if let Err(error) = marker::change(path, |found| marker_after(found, changes.iter().copied())) {
             done.troubles.push(error.to_string());
         }
     }
