@@ -212,6 +212,7 @@ impl Asked {
             at: START,
             values: row(number),
             warm: FEATURE_COUNT as u16,
+            bars: None,
         };
         let frames = (0..rows).flat_map(|number| (0..batch).map(move |symbol| frame(symbol, number))).collect();
         Self { frames, rows, at: START }

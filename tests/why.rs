@@ -332,8 +332,13 @@ fn a_training_sees_the_rows_that_were_served() {
             if back == 0
                 && let Some(said) = said.get(&(at, symbol))
             {
-                let frame =
-                    FeatureFrame { symbol, at: Ts::from_ms(at), values: values.clone(), warm: FEATURE_COUNT as u16 };
+                let frame = FeatureFrame {
+                    symbol,
+                    at: Ts::from_ms(at),
+                    values: values.clone(),
+                    warm: FEATURE_COUNT as u16,
+                    bars: None,
+                };
                 assert_eq!(&model.predict(&[frame]).unwrap()[0], said, "the forecast of {at}");
             }
         }

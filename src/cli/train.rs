@@ -11,6 +11,8 @@ use super::output::{Progress, note, print};
 #[cfg(feature = "models")]
 use super::worker;
 #[cfg(feature = "models")]
+use crate::engine::features::Set;
+#[cfg(feature = "models")]
 use crate::engine::time::Span;
 #[cfg(feature = "models")]
 use crate::model::train::{EvalReport, TrainProgress};
@@ -21,9 +23,12 @@ use crate::run::exit::Failure;
 /// What to train on, and as what.
 #[derive(clap::Args, Debug)]
 pub(super) struct Train {
-    /// Tapes and recordings, or folders of them
+    /// Tapes and recordings, or folders of them; tables of one-minute bars with `--bars`
     #[arg(required = true)]
     data: Vec<PathBuf>,
+    /// Learn from closed one-minute bars instead of books and trades
+    #[arg(long)]
+    bars: bool,
     /// Folder the model's two files go to
     #[arg(long, value_name = "DIR", default_value = "models")]
     out: PathBuf,
@@ -51,18 +56,20 @@ pub(super) struct Train {
     /// Rare moves count as much as frequent ones while learning
     #[arg(long)]
     balanced: bool,
-    /// Milliseconds between the rows that tcn and gru remember: the `decision_interval_ms` they will be asked at
-    #[arg(long, value_name = "MS", default_value_t = 1_000)]
-    step_ms: u32,
+    /// Milliseconds between the rows that tcn and gru remember: the `decision_interval_ms` they will be asked at, 1000
+    /// without it
+    #[arg(long, value_name = "MS", conflicts_with = "bars")]
+    step_ms: Option<u32>,
     /// Units of the layers of mlp, tcn and gru, 32, 16 and 16 without it
     #[arg(long, value_name = "N")]
     units: Option<usize>,
     /// Rows that tcn and gru learn from at a time, a power of two, 16 without it
     #[arg(long, value_name = "N")]
     window: Option<usize>,
-    /// Longest horizon in seconds, 1, 5, 10, 60 or 300: it is learned, and all shorter ones; 300 needs hours of recording
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    longest: u32,
+    /// Longest horizon in seconds, 60 without it: it is learned, and all shorter ones of 1, 5, 10, 60 and 300 (which needs hours
+    /// of recording); with `--bars` 300 without it, of 60, 300 and 900
+    #[arg(long, value_name = "SECONDS")]
+    longest: Option<u32>,
     /// Go on where an interrupted training of the same data and options stopped
     #[arg(long)]
     resume: bool,
@@ -99,15 +106,18 @@ pub(super) struct Eval {
     /// Instead of a model an architecture, fitted anew as time goes on: each part of it is told by a fit on what came before
     #[arg(long, value_name = "ARCH", conflicts_with_all = ["model", "write"])]
     walk_forward: Option<String>,
+    /// The fit learns from closed one-minute bars instead of books and trades
+    #[arg(long, requires = "walk_forward")]
+    bars: bool,
     /// Passes over the data at most, for a fit
     #[arg(long, default_value_t = 30, requires = "walk_forward")]
     epochs: usize,
     /// Variants that were tried on these data before: they count against what is found
     #[arg(long, value_name = "N", default_value_t = 0, requires = "walk_forward")]
     tried: usize,
-    /// Longest horizon in seconds, for a fit: 1, 5, 10, 60 or 300
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "walk_forward")]
-    longest: u32,
+    /// Longest horizon in seconds, for a fit: 1, 5, 10, 60 or 300, with `--bars` 60, 300 or 900
+    #[arg(long, value_name = "SECONDS", requires = "walk_forward")]
+    longest: Option<u32>,
     /// Write what is found into the card of a connected model: nothing opens by it before
     #[arg(long)]
     write: bool,
@@ -196,6 +206,7 @@ pub(super) fn of_worker() -> Result<(), Failure> {
 fn here(asked: &Train) -> Result<(), Failure> {
     use crate::model::train::{Processor, TrainOptions, train, write_rows};
 
+    let usual = TrainOptions::of(features(asked.bars));
     let options = TrainOptions {
         data: asked.data.clone(),
         out: asked.out.clone(),
@@ -206,17 +217,17 @@ fn here(asked: &Train) -> Result<(), Failure> {
         epochs_max: asked.epochs,
         l2: asked.l2,
         balanced: asked.balanced,
-        step: Span::from_ms(i64::from(asked.step_ms)),
+        step: asked.step_ms.map_or(usual.step, |ms| Span::from_ms(i64::from(ms))),
         units: asked.units,
         tried: asked.tried,
         window: asked.window,
-        longest_s: asked.longest,
+        longest_s: asked.longest.unwrap_or(usual.longest_s),
         resume: asked.resume,
         on: match asked.device {
             Device::Cpu => Processor::Cpu,
             Device::Cuda => Processor::Cuda,
         },
-        ..TrainOptions::default()
+        ..usual
     };
     let mut teller = Teller::new("training");
     if let Some(out) = &asked.rows {
@@ -230,6 +241,11 @@ fn here(asked: &Train) -> Result<(), Failure> {
     print(&format!("{report}\n"))?;
     note(&format!("wrote {}", options.out.join(&options.name).with_extension("safetensors").display()));
     Ok(())
+}
+
+#[cfg(feature = "models")]
+const fn features(bars: bool) -> Set {
+    if bars { Set::Bars } else { Set::Market }
 }
 
 #[cfg(feature = "models")]
@@ -265,13 +281,14 @@ fn judged(global: &Global, asked: &Eval, tell: &mut dyn FnMut(TrainProgress)) ->
     use crate::model::{load_to_judge, load_with, write_card};
 
     let Some(name) = &asked.model else {
+        let usual = TrainOptions::of(features(asked.bars));
         let options = TrainOptions {
             data: asked.data.clone(),
             arch: asked.walk_forward.clone(),
             epochs_max: asked.epochs,
             tried: asked.tried,
-            longest_s: asked.longest,
-            ..TrainOptions::default()
+            longest_s: asked.longest.unwrap_or(usual.longest_s),
+            ..usual
         };
         return walk_forward(&options, tell).map_err(Failure::error);
     };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::event::{MarketData, ModelInfo, Pool, Prediction};
 use super::execution::Wait;
-use super::features::{FeatureFrame, FeatureState};
+use super::features::{BarFrame, FeatureFrame, FeatureState};
 use super::ids::{ModelId, Symbol};
 use super::market::book::Book;
 use super::market::candles::Candles;
@@ -47,6 +47,8 @@ pub struct Desk {
     pub features: FeatureState,
     /// Features of the last decision boundary.
     pub frame: Option<FeatureFrame>,
+    /// What closed minutes said when models were asked about them last.
+    pub bars: Option<BarFrame>,
     /// Latest answer of each model.
     pub forecasts: Vec<Option<Prediction>>,
     /// When each of them was heard.
@@ -131,6 +133,7 @@ impl Desk {
             ticker: MergedTicker::new(),
             features: FeatureState::new(),
             frame: None,
+            bars: None,
             forecasts: vec![None; models.len()],
             answered: vec![None; models.len()],
             sources: [None; 2],

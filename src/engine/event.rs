@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Holding;
 use super::command::Command;
 use super::effect::{Errand, NewOrder, Protection, Purpose};
+use super::features::Set;
 use super::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use super::market::book::BookUpdate;
 use super::market::instrument::Instrument;
@@ -161,6 +162,8 @@ pub struct ModelInfo {
     pub hash: String,
     /// Horizons in seconds, in the order of [`Prediction::horizons`].
     pub horizons_s: Vec<u32>,
+    /// Features that it is asked about.
+    pub reads: Set,
     /// Text of the card's training span, for the screen.
     pub trained: String,
     /// What its card promises: what its answers are held against.
@@ -174,6 +177,7 @@ impl ModelInfo {
             name: self.name.clone(),
             hash: self.hash.clone(),
             horizons_s: self.horizons_s.clone(),
+            reads: self.reads,
             trained: self.trained.clone(),
             promise: Promise::default(),
         }

@@ -322,6 +322,9 @@ impl Engine {
             let frame = desk.features.frame(now, symbol);
             desk.trust.ask(&frame, desk.book.mid().map(Price::to_f64_lossy));
             desk.frame = Some(frame.clone());
+            if frame.bars.is_some() {
+                desk.bars.clone_from(&frame.bars);
+            }
             self.tell_turns(symbol, turns, out);
             if self.models.is_empty() {
                 self.decide(symbol, out);

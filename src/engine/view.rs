@@ -3,6 +3,7 @@
 use super::Engine;
 use super::desk::Desk;
 use super::event::{ModelInfo, Protective, Stranger};
+use super::features::Set;
 use super::ids::{OrderSeq, Symbol, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Price, Qty, Side};
@@ -244,8 +245,16 @@ impl Engine {
     fn feature_rows(&self, desk: &Desk) -> Vec<(String, f32, bool)> {
         let Some(frame) = &desk.frame else { return Vec::new() };
         let rows = super::features::FEATURES.iter().zip(&frame.values).enumerate();
-        rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index)))
-            .collect()
+        let market =
+            rows.map(|(index, (spec, value))| (spec.name.to_owned(), *value, desk.features.is_warm(self.now, index)));
+        // Of minutes nobody is told whom no model asks about them.
+        let asked = self.models.iter().any(|model| model.reads == Set::Bars);
+        let bars = asked.then(|| desk.features.bars(self.now)).flatten();
+        let minutes = Set::Bars.features().iter().enumerate().filter(|_| asked).map(|(index, spec)| {
+            let value = bars.as_ref().and_then(|bars| bars.values.get(index).copied());
+            (spec.name.to_owned(), value.unwrap_or_default(), value.is_some())
+        });
+        market.chain(minutes).collect()
     }
 
     fn position_rows(&self) -> Vec<PositionRow> {

@@ -1,8 +1,11 @@
 //! Features that have not seen enough history give no signal: the person is told when that begins again, and for how long.
 
+use std::collections::BTreeSet;
+
 use super::Engine;
 use super::desk::Desk;
 use super::effect::Effects;
+use super::features::Set;
 use super::notice::{Kind, Level};
 use super::pending::About;
 use super::time::Span;
@@ -13,8 +16,8 @@ const NAMED_MAX: usize = 3;
 impl Engine {
     /// Until the features of this instrument are warm; `None` when they are, or where no model asks for them.
     pub(super) fn warming(&self, desk: &Desk) -> Option<Span> {
-        let left = desk.features.warm_in(self.now);
-        (left > Span(0) && !self.models.is_empty()).then_some(left)
+        let sets: BTreeSet<Set> = self.models.iter().map(|model| model.reads).collect();
+        sets.into_iter().map(|set| desk.features.warm_in(self.now, set)).max().filter(|left| *left > Span(0))
     }
 
     /// `for about 42 s: BTCUSDT, ETHUSDT warm up`; `None` when every instrument is warm.

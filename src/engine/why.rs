@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::effect::{NewOrder, Purpose};
 use super::event::{HorizonForecast, ModelInfo, Prediction};
-use super::features::{FEATURES, FeatureFrame};
+use super::features::{BarFrame, FEATURES, FeatureFrame, Set, Source};
 use super::ids::{OrderSeq, Symbol};
 use super::orders::Order;
 use super::risk::verdict::Denial;
@@ -53,6 +53,8 @@ pub(super) struct Decision {
     symbol: Symbol,
     frame: FeatureFrame,
     warm: Vec<bool>,
+    /// What closed minutes said last.
+    bars: Option<BarFrame>,
     /// When the book and the trades spoke last.
     sources: [Option<Ts>; 2],
     answers: Vec<AnswerFact>,
@@ -203,8 +205,10 @@ pub struct Why {
     pub outcome: String,
     /// When the features were read; `None` where no decision is kept for what was asked.
     pub features_at: Option<Ts>,
-    /// Every feature, in the registry's order.
+    /// Every feature of books and trades in their order, then those of closed minutes where a model asks about them.
     pub features: Vec<FeatureFact>,
+    /// When the newest of these minutes ended.
+    pub bars_closed: Option<Ts>,
     /// Every model's answer.
     pub answers: Vec<AnswerFact>,
     /// The mean of the answers that were believed, and its cost.
@@ -236,6 +240,7 @@ impl Engine {
             at: self.now,
             symbol,
             warm,
+            bars: desk.bars.clone(),
             sources: desk.sources,
             answers: answers.collect(),
             signal: desk.signal,
@@ -271,6 +276,7 @@ impl Engine {
             outcome,
             features_at: decision.map(|decision| decision.frame.at),
             features: decision.map(|decision| self.feature_facts(decision)).unwrap_or_default(),
+            bars_closed: decision.and_then(|decision| decision.bars.as_ref()).map(|bars| bars.closed),
             answers: decision.map(|decision| decision.answers.clone()).unwrap_or_default(),
             signal: decision.and_then(|decision| decision.signal),
             needs: Needs {
@@ -285,15 +291,33 @@ impl Engine {
     }
 
     fn feature_facts(&self, decision: &Decision) -> Vec<FeatureFact> {
-        let ranges = self.models.iter().map(|model| &model.promise).find(|promise| promise.has_ranges());
-        let row = |(place, (spec, value)): (usize, (&super::features::FeatureSpec, &f32))| FeatureFact {
+        let age = |spoke: Option<Ts>| spoke.map(|spoke| decision.frame.at.since(spoke));
+        let [book, trades] = decision.sources;
+        let market =
+            FEATURES.iter().zip(&decision.frame.values).enumerate().map(|(place, (spec, value))| FeatureFact {
+                name: spec.name.to_owned(),
+                value: *value,
+                age: age(if spec.source == Source::Book { book } else { trades }),
+                warm: decision.warm.get(place).copied().unwrap_or(false),
+                range: self.trained_range(Set::Market, place),
+            });
+        let asked = self.models.iter().any(|model| model.reads == Set::Bars);
+        let bars = decision.bars.as_ref().filter(|_| asked);
+        let minutes = bars.into_iter().flat_map(|bars| Set::Bars.features().iter().zip(&bars.values).enumerate());
+        let minutes = minutes.map(|(place, (spec, value))| FeatureFact {
             name: spec.name.to_owned(),
             value: *value,
-            age: decision.sources[usize::from(!spec.from_book)].map(|spoke| decision.frame.at.since(spoke)),
-            warm: decision.warm.get(place).copied().unwrap_or(false),
-            range: ranges.and_then(|promise| promise.ranges.get(place)).map(|range| (range.low, range.high)),
-        };
-        FEATURES.iter().zip(&decision.frame.values).enumerate().map(row).collect()
+            age: age(bars.map(|bars| bars.closed)),
+            warm: true,
+            range: self.trained_range(Set::Bars, place),
+        });
+        market.chain(minutes).collect()
+    }
+
+    /// Smallest and largest value of a feature in training, as the first card says that does.
+    fn trained_range(&self, set: Set, place: usize) -> Option<(f32, f32)> {
+        let model = self.models.iter().find(|model| model.reads == set && model.promise.has_ranges())?;
+        model.promise.ranges.get(place).map(|range| (range.low, range.high))
     }
 }
 

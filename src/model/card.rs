@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::engine::features::{FEATURE_COUNT, FEATURES, registry_hash};
+use crate::engine::features::Set;
 use crate::engine::market::instrument::Instrument;
 use crate::engine::time::Span;
 use crate::engine::trust::promise::{FeatureRange, HorizonPromise, Promise};
@@ -34,7 +34,7 @@ pub struct Card {
     pub about: String,
     /// Sha256 of the safetensors file in hex.
     pub weights_sha256: String,
-    /// [`registry_hash`] of the features it was trained on.
+    /// [`Set::hash`] of the features it was trained on.
     pub features_hash: String,
     /// Number of features.
     pub inputs: usize,
@@ -139,7 +139,8 @@ pub struct HorizonCard {
     pub move_gain: f32,
 }
 
-/// Out-of-sample figures of one part of the data at one horizon, beside queue imbalance alone on the same rows.
+/// Out-of-sample figures of one part of the data at one horizon, beside the plainest signal alone on the same rows: queue
+/// imbalance, or for a model of bars the last minute's move.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
@@ -153,11 +154,12 @@ pub struct Score {
     pub moved: usize,
     /// Area under the ROC curve of the direction.
     pub auc: f64,
-    /// The same for queue imbalance alone.
-    pub auc_imbalance: f64,
+    /// The same for the plainest signal.
+    #[serde(alias = "auc_imbalance")]
+    pub auc_plain: f64,
     /// 95 % interval of the difference, from a block bootstrap.
     pub auc_gain_95: [f64; 2],
-    /// The AUC when acting 200 ms late.
+    /// The AUC when acting late: by 200 ms, on bars by a minute.
     pub auc_late: f64,
     /// Matthews correlation of the direction.
     pub mcc: f64,
@@ -167,8 +169,9 @@ pub struct Score {
     pub brier: f64,
     /// Rank correlation of the expected with the realised move, all rows.
     pub ic: f64,
-    /// The same for queue imbalance alone.
-    pub ic_imbalance: f64,
+    /// The same for the plainest signal.
+    #[serde(alias = "ic_imbalance")]
+    pub ic_plain: f64,
     /// Mean move in the forecast direction over the tenth of rows with the largest expected move, in basis points.
     pub top_decile_bps: f64,
     /// Slope of realised on expected move: 1 is honest, below 1 too bold.
@@ -182,12 +185,17 @@ impl Card {
     pub fn parse(text: &str, path: &str) -> Result<Self, ModelError> {
         let refuse = |why: String| ModelError::Card { path: path.to_owned(), why };
         let card: Self = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
-        card.check().map_err(refuse)?;
-        let ours = registry_hash();
-        if card.features_hash != ours {
-            return Err(ModelError::Features { name: card.name, card: short(&card.features_hash), ours: short(&ours) });
+        if Set::of_hash(&card.features_hash).is_none() {
+            let ours = Set::ALL.map(|set| short(set.hash())).join(", ");
+            return Err(ModelError::Features { name: card.name, card: short(&card.features_hash), ours });
         }
+        card.check().map_err(refuse)?;
         Ok(card)
+    }
+
+    /// The features it is asked about.
+    pub fn reads(&self) -> Set {
+        Set::of_hash(&self.features_hash).unwrap_or_default()
     }
 
     /// Sizes of its network.
@@ -206,8 +214,9 @@ impl Card {
         if !super::is_name(&self.name) {
             return Err(format!("`name` is `{}`: use letters, digits, `-`, `_` and `.`", self.name));
         }
-        if self.inputs != FEATURE_COUNT {
-            return Err(format!("`inputs` is {}, this build has {FEATURE_COUNT} features", self.inputs));
+        let features = self.reads().features();
+        if self.inputs != features.len() {
+            return Err(format!("`inputs` is {}, there are {} features of this kind", self.inputs, features.len()));
         }
         for (key, values) in [("mean", &self.mean), ("std", &self.std)] {
             if values.len() != self.inputs || values.iter().any(|v| !v.is_finite()) {
@@ -215,7 +224,7 @@ impl Card {
             }
         }
         if let Some(at) = self.std.iter().position(|v| *v <= 0.0) {
-            return Err(format!("`std` of {} is not above zero", FEATURES.get(at).map_or("?", |f| f.name)));
+            return Err(format!("`std` of {} is not above zero", features.get(at).map_or("?", |f| f.name)));
         }
         if !MEMBERS.contains(&self.members) {
             return Err(format!("`members` is {}: use {} to {}", self.members, MEMBERS.start(), MEMBERS.end()));
@@ -238,7 +247,7 @@ impl Card {
             return Ok(());
         }
         let names = self.feature.iter().map(|feature| feature.name.as_str());
-        if !names.eq(FEATURES.iter().map(|spec| spec.name)) {
+        if !names.eq(self.reads().features().iter().map(|spec| spec.name)) {
             return Err("`feature` must hold every feature of this build in its order, or nothing".to_owned());
         }
         for feature in &self.feature {
@@ -279,7 +288,8 @@ impl Card {
     ) -> Result<(), ModelError> {
         let refuse = |why: String| Err(ModelError::MadeFor { name: self.name.clone(), why });
         let (made_for, ms) = (&self.made_for, interval.as_ms());
-        if self.step_ms != 0 && i64::from(self.step_ms) != ms {
+        // Minutes close by themselves, however often is decided.
+        if self.reads() == Set::Market && self.step_ms != 0 && i64::from(self.step_ms) != ms {
             let step = self.step_ms;
             return refuse(format!(
                 "rows every {step} ms, and `decision_interval_ms` is {ms}: train with `--step-ms {ms}`"

@@ -1,7 +1,6 @@
 //! The self-test of a model: forecasts about built-in probes, kept in its card and asked again whenever it is loaded.
 
 use super::ModelError;
-use crate::engine::features::FEATURE_COUNT;
 
 /// Golden probes of a card.
 pub(super) const PROBES: usize = 4;
@@ -12,14 +11,14 @@ pub(super) const TOLERANCE: f32 = 1e-6;
 /// Forecasts of the probes as `[up, flat, down, move in bps]` by probe and horizon.
 pub(super) type Golden = Vec<Vec<[f32; 4]>>;
 
-/// The rows of a probe, oldest first.
-pub(super) fn probe_window(number: usize, window: usize) -> Vec<Vec<f32>> {
-    (0..window).rev().map(|back| probe(number + back)).collect()
+/// The rows of a probe for a model of so many features, oldest first.
+pub(super) fn probe_window(number: usize, window: usize, count: usize) -> Vec<Vec<f32>> {
+    (0..window).rev().map(|back| probe(number + back, count)).collect()
 }
 
 /// A deterministic row of plausible values.
-fn probe(number: usize) -> Vec<f32> {
-    (0..FEATURE_COUNT).map(|place| ((place * 7 + number * 5) % 11) as f32 / 8.0 - 0.6).collect()
+fn probe(number: usize, count: usize) -> Vec<f32> {
+    (0..count).map(|place| ((place * 7 + number * 5) % 11) as f32 / 8.0 - 0.6).collect()
 }
 
 /// Are these the forecasts that the card states?

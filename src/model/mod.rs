@@ -47,11 +47,8 @@ pub use onnx::OnnxCard;
 pub use remote::RemoteCard;
 
 use crate::engine::event::{HorizonForecast, ModelInfo};
-use crate::engine::features::{FEATURE_COUNT, FeatureFrame};
+use crate::engine::features::{FeatureFrame, Set};
 use crate::keys::Place;
-
-/// Hash of this build's features, as cards state it.
-pub use crate::engine::features::registry_hash as features_hash;
 
 /// Largest card read; a real one is some tens of kilobytes.
 const CARD_BYTES_MAX: u64 = 1 << 20;
@@ -285,14 +282,15 @@ fn read_card(dir: &Path, name: &str) -> Result<(String, String), ModelError> {
     Ok((text, shown))
 }
 
-/// Are these frames of this build's features, with finite values?
-fn check_frames(name: &str, frames: &[FeatureFrame]) -> Result<(), ModelError> {
+/// Do these frames hold the features of a set, where they hold it, with finite values?
+fn check_frames(name: &str, set: Set, frames: &[FeatureFrame]) -> Result<(), ModelError> {
     let refuse = |why: String| Err(ModelError::Frame { name: name.to_owned(), why });
     for frame in frames {
-        if frame.values.len() != FEATURE_COUNT {
-            return refuse(format!("{} values, {FEATURE_COUNT} expected", frame.values.len()));
+        let Some((_, values)) = frame.values_of(set) else { continue };
+        if values.len() != set.count() {
+            return refuse(format!("{} values, {} expected", values.len(), set.count()));
         }
-        if let Some(place) = frame.values.iter().position(|value| !value.is_finite()) {
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
             return refuse(format!("value {place} is not finite"));
         }
     }

@@ -8,7 +8,7 @@ use super::net::{Net, Work};
 use super::weights::{self, Tensors, outputs};
 use super::{Arch, Model, ModelError, check_frames, softmax};
 use crate::engine::event::{HorizonForecast, ModelInfo};
-use crate::engine::features::{FEATURE_COUNT, FeatureFrame, usual_second_bps};
+use crate::engine::features::{FeatureFrame, Set};
 use crate::engine::ids::Symbol;
 use crate::engine::time::{Span, Ts};
 
@@ -34,15 +34,28 @@ struct Memory {
     carried: Vec<f32>,
     /// The pass that it took part in last.
     pass: u64,
+    /// What was said about `at`: of a minute it is said again.
+    said: Vec<HorizonForecast>,
 }
 
 impl Memory {
     /// The next row begins a sequence.
     fn begin(&mut self, nets: &[Box<dyn Net>]) {
         self.rows = 0;
+        self.said.clear();
         self.carried.clear();
         self.carried.resize(nets.iter().map(|net| net.carried()).sum(), 0.0);
     }
+}
+
+/// What a frame is to an instrument's sequence.
+enum Next<'f> {
+    /// Its next row.
+    Row(&'f [f32]),
+    /// The row that was answered about already.
+    Again,
+    /// No row.
+    Nothing,
 }
 
 /// Buffers of a pass over some instruments.
@@ -104,6 +117,7 @@ impl Served {
             name: card.name.clone(),
             hash: short(&card.weights_sha256),
             horizons_s: card.horizon.iter().map(|horizon| horizon.seconds).collect(),
+            reads: card.reads(),
             trained: card.trained.clone(),
             promise: card.promise(),
         };
@@ -116,14 +130,14 @@ impl Served {
     pub(super) fn golden(&self) -> Vec<Vec<[f32; 4]>> {
         let mut sequence = Sequence::default();
         let mut of_probe = |number: usize| {
-            let rows = golden::probe_window(number, self.window);
+            let rows = golden::probe_window(number, self.window, self.card.inputs);
             let forecast = self.follow(rows.iter().map(Vec::as_slice), true, &mut sequence);
             forecast.iter().map(|f| [f.up, f.flat, f.down, f.move_bps]).collect()
         };
         (0..golden::PROBES).map(&mut of_probe).collect()
     }
 
-    /// The forecast after the next rows of a sequence, or of one that begins here; each of [`FEATURE_COUNT`] finite numbers.
+    /// The forecast after the next rows of a sequence, or of one that begins here; each as many finite numbers as its set has features.
     pub(super) fn follow<'a>(
         &self,
         rows: impl IntoIterator<Item = &'a [f32]>,
@@ -173,7 +187,7 @@ impl Served {
 
     /// The forecast about a row: probabilities by horizon, and moves in the market's own usual ones.
     fn read_out(&self, values: &[f32], probabilities: &[f64]) -> Vec<HorizonForecast> {
-        let second = usual_second_bps(values).unwrap_or(0.0);
+        let second = self.info.reads.usual_second_bps(values).unwrap_or(0.0);
         let (by_horizon, _) = probabilities.as_chunks::<3>();
         let one = |(horizon, [up, flat, down]): (&HorizonCard, &[f64; 3])| HorizonForecast {
             horizon_s: horizon.seconds,
@@ -185,16 +199,25 @@ impl Served {
         self.card.horizon.iter().zip(by_horizon).map(one).collect()
     }
 
-    /// Is a frame the next row of its instrument? A frame in warm-up, or one that does not follow the last one by a step, ends
-    /// the sequence: what was carried belongs to another moment.
-    fn takes(&self, frame: &FeatureFrame, memory: &mut Memory) -> bool {
-        let before = std::mem::replace(&mut memory.at, frame.at);
-        let follows = memory.rows > 0 && frame.at.since(before) == Span::from_ms(i64::from(self.card.step_ms));
-        let warm = usize::from(frame.warm) == FEATURE_COUNT;
-        if !(follows && warm) {
+    /// The next row of an instrument, where a frame is one. A frame in warm-up, or one that does not follow the last one by a
+    /// step, ends the sequence: what was carried belongs to another moment.
+    fn next<'f>(&self, frame: &'f FeatureFrame, memory: &mut Memory) -> Next<'f> {
+        let told = frame.told(self.info.reads);
+        let at = match (told, self.info.reads) {
+            (Some((at, _)), _) => at,
+            // A minute is told of for a while, and then no more until the next one has closed.
+            (None, Set::Bars) => return Next::Nothing,
+            (None, Set::Market) => frame.at,
+        };
+        if self.info.reads == Set::Bars && memory.rows > 0 && at == memory.at {
+            return Next::Again;
+        }
+        let before = std::mem::replace(&mut memory.at, at);
+        let follows = memory.rows > 0 && at.since(before) == Span::from_ms(i64::from(self.card.step_ms));
+        if !(follows && told.is_some()) {
             memory.begin(&self.nets);
         }
-        warm
+        told.map_or(Next::Nothing, |(_, values)| Next::Row(values))
     }
 
     /// Forecasts of the frames up to the first instrument that comes again, in one pass; says how many they were.
@@ -213,12 +236,17 @@ impl Served {
                 break;
             }
             own.pass = pass.number;
-            if self.takes(frame, own) {
-                self.card.normalise(&frame.values, &mut pass.rows);
-                pass.taken.push(forecasts.len() - first);
-                of.push(std::mem::replace(own, Memory { pass: pass.number, ..Memory::default() }));
+            let mut said = Vec::new();
+            match self.next(frame, own) {
+                Next::Row(values) => {
+                    self.card.normalise(values, &mut pass.rows);
+                    pass.taken.push(forecasts.len() - first);
+                    of.push(std::mem::replace(own, Memory { pass: pass.number, ..Memory::default() }));
+                }
+                Next::Again => said.clone_from(&own.said),
+                Next::Nothing => {}
             }
-            forecasts.push(Vec::new());
+            forecasts.push(said);
         }
         if !of.is_empty() {
             self.step(&mut of, pass);
@@ -227,11 +255,15 @@ impl Served {
         let says = of.iter().any(|own| own.rows >= self.window);
         softmax::of_rows(if says { &pass.logits } else { &[] }, &self.temperatures, &mut pass.probabilities);
         let mut by_row = pass.probabilities.chunks(outputs(&self.card));
-        for (place, own) in pass.taken.iter().zip(of.drain(..)) {
+        for (place, mut own) in pass.taken.iter().zip(of.drain(..)) {
             let probabilities = by_row.next().unwrap_or_default();
             let Some(frame) = frames.get(*place) else { continue };
+            let values = frame.told(self.info.reads).map(|(_, values)| values).unwrap_or_default();
             if let (true, Some(forecast)) = (own.rows >= self.window, forecasts.get_mut(first + place)) {
-                *forecast = self.read_out(&frame.values, probabilities);
+                *forecast = self.read_out(values, probabilities);
+                if self.info.reads == Set::Bars {
+                    own.said.clone_from(forecast);
+                }
             }
             memory.insert(frame.symbol, own);
         }
@@ -262,7 +294,7 @@ impl Model for Served {
     }
 
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
-        check_frames(&self.card.name, frames)?;
+        check_frames(&self.card.name, self.info.reads, frames)?;
         let (mut memory, mut pass) = (std::mem::take(&mut self.memory), std::mem::take(&mut self.pass));
         let (mut forecasts, mut rest) = (Vec::with_capacity(frames.len()), frames);
         while !rest.is_empty() {

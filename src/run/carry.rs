@@ -39,6 +39,8 @@ struct Before {
     band: Option<(Price, Price)>,
     pool: Option<Pool>,
     bars: VecDeque<Bar>,
+    /// Since when trades are heard without a gap.
+    heard: Option<Ts>,
 }
 
 impl Carry {
@@ -127,6 +129,10 @@ impl Before {
     /// Trades that are no longer kept one by one stay on the chart, as bars of a minute.
     fn fold_trade(&mut self, at: Ts, trade: &Trade) {
         let start = at.floor_to(MINUTE);
+        // A bar says that everything is in it: a minute that was seen from its middle on is none.
+        if *self.heard.get_or_insert(at) > start {
+            return;
+        }
         let Some(bar) = self.bars.back_mut().filter(|bar| bar.start == start && bar.span == MINUTE) else {
             let (price, volume) = (trade.price, trade.qty);
             return self.keep(Bar { start, span: MINUTE, open: price, high: price, low: price, close: price, volume });
@@ -147,6 +153,7 @@ impl Before {
     fn gap(&mut self) {
         self.book.gap();
         self.band = None;
+        self.heard = None;
     }
 
     fn into_events(self) -> Vec<MarketData> {

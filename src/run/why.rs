@@ -11,10 +11,11 @@ use super::remember::{Remembered, remembered};
 use super::replay::{audit_driver, open_tape};
 use super::start::StartError;
 use crate::engine::event::HorizonForecast;
-use crate::engine::features::{FEATURE_COUNT, FeatureFrame};
+use crate::engine::features::bars::FRESH;
+use crate::engine::features::{FeatureFrame, Set};
 use crate::engine::ids::{OrderSeq, Symbol};
 use crate::engine::time::Span;
-use crate::engine::why::{AnswerFact, Why, WhyOf};
+use crate::engine::why::{AnswerFact, FeatureFact, Why, WhyOf};
 use crate::model::Model;
 
 /// Time after an order's decision by which its answer has come, or will not.
@@ -119,14 +120,26 @@ fn recompute(
             Remembered::Unread => not("the tape cannot be read again"),
         };
     }
-    if why.features_at != Some(answer.features_at) {
-        return not("it answered about other features");
-    }
-    let warm = why.features.iter().filter(|feature| feature.warm).count();
-    let values = why.features.iter().map(|feature| feature.value).collect();
-    let frame =
-        FeatureFrame { symbol: why.symbol, at: answer.features_at, values, warm: warm.min(FEATURE_COUNT) as u16 };
+    let Some(frame) = frame(why, answer, model.info().reads) else { return not("it answered about other features") };
     compared(answer, model.predict(&[frame]).ok().and_then(|mut answers| answers.pop()))
+}
+
+/// The features that it answered about, where the decision holds them.
+fn frame(why: &Why, answer: &AnswerFact, reads: Set) -> Option<FeatureFrame> {
+    let of_set = |fact: &&FeatureFact| reads.place_of(&fact.name).is_some();
+    let values: Vec<f32> = why.features.iter().filter(of_set).map(|fact| fact.value).collect();
+    let (symbol, at) = (why.symbol, answer.features_at);
+    match reads {
+        Set::Market if why.features_at == Some(at) => {
+            let warm = why.features.iter().filter(of_set).filter(|fact| fact.warm).count() as u16;
+            Some(FeatureFrame { symbol, at, values, warm, bars: None })
+        }
+        // It speaks for a while of each closed minute.
+        Set::Bars if why.bars_closed.is_some_and(|closed| (Span(0)..FRESH).contains(&at.since(closed))) => {
+            Some(FeatureFrame::of_set(reads, symbol, at, values))
+        }
+        Set::Market | Set::Bars => None,
+    }
 }
 
 fn compared(answer: &AnswerFact, again: Option<Vec<HorizonForecast>>) -> Recomputed {

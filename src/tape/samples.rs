@@ -12,6 +12,7 @@ use crate::engine::event::{
     ModelInfo, Opening, OrderNews, OrderUpdate, Outsider, Pool, Prediction, Protective, Reach, Restored, Statement,
     Stranger, Tally, Ticker, Trade,
 };
+use crate::engine::features::Set;
 use crate::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use crate::engine::market::book::{BookUpdate, Level};
 use crate::engine::market::instrument::{Category, Instrument, InstrumentStatus, MarginTier};
@@ -111,6 +112,7 @@ fn restored() -> Restored {
             name: "mlp-v1".to_owned(),
             hash: "a1b2c3".to_owned(),
             horizons_s: vec![1, 10],
+            reads: Set::Market,
             trained: "2024-08-08".to_owned(),
             promise: Promise {
                 horizons: vec![HorizonPromise { hit: 0.6, hit_low: 0.55, brier: 0.6, dead_zone: 0.2 }],

@@ -7,7 +7,7 @@
 use tickdeck::engine::account::TieOut;
 use tickdeck::engine::danger::{Danger, DangerLevel, DangerRow};
 use tickdeck::engine::event::{HorizonForecast, ModelInfo};
-use tickdeck::engine::features::{FEATURES, FeatureSpec};
+use tickdeck::engine::features::{FEATURES, FeatureSpec, Set, Source};
 use tickdeck::engine::ids::{OrderSeq, Pair, Symbol};
 use tickdeck::engine::market::book::{BookState, Level};
 use tickdeck::engine::notice::{self, Kind, Notice};
@@ -306,7 +306,7 @@ pub fn explained() -> Snapshot {
     let feature = |(place, spec): (usize, &FeatureSpec)| FeatureFact {
         name: spec.name.to_owned(),
         value: if place == 9 { 3.2 } else { ((place * 7) % 11) as f32 / 8.0 - 0.6 },
-        age: Some(Span::from_ms(if spec.from_book { 12 } else { 240 })),
+        age: Some(Span::from_ms(if spec.source == Source::Book { 12 } else { 240 })),
         warm: place != 20,
         range: Some((-1.0, 1.0)),
     };
@@ -317,6 +317,7 @@ pub fn explained() -> Snapshot {
         at: Ts(NOW.0 - 405_000_000),
         outcome: refused.to_string(),
         features_at: Some(Ts(NOW.0 - 412_000_000)),
+        bars_closed: None,
         features: FEATURES.iter().enumerate().map(feature).collect(),
         answers: vec![answer("mlp-v1", "a91f3c", [0.61, 0.25, 0.14]), answer("conv-v1", "07be52", [0.57, 0.29, 0.14])],
         signal: Some(Signal {
@@ -552,6 +553,7 @@ fn health() -> HealthView {
                 name: "mlp-v1".to_owned(),
                 hash: "a91f3c".to_owned(),
                 horizons_s: vec![10, 60],
+                reads: Set::Market,
                 trained: "2024-08-01 to 08-07".to_owned(),
                 promise: Promise::default(),
             },
@@ -559,6 +561,7 @@ fn health() -> HealthView {
                 name: "conv-v1".to_owned(),
                 hash: "07be52".to_owned(),
                 horizons_s: vec![60],
+                reads: Set::Market,
                 trained: "2024-08-01 to 08-07".to_owned(),
                 promise: Promise::default(),
             },

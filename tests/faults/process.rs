@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tickdeck::engine::Engine;
 use tickdeck::engine::effect::{Effects, Errand, NewOrder, Protection};
 use tickdeck::engine::event::{Event, MarketData, ModelInfo, Restored};
+use tickdeck::engine::features::Set;
 use tickdeck::engine::ids::{Account, OrderSeq, Pair, RunId, Seq, Symbol};
 use tickdeck::engine::market::instrument::Instrument;
 use tickdeck::engine::num::Money;
@@ -220,6 +221,7 @@ impl Process {
             name: "chance".into(),
             hash: "abcdef".into(),
             horizons_s: vec![10],
+            reads: Set::Market,
             trained: String::new(),
             promise: tickdeck::engine::trust::promise::Promise::default(),
         });

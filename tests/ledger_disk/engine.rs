@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tickdeck::engine::command::Command;
 use tickdeck::engine::event::{HorizonForecast, ModelInfo};
-use tickdeck::engine::features::FeatureFrame;
+use tickdeck::engine::features::{FeatureFrame, Set};
 use tickdeck::engine::ids::{Account, Pair};
 use tickdeck::engine::num::{Money, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
@@ -68,7 +68,17 @@ impl Restless {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/logistic-v1.toml");
         let card = Card::parse(&std::fs::read_to_string(path).unwrap(), path).unwrap();
         let (name, hash, trained) = ("restless".to_owned(), "000000".to_owned(), String::new());
-        Self { info: ModelInfo { name, hash, horizons_s: vec![10], trained, promise: Promise::default() }, card }
+        Self {
+            info: ModelInfo {
+                name,
+                hash,
+                horizons_s: vec![10],
+                reads: Set::Market,
+                trained,
+                promise: Promise::default(),
+            },
+            card,
+        }
     }
 }
 

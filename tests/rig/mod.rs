@@ -10,6 +10,7 @@ use tickdeck::engine::event::{
     AccountUpdate, Event, Fault, HorizonForecast, MarketData, ModelInfo, OrderNews, OrderUpdate, Prediction, Restored,
     Statement, Ticker, Trade,
 };
+use tickdeck::engine::features::Set;
 use tickdeck::engine::ids::{ModelId, OrderSeq, Pair, RunId, Symbol};
 use tickdeck::engine::market::book::{BookUpdate, Level};
 use tickdeck::engine::market::instrument::Instrument;
@@ -117,6 +118,7 @@ pub fn restored(settings: Settings, limits: RiskLimits) -> Restored {
             name: "test".into(),
             hash: "abcdef".into(),
             horizons_s: vec![10],
+            reads: Set::Market,
             trained: String::new(),
             promise: tickdeck::engine::trust::promise::Promise::default(),
         }],

@@ -40,7 +40,7 @@ fn onnx(python: &Path) -> Result<(), String> {
     let about = |name: &str| {
         let mut model = load(&models, name).unwrap_or_else(|error| panic!("{error}"));
         let values = (0..FEATURE_COUNT).map(|n| (n % 7) as f32 / 7.0).collect();
-        let frame = FeatureFrame { symbol: Symbol(0), at: Ts(0), values, warm: FEATURE_COUNT as u16 };
+        let frame = FeatureFrame { symbol: Symbol(0), at: Ts(0), values, warm: FEATURE_COUNT as u16, bars: None };
         model.predict(&[frame.clone(), frame]).unwrap()
     };
     let (soft, logits) = (about("soft"), about("logits"));
@@ -86,7 +86,7 @@ fn recurrent(python: &Path) -> Result<(), String> {
         for row in 0..16 {
             let values = (0..FEATURE_COUNT).map(|place| ((place * 7 + row * 5) % 11) as f32 / 8.0 - 0.6).collect();
             let at = Ts::from_ms(row as i64 * 1_000);
-            let frame = FeatureFrame { symbol: Symbol(0), at, values, warm: FEATURE_COUNT as u16 };
+            let frame = FeatureFrame { symbol: Symbol(0), at, values, warm: FEATURE_COUNT as u16, bars: None };
             last = model.predict(&[frame]).unwrap().remove(0);
         }
         for (found, expected) in [last[0].up, last[0].flat, last[0].down].iter().zip(said[name].as_array().unwrap()) {
@@ -159,7 +159,7 @@ fn serve_any(python: &Path) -> Result<(), String> {
     let mut model = load(&dir.path().join("models"), "mine").map_err(|error| error.to_string())?;
     let about = |first: f32| {
         let values = (0..FEATURE_COUNT).map(|n| if n == 0 { first } else { 0.0 }).collect();
-        FeatureFrame { symbol: Symbol(0), at: Ts(0), values, warm: FEATURE_COUNT as u16 }
+        FeatureFrame { symbol: Symbol(0), at: Ts(0), values, warm: FEATURE_COUNT as u16, bars: None }
     };
     let [up, down] = [0.9, -0.9].map(|first| model.predict(&[about(first)]).unwrap()[0][0]);
     assert!(up.up > 0.8 && down.down > 0.8, "{up:?} {down:?}");

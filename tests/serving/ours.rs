@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tickdeck::engine::features::{FEATURE_COUNT, FeatureFrame, registry_hash};
+use tickdeck::engine::features::{FEATURE_COUNT, FeatureFrame, Set};
 use tickdeck::engine::ids::Symbol;
 use tickdeck::engine::time::Ts;
 use tickdeck::model::load;
@@ -82,6 +82,7 @@ fn told(rows: &[Vec<f32>]) -> (Vec<f32>, Vec<f32>) {
         at: Ts(0),
         values: values.clone(),
         warm: FEATURE_COUNT as u16,
+        bars: None,
     };
     let frames: Vec<_> = rows.iter().enumerate().map(frame).collect();
     let all = model.predict(&frames).unwrap().concat();
@@ -109,7 +110,7 @@ fn metadata() {
     assert_eq!((model["name"].as_str(), model["versions"][0].as_str()), (Some(SHIPPED), Some(hash.as_str())));
     assert_eq!(model["inputs"][0]["shape"], json!([-1, FEATURE_COUNT]));
     assert_eq!(model["outputs"][0], json!({ "name": "probabilities", "datatype": "FP32", "shape": [-1, 4, 3] }));
-    assert_eq!(model["parameters"]["features_hash"], registry_hash());
+    assert_eq!(model["parameters"]["features_hash"], Set::Market.hash());
     assert_eq!(get(&format!("/v2/models/{SHIPPED}/versions/{hash}")).json(), model);
     assert_eq!(get(&format!("/v2/models/{SHIPPED}/versions/1")).status, 404);
     assert!(get("/v2/models/nobody").error().contains(SHIPPED));

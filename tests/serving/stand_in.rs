@@ -132,7 +132,7 @@ pub fn answering(change: impl Fn(&Asked, Value) -> Said + Send + Sync + 'static)
 pub fn card(address: SocketAddr, more: &str) -> tempfile::TempDir {
     let dir = tempfile::TempDir::new().unwrap();
     let golden = ["[[0.5, 0.25, 0.25, 0.0]]"; 4].join(", ");
-    let hash = tickdeck::engine::features::registry_hash();
+    let hash = tickdeck::engine::features::Set::Market.hash();
     let text = format!(
         "name = \"mine\"\nfeatures_hash = \"{hash}\"\ngolden = [{golden}]\n[[horizon]]\nseconds = 10\n\
          [remote]\nurl = \"http://{address}\"\nmodel = \"theirs\"\n{more}\n"

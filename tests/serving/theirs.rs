@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tickdeck::engine::event::{HorizonForecast, ModelInfo, Prediction};
-use tickdeck::engine::features::{FEATURE_COUNT, FeatureFrame};
+use tickdeck::engine::features::{FEATURE_COUNT, FeatureFrame, Set};
 use tickdeck::engine::ids::Symbol;
 use tickdeck::engine::time::{Span, Ts};
 use tickdeck::engine::trust::promise::Promise;
@@ -34,7 +34,7 @@ pub fn trials() -> Vec<Trial> {
 
 fn frame(symbol: u16, at_ms: i64) -> FeatureFrame {
     let values = (0..FEATURE_COUNT).map(|n| (n % 5) as f32 / 7.0).collect();
-    FeatureFrame { symbol: Symbol(symbol), at: Ts::from_ms(at_ms), values, warm: FEATURE_COUNT as u16 }
+    FeatureFrame { symbol: Symbol(symbol), at: Ts::from_ms(at_ms), values, warm: FEATURE_COUNT as u16, bars: None }
 }
 
 fn refused(dir: &tempfile::TempDir) -> ModelError {
@@ -240,6 +240,7 @@ impl Near {
             name: "near".into(),
             hash: String::new(),
             horizons_s: vec![10],
+            reads: Set::Market,
             trained: String::new(),
             promise: Promise::default(),
         };

@@ -12,7 +12,7 @@ pub use plan::{Outlook, Plan};
 use super::Engine;
 use super::control::{CloseWhy, ExitsAllowed};
 use super::effect::{Effects, NewOrder, Protection, Purpose, TimeInForce};
-use super::features::usual_move_bps;
+use super::features::Set;
 use super::ids::{OrderSeq, Symbol};
 use super::market::book::BookState;
 use super::num::{Qty, Side};
@@ -233,7 +233,7 @@ impl Engine {
         let nearest = horizons.map(|horizon| horizon.horizon_s).min()?;
         let horizon = Span::from_secs(i64::from(nearest));
         let signal = signal(desk, &self.settings, nearest, self.now).ok().filter(|_| horizon <= WAITS)?;
-        let usual = usual_move_bps(&desk.frame.as_ref()?.values, f64::from(nearest))?;
+        let usual = Set::Market.usual_move_bps(&desk.frame.as_ref()?.values, f64::from(nearest))?;
         let fees = desk.fees(&self.settings);
         Some(Outlook {
             comes: f64::from(if side == Side::Buy { signal.down } else { signal.up }),

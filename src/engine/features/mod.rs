@@ -2,9 +2,10 @@
 //!
 //! [`FeatureState`] follows one instrument's market data in constant time per event; [`FeatureState::frame`] reads it.
 //! Reading changes nothing, so frames do not depend on how often they are taken. Every value is finite: ratios, squashed
-//! z-scores and logarithms, no price and no quantity. [`FEATURES`] names them in order and [`registry_hash`] identifies
-//! them by what they give: a model trained on other features is refused.
+//! z-scores and logarithms, no price and no quantity. A model reads one [`Set`] of them, which [`Set::hash`] identifies by
+//! what it gives: a model trained on other features is refused.
 
+pub mod bars;
 mod candle;
 mod fade;
 mod flow;
@@ -15,6 +16,7 @@ mod ofi;
 mod path;
 mod registry;
 mod returns;
+mod set;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,8 @@ mod volatility;
 
 use serde::{Deserialize, Serialize};
 
-pub use registry::registry_hash;
+pub use bars::BarFrame;
+pub use set::Set;
 
 use self::fade::Fade;
 use self::touch::Touch;
@@ -39,10 +42,46 @@ pub struct FeatureFrame {
     pub symbol: Symbol,
     /// Event time.
     pub at: Ts,
-    /// Values in registry order. Always finite.
+    /// Values of [`FEATURES`], in their order. Always finite.
     pub values: Vec<f32>,
     /// Features past their warm-up, out of `values.len()`.
     pub warm: u16,
+    /// What closed minutes say, within [`bars::FRESH`] of the newest one's end and where enough are known without a hole.
+    pub bars: Option<BarFrame>,
+}
+
+impl FeatureFrame {
+    /// A frame in which everything of a set is past its warm-up, and nothing else is known.
+    pub fn of_set(set: Set, symbol: Symbol, at: Ts, values: Vec<f32>) -> Self {
+        match set {
+            Set::Market => Self { symbol, at, warm: values.len() as u16, values, bars: None },
+            Set::Bars => Self { symbol, at, values: Vec::new(), warm: 0, bars: Some(BarFrame { closed: at, values }) },
+        }
+    }
+
+    /// The values of a set, warm or not, and the moment that they are about.
+    pub fn values_of(&self, set: Set) -> Option<(Ts, &[f32])> {
+        match set {
+            Set::Market => Some((self.at, self.values.as_slice())),
+            Set::Bars => self.bars.as_ref().map(|bars| (bars.closed, bars.values.as_slice())),
+        }
+    }
+
+    /// The same; `None` while the set is in warm-up, or has nothing new to say.
+    pub fn told(&self, set: Set) -> Option<(Ts, &[f32])> {
+        self.values_of(set).filter(|_| set == Set::Bars || usize::from(self.warm) == FEATURE_COUNT)
+    }
+}
+
+/// What a feature is read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The order book: a gap starts its warm-up anew.
+    Book,
+    /// Trades.
+    Trades,
+    /// Closed minutes.
+    Bars,
 }
 
 /// One row of the registry.
@@ -56,8 +95,8 @@ pub struct FeatureSpec {
     pub warm_up: Span,
     /// Family: the file it lives in.
     pub family: &'static str,
-    /// Read from the book (true: a gap starts its warm-up anew) or from trades (false).
-    pub from_book: bool,
+    /// What it is read from.
+    pub source: Source,
     /// Changes its sign, and nothing else, when buyers and sellers change places.
     pub odd: bool,
 }
@@ -71,11 +110,11 @@ impl FeatureSpec {
 }
 
 const fn book_feature(name: &'static str, unit: &'static str, warm_ms: i64, family: &'static str) -> FeatureSpec {
-    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, from_book: true, odd: false }
+    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, source: Source::Book, odd: false }
 }
 
 const fn trade_feature(name: &'static str, unit: &'static str, warm_ms: i64, family: &'static str) -> FeatureSpec {
-    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, from_book: false, odd: false }
+    FeatureSpec { name, unit, warm_up: Span::from_ms(warm_ms), family, source: Source::Trades, odd: false }
 }
 
 /// Families in the order of their values in a frame. The order is part of the hash: append.
@@ -101,7 +140,7 @@ pub const FEATURE_COUNT: usize = {
     count
 };
 
-/// Every feature, in the order of [`FeatureFrame::values`].
+/// Every feature of books and trades, in the order of [`FeatureFrame::values`].
 pub const FEATURES: &[FeatureSpec] = &{
     let mut rows = [imbalance::SPECS[0]; FEATURE_COUNT];
     let (mut row, mut family) = (0, 0);
@@ -117,14 +156,14 @@ pub const FEATURES: &[FeatureSpec] = &{
     rows
 };
 
-/// Place of the feature that carries the scale.
-const SCALE: usize = {
+/// Place of the feature with this name; the program does not build where there is none.
+const fn place_among(features: &[FeatureSpec], name: &str) -> usize {
     let mut place = 0;
-    while !same(FEATURES[place].name, volatility::SCALE_NAME) {
+    while !same(features[place].name, name) {
         place += 1;
     }
     place
-};
+}
 
 const fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
@@ -147,6 +186,7 @@ pub struct FeatureState {
     book: Option<FromBook>,
     flow: flow::Flow,
     intensity: intensity::Intensity,
+    bars: bars::Bars,
     /// When the book was lost, until it is back.
     lost: Option<Ts>,
     /// How long the book was away when it came back last, until that was taken.
@@ -181,6 +221,7 @@ impl FeatureState {
             book: None,
             flow: flow::Flow::new(),
             intensity: intensity::Intensity::new(),
+            bars: bars::Bars::default(),
             lost: None,
             gap: None,
         }
@@ -196,13 +237,17 @@ impl FeatureState {
                 self.on_book(at, book);
             }
             MarketData::Trade(trade) => {
+                self.bars.on_trade(at, trade);
                 self.flow.on_trade(trade.qty.raw() as f64, trade.taker.sign() as f64);
                 self.intensity.on_trade(at);
             }
-            MarketData::Gap => self.on_gap(),
+            MarketData::Gap => {
+                self.on_gap();
+                self.bars.on_gap();
+            }
+            MarketData::Bar(bar) => self.bars.on_bar(bar),
             MarketData::Ticker(_)
             | MarketData::Rules(_)
-            | MarketData::Bar(_)
             | MarketData::Band { .. }
             | MarketData::Liquidation { .. }
             | MarketData::Missed { .. }
@@ -223,23 +268,48 @@ impl FeatureState {
         self.flow.write(&fade, &mut values);
         self.intensity.write(at, &fade, &mut values);
         let warm = (0..FEATURE_COUNT).filter(|feature| self.is_warm(at, *feature)).count();
-        FeatureFrame { symbol, at, values, warm: warm as u16 }
+        let bars = self.bars.read(at).filter(|bars| (Span(0)..bars::FRESH).contains(&at.since(bars.closed)));
+        FeatureFrame { symbol, at, values, warm: warm as u16, bars }
+    }
+
+    /// What the minutes closed by `at` say, however long ago the newest one ended.
+    pub fn bars(&self, at: Ts) -> Option<BarFrame> {
+        self.bars.read(at.max(self.now))
+    }
+
+    /// Minutes that are over by `at` are closed: no event comes any more that is older.
+    pub fn close_minutes(&mut self, at: Ts) {
+        self.bars.pass_to(at);
+    }
+
+    /// End and close of the newest closed minute, in the unit of prices; `None` where it was not seen whole.
+    pub fn newest_bar(&self) -> Option<(Ts, f64)> {
+        self.bars.newest()
     }
 
     /// Is the feature at this place in [`FEATURES`] past its warm-up at `at`?
     pub fn is_warm(&self, at: Ts, feature: usize) -> bool {
         let Some(spec) = FEATURES.get(feature) else { return false };
-        let since = if spec.from_book { self.book.as_ref().map(|book| book.since) } else { self.since };
-        since.is_some_and(|since| at.since(since) >= spec.warm_up)
+        self.since(spec.source).is_some_and(|since| at.since(since) >= spec.warm_up)
     }
 
-    /// Time at `at` until every feature is past its warm-up, zero when all are. While there is no book it does not begin.
-    pub fn warm_in(&self, at: Ts) -> Span {
-        let left = |spec: &FeatureSpec| {
-            let since = if spec.from_book { self.book.as_ref().map(|book| book.since) } else { self.since };
-            Span(spec.warm_up.0 - since.map_or(0, |since| at.since(since).0))
-        };
+    /// Time at `at` until every feature of a set is past its warm-up, zero when all are. While there is no book that of the
+    /// market's does not begin; minutes count as they close.
+    pub fn warm_in(&self, at: Ts, set: Set) -> Span {
+        if set == Set::Bars {
+            return Span(bars::MINUTE.0 * self.bars.missing() as i64);
+        }
+        let left =
+            |spec: &FeatureSpec| Span(spec.warm_up.0 - self.since(spec.source).map_or(0, |since| at.since(since).0));
         FEATURES.iter().map(left).max().unwrap_or_default().max(Span(0))
+    }
+
+    /// Since when a source has been seen.
+    fn since(&self, source: Source) -> Option<Ts> {
+        match source {
+            Source::Book => self.book.as_ref().map(|book| book.since),
+            Source::Trades | Source::Bars => self.since,
+        }
     }
 
     /// How long the book was away, once after it came back.
@@ -259,6 +329,7 @@ impl FeatureState {
         self.now = at;
         self.flow.pass(&fade);
         self.intensity.pass(&fade);
+        self.bars.pass_to(at);
         if let Some(book) = &mut self.book {
             book.imbalance.pass(&fade);
             book.spread.pass(&fade);
@@ -325,17 +396,6 @@ impl FromBook {
         returns::write(&self.path, at, touch.mid, self.volatility.scale_bps(touch, fade), out);
         candle::write(&self.path, at, touch.mid, out);
     }
-}
-
-/// Usual move of the mid over `horizon_s` seconds in basis points, as the frame's own volatility feature states it; `None`
-/// for a frame of another registry. What forecasts and labels are scaled by.
-pub fn usual_move_bps(values: &[f32], horizon_s: f64) -> Option<f64> {
-    Some(usual_second_bps(values)? * horizon_s.max(0.0).sqrt())
-}
-
-/// The same over one second: times the root of a horizon it is the move over that.
-pub fn usual_second_bps(values: &[f32]) -> Option<f64> {
-    Some(volatility::scale_of_feature(f64::from(*values.get(SCALE)?)))
 }
 
 /// Appends a value; what no input should give (not finite, or beyond any squashed range) is cut.

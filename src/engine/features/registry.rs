@@ -1,47 +1,48 @@
-//! The identity of the features: a hash over what they are called and what they give.
+//! The identity of a set of features: a hash over what they are called and what they give.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::{FEATURES, FeatureState};
+use super::bars::MINUTE;
+use super::{FeatureFrame, FeatureState, Set, Source};
 use crate::engine::event::{MarketData, Trade};
 use crate::engine::ids::Symbol;
 use crate::engine::market::book::{Book, BookUpdate, Level};
 use crate::engine::num::{Price, Qty, Side};
 use crate::engine::time::{Span, Ts};
 
-/// Events of the built-in stream.
+/// Events of the built-in stream of books and trades, and of the one of trades that minutes are made of.
 const EVENTS: usize = 500;
+const TRADES: usize = 2_000;
 
-/// Sha256 in hex over every feature's name, unit, warm-up, family and source, and over the bits of the frames they give
-/// on a built-in stream. Changing a formula changes the hash, so an old model is refused instead of misread.
-pub fn registry_hash() -> String {
-    hash_of(|_, value| value)
+/// The hash of a set as it is.
+pub(super) fn hash(set: Set) -> String {
+    hash_of(set, |_, value| value)
 }
 
-/// The hash that features would have whose values come out `changed`, by place in the registry.
-pub(super) fn hash_of(changed: impl Fn(usize, f32) -> f32) -> String {
+/// The hash that a set would have whose values come out `changed`, by place.
+pub(super) fn hash_of(set: Set, changed: impl Fn(usize, f32) -> f32) -> String {
     let mut hasher = Sha256::new();
-    for feature in FEATURES {
-        let source = if feature.from_book { "book" } else { "trades" };
+    for feature in set.features() {
+        let source = match feature.source {
+            Source::Book => "book",
+            Source::Trades => "trades",
+            Source::Bars => "bars",
+        };
         let row = [feature.name, feature.unit, feature.family, source].join("|");
         hasher.update(format!("{row}|{}\n", feature.warm_up.0));
     }
-    let (mut state, mut book) = (FeatureState::new(), Book::new());
-    for (n, (at, data)) in Stream::default().take(EVENTS).enumerate() {
-        match &data {
-            MarketData::Book(update) => book.apply(update),
-            MarketData::Gap => book.gap(),
-            _ => {}
-        }
-        state.on_market(at, &data, &book);
-        if n % 20 == 19 {
-            let frame = state.frame(at + Span::from_ms(37), Symbol(0));
-            hasher.update(frame.warm.to_le_bytes());
-            for (place, value) in frame.values.into_iter().enumerate() {
-                hasher.update(changed(place, value).to_bits().to_le_bytes());
+    for frame in frames(set) {
+        let values = match set {
+            Set::Market => {
+                hasher.update(frame.warm.to_le_bytes());
+                frame.values
             }
+            Set::Bars => frame.bars.map(|bars| bars.values).unwrap_or_default(),
+        };
+        for (place, value) in values.into_iter().enumerate() {
+            hasher.update(changed(place, value).to_bits().to_le_bytes());
         }
     }
     hasher.finalize().iter().fold(String::new(), |mut text, byte| {
@@ -49,6 +50,29 @@ pub(super) fn hash_of(changed: impl Fn(usize, f32) -> f32) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// What a set says of its built-in stream.
+fn frames(set: Set) -> Vec<FeatureFrame> {
+    let (mut state, mut book, mut frames) = (FeatureState::new(), Book::new(), Vec::new());
+    let events: Vec<(Ts, MarketData)> = match set {
+        Set::Market => Stream::default().take(EVENTS).collect(),
+        Set::Bars => Stream::default().filter(|(_, data)| matches!(data, MarketData::Trade(_))).take(TRADES).collect(),
+    };
+    for (n, (at, data)) in events.into_iter().enumerate() {
+        match &data {
+            MarketData::Book(update) => book.apply(update),
+            MarketData::Gap => book.gap(),
+            _ => {}
+        }
+        state.on_market(at, &data, &book);
+        match set {
+            Set::Market if n % 20 == 19 => frames.push(state.frame(at + Span::from_ms(37), Symbol(0))),
+            Set::Bars if n % 20 == 19 => frames.push(state.frame(at.floor_to(MINUTE) + MINUTE, Symbol(0))),
+            _ => {}
+        }
+    }
+    frames
 }
 
 /// A market made of a linear congruential generator: integers only, so it is the same everywhere.

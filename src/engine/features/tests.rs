@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::registry::{Stream, hash_of};
+use super::registry::{self, Stream, hash_of};
 use super::*;
 use crate::engine::event::Trade;
 use crate::engine::market::book::Level;
@@ -42,20 +42,26 @@ fn the_registry_is_consistent_and_its_hash_is_pinned() {
     assert_eq!(names.len(), FEATURE_COUNT);
     assert_eq!(FeatureState::new().frame(Ts(0), Symbol(0)).values.len(), FEATURE_COUNT);
     // A new hash means that every shipped model must be trained anew.
-    assert_eq!(registry_hash(), "102fc9271cce6dce7914775556a6d69dbdd585d80b004aea4e57a0b44007907f");
+    assert_eq!(Set::Market.hash(), "102fc9271cce6dce7914775556a6d69dbdd585d80b004aea4e57a0b44007907f");
+    assert_eq!(Set::Bars.hash(), "9ef58b81b9cdaf7eb8c27653f914a2f54b65eba62bc1110fc39379971124be86");
+    for set in Set::ALL {
+        assert_eq!((Set::of_hash(set.hash()), set.hash().to_owned()), (Some(set), registry::hash(set)));
+        assert_eq!(set.usual_second_bps(&[]), None);
+    }
 }
 
 /// A changed formula changes values; were one of them not in the hash, a model could be fed what it was not trained on.
 #[test]
-fn another_formula_of_any_feature_is_another_registry() {
-    let ours = registry_hash();
-    for (place, spec) in FEATURES.iter().enumerate() {
-        let bent = hash_of(|at, value| if at == place { value * 1.000_001 } else { value });
-        assert_ne!(bent, ours, "{} is not covered, or is always 0 on the built-in stream", spec.name);
-        let shifted = hash_of(|at, value| if at == place { value + 1e-6 } else { value });
-        assert_ne!(shifted, ours, "{}", spec.name);
+fn another_formula_of_any_feature_is_another_set() {
+    for set in Set::ALL {
+        for (place, spec) in set.features().iter().enumerate() {
+            let bent = hash_of(set, |at, value| if at == place { value * 1.000_001 } else { value });
+            assert_ne!(bent, set.hash(), "{} is not covered, or is always 0 on the built-in stream", spec.name);
+            let shifted = hash_of(set, |at, value| if at == place { value + 1e-6 } else { value });
+            assert_ne!(shifted, set.hash(), "{}", spec.name);
+        }
+        assert_eq!(hash_of(set, |_, value| value), set.hash());
     }
-    assert_eq!(hash_of(|_, value| value), ours);
 }
 
 #[test]
@@ -175,10 +181,10 @@ fn a_gap_starts_book_features_anew_and_keeps_trades() {
     let mut state = follow(&with_gap, |_, _, _| {});
     let after = state.frame(end, Symbol(0));
     for (n, spec) in FEATURES.iter().enumerate() {
-        assert_eq!(state.is_warm(end, n), !spec.from_book, "{}", spec.name);
-        if spec.from_book && spec.family != "intensity" {
+        assert_eq!(state.is_warm(end, n), spec.source == Source::Trades, "{}", spec.name);
+        if spec.source == Source::Book && spec.family != "intensity" {
             assert!(after.values[n].abs() < 1e-9, "{}", spec.name);
-        } else if !spec.from_book {
+        } else if spec.source == Source::Trades {
             assert_eq!(after.values[n].to_bits(), before.values[n].to_bits(), "{}", spec.name);
         }
     }

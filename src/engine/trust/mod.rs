@@ -10,7 +10,7 @@ pub mod score;
 use std::collections::VecDeque;
 
 use super::event::{HorizonForecast, ModelInfo, Prediction};
-use super::features::{FeatureFrame, usual_move_bps};
+use super::features::{FeatureFrame, Set};
 use super::num::Side;
 use super::risk::verdict::{Denial, DenialCode};
 use super::time::{Span, Ts};
@@ -65,10 +65,13 @@ enum Judged {
 #[derive(Clone, Debug)]
 struct Followed {
     name: String,
+    reads: Set,
     horizons: Vec<Horizon>,
     ranges: Ranges,
     /// How far its last answer's market was from training; `None` where its card does not say.
     distance: Option<Distance>,
+    /// What it was asked about last.
+    looked: Option<Ts>,
 }
 
 /// Everything that decides which answers about one instrument are believed.
@@ -105,9 +108,11 @@ impl Trust {
         };
         let follow = |info: &ModelInfo| Followed {
             name: info.name.clone(),
+            reads: info.reads,
             horizons: info.horizons_s.iter().enumerate().map(|(place, s)| horizon(info, place, *s)).collect(),
-            ranges: Ranges::new(if info.promise.has_ranges() { &info.promise.ranges } else { &[] }),
+            ranges: Ranges::new(info.reads, &info.promise.ranges),
             distance: None,
+            looked: None,
         };
         Self { models: models.iter().map(follow).collect(), asked: VecDeque::new(), due: None }
     }
@@ -143,7 +148,11 @@ impl Trust {
         if prediction.horizons.is_empty() {
             return;
         }
-        model.distance = model.ranges.take(&asked.frame.values);
+        let Some((about, values)) = asked.frame.values_of(model.reads) else { return };
+        // Several answers about one closed minute are one look at the market.
+        if model.looked.replace(about) != Some(about) {
+            model.distance = model.ranges.take(values);
+        }
         let at = prediction.features_at;
         for horizon in &mut model.horizons {
             let Some(said) = prediction.horizons.iter().find(|said| said.horizon_s == horizon.seconds) else {
@@ -152,7 +161,7 @@ impl Trust {
             horizon.repaint.take(at, call(said));
             let Some(mid) = asked.mid else { continue };
             let due = at + Span::from_secs(i64::from(horizon.seconds));
-            let usual_bps = usual_move_bps(&asked.frame.values, f64::from(horizon.seconds)).unwrap_or(0.0);
+            let usual_bps = model.reads.usual_move_bps(values, f64::from(horizon.seconds)).unwrap_or(0.0);
             if horizon.waiting.len() < WAITING_MAX {
                 horizon.waiting.push_back(Waiting { said: *said, at, due, mid, usual_bps });
             }
@@ -290,6 +299,7 @@ mod tests {
             name: "long".to_owned(),
             hash: String::new(),
             horizons_s: vec![1, 300],
+            reads: Set::Market,
             trained: String::new(),
             promise: promise::Promise::default(),
         };
@@ -298,7 +308,7 @@ mod tests {
         // It falls within each second of forecasts and rises over five minutes.
         for second in 0..2_000 {
             let (at, mid) = (Ts::from_ms(second * 1_000), Some(100.0 + second as f64 / 100.0));
-            let frame = FeatureFrame { symbol: Symbol(0), at, values: vec![0.0; FEATURE_COUNT], warm: 36 };
+            let frame = FeatureFrame { symbol: Symbol(0), at, values: vec![0.0; FEATURE_COUNT], warm: 36, bars: None };
             trust.settle(at, mid.map(|mid| mid - if second % 2 == 0 { 0.2 } else { 0.0 }));
             trust.ask(&frame, mid);
             let horizons = vec![said(1), said(300)];

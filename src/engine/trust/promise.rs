@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::features::FEATURE_COUNT;
-
 /// What a card says about the answers of its model. Empty where a card says nothing: then answers are held against a coin,
 /// and nothing says whether a market is like the one it was trained on.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -79,6 +77,6 @@ impl Promise {
 
     /// Does the card say what every feature was in training?
     pub fn has_ranges(&self) -> bool {
-        self.ranges.len() == FEATURE_COUNT
+        !self.ranges.is_empty()
     }
 }

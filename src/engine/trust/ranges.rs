@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::promise::{EDGES_MAX, FeatureRange};
-use crate::engine::features::FEATURES;
+use crate::engine::features::Set;
 
 /// Features beyond all of training that make an answer one about another kind of market.
 pub const OUTSIDE_MAX: usize = 2;
@@ -25,7 +25,9 @@ pub const DRIFT_MAX: f64 = 3.0;
 /// How far one answer's market is from training.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Distance {
-    /// Places of the features beyond all of training, in the registry's order.
+    /// Features that were looked at.
+    pub of: Set,
+    /// Places of those beyond all of training.
     pub outside: Vec<u16>,
     /// Mean index over the window; `None` before [`DRIFT_MIN`] answers.
     pub drift: Option<f64>,
@@ -39,8 +41,12 @@ impl Distance {
 
     /// Why, with its numbers.
     pub fn words(&self) -> String {
-        let names: Vec<&str> =
-            self.outside.iter().filter_map(|place| FEATURES.get(usize::from(*place))).map(|spec| spec.name).collect();
+        let names: Vec<&str> = self
+            .outside
+            .iter()
+            .filter_map(|place| self.of.features().get(usize::from(*place)))
+            .map(|spec| spec.name)
+            .collect();
         let drift = self.drift.map_or_else(|| "?".to_owned(), |drift| format!("{drift:.2}"));
         if self.outside.len() >= OUTSIDE_MAX {
             return format!("outside={} drift={drift}", names.join("+"));
@@ -52,6 +58,7 @@ impl Distance {
 /// Follows one instrument as one model sees it.
 #[derive(Clone, Debug)]
 pub struct Ranges {
+    of: Set,
     features: Vec<FeatureRange>,
     /// Parts of the last answers' values, feature by feature.
     window: VecDeque<Vec<u8>>,
@@ -59,9 +66,9 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Follows a model with these ranges, one per feature.
-    pub fn new(ranges: &[FeatureRange]) -> Self {
-        Self { features: ranges.to_vec(), window: VecDeque::new(), counts: vec![[0; EDGES_MAX + 1]; ranges.len()] }
+    /// Follows a model with these ranges, one per feature of its set; none where its card says nothing.
+    pub fn new(of: Set, ranges: &[FeatureRange]) -> Self {
+        Self { of, features: ranges.to_vec(), window: VecDeque::new(), counts: vec![[0; EDGES_MAX + 1]; ranges.len()] }
     }
 
     /// Takes the features of an answer. `None` where the card says nothing of its training.
@@ -80,7 +87,7 @@ impl Ranges {
         }
         let outside = self.features.iter().zip(values).enumerate();
         let outside = outside.filter(|(_, (range, value))| range.is_outside(**value)).map(|(place, _)| place as u16);
-        Some(Distance { outside: outside.collect(), drift: self.drift() })
+        Some(Distance { of: self.of, outside: outside.collect(), drift: self.drift() })
     }
 
     /// The market was away: what was seen before belongs to another time.
@@ -101,7 +108,7 @@ impl Ranges {
         if self.window.len() < DRIFT_MIN {
             return None;
         }
-        let kinds = FEATURES.iter().zip(self.features.iter().zip(&self.counts)).filter(|(spec, _)| !spec.odd);
+        let kinds = self.of.features().iter().zip(self.features.iter().zip(&self.counts)).filter(|(spec, _)| !spec.odd);
         let (mut sum, mut features) = (0.0, 0.0);
         for (_, (range, counts)) in kinds {
             sum += index(range, counts, self.window.len());
@@ -126,7 +133,7 @@ fn index(range: &FeatureRange, counts: &[u32], answers: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::features::FEATURE_COUNT;
+    use crate::engine::features::{FEATURE_COUNT, FEATURES};
 
     /// Every feature was spread evenly over 0 to 1 in ten parts.
     fn even() -> Vec<FeatureRange> {
@@ -136,7 +143,7 @@ mod tests {
 
     #[test]
     fn values_of_training_pass_and_two_beyond_it_do_not() {
-        let mut ranges = Ranges::new(&even());
+        let mut ranges = Ranges::new(Set::Market, &even());
         let inside = ranges.take(&[0.5; FEATURE_COUNT]).unwrap();
         assert_eq!(inside, Distance::default());
         let mut values = [0.5; FEATURE_COUNT];
@@ -147,12 +154,12 @@ mod tests {
         assert!(strange.is_strange() && strange.outside == [3, 7]);
         assert_eq!(strange.words(), format!("outside={}+{} drift=?", FEATURES[3].name, FEATURES[7].name));
         assert_eq!(ranges.take(&[0.5; 3]), None, "a frame of other features says nothing");
-        assert_eq!(Ranges::new(&[]).take(&[0.5; FEATURE_COUNT]), None);
+        assert_eq!(Ranges::new(Set::Market, &[]).take(&[0.5; FEATURE_COUNT]), None);
     }
 
     #[test]
     fn drift_is_none_for_the_same_spread_and_large_for_another() {
-        let mut ranges = Ranges::new(&even());
+        let mut ranges = Ranges::new(Set::Market, &even());
         let mut last = None;
         for n in 0..400_u16 {
             last = ranges.take(&[f32::from(n % 100) / 100.0 + 0.005; FEATURE_COUNT]).unwrap().drift;

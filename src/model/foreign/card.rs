@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Golden;
-use crate::engine::features::{FEATURE_COUNT, registry_hash};
+use crate::engine::features::{FEATURE_COUNT, Set};
 use crate::model::card::{Card, FeatureCard, HORIZONS_MAX, HorizonCard, MadeFor, STEP_MS, Score, short};
 use crate::model::onnx::OnnxCard;
 use crate::model::remote::RemoteCard;
@@ -21,7 +21,7 @@ pub struct ForeignCard {
     /// Training span, for the screen.
     #[serde(default)]
     pub trained: String,
-    /// Hash of the features it was trained on ([`registry_hash`]).
+    /// Hash of the features it was trained on ([`Set::hash`] of the market's).
     pub features_hash: String,
     /// Rows that a forecast needs; with more than 1 the input has the shape `[count, window, features]`.
     #[serde(default = "one")]
@@ -100,9 +100,9 @@ impl ForeignCard {
         let refuse = |why: String| ModelError::Card { path: path.to_owned(), why };
         let card: Self = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
         card.check().map_err(refuse)?;
-        let ours = registry_hash();
+        let ours = Set::Market.hash();
         if card.features_hash != ours {
-            return Err(ModelError::Features { name: card.name, card: short(&card.features_hash), ours: short(&ours) });
+            return Err(ModelError::Features { name: card.name, card: short(&card.features_hash), ours: short(ours) });
         }
         Ok(card)
     }

@@ -10,7 +10,7 @@ use super::card::{Card, expected_move, sha256};
 use super::golden::{self, Golden};
 use super::{Model, ModelError, check_frames};
 use crate::engine::event::{HorizonForecast, ModelInfo};
-use crate::engine::features::{FeatureFrame, usual_move_bps};
+use crate::engine::features::{FEATURE_COUNT, FeatureFrame, Set};
 use windows::Windows;
 
 /// How far the probabilities of a horizon may be from a sum of one.
@@ -57,6 +57,7 @@ impl<O: Oracle> Foreign<O> {
             name: foreign.name.clone(),
             hash: super::card::short(&card.weights_sha256),
             horizons_s: foreign.horizon.iter().map(|horizon| horizon.seconds).collect(),
+            reads: Set::Market,
             trained: foreign.trained.clone(),
             promise: card.promise(),
         };
@@ -67,7 +68,7 @@ impl<O: Oracle> Foreign<O> {
     pub(super) fn golden(&mut self) -> Result<Golden, ModelError> {
         let window = self.windows.length();
         let probes: Vec<Vec<Vec<f32>>> =
-            (0..golden::PROBES).map(|number| golden::probe_window(number, window)).collect();
+            (0..golden::PROBES).map(|number| golden::probe_window(number, window, FEATURE_COUNT)).collect();
         let answer = self.oracle.ask(&probes.concat().concat(), probes.len())?;
         let newest: Vec<&[f32]> = probes.iter().filter_map(|rows| rows.last().map(Vec::as_slice)).collect();
         let forecasts = self.read_out(&answer, &newest)?;
@@ -93,7 +94,7 @@ impl<O: Oracle> Foreign<O> {
                 let [up, flat, down] = probabilities(three).ok_or_else(|| {
                     refuse(format!("{three:?} are no probabilities of up, flat and down (row {row}, horizon {place})"))
                 })?;
-                let usual = usual_move_bps(values, f64::from(horizon.seconds)).unwrap_or(0.0);
+                let usual = Set::Market.usual_move_bps(values, f64::from(horizon.seconds)).unwrap_or(0.0);
                 let stated = moves.and_then(|moves| moves.get(at)).map(|stated| stated * horizon.move_gain);
                 let move_bps = stated.unwrap_or((usual * expected_move([up, flat, down], horizon)) as f32);
                 if !move_bps.is_finite() {
@@ -144,7 +145,7 @@ impl<O: Oracle> Model for Foreign<O> {
     }
 
     fn predict(&mut self, frames: &[FeatureFrame]) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
-        check_frames(&self.card.name, frames)?;
+        check_frames(&self.card.name, Set::Market, frames)?;
         let (mut rows, mut ready) = (Vec::new(), Vec::new());
         for (place, frame) in frames.iter().enumerate() {
             if self.windows.take(frame, &mut rows) {
@@ -170,7 +171,6 @@ impl<O: Oracle> Model for Foreign<O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::features::{FEATURE_COUNT, registry_hash};
     use crate::engine::ids::Symbol;
     use crate::engine::time::Ts;
     use crate::model::card::MadeFor;
@@ -201,7 +201,7 @@ mod tests {
             name: "mine".into(),
             about: String::new(),
             trained: String::new(),
-            features_hash: registry_hash(),
+            features_hash: Set::Market.hash().to_owned(),
             window,
             step_ms: if window > 1 { 1_000 } else { 0 },
             tolerance: 1e-4,
@@ -220,7 +220,13 @@ mod tests {
 
     fn frame(symbol: u16, at_s: i64, value: f32) -> FeatureFrame {
         let values = vec![value; FEATURE_COUNT];
-        FeatureFrame { symbol: Symbol(symbol), at: Ts::from_ms(at_s * 1000), values, warm: FEATURE_COUNT as u16 }
+        FeatureFrame {
+            symbol: Symbol(symbol),
+            at: Ts::from_ms(at_s * 1000),
+            values,
+            warm: FEATURE_COUNT as u16,
+            bars: None,
+        }
     }
 
     #[test]
@@ -231,7 +237,7 @@ mod tests {
         assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
         assert_eq!(model.oracle.asked, [2 * FEATURE_COUNT]);
         let one = told[0][0];
-        let usual = usual_move_bps(&[0.1; FEATURE_COUNT], 10.0).unwrap();
+        let usual = Set::Market.usual_move_bps(&[0.1; FEATURE_COUNT], 10.0).unwrap();
         assert!(
             (one.up, one.flat, one.down) == (0.5, 0.3, 0.2) && (f64::from(one.move_bps) - usual * 0.3).abs() < 1e-6
         );

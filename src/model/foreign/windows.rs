@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::engine::features::{FEATURE_COUNT, FeatureFrame};
+use crate::engine::features::{FeatureFrame, Set};
 use crate::engine::ids::Symbol;
 use crate::engine::time::{Span, Ts};
 
@@ -35,7 +35,7 @@ impl Windows {
         if !follows {
             rows.clear();
         }
-        if usize::from(frame.warm) != FEATURE_COUNT {
+        if frame.told(Set::Market).is_none() {
             rows.clear();
             return false;
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Encoded, Form, Request, Response, Tensor, WireError, told};
 use crate::engine::event::HorizonForecast;
-use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureFrame, registry_hash};
+use crate::engine::features::{FeatureFrame, Set};
 use crate::engine::ids::Symbol;
 use crate::engine::time::{Span, Ts};
 use crate::model::{Model, ModelError};
@@ -75,14 +75,18 @@ impl Offer {
                 "horizons_s": info.horizons_s,
                 "step_ms": self.model.card().step_ms,
                 "classes": ["up", "flat", "down"],
-                "features_hash": registry_hash(),
-                "features": FEATURES.iter().map(|feature| feature.name).collect::<Vec<_>>(),
+                "features_hash": info.reads.hash(),
+                "features": info.reads.features().iter().map(|feature| feature.name).collect::<Vec<_>>(),
             },
         })
     }
 
+    fn reads(&self) -> Set {
+        self.model.info().reads
+    }
+
     fn input_shape(&self) -> Vec<i64> {
-        let count = FEATURE_COUNT as i64;
+        let count = self.reads().count() as i64;
         match self.model.window() {
             1 => vec![-1, count],
             window => vec![-1, window as i64, count],
@@ -152,14 +156,15 @@ impl Offer {
     fn forecasts(&mut self, values: &[f32], rows: usize) -> Result<Vec<Vec<HorizonForecast>>, ModelError> {
         let window = self.model.window();
         let step = Span::from_ms(i64::from(self.model.card().step_ms));
+        let reads = self.reads();
         self.model.forget();
         let mut newest = Vec::new();
         for place in 0..window {
             let at = Ts(step.0 * place as i64);
             let of_row = |row: usize| {
-                let begin = (row * window + place) * FEATURE_COUNT;
-                let values = values.get(begin..begin + FEATURE_COUNT).unwrap_or_default().to_vec();
-                FeatureFrame { symbol: Symbol(row as u16), at, values, warm: FEATURE_COUNT as u16 }
+                let begin = (row * window + place) * reads.count();
+                let values = values.get(begin..begin + reads.count()).unwrap_or_default().to_vec();
+                FeatureFrame::of_set(reads, Symbol(row as u16), at, values)
             };
             newest = self.model.predict(&(0..rows).map(of_row).collect::<Vec<_>>())?;
         }

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::dataset::{Dataset, HORIZONS_S};
+use super::dataset::Dataset;
 use super::figures::{block, normal_quantile};
 use super::fit::{DEAD_ZONE, class};
 use super::random::Random;
 use super::score::{Told, at_horizon};
-use crate::engine::features::usual_move_bps;
 use crate::model::card::{HorizonCard, expected_move};
 use crate::model::softmax::probabilities;
 
@@ -48,7 +47,7 @@ pub(super) fn calibrate(data: &Dataset, unseen: &[Unseen]) -> Vec<HorizonCard> {
 fn calibrate_one(data: &Dataset, unseen: &[Unseen], horizon: usize) -> HorizonCard {
     let temperature = temperature(data, unseen, horizon);
     let mut card = HorizonCard {
-        seconds: HORIZONS_S[horizon],
+        seconds: data.horizon_s(horizon),
         dead_zone: DEAD_ZONE as f32,
         temperature: temperature as f32,
         class_move: class_moves(data, unseen, horizon),
@@ -72,13 +71,13 @@ struct ToldMove {
 fn told(data: &Dataset, unseen: &[Unseen], card: &HorizonCard, horizon: usize) -> Vec<ToldMove> {
     let one = |(row, logits): &Unseen| {
         let row = data.rows.get(*row)?;
-        let scaled = row.scaled(horizon)?.clamp(-MOVE_MAX, MOVE_MAX);
+        let scaled = data.scaled(row, horizon)?.clamp(-MOVE_MAX, MOVE_MAX);
         let logits = logits.get(horizon * 3..horizon * 3 + 3)?;
         Some(ToldMove {
             expected: expected_move(probabilities(logits, f64::from(card.temperature)), card),
             scaled,
-            usual: usual_move_bps(&row.values, f64::from(HORIZONS_S[horizon]))?,
-            block: block(row.at, HORIZONS_S[horizon]),
+            usual: data.usual_bps(row, horizon)?,
+            block: block(row.at, data.horizon_s(horizon)),
             day: row.at.0.div_euclid(DAY_NS),
         })
     };
@@ -138,13 +137,13 @@ pub(super) fn judge(data: &Dataset, told: &[Told], horizons: &[usize], seed: u64
 
 fn told_moves(data: &Dataset, told: &[Told], horizon: usize) -> Vec<ToldMove> {
     let one = |(row, said): &Told| {
-        let (row, said) = (data.rows.get(*row)?, at_horizon(said, horizon)?);
-        let usual = usual_move_bps(&row.values, f64::from(HORIZONS_S[horizon])).filter(|usual| *usual > 0.0)?;
+        let (row, said) = (data.rows.get(*row)?, at_horizon(data, said, horizon)?);
+        let usual = data.usual_bps(row, horizon).filter(|usual| *usual > 0.0)?;
         Some(ToldMove {
             expected: f64::from(said.move_bps) / usual,
-            scaled: row.scaled(horizon)?.clamp(-MOVE_MAX, MOVE_MAX),
+            scaled: data.scaled(row, horizon)?.clamp(-MOVE_MAX, MOVE_MAX),
             usual,
-            block: block(row.at, HORIZONS_S[horizon]),
+            block: block(row.at, data.horizon_s(horizon)),
             day: row.at.0.div_euclid(DAY_NS),
         })
     };
@@ -210,7 +209,7 @@ fn class_moves(data: &Dataset, unseen: &[Unseen], horizon: usize) -> [f32; 3] {
 /// Scaled move and logits of one horizon, where the move is known.
 fn known<'a>(data: &'a Dataset, unseen: &'a [Unseen], horizon: usize) -> impl Iterator<Item = (f64, &'a [f32])> + 'a {
     unseen.iter().filter_map(move |(row, logits)| {
-        let scaled = data.rows.get(*row)?.scaled(horizon)?;
+        let scaled = data.scaled(data.rows.get(*row)?, horizon)?;
         Some((scaled, logits.get(horizon * 3..horizon * 3 + 3)?))
     })
 }
@@ -223,18 +222,19 @@ pub(super) fn safe_log(probability: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::engine::event::HorizonForecast;
-    use crate::model::train::dataset::{place_of, samples};
+    use crate::engine::features::Set;
+    use crate::model::train::dataset::samples;
 
     /// Rows whose first horizon moves by half of what three logits say, on a market that moves enough to pay.
     fn skilled() -> (Dataset, Vec<Unseen>) {
-        let volatility = place_of("vol_64s");
+        let volatility = Set::Market.place_of("vol_64s").unwrap();
         let mut data = samples::data(1, 2_000, |_, row| row.values[volatility] = 0.6);
         let mut dice = Random::new(9);
         let mut unseen = Vec::new();
         let outputs = data.horizons * 3;
         for (n, row) in data.rows.iter_mut().enumerate() {
             let tilt = dice.symmetric();
-            let usual = usual_move_bps(&row.values, 1.0).unwrap();
+            let usual = Set::Market.usual_move_bps(&row.values, 1.0).unwrap();
             row.moves = std::array::from_fn(|_| ((tilt * 2.0 + dice.symmetric()) * usual) as f32);
             let mut logits = vec![0.0; outputs];
             (logits[0], logits[1], logits[2]) = (3.0 * tilt as f32, -2.0, -3.0 * tilt as f32);

@@ -73,11 +73,12 @@ impl Checkpoints {
 /// Sha256 over everything that a fit depends on.
 fn fingerprint(data: &Dataset, options: &TrainOptions) -> String {
     // Which architectures are tried is no part of it: each has fits of its own.
-    let TrainOptions { seed, seeds, sample, step, l2, balanced, epochs_max, on, units, window, longest_s, .. } =
-        options;
+    let TrainOptions {
+        seed, seeds, sample, step, l2, balanced, epochs_max, on, units, window, longest_s, reads, ..
+    } = options;
     let mut hash = Sha256::new();
     hash.update(format!(
-        "{seed} {seeds} {sample:?} {step:?} {l2:?} {balanced} {epochs_max} {on:?} {units:?} {window:?} {longest_s}"
+        "{seed} {seeds} {sample:?} {step:?} {l2:?} {balanced} {epochs_max} {on:?} {units:?} {window:?} {longest_s} {reads:?}"
     ));
     for row in &data.rows {
         hash.update(row.at.0.to_le_bytes());

@@ -3,25 +3,17 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::minutes::Minutes;
+use super::sampling::{self, Sampling};
 use super::{TrainError, TrainProgress, leaks};
 use crate::engine::event::MarketData;
-use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureState, usual_move_bps};
+use crate::engine::features::{FeatureState, Set, Source};
 use crate::engine::ids::Symbol;
 use crate::engine::market::book::{Book, Level};
 use crate::engine::time::{Span, Ts};
 
-/// Horizons in seconds that can be learned and judged; what a training takes is those up to its longest.
-pub const HORIZONS_S: [u32; 5] = [1, 5, 10, 60, 300];
-/// Horizons, at most.
-pub(super) const HORIZONS: usize = HORIZONS_S.len();
-/// The longest one in seconds where no other is asked for: beyond it recordings of hours are needed.
-pub(super) const USUAL_LONGEST_S: u32 = 60;
-/// How late the late figures act.
-const LATE: Span = Span::from_ms(200);
-/// The longest memory of a feature.
-const FEATURES_REACH: Span = Span::from_secs(60);
-/// Rows kept of one stream, evenly thinned beyond: a day of a quiet market must not drown ten minutes of a busy one.
-const STREAM_ROWS_MAX: usize = 5_000;
+/// Horizons of one set, at most.
+pub(super) const HORIZONS: usize = 5;
 /// Rows needed in all.
 const ROWS_MIN: usize = 1_000;
 /// Labels that do not overlap, needed to learn a horizon: twenty minutes for a minute's, a hundred for five.
@@ -54,40 +46,52 @@ pub(super) struct Stream {
 pub(super) struct Row {
     pub(super) stream: usize,
     pub(super) at: Ts,
-    pub(super) values: [f32; FEATURE_COUNT],
+    /// Values of its set's features.
+    pub(super) values: Vec<f32>,
     /// Place in [`Dataset::frames`].
     pub(super) place: usize,
     /// Frames right before it there that are earlier rows of its sequence: what a network with memory sees.
     pub(super) behind: usize,
-    /// Move of the mid in basis points by place in [`HORIZONS_S`]; `NaN` where the data ends before.
+    /// Move of the price in basis points by place in [`Sampling::horizons_s`]; `NaN` where the data ends before.
     pub(super) moves: [f32; HORIZONS],
-    /// The same counted from [`LATE`] after the row.
+    /// The same counted from [`Sampling::late`] after the row.
     pub(super) late: [f32; HORIZONS],
-    /// What waits at the thinner of the two best prices: price times quantity, as recorded.
+    /// What waits at the thinner of the two best prices: price times quantity, as recorded; `NaN` where nobody tells.
     pub(super) depth: f32,
 }
 
-/// Place of the feature with this name; the first where there is none.
-pub(super) fn place_of(name: &str) -> usize {
-    FEATURES.iter().position(|feature| feature.name == name).unwrap_or(0)
+impl Row {
+    /// One whose future is not known yet.
+    pub(super) fn unlabelled(at: Ts, values: Vec<f32>, depth: f32) -> Self {
+        let (moves, late) = ([f32::NAN; HORIZONS], [f32::NAN; HORIZONS]);
+        Self { stream: 0, at, values, place: 0, behind: 0, moves, late, depth }
+    }
 }
 
-impl Row {
-    /// The move over a horizon in usual moves, `None` where unknown.
-    pub(super) fn scaled(&self, horizon: usize) -> Option<f64> {
-        self.in_usual_moves(f64::from(*self.moves.get(horizon)?), horizon)
+/// A row with what came after it; `prices` are changes of the price, which is known up to `end`.
+pub(super) fn labelled(mut row: Row, prices: &[(Ts, f64)], end: Ts, set: Set) -> Row {
+    let sampling = sampling::of(set);
+    let price_at = |at: Ts| {
+        let place = prices.partition_point(|entry| entry.0 <= at).checked_sub(1)?;
+        (at <= end).then(|| prices.get(place).map(|entry| entry.1)).flatten()
+    };
+    let moved = |from: Ts, seconds: u32| {
+        let (before, after) = (price_at(from)?, price_at(from + Span::from_secs(i64::from(seconds)))?);
+        Some(((after - before) / before * 1e4) as f32)
+    };
+    let places = row.moves.iter_mut().zip(&mut row.late).zip(sampling.horizons_s);
+    for ((at_once, late), seconds) in places {
+        *at_once = moved(row.at, *seconds).unwrap_or(f32::NAN);
+        *late = moved(row.at + sampling.late, *seconds).unwrap_or(f32::NAN);
     }
-
-    /// A move in basis points in usual moves of a horizon.
-    pub(super) fn in_usual_moves(&self, moved: f64, horizon: usize) -> Option<f64> {
-        let usual = usual_move_bps(&self.values, f64::from(*HORIZONS_S.get(horizon)?))?;
-        (moved.is_finite() && usual > 0.0).then(|| moved / usual)
-    }
+    row
 }
 
 /// How rows are taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taking {
+    /// Features of the rows.
+    pub(super) set: Set,
     /// Event time between two rows of an instrument.
     pub(super) sample: Span,
     /// Event time between two rows of a sequence.
@@ -96,20 +100,20 @@ pub(super) struct Taking {
     pub(super) window: usize,
     /// Are sequences kept from their beginning? A recurrent state depends on all of it.
     pub(super) whole: bool,
-    /// The longest horizon in seconds: the first of [`HORIZONS_S`], up to this one, are looked at.
+    /// The longest horizon in seconds: the first of [`Sampling::horizons_s`], up to this one, are looked at.
     pub(super) longest_s: u32,
 }
 
 impl Taking {
     /// What a network with this window depends on: so far back do features and windows reach.
     fn reach(&self) -> Span {
-        Span(FEATURES_REACH.0 + self.step.0 * self.window as i64)
+        Span(sampling::of(self.set).reach.0 + self.step.0 * self.window as i64)
     }
 }
 
-/// How many of [`HORIZONS_S`] there are up to a longest one.
-pub(super) fn horizons_to(longest_s: u32) -> usize {
-    HORIZONS_S.iter().take_while(|seconds| **seconds <= longest_s).count()
+/// How many horizons of a set there are up to a longest one.
+pub(super) fn horizons_to(set: Set, longest_s: u32) -> usize {
+    sampling::of(set).horizons_s.iter().take_while(|seconds| **seconds <= longest_s).count()
 }
 
 /// A row in the order in which somebody meets it who is shown its sequence.
@@ -125,12 +129,14 @@ pub(super) struct Met {
 /// Everything read.
 #[derive(Debug)]
 pub(super) struct Dataset {
+    /// Features of its rows.
+    pub(super) set: Set,
     pub(super) streams: Vec<Stream>,
     /// By stream, then time.
     pub(super) rows: Vec<Row>,
     /// Feature values of all sequences, each once; neighbours in a sequence are neighbours here.
-    pub(super) frames: Vec<[f32; FEATURE_COUNT]>,
-    /// How many horizons are looked at: the first of [`HORIZONS_S`].
+    pub(super) frames: Vec<Vec<f32>>,
+    /// How many horizons are looked at: the first of [`Sampling::horizons_s`].
     pub(super) horizons: usize,
     /// Rows of which one is learned from and the other held out are further apart than this, on both sides: purge and embargo
     /// in one. So far ahead does the longest label reach and so far back what rows are told from: whichever comes first, the
@@ -141,13 +147,50 @@ pub(super) struct Dataset {
 impl Dataset {
     fn new(taking: Taking) -> Self {
         let apart = Span::from_secs(i64::from(taking.longest_s)) + taking.reach();
-        let horizons = horizons_to(taking.longest_s);
-        Self { streams: Vec::new(), rows: Vec::new(), frames: Vec::new(), horizons, apart }
+        let horizons = horizons_to(taking.set, taking.longest_s);
+        Self { set: taking.set, streams: Vec::new(), rows: Vec::new(), frames: Vec::new(), horizons, apart }
     }
 
     /// Horizons in seconds that are looked at.
     pub(super) fn horizons_s(&self) -> &'static [u32] {
-        HORIZONS_S.get(..self.horizons).unwrap_or(&HORIZONS_S)
+        let all = self.sampling().horizons_s;
+        all.get(..self.horizons).unwrap_or(all)
+    }
+
+    /// The horizon with this place in seconds.
+    pub(super) fn horizon_s(&self, horizon: usize) -> u32 {
+        self.sampling().horizons_s.get(horizon).copied().unwrap_or(0)
+    }
+
+    /// How its rows are taken.
+    pub(super) fn sampling(&self) -> &'static Sampling {
+        sampling::of(self.set)
+    }
+
+    /// Number of its features.
+    pub(super) fn width(&self) -> usize {
+        self.set.count()
+    }
+
+    /// Place of the feature with this name; the first where there is none.
+    pub(super) fn place_of(&self, name: &str) -> usize {
+        self.set.place_of(name).unwrap_or(0)
+    }
+
+    /// Usual move of a row's market over a horizon in basis points.
+    pub(super) fn usual_bps(&self, row: &Row, horizon: usize) -> Option<f64> {
+        self.set.usual_move_bps(&row.values, f64::from(*self.sampling().horizons_s.get(horizon)?))
+    }
+
+    /// The move of a row over a horizon in usual moves, `None` where unknown.
+    pub(super) fn scaled(&self, row: &Row, horizon: usize) -> Option<f64> {
+        self.in_usual_moves(row, f64::from(*row.moves.get(horizon)?), horizon)
+    }
+
+    /// A move in basis points in usual moves of a row's market over a horizon.
+    pub(super) fn in_usual_moves(&self, row: &Row, moved: f64, horizon: usize) -> Option<f64> {
+        let usual = self.usual_bps(row, horizon)?;
+        (moved.is_finite() && usual > 0.0).then(|| moved / usual)
     }
 
     /// Is there enough to learn every horizon: labels that do not overlap, for a few long ones that do are one label, and moves
@@ -182,7 +225,11 @@ impl Dataset {
             data.take(source, taking, &mut seen)?;
         }
         if data.rows.is_empty() {
-            return Err(TrainError::NoRows { events: seen.events, why: seen.why() });
+            return Err(TrainError::NoRows {
+                events: seen.events,
+                why: seen.why(taking.set),
+                needs: data.sampling().needs,
+            });
         }
         if data.rows.len() < ROWS_MIN {
             return Err(TrainError::TooFew { rows: data.rows.len(), needed: ROWS_MIN });
@@ -219,7 +266,7 @@ impl Dataset {
                     let why = format!("more than {INSTRUMENTS_MAX} instruments in one source");
                     return Err(TrainError::Read { file: source.name, why });
                 }
-                recorders.push((instrument, Recorder::new(taking.sample)));
+                recorders.push((instrument, Recorder::from(taking.set, taking.sample, Ts(0))));
             }
             if let Some((_, recorder)) = recorders.get_mut(place) {
                 recorder.on_market(at, &event);
@@ -240,7 +287,7 @@ impl Dataset {
         let mut date = String::new();
         // Writing to a String cannot fail.
         let _ = write!(date, "{year:04}-{month:02}-{day:02}");
-        let kept: Vec<usize> = whole.iter().step_by(whole.len().div_ceil(STREAM_ROWS_MAX)).copied().collect();
+        let kept: Vec<usize> = whole.iter().step_by(whole.len().div_ceil(self.sampling().rows_max)).copied().collect();
         let places = self.keep(rows, &kept, &before, taking);
         let stream = self.streams.len();
         for n in &kept {
@@ -274,7 +321,7 @@ impl Dataset {
         for n in order {
             let behind = before[n].filter(|before| needed[*before]).map_or(0, |before| places[before].1 + 1);
             places[n] = (self.frames.len(), behind);
-            self.frames.push(rows[n].values);
+            self.frames.push(rows[n].values.clone());
         }
         places
     }
@@ -286,14 +333,14 @@ impl Dataset {
                 return Err(TrainError::NotFinite { at: row.at.to_string() });
             }
         }
-        for (place, feature) in FEATURES.iter().enumerate() {
+        for (place, feature) in self.set.features().iter().enumerate() {
             let mut values = self.rows.iter().map(|row| row.values[place]);
             let first = values.next().unwrap_or_default();
             if values.all(|value| (value - first).abs() < 1e-6) {
-                let hint = if feature.from_book {
-                    "the order books hardly change; use data of a live market"
-                } else {
-                    "the data seems to hold no trades; record trades too"
+                let hint = match feature.source {
+                    Source::Book => "the order books hardly change; use data of a live market",
+                    Source::Trades => "the data seems to hold no trades; record trades too",
+                    Source::Bars => "the bars hardly change, or hold no volume; use data of a live market",
                 };
                 return Err(TrainError::Constant { feature: feature.name, value: first.to_string(), hint });
             }
@@ -345,14 +392,16 @@ impl Seen {
         }
     }
 
-    fn why(&self) -> String {
+    fn why(&self, set: Set) -> String {
         match self {
             Self { events: 0, .. } => "the files hold none".to_owned(),
-            Self { books: 0, bars: 1.., .. } => format!(
-                "there are {} bars and no order book: features and labels are made from books and trades, and there is no model \
-                 of bars",
-                self.bars
-            ),
+            Self { bars: 0, trades: 0, .. } if set == Set::Bars => {
+                "there are neither bars nor trades among them".to_owned()
+            }
+            _ if set == Set::Bars => "no half-hour of its minutes is without a hole".to_owned(),
+            Self { books: 0, bars: 1.., .. } => {
+                format!("there are {} bars and no order book: with `--bars` a model learns from bars", self.bars)
+            }
             Self { books: 0, .. } => "there is no order book among them".to_owned(),
             Self { gaps, books, .. } if gaps * 10 > *books => format!("{gaps} gaps break the order book up"),
             _ => "no order book stays valid for two minutes".to_owned(),
@@ -361,7 +410,45 @@ impl Seen {
 }
 
 /// Follows one instrument of one source.
-pub(super) struct Recorder {
+pub(super) enum Recorder {
+    /// Its book and its trades.
+    Market(Box<Moments>),
+    /// Its minutes.
+    Bars(Box<Minutes>),
+}
+
+impl Recorder {
+    /// One that looks at features from a moment on only.
+    pub(super) fn from(set: Set, sample: Span, from: Ts) -> Self {
+        match set {
+            Set::Market => Self::Market(Box::new(Moments::from(sample, from))),
+            Set::Bars => Self::Bars(Box::new(Minutes::from(from))),
+        }
+    }
+
+    pub(super) fn on_market(&mut self, at: Ts, event: &MarketData) {
+        match self {
+            Self::Market(moments) => moments.on_market(at, event),
+            Self::Bars(minutes) => minutes.on_market(at, event),
+        }
+    }
+
+    /// The rows that have a label.
+    fn finish(self) -> Vec<Row> {
+        self.watched().into_iter().filter(|row| row.moves.iter().any(|moved| moved.is_finite())).collect()
+    }
+
+    /// All rows.
+    pub(super) fn watched(self) -> Vec<Row> {
+        match self {
+            Self::Market(moments) => moments.watched(),
+            Self::Bars(minutes) => minutes.watched(),
+        }
+    }
+}
+
+/// Follows the book and the trades of one instrument of one source.
+pub(super) struct Moments {
     from: Ts,
     features: FeatureState,
     book: Book,
@@ -376,13 +463,9 @@ pub(super) struct Recorder {
     done: Vec<Row>,
 }
 
-impl Recorder {
-    fn new(sample: Span) -> Self {
-        Self::from(sample, Ts(0))
-    }
-
+impl Moments {
     /// One that looks at features from a moment on only; the book is followed before.
-    pub(super) fn from(sample: Span, from: Ts) -> Self {
+    fn from(sample: Span, from: Ts) -> Self {
         Self {
             from,
             features: FeatureState::new(),
@@ -396,7 +479,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn on_market(&mut self, at: Ts, event: &MarketData) {
+    fn on_market(&mut self, at: Ts, event: &MarketData) {
         let at = at.max(self.last);
         self.sample_to(at);
         self.last = at;
@@ -429,11 +512,8 @@ impl Recorder {
                 let worth = |level: Level| level.price.raw() as f64 * 1e-9 * (level.qty.raw() as f64 * 1e-9);
                 let depth = worth(bid).min(worth(ask)) as f32;
                 let frame = self.features.frame(next, Symbol(0));
-                if usize::from(frame.warm) == FEATURE_COUNT
-                    && let Ok(values) = frame.values.try_into()
-                {
-                    let (moves, late) = ([f32::NAN; HORIZONS], [f32::NAN; HORIZONS]);
-                    self.open.push(Row { stream: 0, at: next, values, place: 0, behind: 0, moves, late, depth });
+                if frame.told(Set::Market).is_some() {
+                    self.open.push(Row::unlabelled(next, frame.values, depth));
                 }
             }
             next = next + self.sample;
@@ -443,29 +523,12 @@ impl Recorder {
 
     /// Labels the open rows with what is known up to `end` and starts anew.
     fn close(&mut self, end: Ts) {
-        for mut row in self.open.drain(..) {
-            let mid_at = |at: Ts| {
-                let place = self.mids.partition_point(|entry| entry.0 <= at).checked_sub(1)?;
-                (at <= end).then(|| self.mids.get(place).map(|entry| entry.1)).flatten()
-            };
-            let moved = |from: Ts, seconds: u32| {
-                let (before, after) = (mid_at(from)?, mid_at(from + Span::from_secs(i64::from(seconds)))?);
-                Some(((after - before) / before * 1e4) as f32)
-            };
-            row.moves = HORIZONS_S.map(|seconds| moved(row.at, seconds).unwrap_or(f32::NAN));
-            row.late = HORIZONS_S.map(|seconds| moved(row.at + LATE, seconds).unwrap_or(f32::NAN));
-            self.done.push(row);
-        }
+        self.done.extend(self.open.drain(..).map(|row| labelled(row, &self.mids, end, Set::Market)));
         self.mids.clear();
     }
 
-    /// The rows that have a label.
-    fn finish(self) -> Vec<Row> {
-        self.watched().into_iter().filter(|row| row.moves.iter().any(|moved| moved.is_finite())).collect()
-    }
-
     /// All rows.
-    pub(super) fn watched(mut self) -> Vec<Row> {
+    fn watched(mut self) -> Vec<Row> {
         self.close(self.last);
         self.done
     }
@@ -478,7 +541,7 @@ mod tests {
 
     #[test]
     fn labels_reach_as_far_ahead_as_the_data_does_and_what_is_kept_apart_follows_them() {
-        let mut recorder = Recorder::new(Span::from_secs(1));
+        let mut recorder = Moments::from(Span::from_secs(1), Ts(0));
         let second = |n: i64| Ts::from_ms(n * 1_000);
         let row = |n: i64| Row { at: second(n), ..samples::data(1, 1, |_, _| {}).rows.remove(0) };
         recorder.open = vec![row(0), row(2)];
@@ -490,7 +553,8 @@ mod tests {
         assert!(last.moves[3] == 0.0 && last.moves[4].is_nan() && last.late[4].is_nan(), "its future is not there");
 
         let (sample, step) = (Span::from_ms(250), Span::from_secs(1));
-        let with = |longest_s| Dataset::new(Taking { sample, step, window: 16, whole: false, longest_s });
+        let with =
+            |longest_s| Dataset::new(Taking { set: Set::Market, sample, step, window: 16, whole: false, longest_s });
         let found = [60, 300].map(|longest_s| (with(longest_s).horizons_s().len(), with(longest_s).apart));
         assert_eq!(found, [(4, Span::from_secs(136)), (5, Span::from_secs(376))]);
     }
@@ -499,12 +563,12 @@ mod tests {
     fn kept(whole: bool) -> Dataset {
         let row = |n: i64| Row {
             at: Ts::from_ms(n * 250),
-            values: [n as f32; FEATURE_COUNT],
+            values: vec![n as f32; FEATURE_COUNT],
             ..samples::data(1, 1, |_, _| {}).rows.remove(0)
         };
         let rows: Vec<Row> = (0..400).chain(404..30_000).map(row).collect();
         let (sample, step) = (Span::from_ms(250), Span::from_secs(1));
-        let taking = Taking { sample, step, window: 16, whole, longest_s: USUAL_LONGEST_S };
+        let taking = Taking { set: Set::Market, sample, step, window: 16, whole, longest_s: 60 };
         let mut data = Dataset::new(taking);
         data.add("a file", "TESTUSDT".to_owned(), &rows, taking);
         data
@@ -528,7 +592,7 @@ mod tests {
     fn a_row_is_seen_with_its_window_or_with_its_sequence_from_the_beginning() {
         for whole in [false, true] {
             let data = kept(whole);
-            assert!(data.rows.len() > 3_000 && data.rows.len() <= STREAM_ROWS_MAX, "{}", data.rows.len());
+            assert!(data.rows.len() > 3_000 && data.rows.len() <= data.sampling().rows_max, "{}", data.rows.len());
             for (row, seen) in data.rows.iter().zip(seen(&data, 16, whole)) {
                 let own = row.values[0];
                 // Sequences begin at the data's first second, and again behind the hole.
@@ -547,6 +611,7 @@ pub(super) mod samples {
     //! Rows made up for tests: a row a second, features and moves without meaning.
 
     use super::*;
+    use crate::engine::features::FEATURE_COUNT;
 
     /// So many streams of so many rows at the same times; `change` sets what a test is about.
     pub fn data(streams: usize, rows: usize, change: impl Fn(usize, &mut Row)) -> Dataset {
@@ -558,17 +623,18 @@ pub(super) mod samples {
             rows,
         };
         let (sample, step) = (Span::from_ms(250), Span::from_secs(1));
-        let mut data = Dataset::new(Taking { sample, step, window: 16, whole: false, longest_s: USUAL_LONGEST_S });
+        let mut data = Dataset::new(Taking { set: Set::Market, sample, step, window: 16, whole: false, longest_s: 60 });
         data.streams = (0..streams).map(stream).collect();
         for stream in 0..streams {
             for n in 0..rows {
                 let mut draw = || dice.symmetric() as f32;
-                let (values, moves) = (std::array::from_fn(|_| draw()), std::array::from_fn(|_| draw()));
+                let (values, moves) =
+                    ((0..FEATURE_COUNT).map(|_| draw()).collect::<Vec<f32>>(), std::array::from_fn(|_| draw()));
                 let at = Ts::from_ms(1_704_067_200_000 + n as i64 * 1_000);
                 let mut row =
                     Row { stream, at, values, place: stream * rows + n, behind: n, moves, late: moves, depth: 1.0 };
                 change(n, &mut row);
-                data.frames.push(row.values);
+                data.frames.push(row.values.clone());
                 data.rows.push(row);
             }
         }

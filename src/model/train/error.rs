@@ -28,15 +28,14 @@ pub enum TrainError {
         why: String,
     },
     /// Files were read and gave nothing to learn from.
-    #[error(
-        "no row could be made from {events} market events: {why}; a row needs a valid order book, a minute of warm-up \
-         and a minute after it"
-    )]
+    #[error("no row could be made from {events} market events: {why}; a row needs {needs}")]
     NoRows {
         /// Events read.
         events: u64,
         /// The most likely reason.
         why: String,
+        /// What a row takes.
+        needs: &'static str,
     },
     /// Not enough to learn from and to judge by.
     #[error("{rows} rows are too few, {needed} are needed: record longer or name more files")]

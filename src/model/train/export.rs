@@ -8,7 +8,6 @@ use candle_core::{Device, Result, Tensor, safetensors};
 
 use super::dataset::{Dataset, Row};
 use super::{TrainError, TrainOptions, TrainProgress, sources};
-use crate::engine::features::{FEATURE_COUNT, FEATURES, registry_hash};
 
 /// Writes the rows of the files of `options` as safetensors and says how many there are.
 ///
@@ -36,15 +35,15 @@ fn tensors(data: &Dataset, window: usize) -> Result<HashMap<&'static str, Tensor
     let places = |row: &Row| row.place as i64 + 1 - window as i64..=row.place as i64;
     let windows: Vec<i64> = data.rows.iter().flat_map(places).collect();
     let moves: Vec<f32> = data.rows.iter().flat_map(|row| row.moves.into_iter().take(data.horizons)).collect();
-    let names: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+    let names: Vec<&str> = data.set.features().iter().map(|feature| feature.name).collect();
     Ok(HashMap::from([
-        ("frames", Tensor::from_vec(data.frames.concat(), (data.frames.len(), FEATURE_COUNT), &Device::Cpu)?),
+        ("frames", Tensor::from_vec(data.frames.concat(), (data.frames.len(), data.width()), &Device::Cpu)?),
         ("windows", Tensor::from_vec(windows, (rows, window), &Device::Cpu)?),
         ("moves_bps", Tensor::from_vec(moves, (rows, data.horizons), &Device::Cpu)?),
         ("horizons_s", Tensor::from_iter(horizons_s.iter().copied().map(i64::from), &Device::Cpu)?),
         ("stream", Tensor::new(each(|row| row.stream as i64), &Device::Cpu)?),
         ("at_ms", Tensor::new(each(|row| row.at.as_ms()), &Device::Cpu)?),
-        ("features_hash", text(registry_hash())?),
+        ("features_hash", text(data.set.hash().to_owned())?),
         ("feature_names", text(names.join("\n"))?),
     ]))
 }

@@ -9,10 +9,10 @@ use candle_core::{Device, Tensor, Var};
 use candle_nn::ops;
 
 use super::adam::{self, Slot};
-use super::dataset::{Dataset, HORIZONS_S, Row};
+use super::dataset::{Dataset, Row};
 use super::random::Random;
 use super::{TrainError, TrainOptions};
-use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureSpec};
+use crate::engine::features::{FeatureSpec, Set};
 use crate::model::net::Work;
 use crate::model::weights::Tensors;
 use crate::model::{Arch, Sizes};
@@ -41,7 +41,7 @@ impl Scaler {
     pub(super) fn of(data: &Dataset, rows: &[usize]) -> Self {
         let count = rows.len().max(1) as f64;
         let (mut mean, mut std) = (Vec::new(), Vec::new());
-        for (place, feature) in FEATURES.iter().enumerate() {
+        for (place, feature) in data.set.features().iter().enumerate() {
             let values = || rows.iter().map(|row| f64::from(data.rows[*row].values[place]));
             let centre = if feature.odd { 0.0 } else { values().sum::<f64>() / count };
             let square = values().map(|value| (value - centre) * (value - centre)).sum::<f64>() / count;
@@ -53,12 +53,12 @@ impl Scaler {
 
     /// Every frame of the data, normalised: `[frames, features]`.
     fn frames(&self, data: &Dataset, device: &Device) -> Result<Tensor, TrainError> {
-        let mut values = Vec::with_capacity(data.frames.len() * FEATURE_COUNT);
+        let mut values = Vec::with_capacity(data.frames.len() * data.width());
         for frame in &data.frames {
             let scaled = frame.iter().zip(self.mean.iter().zip(&self.std));
             values.extend(scaled.map(|(value, (mean, std))| ((value - mean) / std).clamp(-CLIP, CLIP)));
         }
-        Ok(Tensor::from_vec(values, (data.frames.len(), FEATURE_COUNT), device)?)
+        Ok(Tensor::from_vec(values, (data.frames.len(), data.width()), device)?)
     }
 }
 
@@ -120,10 +120,11 @@ impl Fit {
         seed: u64,
     ) -> Result<Self, TrainError> {
         let (scaler, device, sizes) = (Scaler::of(data, rows), options.on.open()?, options.sizes(arch));
-        let mirror = FEATURES.iter().map(|feature| if feature.odd { -1.0_f32 } else { 1.0 }).collect();
+        let features = data.set.features().iter();
+        let mirror = features.map(|feature| if feature.odd { -1.0_f32 } else { 1.0 }).collect();
         Ok(Self {
             frames: scaler.frames(data, &device)?,
-            mirror: Tensor::from_vec(mirror, FEATURE_COUNT, &device)?,
+            mirror: Tensor::from_vec(mirror, data.width(), &device)?,
             rows: rows.to_vec(),
             sizes,
             seed,
@@ -194,7 +195,7 @@ impl Fit {
         let mut targets = vec![0.0_f32; count * outputs];
         let both = [1.0, -1.0].into_iter().flat_map(|sign| rows.iter().map(move |row| (sign, row)));
         for ((sign, row), target) in both.zip(targets.chunks_exact_mut(outputs)) {
-            mark(&data.rows[*row], sign, &self.classes, target);
+            mark(data, &data.rows[*row], sign, &self.classes, target);
         }
         let tensors = self.tensors();
         let inputs = self.inputs(data, rows)?;
@@ -204,7 +205,7 @@ impl Fit {
         let likelihood = (ops::log_softmax(&logits, 1)? * targets)?.sum_all()?;
         let mut loss = (likelihood * (-1.0 / count as f64))?;
         for (_, tensor) in tensors.iter().filter(|(name, _)| name.contains("weight")) {
-            loss = (loss + (priced(tensor)?.sqr()?.sum_all()? * (l2 / 2.0))?)?;
+            loss = (loss + (priced(data.set, tensor)?.sqr()?.sum_all()? * (l2 / 2.0))?)?;
         }
         Ok(loss)
     }
@@ -218,7 +219,7 @@ impl Fit {
         });
         let places = Tensor::from_iter(places, &self.device)?;
         let inputs = self.frames.index_select(&places, 0)?;
-        Ok(if window == 1 { inputs } else { inputs.reshape((rows.len(), window, FEATURE_COUNT))? })
+        Ok(if window == 1 { inputs } else { inputs.reshape((rows.len(), window, data.width()))? })
     }
 
     /// Logits of rows with the weights as they serve, after what a network sees when it serves: of one whose memory is endless
@@ -249,7 +250,7 @@ impl Fit {
                 carried.fill(0.0);
             }
             for place in met.frames {
-                let row = &frames[place * FEATURE_COUNT..(place + 1) * FEATURE_COUNT];
+                let row = &frames[place * data.width()..(place + 1) * data.width()];
                 net.step(row, &mut carried, &mut work, &mut now);
             }
             logits[met.nth].clone_from(&now);
@@ -311,22 +312,23 @@ fn kept(tensor: &Tensor) -> candle_core::Result<Tensor> {
 }
 
 /// Weights times the root of what they cost. Only weights on features have prices; deeper ones all cost the same.
-fn priced(tensor: &Tensor) -> Result<Tensor, TrainError> {
-    if tensor.dims().get(1) != Some(&FEATURE_COUNT) {
+fn priced(set: Set, tensor: &Tensor) -> Result<Tensor, TrainError> {
+    if tensor.dims().get(1) != Some(&set.count()) {
         return Ok(tensor.clone());
     }
     let mut shape = vec![1; tensor.rank()];
     if let Some(columns) = shape.get_mut(1) {
-        *columns = FEATURE_COUNT;
+        *columns = set.count();
     }
-    Ok(tensor.broadcast_mul(&Tensor::from_vec(FEATURES.iter().map(price).collect(), shape, tensor.device())?)?)
+    let prices = set.features().iter().map(price).collect();
+    Ok(tensor.broadcast_mul(&Tensor::from_vec(prices, shape, tensor.device())?)?)
 }
 
 /// Weights that make the classes of every horizon count the same in sum; up and down alike, as rows are mirrored.
 fn balanced(data: &Dataset, rows: &[usize]) -> Vec<[f32; 3]> {
     let mut weights = vec![[1.0; 3]; data.horizons];
     for (horizon, weights) in weights.iter_mut().enumerate() {
-        let known = || rows.iter().filter_map(|row| data.rows[*row].scaled(horizon));
+        let known = || rows.iter().filter_map(|row| data.scaled(&data.rows[*row], horizon));
         let (all, flat) = (known().count() as f32, known().filter(|scaled| class(*scaled) == 1).count() as f32);
         let moved = (all - flat) / 2.0;
         if flat > 0.0 && moved > 0.0 {
@@ -337,11 +339,11 @@ fn balanced(data: &Dataset, rows: &[usize]) -> Vec<[f32; 3]> {
 }
 
 /// Writes the weighted one-hot classes of a row.
-fn mark(row: &Row, sign: f64, classes: &[[f32; 3]], target: &mut [f32]) {
+fn mark(data: &Dataset, row: &Row, sign: f64, classes: &[[f32; 3]], target: &mut [f32]) {
     for (horizon, slot) in target.chunks_exact_mut(3).enumerate() {
-        if let Some(scaled) = row.scaled(horizon) {
+        if let Some(scaled) = data.scaled(row, horizon) {
             let class = class(scaled * sign);
-            slot[class] = classes[horizon][class] / f64::from(HORIZONS_S[horizon]).sqrt() as f32;
+            slot[class] = classes[horizon][class] / f64::from(data.horizon_s(horizon)).sqrt() as f32;
         }
     }
 }

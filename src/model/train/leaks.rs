@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::TrainError;
-use super::dataset::{Dataset, HORIZONS_S, Row};
+use super::dataset::{Dataset, Row};
 use super::figures::correlation;
-use crate::engine::features::FEATURES;
 
 /// Values this close are the same.
 const SAME: f32 = 1e-4;
@@ -42,16 +41,17 @@ fn twice(data: &Dataset) -> Result<(), TrainError> {
 }
 
 fn too_good(data: &Dataset, horizon: usize) -> Result<(), TrainError> {
-    let known: Vec<(&Row, f64)> = data.rows.iter().filter_map(|row| Some((row, row.scaled(horizon)?))).collect();
+    let known: Vec<(&Row, f64)> = data.rows.iter().filter_map(|row| Some((row, data.scaled(row, horizon)?))).collect();
     let moves: Vec<f64> = known.iter().map(|(_, moved)| *moved).collect();
-    for (place, feature) in FEATURES.iter().enumerate() {
+    for (place, feature) in data.set.features().iter().enumerate() {
         let values: Vec<f64> = known.iter().map(|(row, _)| f64::from(row.values[place])).collect();
         let found = correlation(&values, &moves);
         if found.abs() > TOO_GOOD {
             return Err(TrainError::Leak(format!(
                 "the feature `{}` tells the move of the next {} s with a correlation of {found:.2}: it must have seen it, \
                  or the data is made up; check the times in the files",
-                feature.name, HORIZONS_S[horizon]
+                feature.name,
+                data.horizon_s(horizon)
             )));
         }
     }
@@ -61,14 +61,14 @@ fn too_good(data: &Dataset, horizon: usize) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::train::dataset::place_of;
+    use crate::engine::features::{FEATURES, Set};
     use crate::model::train::dataset::samples::data;
 
     #[test]
     fn a_feature_that_sees_the_future_is_named() {
         assert_eq!(check(&data(1, 400, |_, _| {})), Ok(()));
         let leaking = data(1, 400, |_, row| {
-            row.values[place_of("vol_64s")] = 0.0;
+            row.values[Set::Market.place_of("vol_64s").unwrap()] = 0.0;
             row.values[5] = row.moves[1] / 3.0;
         });
         let error = check(&leaking).unwrap_err().to_string();
@@ -80,7 +80,7 @@ mod tests {
         let mut twice = data(2, 400, |_, _| {});
         assert_eq!(check(&twice), Ok(()), "two markets at the same time are two markets");
         for n in 0..400 {
-            twice.rows[400 + n].values = twice.rows[n].values;
+            twice.rows[400 + n].values = twice.rows[n].values.clone();
         }
         let error = check(&twice).unwrap_err().to_string();
         assert!(error.contains("source 0") && error.contains("source 1"), "{error}");

@@ -3,7 +3,8 @@
 //! One pass over the data makes rows with the engine's own features ([`dataset`]); dates (or blocks of time, where there
 //! is one date) are held out in turn, purged of everything within two minutes ([`folds`]); each fit is stopped and
 //! calibrated on rows it did not learn from ([`fit`], [`calibrate`]); figures are measured on the rows held out, beside
-//! queue imbalance alone ([`score`]). The same data, options and machine give the same files.
+//! the plainest signal alone ([`score`]). The same data, options and machine give the same files. What differs between books
+//! and bars is in [`sampling`].
 
 mod adam;
 mod calibrate;
@@ -17,12 +18,14 @@ mod fit;
 mod folds;
 mod judge;
 mod leaks;
+mod minutes;
 mod plot;
 mod random;
 mod ranges;
 mod recipe;
 mod report;
 mod ridge;
+mod sampling;
 mod score;
 mod sessions;
 mod sources;
@@ -30,7 +33,7 @@ mod tune;
 
 use std::path::PathBuf;
 
-pub use dataset::{HORIZONS_S, MarketEvents};
+pub use dataset::MarketEvents;
 pub use device::Processor;
 pub use error::TrainError;
 pub use export::write_rows;
@@ -43,11 +46,12 @@ pub use sessions::Difference;
 pub use tune::Curve;
 
 use self::checkpoint::Checkpoints;
-use self::dataset::{Dataset, Taking, USUAL_LONGEST_S, horizons_to};
+use self::dataset::{Dataset, Taking, horizons_to};
+use self::sampling::Sampling;
 use self::tune::{Job, Tell};
 use super::card::{MEMBERS, STEP_MS};
 use super::{ARCHS, Arch, Sizes, WINDOW};
-use crate::engine::features::FEATURE_COUNT;
+use crate::engine::features::Set;
 use crate::engine::time::Span;
 
 /// What to train.
@@ -55,6 +59,8 @@ use crate::engine::time::Span;
 pub struct TrainOptions {
     /// Tapes and recordings, or folders of them.
     pub data: Vec<PathBuf>,
+    /// Features that it learns from.
+    pub reads: Set,
     /// Folder that the two files go to; made where missing.
     pub out: PathBuf,
     /// Name of the model. Files of this name are replaced.
@@ -73,7 +79,7 @@ pub struct TrainOptions {
     pub units: Option<usize>,
     /// Rows that a network with memory learns from at a time, a power of two; `None` is the usual 16.
     pub window: Option<usize>,
-    /// The longest horizon in seconds, one of [`HORIZONS_S`]: it is learned, and all shorter ones.
+    /// The longest horizon in seconds, one of the set's: it is learned, and all shorter ones.
     pub longest_s: u32,
     /// Variants that were tried on the same data before: other options, other features. They count against what is found.
     pub tried: usize,
@@ -91,18 +97,27 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> Self {
+        Self::of(Set::Market)
+    }
+}
+
+impl TrainOptions {
+    /// What is usual for a set of features.
+    pub fn of(reads: Set) -> Self {
+        let Sampling { sample, step, usual_longest_s, .. } = *sampling::of(reads);
         Self {
             data: Vec::new(),
+            reads,
             out: PathBuf::from("models"),
             name: "base-v1".to_owned(),
             arch: None,
             seed: 7,
             seeds: 1,
-            sample: Span::from_ms(250),
-            step: Span::from_secs(1),
+            sample,
+            step,
             units: None,
             window: None,
-            longest_s: USUAL_LONGEST_S,
+            longest_s: usual_longest_s,
             tried: 0,
             l2: 0.2,
             balanced: false,
@@ -111,20 +126,20 @@ impl Default for TrainOptions {
             on: Processor::Cpu,
         }
     }
-}
 
-impl TrainOptions {
     /// Sizes of a network of this architecture.
     fn sizes(&self, arch: &Arch) -> Sizes {
         let (units, window) = (arch.units(self.units), arch.rows(self.window));
-        Sizes { inputs: FEATURE_COUNT, outputs: horizons_to(self.longest_s) * 3, units, window }
+        let outputs = horizons_to(self.reads, self.longest_s) * 3;
+        Sizes { inputs: self.reads.count(), outputs, units, window }
     }
 
     /// How rows are taken: all architectures learn from the same.
     fn taking(&self, archs: &[&Arch]) -> Taking {
         let window = self.window.unwrap_or(WINDOW);
         let whole = archs.iter().any(|arch| arch.endless);
-        Taking { sample: self.sample, step: self.step, window, whole, longest_s: self.longest_s }
+        let Self { reads: set, sample, step, longest_s, .. } = *self;
+        Taking { set, sample, step, window, whole, longest_s }
     }
 }
 
@@ -241,8 +256,13 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
             STEP_MS.end()
         )));
     }
-    if !HORIZONS_S.contains(&options.longest_s) {
-        return Err(TrainError::Option(format!("the longest horizon must be one of {HORIZONS_S:?} s")));
+    let usual = sampling::of(options.reads);
+    if options.reads == Set::Bars && (options.sample, options.step) != (usual.sample, usual.step) {
+        return Err(TrainError::Option("bars are rows of a minute each: leave `--step-ms` away".to_owned()));
+    }
+    if !usual.horizons_s.contains(&options.longest_s) {
+        let known = usual.horizons_s;
+        return Err(TrainError::Option(format!("the longest horizon must be one of {known:?} s")));
     }
     if !MEMBERS.contains(&options.seeds) {
         return Err(TrainError::Option(format!("{} to {} seeds are possible", MEMBERS.start(), MEMBERS.end())));

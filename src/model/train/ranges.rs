@@ -2,7 +2,6 @@
 //! be asked about.
 
 use super::dataset::Dataset;
-use crate::engine::features::FEATURES;
 use crate::engine::market::instrument::Category;
 use crate::model::card::{FeatureCard, MadeFor};
 
@@ -16,7 +15,7 @@ pub(super) fn of(data: &Dataset, rows: &[usize]) -> Vec<FeatureCard> {
         values.sort_by(f32::total_cmp);
         feature(spec.name, &values)
     };
-    FEATURES.iter().enumerate().map(one).collect()
+    data.set.features().iter().enumerate().map(one).collect()
 }
 
 /// A feature with these values in rising order.
@@ -51,7 +50,7 @@ pub(super) fn made_for(data: &Dataset) -> MadeFor {
     let dates = || data.streams.iter().map(|stream| stream.date.as_str());
     let (first, last) = (dates().min().unwrap_or("?"), dates().max().unwrap_or("?"));
     MadeFor {
-        regime: format!("order books and trades of {}, {first} .. {last}", names.join(", ")),
+        regime: format!("{} of {}, {first} .. {last}", data.sampling().made_from, names.join(", ")),
         categories: [Category::Linear, Category::Inverse].map(|kind| kind.word().to_owned()).to_vec(),
         symbols: Vec::new(),
         interval_ms: Some([100, 10_000]),

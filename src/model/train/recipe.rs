@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::calibrate::{self, CONFIDENCE, SHUFFLES, Unseen, shuffled};
-use super::dataset::{Dataset, place_of};
+use super::dataset::Dataset;
 use super::fit::{CLIP, Scaler};
 use super::folds::{BLOCKS, to_calibrate, to_judge, to_walk};
 use super::score::{Told, score};
@@ -12,7 +12,7 @@ use super::sessions::{Difference, compare};
 use super::tune::{Curve, Job, Tell, Tuned, learn, stops, tune};
 use super::{TrainError, TrainOptions, TrainProgress, ranges};
 use crate::engine::event::HorizonForecast;
-use crate::engine::features::{FEATURE_COUNT, registry_hash};
+use crate::engine::features::Set;
 use crate::model::card::{Card, Score};
 use crate::model::serve::{Sequence, Served};
 use crate::model::weights::{self, Tensors};
@@ -88,7 +88,7 @@ fn served_forecasts(job: &Job<'_>, served: &Served, rows: &[usize]) -> Vec<Told>
     let mut sequence = Sequence::default();
     let mut told: Vec<Told> = rows.iter().map(|row| (*row, Vec::new())).collect();
     for met in data.met(rows, job.rows(), arch.endless) {
-        let frames = data.frames[met.frames].iter().map(<[f32; FEATURE_COUNT]>::as_slice);
+        let frames = data.frames[met.frames].iter().map(Vec::as_slice);
         told[met.nth].1 = served.follow(frames, met.begins, &mut sequence);
     }
     told
@@ -113,8 +113,8 @@ pub(super) fn choose(data: &Dataset, archs: &[&'static Arch], told: &[Vec<Vec<To
             best = place;
         }
     }
-    let what = format!("{} against queue imbalance alone", archs[best].name);
-    decided.push(in_words(&compare(data, what, &told[best], &queue(data, &told[best])), "not better"));
+    let what = format!("{} against {} alone", archs[best].name, data.sampling().plain.0);
+    decided.push(in_words(&compare(data, what, &told[best], &plain(data, &told[best])), "not better"));
     (best, decided)
 }
 
@@ -126,12 +126,12 @@ fn in_words(found: &Difference, otherwise: &str) -> String {
     format!("{}: {gain} over {} sessions: {verdict}", found.what, found.sessions)
 }
 
-/// The same rows told by the queues at the best price alone: who has the longer one wins.
-fn queue(data: &Dataset, told: &[Vec<Told>]) -> Vec<Vec<Told>> {
-    let place = place_of("imb_l1");
+/// The same rows told by the plainest signal alone, such as the queues at the best price: who has the longer one wins.
+fn plain(data: &Dataset, told: &[Vec<Told>]) -> Vec<Vec<Told>> {
+    let place = data.place_of(data.sampling().plain.1);
     let one = |(row, forecast): &Told| {
-        let bid = f32::midpoint(1.0, data.rows[*row].values[place]);
-        let said = |f: &HorizonForecast| HorizonForecast { up: bid, flat: 0.0, down: 1.0 - bid, ..*f };
+        let up = f32::midpoint(1.0, data.rows[*row].values[place]);
+        let said = |f: &HorizonForecast| HorizonForecast { up, flat: 0.0, down: 1.0 - up, ..*f };
         (*row, forecast.iter().map(said).collect())
     };
     told.iter().map(|fold| fold.iter().map(one).collect()).collect()
@@ -183,8 +183,8 @@ fn prepare(
         arch: arch.name.to_owned(),
         about: format!("{}; {} epochs", arch.about, epochs.join(", ")),
         weights_sha256: String::new(),
-        features_hash: registry_hash(),
-        inputs: FEATURE_COUNT,
+        features_hash: data.set.hash().to_owned(),
+        inputs: data.width(),
         units: options.units.filter(|_| arch.units > 0),
         window: options.window.filter(|_| arch.window > 1),
         step_ms: if arch.window > 1 { options.step.as_ms() as u32 } else { 0 },
@@ -284,9 +284,10 @@ fn recipe(data: &Dataset, options: &TrainOptions) -> String {
         files = data.streams.iter().map(|stream| stream.source.clone()).collect();
         files.dedup();
     }
-    let usual = TrainOptions::default();
+    let usual = TrainOptions::of(data.set);
     let mut flags = options.arch.as_ref().map(|arch| format!(" --arch {arch}")).unwrap_or_default();
     let unusual = [
+        (data.set == Set::Bars, " --bars".to_owned()),
         (options.seeds != usual.seeds, format!(" --seeds {}", options.seeds)),
         (options.epochs_max != usual.epochs_max, format!(" --epochs {}", options.epochs_max)),
         (options.l2.to_bits() != usual.l2.to_bits(), format!(" --l2 {}", options.l2)),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Curve;
 use super::plot::{Series, escaped, lines, page};
+use super::sampling;
 use crate::model::card::{Card, Score};
 
 /// An architecture and how it did out of sample.
@@ -34,9 +35,9 @@ impl ArchReport {
         self.scores.iter().map(|score| score.auc).sum::<f64>() / self.scores.len().max(1) as f64
     }
 
-    /// Mean AUC of queue imbalance alone on the same rows.
-    pub fn mean_auc_imbalance(&self) -> f64 {
-        self.scores.iter().map(|score| score.auc_imbalance).sum::<f64>() / self.scores.len().max(1) as f64
+    /// Mean AUC of the plainest signal alone on the same rows.
+    pub fn mean_auc_plain(&self) -> f64 {
+        self.scores.iter().map(|score| score.auc_plain).sum::<f64>() / self.scores.len().max(1) as f64
     }
 }
 
@@ -67,10 +68,11 @@ impl fmt::Display for TrainReport {
         for report in &self.archs {
             writeln!(
                 f,
-                "\n{}: mean AUC {:.3}, queue imbalance alone {:.3}",
+                "\n{}: mean AUC {:.3}, {} alone {:.3}",
                 report.arch,
                 report.mean_auc(),
-                report.mean_auc_imbalance()
+                sampling::of(self.card.reads()).plain.0,
+                report.mean_auc_plain()
             )?;
             heading(f)?;
             report.scores.iter().try_for_each(|score| line(f, score))?;
@@ -84,14 +86,14 @@ fn heading(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(
         f,
         "{:>4} {:>7} {:>6} {:>6} {:>16} {:>6} {:>6} {:>6} {:>6} {:>7} {:>6}  rows",
-        "s", "moves", "AUC", "imb", "gain 95%", "late", "MCC", "IC", "imbIC", "top bps", "slope"
+        "s", "moves", "AUC", "plain", "gain 95%", "late", "MCC", "IC", "plain", "top bps", "slope"
     )
 }
 
 /// One score as a line of the table.
 fn line(f: &mut fmt::Formatter<'_>, s: &Score) -> fmt::Result {
     let [low, high] = s.auc_gain_95;
-    write!(f, "{:>4} {:>7} {:>6.3} {:>6.3} {low:>7.3} .. {high:>5.3}", s.seconds, s.moved, s.auc, s.auc_imbalance)?;
-    write!(f, " {:>6.3} {:>6.3} {:>6.3} {:>6.3}", s.auc_late, s.mcc, s.ic, s.ic_imbalance)?;
+    write!(f, "{:>4} {:>7} {:>6.3} {:>6.3} {low:>7.3} .. {high:>5.3}", s.seconds, s.moved, s.auc, s.auc_plain)?;
+    write!(f, " {:>6.3} {:>6.3} {:>6.3} {:>6.3}", s.auc_late, s.mcc, s.ic, s.ic_plain)?;
     writeln!(f, " {:>7.2} {:>6.2}  {}", s.top_decile_bps, s.slope, s.part)
 }

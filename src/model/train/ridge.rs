@@ -3,7 +3,6 @@
 
 use super::dataset::Dataset;
 use super::folds::to_walk;
-use crate::engine::features::FEATURES;
 
 /// Penalty on a squared weight of a standardised feature, by row.
 const PENALTY: f64 = 0.01;
@@ -35,7 +34,7 @@ impl Ridge {
             let squares: f64 = rows.iter().map(|row| f64::from(data.rows[*row].values[place]).powi(2)).sum();
             (squares / rows.len() as f64).sqrt().max(1e-3)
         };
-        let odd = FEATURES.iter().enumerate().filter(|(_, feature)| feature.odd);
+        let odd = data.set.features().iter().enumerate().filter(|(_, feature)| feature.odd);
         let columns: Vec<(usize, f64)> = odd.map(|(place, _)| (place, deviation(place))).collect();
         let weights = (0..data.horizons).map(|horizon| weights(data, rows, &columns, horizon)).collect();
         Self { columns, weights }
@@ -57,7 +56,7 @@ fn weights(data: &Dataset, rows: &[usize], columns: &[(usize, f64)], horizon: us
     let (mut square, mut cross, mut count) = (vec![vec![0.0; size]; size], vec![0.0; size], 0.0);
     for row in rows {
         let row = &data.rows[*row];
-        let Some(moved) = row.scaled(horizon) else { continue };
+        let Some(moved) = data.scaled(row, horizon) else { continue };
         let x = scaled(columns, &row.values);
         for (a, line) in square.iter_mut().enumerate() {
             line.iter_mut().zip(&x).for_each(|(sum, value)| *sum += x[a] * value);
@@ -92,7 +91,7 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::train::dataset::place_of;
+    use crate::engine::features::{FEATURES, Set};
     use crate::model::train::dataset::samples::data;
     use crate::model::train::figures::correlation;
 
@@ -100,13 +99,13 @@ mod tests {
     fn a_line_is_found_and_only_looked_for_before_a_part() {
         let place = FEATURES.iter().position(|feature| feature.odd).unwrap();
         let data = data(1, 2_000, |_, row| {
-            row.values[place_of("vol_64s")] = 0.0;
+            row.values[Set::Market.place_of("vol_64s").unwrap()] = 0.0;
             row.moves[0] = row.values[place] * 2.0;
         });
         let said = walk_forward(&data);
         assert!(said[..400].iter().all(Option::is_none) && said[800..].iter().all(Option::is_some));
         let told: Vec<f64> = said[800..].iter().map(|s| s.as_ref().unwrap()[0]).collect();
-        let moves: Vec<f64> = (800..2_000).map(|n| data.rows[n].scaled(0).unwrap()).collect();
+        let moves: Vec<f64> = (800..2_000).map(|n| data.scaled(&data.rows[n], 0).unwrap()).collect();
         assert!(correlation(&told, &moves) > 0.5);
         assert_eq!(solve(vec![vec![4.0, 1.0], vec![1.0, 3.0]], vec![9.0, 5.0]), [2.0, 1.0]);
     }

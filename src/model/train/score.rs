@@ -1,7 +1,8 @@
-//! What a card says about held-out rows: how well direction and size of the move were told, beside queue imbalance alone.
+//! What a card says about held-out rows: how well direction and size of the move were told, beside the plainest signal
+//! alone.
 
 use super::calibrate::safe_log;
-use super::dataset::{Dataset, HORIZONS_S, place_of};
+use super::dataset::Dataset;
 use super::figures::{
     auc, base_rates, block, brier, hit_rate, log_loss, matthews, rank_correlation, slope, top_decile,
 };
@@ -27,10 +28,10 @@ struct Judged {
     class: usize,
     said: [f64; 3],
     /// Log odds of up against down (AUC asks about rows that moved, so flat is left out), expected move in basis points,
-    /// queue imbalance.
+    /// the plainest signal.
     direction: f64,
     expected: f64,
-    imbalance: f64,
+    plain: f64,
     probability: f64,
 }
 
@@ -41,8 +42,12 @@ pub(super) fn score(data: &Dataset, part: &str, forecasts: &[Told], seed: u64) -
 }
 
 /// What was said about this horizon; models need not know all.
-pub(super) fn at_horizon(forecast: &[HorizonForecast], horizon: usize) -> Option<&HorizonForecast> {
-    forecast.iter().find(|said| Some(&said.horizon_s) == HORIZONS_S.get(horizon))
+pub(super) fn at_horizon<'f>(
+    data: &Dataset,
+    forecast: &'f [HorizonForecast],
+    horizon: usize,
+) -> Option<&'f HorizonForecast> {
+    forecast.iter().find(|said| said.horizon_s == data.horizon_s(horizon))
 }
 
 /// Log odds of up against down.
@@ -51,19 +56,19 @@ pub(super) fn direction(forecast: &HorizonForecast) -> f64 {
 }
 
 fn judged(data: &Dataset, forecasts: &[Told], horizon: usize) -> Vec<Judged> {
-    let queue = place_of("imb_l1");
+    let plain = data.place_of(data.sampling().plain.1);
     let one = |(row, forecast): &Told| {
-        let (row, forecast) = (data.rows.get(*row)?, at_horizon(forecast, horizon)?);
-        let class = class(row.scaled(horizon)?);
+        let (row, forecast) = (data.rows.get(*row)?, at_horizon(data, forecast, horizon)?);
+        let class = class(data.scaled(row, horizon)?);
         let said = [forecast.up, forecast.flat, forecast.down].map(f64::from);
         Some(Judged {
-            block: block(row.at, HORIZONS_S[horizon]),
+            block: block(row.at, data.horizon_s(horizon)),
             moved: f64::from(row.moves[horizon]),
             late: f64::from(row.late[horizon]),
             class,
             direction: direction(forecast),
             expected: f64::from(forecast.move_bps),
-            imbalance: f64::from(row.values[queue]),
+            plain: f64::from(row.values[plain]),
             probability: said[class],
             said,
         })
@@ -79,7 +84,7 @@ fn one(part: &str, seconds: u32, rows: &[Judged], seed: u64) -> Option<Score> {
     let late = rows.iter().filter(|row| row.late.is_finite() && row.late != 0.0);
     let late: Vec<(f64, bool)> = late.map(|row| (row.direction, row.late > 0.0)).collect();
     let expected: Vec<(f64, f64)> = rows.iter().map(|row| (row.expected, row.moved)).collect();
-    let imbalance: Vec<(f64, f64)> = rows.iter().map(|row| (row.imbalance, row.moved)).collect();
+    let plain: Vec<(f64, f64)> = rows.iter().map(|row| (row.plain, row.moved)).collect();
     let rates = base_rates(rows.iter().map(|row| row.class));
     Some(rounded(Score {
         part: part.to_owned(),
@@ -87,14 +92,14 @@ fn one(part: &str, seconds: u32, rows: &[Judged], seed: u64) -> Option<Score> {
         rows: rows.len(),
         moved: moved.len(),
         auc: auc(&pairs(&moved, |row| row.direction))?,
-        auc_imbalance: auc(&pairs(&moved, |row| row.imbalance))?,
+        auc_plain: auc(&pairs(&moved, |row| row.plain))?,
         auc_gain_95: interval(&moved, seed),
         auc_late: auc(&late).unwrap_or(0.5),
         mcc: matthews(&pairs(&moved, |row| row.direction)),
         hit: hit_rate(&pairs(&moved, |row| row.direction)),
         brier: brier(&rows.iter().map(|row| (row.said, row.class)).collect::<Vec<_>>()),
         ic: rank_correlation(&expected),
-        ic_imbalance: rank_correlation(&imbalance),
+        ic_plain: rank_correlation(&plain),
         top_decile_bps: top_decile(&expected),
         slope: slope(&expected),
         // Of the forecast, and of the base rates of these very rows (which no forecaster knows beforehand).
@@ -108,12 +113,10 @@ fn one(part: &str, seconds: u32, rows: &[Judged], seed: u64) -> Option<Score> {
 /// Six decimals: enough to read, and the card does not change with the last bit of a sum.
 fn rounded(mut score: Score) -> Score {
     let round = |value: &mut f64| *value = (*value * 1e6).round() / 1e6;
-    for value in [&mut score.auc, &mut score.auc_imbalance, &mut score.auc_late, &mut score.mcc, &mut score.ic] {
+    for value in [&mut score.auc, &mut score.auc_plain, &mut score.auc_late, &mut score.mcc, &mut score.ic] {
         round(value);
     }
-    for value in
-        [&mut score.hit, &mut score.brier, &mut score.ic_imbalance, &mut score.top_decile_bps, &mut score.slope]
-    {
+    for value in [&mut score.hit, &mut score.brier, &mut score.ic_plain, &mut score.top_decile_bps, &mut score.slope] {
         round(value);
     }
     score.auc_gain_95.iter_mut().chain(&mut score.log_loss).for_each(round);
@@ -124,7 +127,7 @@ fn pairs(rows: &[&Judged], signal: fn(&Judged) -> f64) -> Vec<(f64, bool)> {
     rows.iter().map(|row| (signal(row), row.moved > 0.0)).collect()
 }
 
-/// 95 % interval of the AUC's difference to queue imbalance: blocks of time are drawn again and again.
+/// 95 % interval of the AUC's difference to the plainest signal: blocks of time are drawn again and again.
 fn interval(moved: &[&Judged], seed: u64) -> [f64; 2] {
     let mut numbers: Vec<i64> = moved.iter().map(|row| row.block).collect();
     numbers.sort_unstable();
@@ -135,13 +138,13 @@ fn interval(moved: &[&Judged], seed: u64) -> [f64; 2] {
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
         rows
     };
-    let (model, imbalance) = (side(|row| row.direction), side(|row| row.imbalance));
+    let (model, plain) = (side(|row| row.direction), side(|row| row.plain));
     let mut random = Random::new(seed);
     let mut gains: Vec<f64> = Vec::new();
     for _ in 0..DRAWS {
         let mut drawn = vec![0.0; numbers.len()];
         (0..numbers.len()).for_each(|_| drawn[random.below(numbers.len())] += 1.0);
-        gains.extend(weighed(&model, &drawn).zip(weighed(&imbalance, &drawn)).map(|(model, queue)| model - queue));
+        gains.extend(weighed(&model, &drawn).zip(weighed(&plain, &drawn)).map(|(model, plain)| model - plain));
     }
     gains.sort_by(f64::total_cmp);
     let at = |share: f64| gains.get((gains.len() as f64 * share) as usize).copied().unwrap_or(0.0);

@@ -90,7 +90,7 @@ pub(super) fn compare(data: &Dataset, what: String, one: &[Vec<Told>], other: &[
         // A row may be held out in several ways; each fold is a session of its own kind, numbered apart.
         for (fold, (one, other)) in one.iter().zip(other).enumerate() {
             for ((row, a), (_, b)) in one.iter().zip(other) {
-                let Some(pair) = pair(&data.rows[*row], horizon, a, b) else { continue };
+                let Some(pair) = pair(data, &data.rows[*row], horizon, a, b) else { continue };
                 parts.push((of_row[*row], fold << 32 | data.rows[*row].stream, pair));
             }
         }
@@ -107,6 +107,7 @@ pub(super) fn compare(data: &Dataset, what: String, one: &[Vec<Told>], other: &[
 }
 
 fn pair(
+    data: &Dataset,
     row: &Row,
     horizon: usize,
     one: &[crate::engine::event::HorizonForecast],
@@ -114,8 +115,8 @@ fn pair(
 ) -> Option<Pair> {
     let moved = f64::from(*row.moves.get(horizon)?);
     (moved.is_finite() && moved != 0.0).then_some((
-        direction(at_horizon(one, horizon)?),
-        direction(at_horizon(other, horizon)?),
+        direction(at_horizon(data, one, horizon)?),
+        direction(at_horizon(data, other, horizon)?),
         moved > 0.0,
     ))
 }
@@ -123,7 +124,6 @@ fn pair(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::train::dataset::HORIZONS_S;
     use crate::model::train::dataset::samples::data;
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         let data = data(2, 400, |n, row| row.at = row.at + Span::from_secs(if n < 200 { 0 } else { 7_200 }));
         let told = |sign: f32| -> Vec<Vec<Told>> {
             let forecast = |row: &Row, h: usize| crate::engine::event::HorizonForecast {
-                horizon_s: HORIZONS_S[h],
+                horizon_s: data.horizon_s(h),
                 up: 0.5 + 0.4 * sign * row.moves[h],
                 flat: 0.0,
                 down: 0.5 - 0.4 * sign * row.moves[h],

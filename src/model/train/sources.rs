@@ -1,4 +1,4 @@
-//! Files to market data: our own tapes, and what others recorded, through the importer.
+//! Files to market data: our own tapes, what others recorded, through the importer, and tables of bars.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::TrainError;
 use super::dataset::MarketEvents;
-use crate::engine::event::{Event, Link, MarketData};
-use crate::engine::time::Ts;
+use crate::engine::event::{Bar, Event, Link, MarketData};
+use crate::engine::features::bars::MINUTE;
+use crate::engine::num::Qty;
+use crate::engine::time::{Span, Ts};
 use crate::tape::TapeReader;
-use crate::tape::import::Importer;
+use crate::tape::import::{ImportError, Importer, instrument_in_name, read_bars};
 
 /// Files of one training.
 const FILES_MAX: usize = 4_096;
@@ -51,7 +53,10 @@ pub(super) fn open(path: &Path) -> Result<MarketEvents<'static>, TrainError> {
             Box::new(Tape { reader, waiting: VecDeque::new(), failed: false })
         } else {
             let files = [path.to_owned()];
-            let importer = Importer::open(&files, &mut |_| {}).map_err(|error| unreadable(path, error.to_string()))?;
+            let importer = match Importer::open(&files, &mut |_| {}) {
+                Err(ImportError::Bars(_)) => return bars(path),
+                opened => opened.map_err(|error| unreadable(path, error.to_string()))?,
+            };
             let names: Vec<String> = importer.instruments().iter().map(|instrument| instrument.name.clone()).collect();
             Box::new(importer.map(move |item| {
                 let (at, symbol, data) = item.map_err(|error| error.to_string())?;
@@ -59,6 +64,26 @@ pub(super) fn open(path: &Path) -> Result<MarketEvents<'static>, TrainError> {
             }))
         };
     Ok(MarketEvents { name: name(path), events })
+}
+
+/// A table of bars of a minute, each told when it was over.
+fn bars(path: &Path) -> Result<MarketEvents<'static>, TrainError> {
+    let mut rows = read_bars(path).map_err(|error| unreadable(path, error.to_string()))?;
+    rows.sort_by_key(|row| row.at);
+    let steps = rows.windows(2).map(|pair| pair[1].at.since(pair[0].at)).filter(|step| *step > Span(0));
+    if let Some(step) = steps.min().filter(|step| *step != MINUTE) {
+        let why = format!("its bars are {} s long, and features are made from bars of a minute", step.as_secs_f64());
+        return Err(unreadable(path, why));
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name_of = instrument_in_name(path).unwrap_or_else(|| stem.trim_end_matches(".csv").to_uppercase());
+    let event = move |row: crate::tape::import::Bar| {
+        let crate::tape::import::Bar { at: start, open, high, low, close, .. } = row;
+        let volume = row.volume.or(row.quote_volume).unwrap_or(Qty::ZERO);
+        let bar = Bar { start, span: MINUTE, open, high, low, close, volume };
+        Ok((start + MINUTE, name_of.clone(), MarketData::Bar(bar)))
+    };
+    Ok(MarketEvents { name: name(path), events: Box::new(rows.into_iter().map(event)) })
 }
 
 /// The market data of a tape of ours.

@@ -185,8 +185,8 @@ fn side(text: &str) -> Result<Side, Bad> {
     }
 }
 
-/// The part of a file's name that names an instrument: `bybit_linear_btcusdt_20251204.csv.gz` is `BTCUSDT`.
-fn instrument_in_name(path: &Path) -> Option<String> {
+/// The part of a file's name that names an instrument, where one does: `bybit_linear_btcusdt_20251204.csv.gz` is `BTCUSDT`.
+pub fn instrument_in_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let mut parts = name.split(['_', '-', '.']).peekable();
     while let Some(part) = parts.next() {

@@ -25,7 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use book::BookCounts;
-pub use csv::{Bar, TradeRow, read_bars, read_trades_csv};
+pub use csv::{Bar, TradeRow, instrument_in_name, read_bars, read_trades_csv};
 pub use error::ImportError;
 pub use importer::{Importer, Item};
 pub use report::{BadLine, ImportReport, InstrumentReport};

@@ -4,19 +4,32 @@
 use serde::Serialize;
 
 use crate::engine::event::MarketData;
-use crate::engine::features::{FEATURE_COUNT, FEATURES, FeatureFrame};
+use crate::engine::features::bars::MINUTE;
+use crate::engine::features::{FeatureFrame, Set};
 use crate::engine::ids::Symbol;
 use crate::engine::time::{Span, Ts};
 use crate::model::train::TrainError;
 use crate::model::train::dataset::{MarketEvents, Recorder, Row};
 use crate::model::{Model, ModelError};
 
-/// Length of the slice.
-const SLICE: Span = Span::from_secs(330);
-/// Where the future is cut off.
-const CUT: Span = Span::from_secs(240);
-/// When the late watcher begins; a minute of warm-up later both must agree.
-const LATER: Span = Span::from_secs(60);
+/// What is looked at.
+struct Slice {
+    /// Its length.
+    length: Span,
+    /// Where the future is cut off.
+    cut: Span,
+    /// When the late watcher begins; a warm-up later both must agree.
+    later: Span,
+}
+
+/// Minutes of a market, hours of bars.
+const fn slice_of(set: Set) -> Slice {
+    match set {
+        Set::Market => Slice { length: Span::from_secs(330), cut: Span::from_secs(240), later: Span::from_secs(60) },
+        Set::Bars => Slice { length: Span(MINUTE.0 * 330), cut: Span(MINUTE.0 * 240), later: Span(MINUTE.0 * 60) },
+    }
+}
+
 /// Events of the slice, at most.
 const EVENTS_MAX: usize = 400_000;
 
@@ -44,17 +57,18 @@ type Seen = (Row, Vec<[f32; 3]>);
 
 /// Runs both tests; `None` where the file is too short for them.
 pub(super) fn check(model: &mut dyn Model, source: MarketEvents<'_>, step: Span) -> Result<Option<Checks>, TrainError> {
-    let (source, events) = slice(source)?;
+    let (set, of) = (model.info().reads, slice_of(model.info().reads));
+    let (source, events) = slice(source, of.length)?;
     let Some(start) = events.first().map(|event| event.0) else { return Ok(None) };
     let whole = watch(model, &events, Ts(0), step)?;
-    let cut = start + CUT;
+    let cut = start + of.cut;
     let before: Vec<_> = events.iter().take_while(|event| event.0 <= cut).cloned().collect();
     let truncated = watch(model, &before, Ts(0), step)?;
-    let late = watch(model, &events, start + LATER, step)?;
+    let late = watch(model, &events, start + of.later, step)?;
     let (look_ahead_rows, look_ahead_differences) = look_ahead(&whole, &truncated);
     let deviations = &model.card().std;
     let (recursion_rows, place, feature_drift, forecast_drift) = recursion(&whole, &late, deviations);
-    let worst_feature = FEATURES.get(place).map_or("?", |feature| feature.name);
+    let worst_feature = set.features().get(place).map_or("?", |feature| feature.name);
     let found = Checks {
         source,
         look_ahead_rows,
@@ -68,13 +82,13 @@ pub(super) fn check(model: &mut dyn Model, source: MarketEvents<'_>, step: Span)
 }
 
 /// The first minutes of a file's first instrument.
-fn slice(source: MarketEvents<'_>) -> Result<(String, Vec<(Ts, MarketData)>), TrainError> {
+fn slice(source: MarketEvents<'_>, length: Span) -> Result<(String, Vec<(Ts, MarketData)>), TrainError> {
     let name = source.name;
     let mut events: Vec<(Ts, MarketData)> = Vec::new();
     let mut instrument = None;
     for event in source.events.take(EVENTS_MAX) {
         let (at, of, data) = event.map_err(|why| TrainError::Read { file: name.clone(), why })?;
-        if events.first().is_some_and(|first| at.since(first.0) > SLICE) {
+        if events.first().is_some_and(|first| at.since(first.0) > length) {
             break;
         }
         if *instrument.get_or_insert_with(|| of.clone()) == of {
@@ -86,15 +100,15 @@ fn slice(source: MarketEvents<'_>) -> Result<(String, Vec<(Ts, MarketData)>), Tr
 
 /// Rows and forecasts of somebody who watches from a moment on; the book is known before.
 fn watch(model: &mut dyn Model, events: &[(Ts, MarketData)], from: Ts, step: Span) -> Result<Vec<Seen>, ModelError> {
-    let mut recorder = Recorder::from(step, from);
+    let set = model.info().reads;
+    let mut recorder = Recorder::from(set, step, from);
     for (at, event) in events {
         recorder.on_market(*at, event);
     }
     model.forget();
     let mut seen = Vec::new();
     for row in recorder.watched() {
-        let (at, values) = (row.at, row.values.to_vec());
-        let frame = FeatureFrame { symbol: Symbol(0), at, values, warm: FEATURE_COUNT as u16 };
+        let frame = FeatureFrame::of_set(set, Symbol(0), row.at, row.values.clone());
         let forecast = model.predict(std::slice::from_ref(&frame))?.pop().unwrap_or_default();
         seen.push((row, forecast.iter().map(|f| [f.up, f.flat, f.down]).collect()));
     }
@@ -155,7 +169,7 @@ mod tests {
         truncated[20].0.moves[2] = f32::NAN;
         truncated[30].0.moves[2] += 1.0;
         assert_eq!(look_ahead(&seen(), &truncated), (60, 3));
-        let (rows, place, drift, forecast) = recursion(&seen(), &truncated, &[1.0; FEATURE_COUNT]);
+        let (rows, place, drift, forecast) = recursion(&seen(), &truncated, &[1.0; Set::Market.count()]);
         assert_eq!((rows, place), (60, 3));
         assert!(drift > 0.0 && (forecast - 0.01).abs() < 1e-6);
     }

@@ -1,4 +1,4 @@
-//! What acting on forecasts would have brought: every cost counted, 200 ms late, one position per market at a time.
+//! What acting on forecasts would have brought: every known cost counted, late, one position per market at a time.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::Judged;
 use crate::engine::time::{Span, Ts};
-use crate::model::train::dataset::HORIZONS_S;
 use crate::model::train::figures::{Estimate, normal, normal_quantile, over_sessions};
 
 /// How an order is filled, and what a round trip costs.
@@ -60,11 +59,18 @@ struct Trade {
     session: usize,
     gross: f64,
     net: f64,
-    depth: f64,
+    depth: Option<f64>,
+}
+
+impl Scheme {
+    /// Of a round trip in basis points; a spread that nobody tells is not counted, and the report says so.
+    fn cost(&self, row: &Judged) -> f64 {
+        self.fees_bps + self.spreads * row.spread.unwrap_or(0.0)
+    }
 }
 
 /// All ways at one horizon; so many variants were tried, times the horizons. `rows` are in order of stream and time.
-pub(super) fn economies(rows: &[Judged], horizon: usize, variants: usize) -> Vec<Economy> {
+pub(super) fn economies(rows: &[Judged], seconds: u32, variants: usize) -> Vec<Economy> {
     let trials = variants * SCHEMES.len() * POLICIES.len();
     let mut strengths: Vec<f64> = rows.iter().map(|row| row.expected.abs()).collect();
     strengths.sort_by(f64::total_cmp);
@@ -73,11 +79,11 @@ pub(super) fn economies(rows: &[Judged], horizon: usize, variants: usize) -> Vec
     for policy in POLICIES {
         for scheme in &SCHEMES {
             let acts = |row: &Judged| {
-                let gate = scheme.fees_bps + scheme.spreads * row.spread;
+                let gate = scheme.cost(row);
                 row.expected.abs() > if policy == "edge gate" { gate } else { strong.max(f64::MIN_POSITIVE) }
             };
-            let trades = trades(rows, Span::from_secs(i64::from(HORIZONS_S[horizon])), scheme, acts);
-            found.push(economy(HORIZONS_S[horizon], scheme.name, policy, &trades, (rows.len(), trials)));
+            let trades = trades(rows, Span::from_secs(i64::from(seconds)), scheme, acts);
+            found.push(economy(seconds, scheme.name, policy, &trades, (rows.len(), trials)));
         }
     }
     found
@@ -95,7 +101,7 @@ fn trades(rows: &[Judged], hold: Span, scheme: &Scheme, acts: impl Fn(&Judged) -
         }
         free.insert(row.stream, row.at + hold);
         let gross = late * sign;
-        let net = gross - scheme.fees_bps - scheme.spreads * row.spread;
+        let net = gross - scheme.cost(row);
         trades.push(Trade { session: row.session, gross, net, depth: row.depth });
     }
     trades
@@ -117,7 +123,7 @@ fn economy(
         *sum = (sum.0 + trade.net, sum.1 + 1.0);
     }
     let means: Vec<f64> = sessions.values().map(|(sum, count)| sum / count).collect();
-    let mut depths: Vec<f64> = trades.iter().map(|trade| trade.depth).collect();
+    let mut depths: Vec<f64> = trades.iter().filter_map(|trade| trade.depth).collect();
     depths.sort_by(f64::total_cmp);
     let nets: Vec<f64> = trades.iter().map(|trade| trade.net).collect();
     let (sharpe, deflated) = sharpe(&nets, trials).unzip();

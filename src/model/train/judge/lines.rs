@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Judged;
-use crate::model::train::dataset::{Dataset, HORIZONS_S};
+use crate::model::train::dataset::Dataset;
 use crate::model::train::figures::{
     self, Bin, Recalibration, auc, base_rates, block, brier, log_loss, matthews, over_sessions, rank_correlation,
     recalibration, slope, top_decile,
@@ -13,11 +13,16 @@ use crate::model::train::figures::{
 use crate::model::train::sessions::{Difference, Pair, by_session};
 
 /// Forecasters in the order of [`Judged::signals`]. Always flat has no direction: its AUC is a half, its MCC and IC are zero.
-const CONTENDERS: [&str; 4] = ["model", "last tick", "queue imbalance", "ridge"];
+fn contenders(data: &Dataset) -> [&'static str; 4] {
+    let usual = data.sampling();
+    ["model", usual.other.map_or("", |other| other.0), usual.plain.0, "ridge"]
+}
 /// A part with fewer moves than this has no figures.
 const MOVED_MIN: usize = 50;
 /// Milliseconds that a forecast is acted on late.
-const DELAYS_MS: [u32; 2] = [0, 200];
+fn delays_ms(data: &Dataset) -> [u32; 2] {
+    [0, data.sampling().late.as_ms() as u32]
+}
 
 /// How a forecaster told direction and size.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -63,13 +68,13 @@ pub struct Line {
 pub(super) fn lines(data: &Dataset, rows: &[Judged], horizon: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     let streams: BTreeSet<usize> = rows.iter().map(|row| row.stream).collect();
-    for delay_ms in DELAYS_MS {
+    for delay_ms in delays_ms(data) {
         let all: Vec<&Judged> = rows.iter().collect();
-        lines.extend(line("all".to_owned(), &all, horizon, delay_ms));
+        lines.extend(line(data, "all".to_owned(), &all, horizon, delay_ms));
         for stream in &streams {
             let part: Vec<&Judged> = rows.iter().filter(|row| row.stream == *stream).collect();
             let name = data.streams.get(*stream).map(|s| format!("{} {} {}", s.date, s.instrument, s.source));
-            lines.extend(line(name.unwrap_or_default(), &part, horizon, delay_ms));
+            lines.extend(line(data, name.unwrap_or_default(), &part, horizon, delay_ms));
         }
     }
     lines
@@ -82,7 +87,7 @@ struct Came<'a> {
     class: usize,
 }
 
-fn line(part: String, rows: &[&Judged], horizon: usize, delay_ms: u32) -> Option<Line> {
+fn line(data: &Dataset, part: String, rows: &[&Judged], horizon: usize, delay_ms: u32) -> Option<Line> {
     let came = |row: &&'_ Judged| match delay_ms {
         0 => row.moved.zip(row.class),
         _ => row.late.zip(row.late_class),
@@ -98,16 +103,16 @@ fn line(part: String, rows: &[&Judged], horizon: usize, delay_ms: u32) -> Option
     let stated: Vec<([f64; 3], usize)> = known.iter().map(|row| (rates, row.class)).collect();
     let decided = known.iter().filter(|row| row.class != 1);
     let odds: Vec<(f64, bool, i64)> = decided
-        .filter_map(|row| Some((row.row.signals[0]?, row.class == 0, block(row.row.at, HORIZONS_S[horizon]))))
+        .filter_map(|row| Some((row.row.signals[0]?, row.class == 0, block(row.row.at, data.horizon_s(horizon)))))
         .collect();
     let expected: Vec<(f64, f64)> = known.iter().map(|row| (row.row.expected, row.moved)).collect();
     Some(Line {
         part,
-        seconds: HORIZONS_S[horizon],
+        seconds: data.horizon_s(horizon),
         delay_ms,
         rows: known.len(),
         moved,
-        contenders: (0..CONTENDERS.len()).filter_map(|which| contender(&known, which)).collect(),
+        contenders: contenders(data).into_iter().enumerate().filter_map(|which| contender(&known, which)).collect(),
         log_loss: [&said, &stated].map(|cases| log_loss(cases.iter().map(|(p, class)| p[*class]))),
         brier: [&said, &stated].map(|cases| brier(cases)),
         move_slope: slope(&expected),
@@ -115,7 +120,7 @@ fn line(part: String, rows: &[&Judged], horizon: usize, delay_ms: u32) -> Option
     })
 }
 
-fn contender(rows: &[Came<'_>], which: usize) -> Option<Contender> {
+fn contender(rows: &[Came<'_>], (which, name): (usize, &'static str)) -> Option<Contender> {
     let signals: Vec<(f64, f64)> = rows.iter().filter_map(|row| Some((row.row.signals[which]?, row.moved))).collect();
     let moved: Vec<(f64, bool)> = signals.iter().filter(|s| s.1 != 0.0).map(|s| (s.0, s.1 > 0.0)).collect();
     if moved.len() < MOVED_MIN {
@@ -125,7 +130,7 @@ fn contender(rows: &[Came<'_>], which: usize) -> Option<Contender> {
     let sized: Vec<(f64, f64)> =
         if which == 0 { rows.iter().map(|row| (row.row.expected, row.moved)).collect() } else { signals };
     Some(Contender {
-        name: CONTENDERS[which],
+        name,
         auc: auc(&moved)?,
         mcc: matthews(&moved),
         ic: rank_correlation(&sized),
@@ -142,11 +147,12 @@ pub(super) fn reliability(rows: &[Judged]) -> Vec<Bin> {
 }
 
 /// The model's AUC against each other forecaster, at once and late, and its log loss against always stating the base rates.
-pub(super) fn differences(rows: &[Judged], horizon: usize) -> Vec<Difference> {
-    let seconds = HORIZONS_S[horizon];
+pub(super) fn differences(data: &Dataset, rows: &[Judged], horizon: usize) -> Vec<Difference> {
+    let seconds = data.horizon_s(horizon);
     let mut found = Vec::new();
-    for delay_ms in DELAYS_MS {
-        for (which, name) in CONTENDERS.into_iter().enumerate().skip(1) {
+    for delay_ms in delays_ms(data) {
+        let others = contenders(data).into_iter().enumerate().skip(1).filter(|(_, name)| !name.is_empty());
+        for (which, name) in others {
             let pair = |row: &Judged| -> Option<(usize, usize, Pair)> {
                 let moved = if delay_ms == 0 { row.moved } else { row.late };
                 let moved = moved.filter(|moved| *moved != 0.0)?;

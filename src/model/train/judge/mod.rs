@@ -16,15 +16,15 @@ pub use economy::Economy;
 pub use lines::{Contender, Line};
 
 use super::checkpoint::Checkpoints;
-use super::dataset::{Dataset, HORIZONS, HORIZONS_S, MarketEvents, Row, Taking, USUAL_LONGEST_S, place_of};
+use super::dataset::{Dataset, HORIZONS, MarketEvents, Row, Taking};
 use super::figures::Bin;
 use super::fit::class;
 use super::score::{Told, at_horizon, direction, score};
 use super::sessions::{Difference, sessions};
 use super::tune::{Job, Tell};
-use super::{TrainError, TrainOptions, TrainProgress, calibrate, ranges, recipe, ridge, sources};
+use super::{TrainError, TrainOptions, TrainProgress, calibrate, ranges, recipe, ridge, sampling, sources};
 use crate::engine::event::{HorizonForecast, ModelInfo};
-use crate::engine::features::{FEATURE_COUNT, FeatureFrame};
+use crate::engine::features::{FeatureFrame, Set};
 use crate::engine::ids::Symbol;
 use crate::engine::time::Span;
 use crate::model::{Card, ForeignCard, ForeignHorizon, Judged as Proved, Model, ModelError, WINDOW};
@@ -36,6 +36,8 @@ pub struct EvalReport {
     pub model: String,
     /// First digits of its weights' hash.
     pub hash: String,
+    /// Features that it reads.
+    pub reads: Set,
     /// Files that the model was trained on: figures on them are no proof.
     pub in_sample: Vec<String>,
     /// Rows judged.
@@ -78,10 +80,10 @@ struct Judged {
     stream: usize,
     session: usize,
     at: crate::engine::time::Ts,
-    /// Move in basis points over the horizon from the row on, and from 200 ms later on.
+    /// Move in basis points over the horizon from the row on, and from a little later on.
     moved: Option<f64>,
     late: Option<f64>,
-    /// Move of the first second.
+    /// Move over the shortest horizon.
     soon: Option<f64>,
     /// Classes of both.
     class: Option<usize>,
@@ -90,8 +92,9 @@ struct Judged {
     expected: f64,
     /// What each [`Contender`] says: above zero is up.
     signals: [Option<f64>; 4],
-    spread: f64,
-    depth: f64,
+    /// Best ask less best bid in basis points, and what waits at the thinner of them; `None` where bars do not tell.
+    spread: Option<f64>,
+    depth: Option<f64>,
 }
 
 /// Gives market data from its beginning each time it is asked.
@@ -101,7 +104,7 @@ type Open<'o, 'a> = &'o dyn Fn() -> Vec<Result<MarketEvents<'a>, TrainError>>;
 struct Heard {
     data: Dataset,
     told: Vec<Told>,
-    /// Places among [`HORIZONS_S`].
+    /// Places among the horizons of the model's set.
     horizons: Vec<usize>,
     checks: Vec<Checks>,
 }
@@ -149,7 +152,8 @@ pub fn prove_on(
     let (seed, all) = (TrainOptions::default().seed, (0..heard.data.rows.len()).collect::<Vec<_>>());
     let (gains, shuffled_passes) = calibrate::judge(&heard.data, &heard.told, &heard.horizons, seed);
     let mut card = card.clone();
-    let seconds = |horizon: &ForeignHorizon| HORIZONS_S.iter().position(|seconds| *seconds == horizon.seconds);
+    let known = heard.data.sampling().horizons_s;
+    let seconds = |horizon: &ForeignHorizon| known.iter().position(|seconds| *seconds == horizon.seconds);
     for horizon in &mut card.horizon {
         let place = heard.horizons.iter().position(|known| Some(*known) == seconds(horizon));
         horizon.move_gain = place.and_then(|place| gains.get(place)).copied().unwrap_or(0.0);
@@ -212,10 +216,11 @@ fn hear(
     open: Open<'_, '_>,
     progress: &mut dyn FnMut(TrainProgress),
 ) -> Result<Heard, TrainError> {
-    let known = |seconds: &u32| HORIZONS_S.iter().position(|known| known == seconds);
+    let all = sampling::of(model.info().reads).horizons_s;
+    let known = |seconds: &u32| all.iter().position(|known| known == seconds);
     let Some(horizons) = model.info().horizons_s.iter().map(known).collect::<Option<Vec<_>>>() else {
         return Err(TrainError::Option(format!(
-            "{} looks {:?} s ahead: what is {HORIZONS_S:?} s ahead can be judged, and nothing else",
+            "{} looks {:?} s ahead: what is {all:?} s ahead can be judged, and nothing else",
             model.info().name,
             model.info().horizons_s
         )));
@@ -234,6 +239,7 @@ fn report(info: &ModelInfo, card: &Card, heard: Heard) -> EvalReport {
     let mut report = EvalReport {
         model: info.name.clone(),
         hash: info.hash.clone(),
+        reads: data.set,
         in_sample: in_sample(&data, &card.sources),
         rows: told.iter().filter(|(_, said)| !said.is_empty()).count(),
         sessions: of_row.iter().max().map_or(0, |last| last + 1),
@@ -248,9 +254,9 @@ fn report(info: &ModelInfo, card: &Card, heard: Heard) -> EvalReport {
     for horizon in horizons {
         let judged = judged(&data, &told, &ridge, &of_row, horizon);
         report.lines.extend(lines::lines(&data, &judged, horizon));
-        report.reliability.push((HORIZONS_S[horizon], lines::reliability(&judged)));
-        report.differences.extend(lines::differences(&judged, horizon));
-        report.economies.extend(economy::economies(&judged, horizon, trials));
+        report.reliability.push((data.horizon_s(horizon), lines::reliability(&judged)));
+        report.differences.extend(lines::differences(&data, &judged, horizon));
+        report.economies.extend(economy::economies(&judged, data.horizon_s(horizon), trials));
     }
     report
 }
@@ -266,16 +272,18 @@ fn in_sample(data: &Dataset, sources: &[String]) -> Vec<String> {
 /// Distance between the rows of a sequence.
 fn step(model: &dyn Model) -> Span {
     match model.card().step_ms {
-        0 => TrainOptions::default().step,
+        0 => sampling::of(model.info().reads).step,
         ms => Span::from_ms(i64::from(ms)),
     }
 }
 
 /// Rows that it can be asked about, with what it sees of them when it serves.
 fn taking(model: &dyn Model) -> Taking {
-    let sample = TrainOptions::default().sample;
-    let longest_s = model.info().horizons_s.iter().copied().max().unwrap_or(0).max(USUAL_LONGEST_S);
-    Taking { sample, step: step(model), window: model.window().max(WINDOW), whole: model.endless(), longest_s }
+    let set = model.info().reads;
+    let usual = sampling::of(set);
+    let longest_s = model.info().horizons_s.iter().copied().max().unwrap_or(0).max(usual.usual_longest_s);
+    let sample = usual.sample;
+    Taking { set, sample, step: step(model), window: model.window().max(WINDOW), whole: model.endless(), longest_s }
 }
 
 /// Every row forecast as the model serves: after the window that it needs, or by a stream from the beginning of the sequence.
@@ -290,8 +298,7 @@ fn forecasts(model: &mut dyn Model, data: &Dataset) -> Result<Vec<Told>, ModelEr
         let (row, newest) = (&data.rows[met.nth], *met.frames.end());
         for place in met.frames {
             let at = row.at - Span(step.0 * (newest - place) as i64);
-            let values = data.frames[place].to_vec();
-            let frame = FeatureFrame { symbol: Symbol(0), at, values, warm: FEATURE_COUNT as u16 };
+            let frame = FeatureFrame::of_set(data.set, Symbol(0), at, data.frames[place].clone());
             told[met.nth].1 = model.predict(std::slice::from_ref(&frame))?.pop().unwrap_or_default();
         }
     }
@@ -300,9 +307,11 @@ fn forecasts(model: &mut dyn Model, data: &Dataset) -> Result<Vec<Told>, ModelEr
 }
 
 fn judged(data: &Dataset, told: &[Told], ridge: &[Option<Vec<f64>>], of_row: &[usize], horizon: usize) -> Vec<Judged> {
-    let (last_move, queue, spread) = (place_of("last_move"), place_of("imb_l1"), place_of("spread_bps"));
+    let usual = data.sampling();
+    let (plain, other) = (data.place_of(usual.plain.1), usual.other.map(|other| data.place_of(other.1)));
+    let spread = data.set.place_of("spread_bps");
     let one = |(place, forecast): &Told| {
-        let (row, forecast) = (data.rows.get(*place)?, at_horizon(forecast, horizon)?);
+        let (row, forecast) = (data.rows.get(*place)?, at_horizon(data, forecast, horizon)?);
         let value = |place: usize| f64::from(row.values[place]);
         let known = |moves: &[f32; HORIZONS], at: usize| Some(f64::from(moves[at])).filter(|moved| moved.is_finite());
         let (moved, late) = (known(&row.moves, horizon), known(&row.late, horizon));
@@ -314,21 +323,21 @@ fn judged(data: &Dataset, told: &[Told], ridge: &[Option<Vec<f64>>], of_row: &[u
             moved,
             late,
             soon: known(&row.moves, 0),
-            class: moved.and_then(|moved| class_of(row, moved, horizon)),
-            late_class: late.and_then(|moved| class_of(row, moved, horizon)),
+            class: moved.and_then(|moved| class_of(data, row, moved, horizon)),
+            late_class: late.and_then(|moved| class_of(data, row, moved, horizon)),
             said: said(forecast),
             expected: f64::from(forecast.move_bps),
-            signals: [Some(direction(forecast)), Some(value(last_move)), Some(value(queue)), of_ridge],
+            signals: [Some(direction(forecast)), other.map(value), Some(value(plain)), of_ridge],
             // The feature is ln(1 + bps) / 2.
-            spread: libm::expm1(2.0 * value(spread)),
-            depth: f64::from(row.depth),
+            spread: spread.map(|spread| libm::expm1(2.0 * value(spread))),
+            depth: Some(f64::from(row.depth)).filter(|depth| depth.is_finite()),
         })
     };
     told.iter().filter_map(one).collect()
 }
 
-fn class_of(row: &Row, moved: f64, horizon: usize) -> Option<usize> {
-    row.in_usual_moves(moved, horizon).map(class)
+fn class_of(data: &Dataset, row: &Row, moved: f64, horizon: usize) -> Option<usize> {
+    data.in_usual_moves(row, moved, horizon).map(class)
 }
 
 fn said(forecast: &HorizonForecast) -> [f64; 3] {

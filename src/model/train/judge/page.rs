@@ -2,7 +2,9 @@
 
 use super::EvalReport;
 use super::table::shown;
+use crate::engine::features::Set;
 use crate::model::train::plot::{Series, escaped, intervals, lines, page, table};
+use crate::model::train::sampling;
 
 pub(super) fn html(report: &EvalReport) -> String {
     let title = format!("{} ({})", report.model, report.hash);
@@ -24,7 +26,14 @@ pub(super) fn html(report: &EvalReport) -> String {
     body += &report.reliability.iter().map(reliability).collect::<String>();
     body += "<h2>Figures</h2>\n";
     body += &table(&figures(report));
-    body += "<h2>Acting on it</h2>\n<p>200 ms late, one position per market, basis points per trade after fees, spread and queue.</p>\n";
+    let costs = match report.reads {
+        Set::Market => "fees, spread and queue",
+        Set::Bars => "fees alone: bars tell neither spread nor depth",
+    };
+    body += &format!(
+        "<h2>Acting on it</h2>\n<p>{} ms late, one position per market, basis points per trade after {costs}.</p>\n",
+        late_ms(report)
+    );
     body += &table(&economies(report));
     body += "<h2>Look-ahead and recursion</h2>\n";
     body += &table(&checks(report));
@@ -47,7 +56,12 @@ fn aucs(report: &EvalReport) -> String {
         };
         lines(&format!("AUC by log10 of seconds, {delay} ms late"), &names.iter().map(series).collect::<Vec<_>>())
     };
-    plot(0) + &plot(200)
+    plot(0) + &plot(late_ms(report))
+}
+
+/// How late the late figures act.
+fn late_ms(report: &EvalReport) -> u32 {
+    sampling::of(report.reads).late.as_ms() as u32
 }
 
 fn gains(report: &EvalReport) -> Vec<(String, f64, [f64; 2])> {

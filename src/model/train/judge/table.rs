@@ -3,10 +3,17 @@
 use std::fmt;
 
 use super::{Checks, Economy, EvalReport, Line};
+use crate::engine::features::Set;
 use crate::model::train::figures::Estimate;
+use crate::model::train::sampling::{self, Sampling};
 
 impl fmt::Display for EvalReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usual = sampling::of(self.reads);
+        let late = match self.reads {
+            Set::Market => format!("{} ms late", usual.late.as_ms()),
+            Set::Bars => "a bar late".to_owned(),
+        };
         writeln!(
             f,
             "{} ({}) on {} rows in {} session(s); {} variant(s) tried before it was chosen",
@@ -17,7 +24,7 @@ impl fmt::Display for EvalReport {
         }
         writeln!(
             f,
-            "\nAUC of the direction at once, and 200 ms late; MCC, IC, top tenth in bps; calibration of the odds with 95 %"
+            "\nAUC of the direction at once, and {late}; MCC, IC, top tenth in bps; calibration of the odds with 95 %"
         )?;
         writeln!(
             f,
@@ -26,8 +33,8 @@ impl fmt::Display for EvalReport {
             "moves",
             "model",
             "late",
-            "tick",
-            "queue",
+            if usual.other.is_some() { "tick" } else { "" },
+            if usual.other.is_some() { "queue" } else { "last" },
             "ridge",
             "MCC",
             "IC",
@@ -41,17 +48,19 @@ impl fmt::Display for EvalReport {
         )?;
         for line in self.lines.iter().filter(|line| line.delay_ms == 0) {
             let same = |other: &&Line| other.part == line.part && other.seconds == line.seconds && other.delay_ms > 0;
-            row(f, line, self.lines.iter().find(same))?;
+            row(f, usual, line, self.lines.iter().find(same))?;
         }
         writeln!(f, "\nagainst the others over whole sessions (better only where the interval is above zero):")?;
         for difference in &self.differences {
             let verdict = if difference.is_better() { "better" } else { "not better" };
             let gain = difference.gain.map_or("? (two sessions are needed)".to_owned(), shown);
-            let late =
-                if difference.delay_ms > 0 { format!(", {} ms late", difference.delay_ms) } else { String::new() };
+            let late = if difference.delay_ms > 0 { format!(", {late}") } else { String::new() };
             writeln!(f, "{:>4} s  {:<42} {gain}  {verdict}", difference.seconds, format!("{}{late}", difference.what))?;
         }
-        writeln!(f, "\nacting on it, 200 ms late, one position per market (bps; Sharpe per trade):")?;
+        writeln!(f, "\nacting on it, {late}, one position per market (bps; Sharpe per trade):")?;
+        if self.reads == Set::Bars {
+            writeln!(f, "   bars tell neither spread nor depth: costs are fees alone, and the capacity is not known")?;
+        }
         self.economies.iter().filter(|e| e.trades > 0).try_for_each(|economy| trade(f, economy))?;
         if self.economies.iter().filter(|e| e.policy == "edge gate").all(|e| e.trades == 0) {
             writeln!(f, "   the edge gate lets no forecast through: none is expected to pay its costs")?;
@@ -61,12 +70,12 @@ impl fmt::Display for EvalReport {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, line: &Line, late: Option<&Line>) -> fmt::Result {
+fn row(f: &mut fmt::Formatter<'_>, usual: &Sampling, line: &Line, late: Option<&Line>) -> fmt::Result {
     let auc = |line: &Line, name: &str| line.contenders.iter().find(|c| c.name == name).map(|c| c.auc);
     let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     write!(f, "{:>4} {:>7} {:>6}", line.seconds, line.moved, show(auc(line, "model")))?;
     write!(f, " {:>6}", show(late.and_then(|late| auc(late, "model"))))?;
-    for name in ["last tick", "queue imbalance", "ridge"] {
+    for name in [usual.other.map_or("", |other| other.0), usual.plain.0, "ridge"] {
         write!(f, " {:>6}", show(auc(line, name)))?;
     }
     if let Some(model) = line.contenders.first() {

@@ -1,7 +1,9 @@
-//! What the stream did not tell: bars and trades of the recent past at first, later what passed while it was away. Both
-//! are for the eye. Bars fill the chart; trades come marked as missed, because a print that is heard seconds late says
-//! nothing about the flow of now, and features, last price and decisions must not see it as if it did.
+//! What the stream did not tell: bars and trades of the recent past at first, later what passed while it was away, and the
+//! minutes in which something went missing once they are over. Bars fill the chart and stand for minutes that features of bars
+//! would lack; trades come marked as missed, because a print that is heard seconds late says nothing about the flow of now,
+//! and features, last price and decisions must not see it as if it did.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::hub::{Hub, Prints};
@@ -17,24 +19,57 @@ const LENGTHS: &[(u32, u32)] = &[(1, 500), (5, 300)];
 /// Trades read of one instrument: what a screen can show.
 const TRADES: u32 = 200;
 
+/// So long after its end the venue has a bar whole.
+const WHOLE_AFTER: Span = Span::from_secs(1);
+const MINUTE: Span = Span::from_secs(60);
+
+/// Minutes that the stream did not tell from beginning to end, by instrument.
+#[derive(Default)]
+pub(super) struct Unseen(BTreeMap<String, Ts>);
+
+impl Unseen {
+    /// At this moment of the venue's clock something of an instrument went missing, or was first heard.
+    pub(super) fn note(&mut self, name: &str, now: Ts) {
+        self.0.entry(name.to_owned()).or_insert(now.floor_to(MINUTE));
+    }
+
+    /// Takes those whose minute is over, with its beginning.
+    pub(super) fn take_over(&mut self, now: Ts) -> Vec<(String, Ts)> {
+        let over = |start: &Ts| *start + MINUTE + WHOLE_AFTER <= now;
+        self.0.extract_if(.., |_, start| over(start)).collect()
+    }
+}
+
+/// Reads the finished bars of these instruments since a minute each.
+pub(super) async fn finish(hub: Arc<Hub>, minutes: Vec<(String, Ts)>) {
+    for (name, start) in minutes {
+        if let Some(symbol) = hub.symbol(&name) {
+            fill_bars(&hub, &name, symbol, (1, 10), Some(start)).await;
+        }
+    }
+}
+
 /// Reads finished bars of these instruments and tells them, oldest first; since `since` where the stream was up before.
 pub(super) async fn fill(hub: Arc<Hub>, names: Vec<(String, Symbol)>, since: Option<Ts>) {
     for (name, symbol) in names {
-        for (minutes, most) in LENGTHS.iter().copied() {
-            let span = Span::from_secs(i64::from(minutes) * 60);
-            // The bar that was running when the stream went away is read whole.
-            let start = since.map(|since| hub.rest().clock().venue_time(since).floor_to(span));
-            let Ok(rows) = hub.rest().candles(&name, minutes, start.map(Ts::as_ms), most).await else {
-                // A chart with a hole is what it looks like; nothing else depends on it.
-                continue;
-            };
-            hub.count_odd(rows.odd.len());
-            let now = hub.rest().clock().venue_time(hub.now());
-            for bar in finished(&rows.good, span, now) {
-                hub.market(symbol, MarketData::Bar(bar)).await;
-            }
+        for length in LENGTHS.iter().copied() {
+            let since = since.map(|since| hub.rest().clock().venue_time(since));
+            fill_bars(&hub, &name, symbol, length, since).await;
         }
         fill_trades(&hub, &name, symbol).await;
+    }
+}
+
+/// Bars of a length in minutes, so many at most; the one that ran at `since` on the venue's clock is read whole.
+async fn fill_bars(hub: &Hub, name: &str, symbol: Symbol, (minutes, most): (u32, u32), since: Option<Ts>) {
+    let span = Span::from_secs(i64::from(minutes) * 60);
+    let start = since.map(|since| since.floor_to(span).as_ms());
+    // A chart with a hole is what it looks like; features of bars wait until there is none.
+    let Ok(rows) = hub.rest().candles(name, minutes, start, most).await else { return };
+    hub.count_odd(rows.odd.len());
+    let now = hub.rest().clock().venue_time(hub.now());
+    for bar in finished(&rows.good, span, now) {
+        hub.market(symbol, MarketData::Bar(bar)).await;
     }
 }
 
@@ -98,6 +133,18 @@ mod tests {
         assert_eq!(bars.iter().map(|bar| bar.start.as_ms() / 60_000).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(bars[0].volume, Qty::parse("1.5").unwrap());
         assert_eq!(volume(1e30), Qty::from_raw(i64::MAX));
+    }
+
+    #[test]
+    fn a_minute_with_something_missing_is_read_once_it_is_over() {
+        let (mut unseen, at) = (Unseen::default(), |ms: i64| Ts::from_ms(600_000 + ms));
+        unseen.note("BTCUSDT", at(30_000));
+        unseen.note("BTCUSDT", at(61_000));
+        unseen.note("ETHUSDT", at(61_000));
+        assert_eq!(unseen.take_over(at(60_999)), []);
+        assert_eq!(unseen.take_over(at(61_000)), [("BTCUSDT".to_owned(), at(0))], "what is read since then is in it");
+        assert_eq!(unseen.take_over(at(121_000)), [("ETHUSDT".to_owned(), at(60_000))]);
+        assert_eq!(unseen.take_over(at(999_000)), []);
     }
 
     #[test]
