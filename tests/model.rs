@@ -11,6 +11,9 @@ use libtest_mimic::{Arguments, Trial};
 use tickdeck::model::{self, ModelError};
 
 #[cfg(feature = "models")]
+#[path = "model/bars.rs"]
+mod bars;
+#[cfg(feature = "models")]
 #[path = "model/cards.rs"]
 mod cards;
 #[cfg(feature = "models")]
@@ -41,6 +44,7 @@ fn trials() -> Vec<Trial> {
     let mut trials = cards::trials();
     trials.extend(training::trials());
     trials.extend(weather::trials());
+    trials.extend(bars::trials());
     trials
 }
 

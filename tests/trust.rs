@@ -9,15 +9,18 @@ use std::sync::Arc;
 use rig::{BTC, Rig, eager, restored};
 use tickdeck::alerts::{Event as Alert, Look, Watcher};
 use tickdeck::engine::command::Command;
-use tickdeck::engine::event::{HorizonForecast, Restored};
+use tickdeck::engine::event::{Bar, Event, HorizonForecast, MarketData, Restored};
+use tickdeck::engine::features::Set;
+use tickdeck::engine::features::bars::MINUTE;
 use tickdeck::engine::ids::ModelId;
-use tickdeck::engine::num::{Price, Side};
+use tickdeck::engine::num::{Price, Qty, Side, UNIT};
 use tickdeck::engine::risk::limits::{LimitKey, RiskLimits};
 use tickdeck::engine::settings::Settings;
 use tickdeck::engine::snapshot::{Record, Snapshot, Verdict};
 use tickdeck::engine::time::Span;
 use tickdeck::engine::trust::promise::{HorizonPromise, Promise};
 use tickdeck::engine::trust::score::WITNESSES_MIN;
+use tickdeck::engine::why::WhyOf;
 
 /// Seconds of one witness: two horizons.
 const WITNESS: i64 = 20;
@@ -32,6 +35,47 @@ fn promised(hit: f32) -> Restored {
     let horizons = vec![HorizonPromise { hit, hit_low: hit, brier: 0.6, dead_zone: 0.2 }];
     restored.models[0].promise = Promise { horizons, ranges: Vec::new() };
     restored
+}
+
+/// Half an hour of the venue's minutes, up to the one that runs.
+fn history(rig: &mut Rig) {
+    let now = rig.now.floor_to(MINUTE);
+    for back in (1..=40_i64).rev() {
+        let price = |n: i64| Price::from_raw((50_000 + n % 7) * UNIT);
+        let (open, close) = (price(back + 1), price(back));
+        let (high, low, volume) = (open.max(close), open.min(close), Qty::from_raw(UNIT * (5 + back % 3)));
+        let bar = Bar { start: now - Span(MINUTE.0 * back), span: MINUTE, open, high, low, close, volume };
+        rig.event(Event::Market(BTC, MarketData::Bar(bar)));
+    }
+}
+
+#[test]
+fn a_model_of_bars_is_asked_about_closed_minutes_and_the_chain_says_which() {
+    let mut restored = restored(eager(), limits());
+    restored.models[0].reads = Set::Bars;
+    let mut rig = Rig::from(restored);
+    let models =
+        |rig: &mut Rig| rig.snapshot().state.preflight.into_iter().find(|check| check.name == "models").unwrap();
+    let cold = models(&mut rig);
+    assert!(cold.detail.contains("for about 1860 s: BTCUSDT, ETHUSDT warming up"), "{cold:?}");
+    assert_eq!(rig.engine.why(WhyOf::Latest(BTC)).map(|why| why.bars_closed), Some(None));
+    history(&mut rig);
+    let warm = models(&mut rig);
+    assert!(warm.detail.contains("for about 1860 s: ETHUSDT warming up"), "{warm:?}");
+    // Forty seconds into a minute nothing is asked; once it is over, its bar is.
+    rig.run(1_000);
+    assert_eq!(rig.engine.why(WhyOf::Latest(BTC)).unwrap().bars_closed, None);
+    rig.run(20_000);
+    history(&mut rig);
+    rig.run(1_000);
+    let why = rig.engine.why(WhyOf::Latest(BTC)).unwrap();
+    let minutes: Vec<_> = why.features.iter().filter(|fact| fact.name.starts_with("bar_")).collect();
+    let closed = why.bars_closed.unwrap();
+    assert_eq!((minutes.len(), closed), (Set::Bars.count(), rig.now.floor_to(MINUTE)));
+    let age = Some(why.features_at.unwrap().since(closed));
+    assert!(minutes.iter().all(|fact| fact.warm && fact.age == age), "{minutes:?}");
+    let shown = rig.snapshot().focus.unwrap().features;
+    assert!(shown.iter().any(|(name, value, warm)| name == "bar_vol_30m" && *warm && *value != 0.0), "{shown:?}");
 }
 
 /// Seconds during which the price of BTC goes one tick up and down again and again, and a forecast says which way.

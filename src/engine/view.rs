@@ -4,6 +4,7 @@ use super::Engine;
 use super::desk::Desk;
 use super::event::{ModelInfo, Protective, Stranger};
 use super::features::Set;
+use super::features::bars::{FRESH, MINUTE};
 use super::ids::{OrderSeq, Symbol, order_link_id};
 use super::market::instrument::Category;
 use super::num::{Money, Price, Qty, Side};
@@ -15,7 +16,7 @@ use super::snapshot::{
     AccountView, Check, FocusView, Freshness, Health, HealthRow, HealthView, LimitRow, MarketRow, OrderRow,
     PositionRow, Reduction, SessionView, Snapshot, StateView, StateWord, Verdict, View,
 };
-use super::time::Span;
+use super::time::{Span, Ts};
 
 /// Ended orders shown below the working ones.
 const ENDED_SHOWN: usize = 20;
@@ -25,6 +26,9 @@ const HEALTH_CHECKS: [&str; 9] =
 /// Candles and trades handed to a viewer.
 const CANDLES_SHOWN: usize = 240;
 const TRADES_SHOWN: usize = 60;
+
+/// A minute's answers are the newest there are until the next one has been asked about.
+const BETWEEN_MINUTES: Span = Span(MINUTE.0 + FRESH.0);
 
 impl Engine {
     /// The picture for a viewer. The run fills in what it alone knows (session label, playback, heartbeat, edges' health).
@@ -242,6 +246,11 @@ impl Engine {
         }
     }
 
+    /// The end of the minute that models of bars were asked about last; long ago where there was none.
+    fn last_asked_of_bars(desk: &Desk) -> Ts {
+        desk.bars.as_ref().map_or(Ts(0), |bars| bars.closed)
+    }
+
     fn feature_rows(&self, desk: &Desk) -> Vec<(String, f32, bool)> {
         let Some(frame) = &desk.frame else { return Vec::new() };
         let rows = super::features::FEATURES.iter().zip(&frame.values).enumerate();
@@ -435,7 +444,12 @@ impl Engine {
         // An answer without a forecast says only that there is not enough history yet.
         let fresh = |desk: &&Desk| {
             desk.deciding().next().is_some()
-                && desk.deciding().all(|(_, forecast)| {
+                && desk.deciding().all(|(model, forecast)| {
+                    // Between two minutes a model of bars has nothing new to say.
+                    let reads = self.models.get(model).map(|model| model.reads);
+                    if reads == Some(Set::Bars) && self.now.since(Self::last_asked_of_bars(desk)) < BETWEEN_MINUTES {
+                        return true;
+                    }
                     forecast.is_some_and(|f| {
                         !f.horizons.is_empty() && self.now.since(f.features_at) <= self.settings.prediction_max_age
                     })

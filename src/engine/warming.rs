@@ -1,11 +1,8 @@
 //! Features that have not seen enough history give no signal: the person is told when that begins again, and for how long.
 
-use std::collections::BTreeSet;
-
 use super::Engine;
 use super::desk::Desk;
 use super::effect::Effects;
-use super::features::Set;
 use super::notice::{Kind, Level};
 use super::pending::About;
 use super::time::Span;
@@ -14,10 +11,12 @@ use super::time::Span;
 const NAMED_MAX: usize = 3;
 
 impl Engine {
-    /// Until the features of this instrument are warm; `None` when they are, or where no model asks for them.
+    /// Until features of this instrument are warm that a model which decides is asked about; `None` when they are, or where
+    /// there is no such model.
     pub(super) fn warming(&self, desk: &Desk) -> Option<Span> {
-        let sets: BTreeSet<Set> = self.models.iter().map(|model| model.reads).collect();
-        sets.into_iter().map(|set| desk.features.warm_in(self.now, set)).max().filter(|left| *left > Span(0))
+        let deciding = self.models.iter().zip(&desk.shadows).filter(|(_, is_shadow)| !**is_shadow);
+        let left = deciding.map(|(model, _)| desk.features.warm_in(self.now, model.reads)).min();
+        left.filter(|left| *left > Span(0))
     }
 
     /// `for about 42 s: BTCUSDT, ETHUSDT warm up`; `None` when every instrument is warm.

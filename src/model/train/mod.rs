@@ -245,6 +245,10 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
     if !super::is_name(&options.name) {
         return Err(TrainError::Option(format!("`{}` is not a model name", options.name)));
     }
+    let usual = sampling::of(options.reads);
+    if options.reads == Set::Bars && (options.sample, options.step) != (usual.sample, usual.step) {
+        return Err(TrainError::Option("bars are rows of a minute each: leave `--step-ms` away".to_owned()));
+    }
     if options.sample < Span::from_ms(50) || options.sample > Span::from_secs(60) {
         return Err(TrainError::Option("the sampling interval must be between 50 ms and 60 s".to_owned()));
     }
@@ -255,10 +259,6 @@ fn check(options: &TrainOptions) -> Result<(), TrainError> {
             STEP_MS.start(),
             STEP_MS.end()
         )));
-    }
-    let usual = sampling::of(options.reads);
-    if options.reads == Set::Bars && (options.sample, options.step) != (usual.sample, usual.step) {
-        return Err(TrainError::Option("bars are rows of a minute each: leave `--step-ms` away".to_owned()));
     }
     if !usual.horizons_s.contains(&options.longest_s) {
         let known = usual.horizons_s;
