@@ -206,7 +206,7 @@ fn what_pytorch_exported_loads_as_it_is() {
     let (dir, from) = (TempDir::new().unwrap(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/model"));
     fs::copy(from.join("torch.safetensors"), dir.path().join("torch.safetensors")).unwrap();
     let mut card: Card = toml::from_str(&fs::read_to_string(from.join("torch.toml")).unwrap()).unwrap();
-    card.features_hash = Set::Market.hash().to_owned();
+    Set::Market.hash().clone_into(&mut card.features_hash);
     fs::write(dir.path().join("torch.toml"), toml::to_string(&card).unwrap()).unwrap();
     let mut model = load(dir.path(), "torch").unwrap();
     assert_eq!(model.predict(&[frame(|_| 0.1)]).unwrap()[0].len(), 4);

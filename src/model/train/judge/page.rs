@@ -30,10 +30,9 @@ pub(super) fn html(report: &EvalReport) -> String {
         Set::Market => "fees, spread and queue",
         Set::Bars => "fees alone: bars tell neither spread nor depth",
     };
-    body += &format!(
-        "<h2>Acting on it</h2>\n<p>{} ms late, one position per market, basis points per trade after {costs}.</p>\n",
-        late_ms(report)
-    );
+    let late = late_ms(report);
+    let how = format!("{late} ms late, one position per market, basis points per trade after {costs}.");
+    body = format!("{body}<h2>Acting on it</h2>\n<p>{how}</p>\n");
     body += &table(&economies(report));
     body += "<h2>Look-ahead and recursion</h2>\n";
     body += &table(&checks(report));

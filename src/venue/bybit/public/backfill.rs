@@ -34,14 +34,16 @@ impl Unseen {
     }
 
     /// Takes those whose minute is over, with its beginning.
-    pub(super) fn take_over(&mut self, now: Ts) -> Vec<(String, Ts)> {
+    pub(super) fn take_over(&mut self, now: Ts) -> BTreeMap<String, Ts> {
         let over = |start: &Ts| *start + MINUTE + WHOLE_AFTER <= now;
-        self.0.extract_if(.., |_, start| over(start)).collect()
+        let (done, open) = std::mem::take(&mut self.0).into_iter().partition(|(_, start)| over(start));
+        self.0 = open;
+        done
     }
 }
 
 /// Reads the finished bars of these instruments since a minute each.
-pub(super) async fn finish(hub: Arc<Hub>, minutes: Vec<(String, Ts)>) {
+pub(super) async fn finish(hub: Arc<Hub>, minutes: BTreeMap<String, Ts>) {
     for (name, start) in minutes {
         if let Some(symbol) = hub.symbol(&name) {
             fill_bars(&hub, &name, symbol, (1, 10), Some(start)).await;
@@ -141,10 +143,14 @@ mod tests {
         unseen.note("BTCUSDT", at(30_000));
         unseen.note("BTCUSDT", at(61_000));
         unseen.note("ETHUSDT", at(61_000));
-        assert_eq!(unseen.take_over(at(60_999)), []);
-        assert_eq!(unseen.take_over(at(61_000)), [("BTCUSDT".to_owned(), at(0))], "what is read since then is in it");
-        assert_eq!(unseen.take_over(at(121_000)), [("ETHUSDT".to_owned(), at(60_000))]);
-        assert_eq!(unseen.take_over(at(999_000)), []);
+        assert_eq!(unseen.take_over(at(60_999)), BTreeMap::new());
+        assert_eq!(
+            unseen.take_over(at(61_000)),
+            BTreeMap::from([("BTCUSDT".to_owned(), at(0))]),
+            "what is read since then is in it"
+        );
+        assert_eq!(unseen.take_over(at(121_000)), BTreeMap::from([("ETHUSDT".to_owned(), at(60_000))]));
+        assert_eq!(unseen.take_over(at(999_000)), BTreeMap::new());
     }
 
     #[test]
