@@ -10,6 +10,7 @@ use super::output::{note, print};
 use super::runs::{Place, needs_terminal};
 use crate::engine::ids::{Account, Pair};
 use crate::engine::risk::limits::{LimitKey, show};
+use crate::engine::risk::state::COUNTS_ANEW;
 use crate::engine::snapshot::{Health, Snapshot};
 use crate::engine::time::Span;
 use crate::ledger::{Cell, Format, Sheet, holder};
@@ -156,16 +157,29 @@ pub(super) struct Engine {
 }
 
 impl Engine {
+    /// All of them, or the one of `--mode`; at least one.
+    fn all(global: &Global, verb: &str) -> Result<Vec<Self>, Failure> {
+        let files = global.files()?;
+        let running = running(global, &files);
+        if running.is_empty() {
+            return Err(Self::none(verb, &files));
+        }
+        let engine = |pair| Self { pair, files: files.clone(), confirm: global.confirm.clone() };
+        Ok(running.into_iter().map(engine).collect())
+    }
+
+    fn none(verb: &str, files: &Files) -> Failure {
+        let why = format!("{verb}: nothing was done, no engine is running in {}", files.data_dir().display());
+        Failure::new(Exit::NotRunning, why)
+    }
+
     /// The only one, or the one of `--mode`.
     pub(super) fn find(global: &Global, verb: &str) -> Result<Self, Failure> {
         let files = global.files()?;
         let running = running(global, &files);
         let pair = match running[..] {
             [pair] => pair,
-            [] => {
-                let why = format!("{verb}: nothing was done, no engine is running in {}", files.data_dir().display());
-                return Err(Failure::new(Exit::NotRunning, why));
-            }
+            [] => return Err(Self::none(verb, &files)),
             _ => {
                 let names: Vec<String> = running.iter().map(|pair| pair.stamp()).collect();
                 let why = format!("{verb}: several engines are running ({}): --mode says which", names.join(", "));
@@ -266,14 +280,34 @@ pub(super) fn arm(global: &Global, arm: &Arm) -> Result<(), Failure> {
     tell(&arm.answered, "arm", said.split_once("; ").map_or(said.as_str(), |(armed, _)| armed))
 }
 
+/// Every running engine, or the one of `--mode`: what is safe asks nobody which.
 pub(super) fn disarm(global: &Global, answered: &Answered) -> Result<(), Failure> {
-    tell(answered, "disarm", &Engine::find(global, "disarm")?.ask(Verb::Disarm, None)?)
+    let engines = Engine::all(global, "disarm")?;
+    let several = engines.len() > 1;
+    let mut first_failure = None;
+    for engine in engines {
+        let said = engine.ask(Verb::Disarm, None);
+        let named = |said: String| if several { format!("{}: {said}", engine.pair.stamp()) } else { said };
+        if let Err(failure) = said.and_then(|said| tell(answered, "disarm", &named(said))) {
+            note(&format!("disarm {}: {failure}", engine.pair.stamp()));
+            first_failure.get_or_insert(failure);
+        }
+    }
+    first_failure.map_or(Ok(()), Err)
 }
 
 pub(super) fn reset(global: &Global, loosen: &Loosen) -> Result<(), Failure> {
     let engine = Engine::find(global, "reset")?;
-    let latch = engine.look()?.state.latch;
-    let Some(latch) = latch else { return Err(Failure::new(Exit::Refused, "refused: nothing is latched")) };
+    let picture = engine.look()?;
+    let Some(latch) = picture.state.latch else {
+        return Err(Failure::new(Exit::Refused, "refused: nothing is latched"));
+    };
+    for row in picture.positions.iter().filter(|row| !row.released) {
+        note(&format!("{} {} {}: its exits resume at once", row.name, row.side.word(), row.qty));
+    }
+    if latch.cause.counts_anew() {
+        note(COUNTS_ANEW);
+    }
     engine.agree(loosen.yes, &format!("lift \"{}\", which holds since {}", latch.cause, latch.at))?;
     tell(&loosen.answered, "reset", &engine.ask(Verb::Reset { latched: latch.at }, None)?)
 }

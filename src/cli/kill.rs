@@ -242,7 +242,9 @@ fn show(pair: Pair, kill: &Kill, killed: &Killed) -> Result<(), Failure> {
     };
     let head = format!("process {}: {latched}{flat}", state.pid);
     let lines = [&head].into_iter().chain(&state.receipt).chain(&state.guardian).chain(&state.left_alone);
-    print(&lines_of(pair, lines))
+    let open = state.open.iter().filter(|_| !state.flat);
+    let open: Vec<String> = open.map(|what| format!("{what} STAYS OPEN: `tickdeck kill --flat` closes it")).collect();
+    print(&lines_of(pair, lines.chain(&open)))
 }
 
 /// How a kill or a flatten stands, one fact a row, then what was done, step by step.
@@ -256,7 +258,12 @@ pub(super) fn receipt_sheet(account: &str, state: &State) -> Sheet {
         ("flat", yes(state.flat)),
         ("flattened", yes(state.flattened)),
     ];
-    let lists = [("receipt", &state.receipt), ("guardian", &state.guardian), ("left_alone", &state.left_alone)];
+    let lists = [
+        ("receipt", &state.receipt),
+        ("guardian", &state.guardian),
+        ("left_alone", &state.left_alone),
+        ("open", &state.open),
+    ];
     let lists = lists.into_iter().flat_map(|(fact, lines)| lines.iter().map(move |line| (fact, line.clone())));
     for (fact, value) in facts.into_iter().chain(lists) {
         sheet.push(vec![Cell::text(account), Cell::text(fact), Cell::Text(value)]);
@@ -344,6 +351,8 @@ fn from_here(global: &Global, files: &Files, pair: Pair, kill: &Kill) -> Result<
         receipt: Vec::new(),
         guardian: receipt.lines().to_vec(),
         left_alone: ending.others,
+        // Without an engine the positions are told by what the rescue found.
+        open: Vec::new(),
     };
     let killed = Killed { durable: state.latched, state };
     let shown = match kill.format {

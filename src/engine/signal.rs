@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::desk::Desk;
 use super::event::HorizonForecast;
+use super::features::Set;
+use super::features::bars::MINUTE;
 use super::num::{Money, Qty, Side};
 use super::risk::verdict::{Denial, DenialCode};
 use super::settings::{Ensemble, Settings};
@@ -82,11 +84,19 @@ fn answer(
 ) -> Result<(Ts, HorizonForecast), Denial> {
     let missing = || Denial::bare(DenialCode::PredictionMissing);
     let forecast = desk.forecasts.get(model).and_then(Option::as_ref).ok_or_else(missing)?;
-    let one = forecast.horizons.iter().find(|h| h.horizon_s == horizon_s).ok_or_else(missing)?;
+    let between = || between_minutes(desk, model, at).unwrap_or_else(missing);
+    let one = forecast.horizons.iter().find(|h| h.horizon_s == horizon_s).ok_or_else(between)?;
     if at.since(forecast.features_at) > settings.prediction_max_age {
         return Err(Denial::bare(DenialCode::PredictionStale));
     }
     Ok((forecast.features_at, *one))
+}
+
+/// A model of bars that has answered about the last minute says when the next one is over.
+fn between_minutes(desk: &Desk, model: usize, at: Ts) -> Option<Denial> {
+    let closed = desk.bars.as_ref().filter(|_| desk.trust.reads(model) == Some(Set::Bars))?.closed;
+    let next = (closed + MINUTE).since(at);
+    (next > Span(0)).then(|| Denial::with(DenialCode::PredictionMissing, format!("next_in={}ms", next.as_ms())))
 }
 
 /// The mean of answers, of which there is at least one, and what it costs to act on it.

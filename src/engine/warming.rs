@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::effect::Effects;
 use super::notice::{Kind, Level};
 use super::pending::About;
+use super::settings::Ensemble;
 use super::time::Span;
 
 /// Instruments that are named; more are counted.
@@ -15,7 +16,12 @@ impl Engine {
     /// there is no such model.
     pub(super) fn warming(&self, desk: &Desk) -> Option<Span> {
         let deciding = self.models.iter().zip(&desk.shadows).filter(|(_, is_shadow)| !**is_shadow);
-        let left = deciding.map(|(model, _)| desk.features.warm_in(self.now, model.reads)).min();
+        let left = deciding.map(|(model, _)| desk.features.warm_in(self.now, model.reads));
+        // Where all must agree, all must be warm.
+        let left = match self.settings.ensemble {
+            Ensemble::Mean => left.min(),
+            Ensemble::Agree => left.max(),
+        };
         left.filter(|left| *left > Span(0))
     }
 

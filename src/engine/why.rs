@@ -205,7 +205,7 @@ pub struct Why {
     pub outcome: String,
     /// When the features were read; `None` where no decision is kept for what was asked.
     pub features_at: Option<Ts>,
-    /// Every feature of books and trades in their order, then those of closed minutes where a model asks about them.
+    /// Every feature of the sets that the models read: of books and trades in their order, then of closed minutes.
     pub features: Vec<FeatureFact>,
     /// When the newest of these minutes ended.
     pub bars_closed: Option<Ts>,
@@ -293,16 +293,17 @@ impl Engine {
     fn feature_facts(&self, decision: &Decision) -> Vec<FeatureFact> {
         let age = |spoke: Option<Ts>| spoke.map(|spoke| decision.frame.at.since(spoke));
         let [book, trades] = decision.sources;
-        let market =
-            FEATURES.iter().zip(&decision.frame.values).enumerate().map(|(place, (spec, value))| FeatureFact {
-                name: spec.name.to_owned(),
-                value: *value,
-                age: age(if spec.source == Source::Book { book } else { trades }),
-                warm: decision.warm.get(place).copied().unwrap_or(false),
-                range: self.trained_range(Set::Market, place),
-            });
-        let asked = self.models.iter().any(|model| model.reads == Set::Bars);
-        let bars = decision.bars.as_ref().filter(|_| asked);
+        // What no model reads explains nothing.
+        let reads = |set: Set| self.models.iter().any(|model| model.reads == set);
+        let values = decision.frame.values.iter().filter(|_| self.models.is_empty() || reads(Set::Market));
+        let market = FEATURES.iter().zip(values).enumerate().map(|(place, (spec, value))| FeatureFact {
+            name: spec.name.to_owned(),
+            value: *value,
+            age: age(if spec.source == Source::Book { book } else { trades }),
+            warm: decision.warm.get(place).copied().unwrap_or(false),
+            range: self.trained_range(Set::Market, place),
+        });
+        let bars = decision.bars.as_ref().filter(|_| reads(Set::Bars));
         let minutes = bars.into_iter().flat_map(|bars| Set::Bars.features().iter().zip(&bars.values).enumerate());
         let minutes = minutes.map(|(place, (spec, value))| FeatureFact {
             name: spec.name.to_owned(),

@@ -16,7 +16,7 @@ use crate::engine::time::Ts;
 /// Longest marker that is read: ours are a few hundred bytes.
 const MARKER_BYTES_MAX: u64 = 64 * 1024;
 /// So long does a writer wait for the one before it: longer takes only one whose disk hangs, or that was stopped.
-const TURN_WITHIN: Duration = Duration::from_millis(500);
+const TURN_WITHIN: Duration = Duration::from_secs(1);
 /// Names that are tried for a marker in the making, each of which only one writer can have.
 const FRESH_NAMES: u32 = 64;
 
@@ -34,34 +34,64 @@ pub fn mark_latched(ledger: &Path, pair: Pair, latch: &Latch) -> Result<(), Ledg
 /// Changes a marker by what is in it, one writer at a time: engine, watchdog and `tickdeck kill` may all be at it, and none may
 /// undo what another one wrote between its look and its pen. Who gets no turn writes a kill all the same, and nothing else over
 /// what is there.
-pub(super) fn change(path: &Path, after: impl FnOnce(Option<Latch>) -> Option<Latch>) -> Result<(), LedgerError> {
-    let turn = turn(path);
-    let found = read(path);
-    let marker = after(found.clone());
+pub(super) fn change(path: &Path, after: impl Fn(Option<Latch>) -> Option<Latch>) -> Result<(), LedgerError> {
+    let turn = Turn::take(path);
     let refuse = |verb| {
         let why = "another writer does not come to an end".to_owned();
         Err(LedgerError::Marker { path: path.to_owned(), verb, why })
     };
-    match &marker {
-        _ if marker == found => Ok(()),
-        None if turn.is_none() => refuse("removed"),
-        Some(latch) if turn.is_none() && found.is_some() && !latch.is_kill() => refuse("written"),
-        None => remove(path),
-        Some(latch) => write(path, latch),
+    loop {
+        let found = read(path);
+        let marker = after(found.clone());
+        // Somebody may have killed without a turn while the disk was slow.
+        let as_found = || read(path) == found;
+        let done = match &marker {
+            _ if marker == found => true,
+            None if turn.is_anothers() => return refuse("removed"),
+            Some(latch) if turn.is_anothers() && found.is_some() && !latch.is_kill() => return refuse("written"),
+            None => as_found() && remove(path).map(|()| true)?,
+            Some(latch) => write(path, latch, as_found)?,
+        };
+        if done {
+            return Ok(());
+        }
     }
 }
 
-/// The turn among the writers of this folder's markers, until it is dropped; `None` where it does not come, or where folders
-/// cannot be locked.
-fn turn(path: &Path) -> Option<File> {
-    let (folder, since) = (File::open(path.parent()?).ok()?, Instant::now());
-    loop {
-        match folder.try_lock() {
-            Ok(()) => return Some(folder),
-            Err(TryLockError::WouldBlock) if since.elapsed() < TURN_WITHIN => {
-                std::thread::sleep(Duration::from_millis(1));
+/// A turn among the writers of a folder's markers, until it is dropped.
+enum Turn {
+    /// Nobody else writes.
+    Ours(File),
+    /// This folder cannot be locked: writers do not know of each other.
+    Nobodys,
+    /// It did not come.
+    Anothers,
+}
+
+impl Turn {
+    fn take(path: &Path) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (Ok(folder), since) = (File::open(folder), Instant::now()) else { return Self::Nobodys };
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Self::Ours(folder),
+                Err(TryLockError::Error(_)) => return Self::Nobodys,
+                Err(TryLockError::WouldBlock) if since.elapsed() >= TURN_WITHIN => return Self::Anothers,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
             }
-            Err(_) => return None,
+        }
+    }
+
+    const fn is_anothers(&self) -> bool {
+        matches!(self, Self::Anothers)
+    }
+}
+
+impl Drop for Turn {
+    /// Said aloud: a process that is begun at this moment would keep the lock until it runs its own program.
+    fn drop(&mut self) {
+        if let Self::Ours(folder) = self {
+            drop(folder.unlock());
         }
     }
 }
@@ -130,21 +160,43 @@ pub(super) fn read(path: &Path) -> Option<Latch> {
     }
 }
 
-/// Writes the marker so that it survives a power loss.
-fn write(path: &Path, latch: &Latch) -> Result<(), LedgerError> {
+/// Writes the marker so that it survives a power loss, unless it is not `as_found` any more when it is about to be replaced.
+fn write(path: &Path, latch: &Latch, as_found: impl Fn() -> bool) -> Result<bool, LedgerError> {
     let failed = |why: String| LedgerError::Marker { path: path.to_owned(), verb: "written", why };
     let text = serde_json::to_string_pretty(latch).map_err(|e| failed(e.to_string()))?;
     let written = fresh_beside(path).and_then(|(fresh, mut file)| {
-        let moved =
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&fresh, path));
-        if moved.is_err() {
+        let made = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        let moved = match made {
+            Ok(()) if !as_found() => Ok(false),
+            made => made.and_then(|()| fs::rename(&fresh, path)).map(|()| true),
+        };
+        if !matches!(moved, Ok(true)) {
             // What is left of it would only lie there.
             fs::remove_file(&fresh).ok();
         }
-        moved.and_then(|()| sync_folder(path))
+        moved.and_then(|moved| sync_folder(path).map(|()| moved))
     });
-    // A marker that exists latches whatever it says, so an imperfect one is better than none.
-    written.or_else(|_| fs::write(path, text.as_bytes())).map_err(|e| failed(e.to_string()))
+    // A marker that exists latches whatever it says: an imperfect one is better than none, and one that is there already is
+    // better than what a full disk would make of it.
+    match written {
+        Err(error) if path.exists() => Err(failed(error.to_string())),
+        Err(_) => imperfect(path, &text).map(|()| true).map_err(|e| failed(e.to_string())),
+        Ok(written) => Ok(written),
+    }
+}
+
+/// What a disk takes of a marker where it does not take a whole one.
+fn imperfect(path: &Path, text: &str) -> std::io::Result<()> {
+    private(path)?.write_all(text.as_bytes())
+}
+
+/// A new file that only its owner may read.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Removes the marker.
@@ -159,14 +211,10 @@ fn remove(path: &Path) -> Result<(), LedgerError> {
 /// A file beside a marker that nobody else writes: engine, watchdog and `tickdeck kill` may latch at the same moment.
 fn fresh_beside(path: &Path) -> std::io::Result<(PathBuf, File)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut last = std::io::Error::from(ErrorKind::AlreadyExists);
     for number in 0..FRESH_NAMES {
         let fresh = path.with_file_name(format!("{name}.{number}.new"));
-        match options.open(&fresh) {
+        match private(&fresh) {
             Ok(file) => return Ok((fresh, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => last = error,
             Err(error) => return Err(error),
@@ -194,7 +242,7 @@ mod tests {
         assert!(path.ends_with("latched.simulated"));
         assert_eq!(read(&path), None);
         let latch = Latch { cause: LatchCause::Fault("tape".into()), at: Ts(5) };
-        write(&path, &latch).unwrap();
+        assert!(write(&path, &latch, || true).unwrap());
         assert_eq!(read(&path), Some(latch));
         fs::write(&path, "half a ma").unwrap();
         assert!(read(&path).is_some_and(|l| l.is_kill()));
@@ -228,7 +276,8 @@ mod tests {
                 // Of unlike lengths: two in one file would not be readable.
                 let cause = LatchCause::Fault("x".repeat(usize::try_from(number * 500).unwrap()));
                 let latch = Latch { cause, at: Ts(number) };
-                scope.spawn(move || (0..20).for_each(|_| mark_latched(ledger, pair, &latch).unwrap()));
+                // A slow disk may leave one of them without a turn.
+                scope.spawn(move || (0..20).for_each(|_| drop(mark_latched(ledger, pair, &latch))));
             }
         });
         for pair in [one, other] {
@@ -248,7 +297,8 @@ mod tests {
                 for number in 0..3_i64 {
                     let (ledger, latch) =
                         (&ledger, Latch { cause: LatchCause::Fault(number.to_string()), at: Ts(number) });
-                    scope.spawn(move || (0..3).for_each(|_| mark_latched(ledger, pair, &latch).unwrap()));
+                    // A slow disk may leave one of them without a turn.
+                    scope.spawn(move || (0..3).for_each(|_| drop(mark_latched(ledger, pair, &latch))));
                 }
                 scope.spawn(|| change(&path_beside(&ledger, pair), |found| marker_after(found, [(Ts(500), None)])));
                 scope.spawn(|| mark_latched(&ledger, pair, &kill).unwrap());

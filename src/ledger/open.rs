@@ -274,7 +274,7 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
 }
 
 /// A passing condition stays what it is; anything else means the file cannot be trusted.
-fn unreadable(path: &Path, error: &rusqlite::Error) -> LedgerError {
+pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> LedgerError {
     use rusqlite::ErrorCode as Code;
     let why = error.to_string();
     match error.sqlite_error_code() {

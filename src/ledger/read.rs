@@ -95,7 +95,7 @@ impl Reader {
             .map_err(|e| LedgerError::Unopenable { path: path.to_owned(), why: e.to_string() })?;
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        if pragma("application_id").map_err(|e| damaged(e.to_string()))? != APPLICATION_ID {
+        if pragma("application_id").map_err(|e| super::open::unreadable(path, &e))? != APPLICATION_ID {
             return Err(damaged("it is not a ledger of tickdeck".to_owned()));
         }
         let found = pragma("user_version")?;

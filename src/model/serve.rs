@@ -137,7 +137,8 @@ impl Served {
         (0..golden::PROBES).map(&mut of_probe).collect()
     }
 
-    /// The forecast after the next rows of a sequence, or of one that begins here; each as many finite numbers as its set has features.
+    /// The forecast after the next rows of a sequence, or of one that begins here; each as many finite numbers as its set has
+    /// features.
     pub(super) fn follow<'a>(
         &self,
         rows: impl IntoIterator<Item = &'a [f32]>,
@@ -210,7 +211,12 @@ impl Served {
             (None, Set::Market) => frame.at,
         };
         if self.info.reads == Set::Bars && memory.rows > 0 && at == memory.at {
-            return Next::Again;
+            // Where the venue's bar corrects what its trades made of a minute, the answer is another one. What a network with
+            // memory took in stays.
+            return match told {
+                Some((_, values)) if self.window == 1 => Next::Row(values),
+                _ => Next::Again,
+            };
         }
         let before = std::mem::replace(&mut memory.at, at);
         let follows = memory.rows > 0 && at.since(before) == Span::from_ms(i64::from(self.card.step_ms));

@@ -41,6 +41,8 @@ struct Before {
     bars: VecDeque<Bar>,
     /// Since when trades are heard without a gap.
     heard: Option<Ts>,
+    /// The newest minute that the venue itself told.
+    told: Option<Ts>,
 }
 
 impl Carry {
@@ -120,7 +122,7 @@ impl Before {
             }
             MarketData::Gap => self.gap(),
             MarketData::Rules(rules) => self.rules = Some(rules),
-            MarketData::Bar(bar) => self.keep(bar),
+            MarketData::Bar(bar) => self.take_bar(bar),
             MarketData::Band { buy_max, sell_min } => self.band = Some((buy_max, sell_min)),
             MarketData::Liquidation { .. } => {}
         }
@@ -129,18 +131,33 @@ impl Before {
     /// Trades that are no longer kept one by one stay on the chart, as bars of a minute.
     fn fold_trade(&mut self, at: Ts, trade: &Trade) {
         let start = at.floor_to(MINUTE);
-        // A bar says that everything is in it: a minute that was seen from its middle on is none.
-        if *self.heard.get_or_insert(at) > start {
+        // A bar says that everything is in it: a minute that was seen from its middle on is none, and the venue's own is whole.
+        if *self.heard.get_or_insert(at) > start || self.told.is_some_and(|told| start <= told) {
             return;
         }
         let Some(bar) = self.bars.back_mut().filter(|bar| bar.start == start && bar.span == MINUTE) else {
             let (price, volume) = (trade.price, trade.qty);
-            return self.keep(Bar { start, span: MINUTE, open: price, high: price, low: price, close: price, volume });
+            self.keep(Bar { start, span: MINUTE, open: price, high: price, low: price, close: price, volume });
+            return;
         };
         bar.high = bar.high.max(trade.price);
         bar.low = bar.low.min(trade.price);
         bar.close = trade.price;
         bar.volume = Qty::from_raw(bar.volume.raw().saturating_add(trade.qty.raw()));
+    }
+
+    /// A bar of the venue's; it stands for what was made of trades.
+    fn take_bar(&mut self, bar: Bar) {
+        self.bars.retain(|kept| (kept.start, kept.span) != (bar.start, bar.span));
+        let running = self.bars.back().is_some_and(|last| last.span == bar.span && last.start > bar.start);
+        let running = if running { self.bars.pop_back() } else { None };
+        if bar.span == MINUTE {
+            self.told = self.told.max(Some(bar.start));
+        }
+        self.keep(bar);
+        if let Some(running) = running {
+            self.keep(running);
+        }
     }
 
     fn keep(&mut self, bar: Bar) {
@@ -154,6 +171,10 @@ impl Before {
         self.book.gap();
         self.band = None;
         self.heard = None;
+        // What was made of trades so far lacks the rest.
+        if self.bars.back().is_some_and(|last| last.span == MINUTE && self.told.is_none_or(|told| last.start > told)) {
+            self.bars.pop_back();
+        }
     }
 
     fn into_events(self) -> Vec<MarketData> {
@@ -239,6 +260,40 @@ mod tests {
         let handed = carry.hand_over(now, true);
         assert!(now.since(handed[0].0) <= KEPT, "the past is bounded");
         compare(&mut seen, handed, now, true);
+    }
+
+    fn bar(n: i64, volume: i64) -> Bar {
+        let price = crate::engine::num::Price::from_raw(100);
+        let (start, volume) = (Ts(MINUTE.0 * n), Qty::from_raw(volume));
+        Bar { start, span: MINUTE, open: price, high: price, low: price, close: price, volume }
+    }
+
+    #[test]
+    fn a_carried_minute_is_the_venues_or_was_seen_from_its_beginning() {
+        let mut before = Before::default();
+        let trade = |qty| Trade {
+            price: crate::engine::num::Price::from_raw(100),
+            qty: Qty::from_raw(qty),
+            taker: crate::engine::num::Side::Buy,
+        };
+        let at = |n: i64, second| Ts(MINUTE.0 * n) + Span::from_secs(second);
+        let volumes = |before: &Before| -> Vec<(i64, i64)> {
+            before.bars.iter().map(|bar| (bar.start.0 / MINUTE.0, bar.volume.raw())).collect()
+        };
+        before.fold_trade(at(4, 30), &trade(1));
+        before.fold_trade(at(5, 1), &trade(2));
+        before.fold_trade(at(5, 50), &trade(3));
+        assert_eq!(volumes(&before), [(5, 5)], "the first one was seen from its middle on");
+        // The venue's bar of a minute comes when the next one runs.
+        before.fold_trade(at(6, 0), &trade(7));
+        before.take_bar(bar(5, 9));
+        before.fold_trade(at(6, 2), &trade(8));
+        before.fold_trade(at(5, 55), &trade(100));
+        assert_eq!(volumes(&before), [(5, 9), (6, 15)]);
+        before.gap();
+        before.fold_trade(at(6, 30), &trade(4));
+        before.fold_trade(at(7, 0), &trade(6));
+        assert_eq!(volumes(&before), [(5, 9), (7, 6)], "half a minute is none");
     }
 
     #[test]

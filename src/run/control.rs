@@ -180,6 +180,9 @@ pub struct State {
     /// What is the person's or somebody else's, and is left as it is.
     #[serde(default)]
     pub left_alone: Vec<String>,
+    /// Positions of ours that are open, for closing is a step of its own.
+    #[serde(default)]
+    pub open: Vec<String>,
 }
 
 /// What the socket tells about and asks of.
@@ -569,6 +572,7 @@ fn state(options: &ControlOptions) -> State {
         receipt: shown(|state| &state.receipt),
         guardian: options.board.reported(),
         left_alone: picture.as_ref().map_or_else(Vec::new, |snapshot| theirs(snapshot)),
+        open: picture.as_ref().map_or_else(Vec::new, |snapshot| ours(snapshot)),
     }
 }
 
@@ -577,6 +581,12 @@ fn state(options: &ControlOptions) -> State {
 fn drawn(options: &ControlOptions) -> Option<Arc<Snapshot>> {
     options.pulse.age().filter(|age| *age < DRAWN_WITHIN)?;
     options.seats.take(Guest::Glance)?.next(DRAWN_WITHIN)
+}
+
+/// Positions of ours that are open.
+fn ours(snapshot: &Snapshot) -> Vec<String> {
+    let open = snapshot.positions.iter().filter(|row| !row.released);
+    open.map(|row| format!("{} {} {}", row.name, row.side.word(), row.qty)).collect()
 }
 
 /// What no kill touches: positions of the person, orders of others, and whatever is outside the run.

@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("a_model_of_bars_learns_from_one_table_and_is_judged_on_another", learns),
         trial("a_table_that_is_not_of_minutes_or_not_asked_for_is_named", refuses),
+        trial("what_two_tables_share_counts_once_and_no_time_is_too_far", shared),
         trial("a_model_of_bars_speaks_for_a_while_after_each_minute_live_as_on_a_table", speaks),
     ]
 }
@@ -121,6 +122,27 @@ fn refuses() {
     assert!(stepped.contains("rows of a minute"), "{stepped}");
     let longest = fails(TrainOptions { longest_s: 10, ..options(whole, path) });
     assert!(longest.contains("[60, 300, 900]"), "{longest}");
+}
+
+/// Rows of a training on these files.
+fn rows_of(data: Vec<PathBuf>, dir: &Path) -> usize {
+    train(&TrainOptions { data, ..options(PathBuf::new(), dir) }, &mut |_| {}).unwrap().rows
+}
+
+fn shared() {
+    let dir = TempDir::new().unwrap();
+    let (path, minutes) = (dir.path(), minutes(3_000, 3));
+    let whole = table(path, "a_TESTUSDT_1m.csv", &minutes, 60_000);
+    let first = table(path, "b_TESTUSDT_1m.csv", &minutes[..1_500], 60_000);
+    let once = rows_of(vec![whole.clone()], path);
+    // A sequence begins anew where the other table goes on.
+    assert_eq!(rows_of(vec![first, whole.clone()], path), once - 15);
+    // A last row at the end of all time: it is read, and nobody counts minutes up to it for ever.
+    let far = path.join("c_TESTUSDT_1m.csv");
+    let text = std::fs::read_to_string(&whole).unwrap() + "9223372036854775807,1,1,1,1,1\n";
+    std::fs::write(&far, text).unwrap();
+    let report = train(&options(far, path), &mut |_| {});
+    assert!(report.as_ref().map_or(true, |report| report.rows == once), "{report:?}");
 }
 
 /// The trades that make a minute, each with its moment.

@@ -67,15 +67,12 @@ struct Minute {
 }
 
 impl Minute {
-    /// Nothing has traded in it yet.
+    /// Nothing has traded in it yet. It opens where the one before closed, as the venue's bars do.
     const fn quiet(close: f64, whole: bool) -> Self {
         Self { open: close, high: close, low: close, close, volume: 0.0, whole }
     }
 
     fn take(&mut self, price: f64, qty: f64) {
-        if self.volume <= 0.0 {
-            (self.open, self.high, self.low) = (price, price, price);
-        }
         self.high = self.high.max(price);
         self.low = self.low.min(price);
         self.close = price;
@@ -117,18 +114,18 @@ impl Bars {
     }
 
     pub(super) fn on_trade(&mut self, at: Ts, trade: &Trade) {
-        self.on_heard();
         let (price, qty) = (raw(trade.price), trade.qty.raw() as f64);
         let now = number(at);
         // What is watched from its middle on is no whole minute, unless somebody told of it so far.
         let (_, forming) =
             self.forming.get_or_insert_with(|| (now, self.closed.remove(&now).unwrap_or(Minute::quiet(price, false))));
         forming.take(price, qty);
+        self.on_heard();
     }
 
-    /// The venue's own bar stands for everything that traded in its time.
-    pub(super) fn on_bar(&mut self, bar: &Bar) {
-        if bar.span != MINUTE {
+    /// The venue's own bar stands for everything that traded in its time. One of the future is none.
+    pub(super) fn on_bar(&mut self, at: Ts, bar: &Bar) {
+        if bar.span != MINUTE || number(bar.start) > number(at) {
             return;
         }
         let (n, minute) = (number(bar.start), Minute::of(bar));
@@ -163,6 +160,14 @@ impl Bars {
         }
     }
 
+    /// The same within [`FRESH`] of the newest one's end.
+    pub(super) fn read_fresh(&self, at: Ts) -> Option<BarFrame> {
+        let since_any = Span(at.0.rem_euclid(MINUTE.0));
+        let may_be = since_any < FRESH && !self.closed.is_empty();
+        let found = if may_be { self.read(at) } else { None };
+        found.filter(|bars| (Span(0)..FRESH).contains(&at.since(bars.closed)))
+    }
+
     /// What the minutes closed by `at` say; `None` while there are too few without a hole.
     pub(super) fn read(&self, at: Ts) -> Option<BarFrame> {
         let mut later;
@@ -187,7 +192,9 @@ impl Bars {
 
     /// Minutes that must still close without a hole.
     pub(super) fn missing(&self) -> usize {
-        let whole = self.closed.values().rev().take_while(|minute| minute.whole).count();
+        let newest = self.closed.last_key_value().map_or(0, |(newest, _)| *newest);
+        let back = self.closed.iter().rev().zip(0..);
+        let whole = back.take_while(|((n, minute), back)| **n == newest - back && minute.whole).count();
         MINUTES - whole.min(MINUTES)
     }
 }
@@ -267,7 +274,7 @@ mod tests {
 
     fn history(first: i64, count: i64) -> Bars {
         let mut bars = Bars::default();
-        (first..first + count).for_each(|n| bars.on_bar(&bar(n, 10_000 + n, 10_001 + n)));
+        (first..first + count).for_each(|n| bars.on_bar(minute(n + 1), &bar(n, 10_000 + n, 10_001 + n)));
         bars
     }
 
@@ -284,7 +291,8 @@ mod tests {
         let mut holed = history(0, 40);
         holed.closed.remove(&25);
         assert_eq!(holed.read(minute(40)), None);
-        holed.on_bar(&bar(25, 10_025, 10_026));
+        assert_eq!(holed.missing(), MINUTES - 14, "those since the hole");
+        holed.on_bar(minute(40), &bar(25, 10_025, 10_026));
         assert_eq!(holed.read(minute(40)), history(0, 40).read(minute(40)), "the hole was filled");
     }
 
@@ -295,8 +303,9 @@ mod tests {
         bars.on_trade(minute(40) + Span::from_secs(30), &trade(10_040));
         bars.pass_to(minute(41));
         assert_eq!(bars.read(minute(41)), None);
-        bars.on_bar(&bar(40, 10_040, 10_041));
-        for (ms, price) in [(100, 10_041), (20_000, 10_041), (59_999, 10_042)] {
+        bars.on_bar(minute(41), &bar(40, 10_040, 10_041));
+        bars.on_bar(minute(41), &bar(99, 1, 1));
+        for (ms, price) in [(100, 10_042), (20_000, 10_042), (59_999, 10_042)] {
             bars.pass_to(minute(41) + Span::from_ms(ms));
             bars.on_trade(minute(41) + Span::from_ms(ms), &trade(price));
         }
@@ -312,11 +321,27 @@ mod tests {
         assert_eq!(bars.newest(), Some((minute(41), 10_041.0)));
     }
 
+    /// However it is watched, the venue's bars are what counts in the end.
+    #[test]
+    fn a_gap_late_in_a_minute_silences_nothing_once_the_bars_have_come() {
+        let mut bars = history(0, 40);
+        bars.on_trade(minute(40), &trade(10_041));
+        bars.on_gap();
+        // Heard again in the next minute, which is not whole either: nobody knows what traded before.
+        bars.pass_to(minute(41) + Span::from_secs(5));
+        bars.on_trade(minute(41) + Span::from_secs(5), &trade(10_041));
+        bars.pass_to(minute(42));
+        assert_eq!(bars.read(minute(42)), None);
+        bars.on_bar(minute(42), &bar(40, 10_040, 10_041));
+        bars.on_bar(minute(42), &bar(41, 10_041, 10_042));
+        assert_eq!(bars.read(minute(42)), history(0, 42).read(minute(42)));
+    }
+
     #[test]
     fn a_quiet_minute_is_one_and_a_lost_one_is_none() {
         let mut bars = history(0, 40);
         bars.on_trade(minute(40), &trade(10_040));
-        bars.on_bar(&bar(40, 10_040, 10_041));
+        bars.on_bar(minute(40), &bar(40, 10_040, 10_041));
         bars.pass_to(minute(43) + Span::from_secs(1));
         let quiet = bars.read(minute(43) + Span::from_secs(1)).unwrap();
         assert!(quiet.closed == minute(43) && at(&quiet, "bar_ret_1m") == 0.0 && at(&quiet, "bar_body_1m") == 0.0);

@@ -245,7 +245,7 @@ impl FeatureState {
                 self.on_gap();
                 self.bars.on_gap();
             }
-            MarketData::Bar(bar) => self.bars.on_bar(bar),
+            MarketData::Bar(bar) => self.bars.on_bar(at, bar),
             MarketData::Ticker(_)
             | MarketData::Rules(_)
             | MarketData::Band { .. }
@@ -268,7 +268,7 @@ impl FeatureState {
         self.flow.write(&fade, &mut values);
         self.intensity.write(at, &fade, &mut values);
         let warm = (0..FEATURE_COUNT).filter(|feature| self.is_warm(at, *feature)).count();
-        let bars = self.bars.read(at).filter(|bars| (Span(0)..bars::FRESH).contains(&at.since(bars.closed)));
+        let bars = self.bars.read_fresh(at);
         FeatureFrame { symbol, at, values, warm: warm as u16, bars }
     }
 

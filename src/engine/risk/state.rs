@@ -42,6 +42,16 @@ pub enum LatchCause {
     Fault(String),
 }
 
+/// What a reset of a loss trip does besides lifting it.
+pub const COUNTS_ANEW: &str = "the loss of 24 hours and the drawdown are counted anew from the equity of now";
+
+impl LatchCause {
+    /// Does lifting it count losses anew ([`COUNTS_ANEW`])?
+    pub const fn counts_anew(&self) -> bool {
+        matches!(self, Self::Loss(_))
+    }
+}
+
 /// The numbers of a loss trip.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LossTrip {

@@ -87,7 +87,7 @@ impl DenialCode {
         (Self::DataStale, "DATA_STALE", "the market stream is silent for too long"),
         (Self::DataMarkMissing, "DATA_MARK_MISSING", "no price to value the position with"),
         (Self::CategoryUnsupported, "CATEGORY_UNSUPPORTED", "only linear instruments are traded"),
-        (Self::PredictionMissing, "PREDICTION_MISSING", "no model has answered yet"),
+        (Self::PredictionMissing, "PREDICTION_MISSING", "no model has an answer"),
         (Self::PredictionStale, "PREDICTION_STALE", "the last prediction is too old"),
         (Self::ModelBenched, "MODEL_BENCHED", "its answers were worse than its card promised"),
         (Self::ModelOutOfRange, "MODEL_OUT_OF_RANGE", "the market is unlike the one the model was trained on"),

@@ -2,6 +2,7 @@
 //! opposite direction is as probable. Between the two it holds: that band is the hysteresis.
 
 use super::Wish;
+use crate::engine::features::bars::{FRESH, MINUTE};
 use crate::engine::num::Side;
 use crate::engine::risk::verdict::{Denial, DenialCode};
 use crate::engine::settings::Settings;
@@ -9,17 +10,23 @@ use crate::engine::signal::Signal;
 use crate::engine::time::{Span, Ts};
 use crate::engine::trust::repaint::is_closed;
 
+/// A direction that nobody told of for longer than this is not held any more: a minute, and as long as a model speaks of one.
+const SILENCE_MAX: Span = Span(MINUTE.0 + FRESH.0);
+
 /// How long the signal has pointed one way.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Confirmation {
     pointing: Option<(Side, Ts)>,
+    /// When a direction was last told.
+    told: Ts,
 }
 
 impl Confirmation {
     /// Takes note of the direction at `at` (`None`: none probable enough) and says for how long it has held.
     pub fn observe(&mut self, at: Ts, side: Option<Side>) -> Span {
+        let silent = at.since(std::mem::replace(&mut self.told, at)) > SILENCE_MAX;
         match (self.pointing, side) {
-            (Some((was, since)), Some(is)) if was == is => at.since(since),
+            (Some((was, since)), Some(is)) if was == is && !silent => at.since(since),
             (_, is) => {
                 self.pointing = is.map(|side| (side, at));
                 Span(0)

@@ -242,6 +242,11 @@ impl Trust {
         self.horizon(model, horizon_s).map(|horizon| horizon.repaint.steadiness(at, now))
     }
 
+    /// The features that a model is asked about.
+    pub fn reads(&self, model: usize) -> Option<Set> {
+        self.models.get(model).map(|model| model.reads)
+    }
+
     /// How far the market of its last answer is from training.
     pub fn distance(&self, model: usize) -> Option<&Distance> {
         self.models.get(model)?.distance.as_ref()

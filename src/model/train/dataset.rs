@@ -1,7 +1,6 @@
 //! Rows to learn from: feature frames at fixed intervals of event time, and how far the mid moved after them.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::minutes::Minutes;
 use super::sampling::{self, Sampling};
@@ -38,6 +37,8 @@ pub(super) struct Stream {
     pub(super) instrument: String,
     /// UTC date of its first row, `2024-08-08`: what is held out together.
     pub(super) date: String,
+    /// And of its last one.
+    pub(super) until: String,
     pub(super) rows: usize,
 }
 
@@ -273,7 +274,12 @@ impl Dataset {
             }
         }
         for (instrument, recorder) in recorders {
-            self.add(&source.name, instrument, &recorder.finish(), taking);
+            let mut rows = recorder.finish();
+            if self.set == Set::Bars {
+                // Every tape begins with the minutes of the hours before it, which another tape may hold.
+                rows.retain(|row| seen.minutes.insert((instrument.clone(), row.at)));
+            }
+            self.add(&source.name, instrument, &rows, taking);
         }
         Ok(())
     }
@@ -283,10 +289,7 @@ impl Dataset {
         let (before, behind) = sequences(rows, taking.step);
         let whole: Vec<usize> = (0..rows.len()).filter(|n| behind[*n] + 1 >= taking.window).collect();
         let Some(first) = whole.first().and_then(|n| rows.get(*n)) else { return };
-        let (year, month, day, ..) = first.at.civil();
-        let mut date = String::new();
-        // Writing to a String cannot fail.
-        let _ = write!(date, "{year:04}-{month:02}-{day:02}");
+        let (date, until) = (date(first.at), date(whole.last().and_then(|n| rows.get(*n)).unwrap_or(first).at));
         let kept: Vec<usize> = whole.iter().step_by(whole.len().div_ceil(self.sampling().rows_max)).copied().collect();
         let places = self.keep(rows, &kept, &before, taking);
         let stream = self.streams.len();
@@ -294,7 +297,7 @@ impl Dataset {
             let (place, behind) = places[*n];
             self.rows.push(Row { stream, place, behind, ..rows[*n].clone() });
         }
-        self.streams.push(Stream { source: source.to_owned(), instrument, date, rows: kept.len() });
+        self.streams.push(Stream { source: source.to_owned(), instrument, date, until, rows: kept.len() });
     }
 
     /// Keeps the frames that `kept` rows depend on, sequence by sequence. Says for every row its place, and how many earlier
@@ -354,6 +357,12 @@ impl Dataset {
     }
 }
 
+/// `2024-08-08`.
+fn date(at: Ts) -> String {
+    let (year, month, day, ..) = at.civil();
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// For every row the one a step before it, and how many there are back to the beginning of its sequence.
 fn sequences(rows: &[Row], step: Span) -> (Vec<Option<usize>>, Vec<usize>) {
     let (mut before, mut behind) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
@@ -373,6 +382,8 @@ struct Seen {
     trades: u64,
     bars: u64,
     gaps: u64,
+    /// Minutes that are rows, by instrument.
+    minutes: BTreeSet<(String, Ts)>,
 }
 
 impl Seen {
@@ -400,7 +411,10 @@ impl Seen {
             }
             _ if set == Set::Bars => "no half-hour of its minutes is without a hole".to_owned(),
             Self { books: 0, bars: 1.., .. } => {
-                format!("there are {} bars and no order book: with `--bars` a model learns from bars", self.bars)
+                format!(
+                    "there are {} bars and no order book, which a model of books and trades needs; one of bars is trained with `--bars`",
+                    self.bars
+                )
             }
             Self { books: 0, .. } => "there is no order book among them".to_owned(),
             Self { gaps, books, .. } if gaps * 10 > *books => format!("{gaps} gaps break the order book up"),
@@ -507,7 +521,7 @@ impl Moments {
         let after = |ts: Ts| ts.floor_to(self.sample) + self.sample;
         let mut next = self.next.unwrap_or_else(|| after(at));
         let until = at.min(self.last + SILENCE_MAX);
-        while next <= until {
+        while next <= until && next < next + self.sample {
             if let Some((bid, ask)) = self.book.best() {
                 let worth = |level: Level| level.price.raw() as f64 * 1e-9 * (level.qty.raw() as f64 * 1e-9);
                 let depth = worth(bid).min(worth(ask)) as f32;
@@ -620,6 +634,7 @@ pub(super) mod samples {
             source: format!("source {n}"),
             instrument: "TESTUSDT".to_owned(),
             date: "2024-01-01".to_owned(),
+            until: "2024-01-01".to_owned(),
             rows,
         };
         let (sample, step) = (Span::from_ms(250), Span::from_secs(1));

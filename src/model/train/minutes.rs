@@ -35,7 +35,7 @@ impl Minutes {
         // Each minute that closed before it, one after the other as live; after a long silence those that are kept.
         let long_ago = at - Span(MINUTE.0 * MINUTES as i64);
         let mut end = last.max(long_ago).floor_to(MINUTE) + MINUTE;
-        while end <= at {
+        while end <= at && end < end + MINUTE {
             self.look(end);
             end = end + MINUTE;
         }
@@ -48,6 +48,10 @@ impl Minutes {
     fn look(&mut self, at: Ts) {
         self.features.close_minutes(at);
         let Some((end, close)) = self.features.newest_bar() else { return self.close() };
+        // What another run handed on of the running minute is no closed one yet.
+        if end > at {
+            return;
+        }
         match self.closes.last() {
             Some((before, _)) if end <= *before => return,
             Some((before, _)) if end.since(*before) != MINUTE => self.close(),

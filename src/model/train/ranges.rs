@@ -2,6 +2,7 @@
 //! be asked about.
 
 use super::dataset::Dataset;
+use super::recipe::span_of;
 use crate::engine::market::instrument::Category;
 use crate::model::card::{FeatureCard, MadeFor};
 
@@ -47,8 +48,7 @@ pub(super) fn made_for(data: &Dataset) -> MadeFor {
     let mut names: Vec<&str> = data.streams.iter().map(|stream| stream.instrument.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let dates = || data.streams.iter().map(|stream| stream.date.as_str());
-    let (first, last) = (dates().min().unwrap_or("?"), dates().max().unwrap_or("?"));
+    let (first, last) = span_of(data);
     MadeFor {
         regime: format!("{} of {}, {first} .. {last}", data.sampling().made_from, names.join(", ")),
         categories: [Category::Linear, Category::Inverse].map(|kind| kind.word().to_owned()).to_vec(),

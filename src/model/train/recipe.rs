@@ -272,9 +272,16 @@ pub(super) fn sources(data: &Dataset) -> Vec<String> {
     data.streams.iter().map(|s| format!("{} {} {}: {} rows", s.date, s.instrument, s.source, s.rows)).collect()
 }
 
+/// First and last date of all rows.
+pub(super) fn span_of(data: &Dataset) -> (&str, &str) {
+    let first = data.streams.iter().map(|stream| stream.date.as_str()).min();
+    let last = data.streams.iter().map(|stream| stream.until.as_str()).max();
+    (first.unwrap_or("?"), last.unwrap_or("?"))
+}
+
 fn span(data: &Dataset) -> String {
-    let dates = || data.streams.iter().map(|stream| stream.date.as_str());
-    format!("{} .. {}", dates().min().unwrap_or("?"), dates().max().unwrap_or("?"))
+    let (first, last) = span_of(data);
+    format!("{first} .. {last}")
 }
 
 fn recipe(data: &Dataset, options: &TrainOptions) -> String {

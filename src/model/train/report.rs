@@ -65,6 +65,12 @@ impl fmt::Display for TrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({}) from {} rows, {}", self.card.name, self.card.arch, self.rows, self.card.trained)?;
         self.card.compared.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        if self.card.horizon.iter().all(|horizon| horizon.move_gain <= 0.0) {
+            writeln!(
+                f,
+                "realised moves stand behind none of its forecasts: nothing opens by it while the edge gate is on"
+            )?;
+        }
         for report in &self.archs {
             writeln!(
                 f,

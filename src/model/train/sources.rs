@@ -16,7 +16,7 @@ use crate::tape::import::{ImportError, Importer, instrument_in_name, read_bars};
 /// Files of one training.
 const FILES_MAX: usize = 4_096;
 /// Endings that are taken from a folder; a file that is named itself may have any.
-const ENDINGS: [&str; 4] = ["tape", "jsonl", "gz", "zip"];
+const ENDINGS: [&str; 5] = ["tape", "jsonl", "csv", "gz", "zip"];
 
 /// One piece of market data with its instrument's name.
 type Named = (Ts, String, MarketData);

@@ -4,7 +4,7 @@ use super::arm::account_line;
 use super::dialog::{Dialog, Tone};
 use super::{Ctx, Layer, Outcome};
 use crate::engine::command::Command;
-use crate::engine::risk::state::Latch;
+use crate::engine::risk::state::{COUNTS_ANEW, Latch};
 use crate::engine::snapshot::{PositionRow, Snapshot};
 use crate::tui::keymap::{Code, Key};
 use crate::tui::link::Request;
@@ -82,6 +82,9 @@ impl Layer for Reset {
         dialog.pair("open", format!("{} positions", ctx.snapshot.positions.len()));
         dialog.gap();
         dialog.say("Lifts the latch and stays disarmed; arming is a step of its own.");
+        if self.latch.cause.counts_anew() {
+            dialog.row(COUNTS_ANEW, Tone::Warn);
+        }
         for row in ctx.snapshot.positions.iter().filter(|row| !row.released) {
             dialog.row(resumes(row, ctx.snapshot), Tone::Warn);
         }

@@ -77,7 +77,9 @@ pub(super) fn economies(rows: &[Judged], seconds: u32, variants: usize) -> Vec<E
     let strong = strengths.get(strengths.len() * 9 / 10).copied().unwrap_or(f64::INFINITY);
     let mut found = Vec::new();
     for policy in POLICIES {
-        for scheme in &SCHEMES {
+        // Bars do not tell whether an order at the best price was filled, and at what moment.
+        let told = rows.iter().any(|row| row.spread.is_some());
+        for scheme in SCHEMES.iter().filter(|scheme| told || !scheme.queues) {
             let acts = |row: &Judged| {
                 let gate = scheme.cost(row);
                 row.expected.abs() > if policy == "edge gate" { gate } else { strong.max(f64::MIN_POSITIVE) }

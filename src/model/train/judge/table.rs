@@ -16,8 +16,12 @@ impl fmt::Display for EvalReport {
         };
         writeln!(
             f,
-            "{} ({}) on {} rows in {} session(s); {} variant(s) tried before it was chosen",
-            self.model, self.hash, self.rows, self.sessions, self.tried
+            "{}{} on {} rows in {} session(s); {} variant(s) tried before it was chosen",
+            self.model,
+            if self.hash.is_empty() { String::new() } else { format!(" ({})", self.hash) },
+            self.rows,
+            self.sessions,
+            self.tried
         )?;
         if !self.in_sample.is_empty() {
             writeln!(f, "NO PROOF: it was trained on {}", self.in_sample.join(", "))?;
@@ -33,7 +37,7 @@ impl fmt::Display for EvalReport {
             "moves",
             "model",
             "late",
-            if usual.other.is_some() { "tick" } else { "" },
+            if usual.other.is_some() { "tick" } else { "none" },
             if usual.other.is_some() { "queue" } else { "last" },
             "ridge",
             "MCC",

@@ -1,9 +1,7 @@
-//! What the stream did not tell: bars and trades of the recent past at first, later what passed while it was away, and the
-//! minutes in which something went missing once they are over. Bars fill the chart and stand for minutes that features of bars
-//! would lack; trades come marked as missed, because a print that is heard seconds late says nothing about the flow of now,
-//! and features, last price and decisions must not see it as if it did.
+//! What the stream did not tell: bars and trades of the recent past at first, later what passed while it was away. Bars fill
+//! the chart and stand for minutes that features of bars would lack; trades come marked as missed, because a print that is
+//! heard seconds late says nothing about the flow of now, and features, last price and decisions must not see it as if it did.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::hub::{Hub, Prints};
@@ -21,41 +19,16 @@ const TRADES: u32 = 200;
 
 /// So long after its end the venue has a bar whole.
 const WHOLE_AFTER: Span = Span::from_secs(1);
-const MINUTE: Span = Span::from_secs(60);
-
-/// Minutes that the stream did not tell from beginning to end, by instrument.
-#[derive(Default)]
-pub(super) struct Unseen(BTreeMap<String, Ts>);
-
-impl Unseen {
-    /// At this moment of the venue's clock something of an instrument went missing, or was first heard.
-    pub(super) fn note(&mut self, name: &str, now: Ts) {
-        self.0.entry(name.to_owned()).or_insert(now.floor_to(MINUTE));
-    }
-
-    /// Takes those whose minute is over, with its beginning.
-    pub(super) fn take_over(&mut self, now: Ts) -> BTreeMap<String, Ts> {
-        let over = |start: &Ts| *start + MINUTE + WHOLE_AFTER <= now;
-        let (done, open) = std::mem::take(&mut self.0).into_iter().partition(|(_, start)| over(start));
-        self.0 = open;
-        done
-    }
-}
-
-/// Reads the finished bars of these instruments since a minute each.
-pub(super) async fn finish(hub: Arc<Hub>, minutes: BTreeMap<String, Ts>) {
-    for (name, start) in minutes {
-        if let Some(symbol) = hub.symbol(&name) {
-            fill_bars(&hub, &name, symbol, (1, 10), Some(start)).await;
-        }
-    }
-}
+/// The length of bar that the stream tells.
+pub(super) const MINUTE: Span = Span::from_secs(60);
+/// A loss is noticed so long after the last data, at most: bars are read anew from before it.
+const NOTICED_WITHIN: Span = Span::from_secs(120);
 
 /// Reads finished bars of these instruments and tells them, oldest first; since `since` where the stream was up before.
 pub(super) async fn fill(hub: Arc<Hub>, names: Vec<(String, Symbol)>, since: Option<Ts>) {
     for (name, symbol) in names {
         for length in LENGTHS.iter().copied() {
-            let since = since.map(|since| hub.rest().clock().venue_time(since));
+            let since = since.map(|since| hub.rest().clock().venue_time(since) - NOTICED_WITHIN);
             fill_bars(&hub, &name, symbol, length, since).await;
         }
         fill_trades(&hub, &name, symbol).await;
@@ -67,10 +40,11 @@ async fn fill_bars(hub: &Hub, name: &str, symbol: Symbol, (minutes, most): (u32,
     let span = Span::from_secs(i64::from(minutes) * 60);
     let start = since.map(|since| since.floor_to(span).as_ms());
     // A chart with a hole is what it looks like; features of bars wait until there is none.
+    // What was asked before a bar was over may be answered after it.
+    let asked = hub.rest().clock().venue_time(hub.now()) - WHOLE_AFTER;
     let Ok(rows) = hub.rest().candles(name, minutes, start, most).await else { return };
     hub.count_odd(rows.odd.len());
-    let now = hub.rest().clock().venue_time(hub.now());
-    for bar in finished(&rows.good, span, now) {
+    for bar in finished(&rows.good, span, asked) {
         hub.market(symbol, MarketData::Bar(bar)).await;
     }
 }
@@ -97,16 +71,13 @@ fn missed(mut rows: Vec<Print>, told: Prints) -> Vec<Print> {
 
 /// Bars that had ended by `now` on the venue's clock, oldest first (contract 7.4: newest first, the running one included).
 fn finished(rows: &[Candle], span: Span, now: Ts) -> Vec<Bar> {
-    let bars = rows.iter().rev().map(|row| Bar {
-        start: Ts::from_ms(row.start_ms),
-        span,
-        open: row.open,
-        high: row.high,
-        low: row.low,
-        close: row.close,
-        volume: volume(row.volume),
-    });
-    bars.filter(|bar| bar.start + span <= now).collect()
+    rows.iter().rev().map(|row| bar_of(row, span)).filter(|bar| bar.start + span <= now).collect()
+}
+
+/// A candle of this length as a bar.
+pub(super) fn bar_of(row: &Candle, span: Span) -> Bar {
+    let Candle { open, high, low, close, .. } = *row;
+    Bar { start: Ts::from_ms(row.start_ms), span, open, high, low, close, volume: volume(row.volume) }
 }
 
 /// Volume is drawn, never booked: more than [`Qty`] holds is shown as all it holds.
@@ -135,22 +106,6 @@ mod tests {
         assert_eq!(bars.iter().map(|bar| bar.start.as_ms() / 60_000).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(bars[0].volume, Qty::parse("1.5").unwrap());
         assert_eq!(volume(1e30), Qty::from_raw(i64::MAX));
-    }
-
-    #[test]
-    fn a_minute_with_something_missing_is_read_once_it_is_over() {
-        let (mut unseen, at) = (Unseen::default(), |ms: i64| Ts::from_ms(600_000 + ms));
-        unseen.note("BTCUSDT", at(30_000));
-        unseen.note("BTCUSDT", at(61_000));
-        unseen.note("ETHUSDT", at(61_000));
-        assert_eq!(unseen.take_over(at(60_999)), BTreeMap::new());
-        assert_eq!(
-            unseen.take_over(at(61_000)),
-            BTreeMap::from([("BTCUSDT".to_owned(), at(0))]),
-            "what is read since then is in it"
-        );
-        assert_eq!(unseen.take_over(at(121_000)), BTreeMap::from([("ETHUSDT".to_owned(), at(60_000))]));
-        assert_eq!(unseen.take_over(at(999_000)), BTreeMap::new());
     }
 
     #[test]

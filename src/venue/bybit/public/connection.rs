@@ -92,8 +92,6 @@ struct Session<'h> {
     requests: BTreeMap<String, Request>,
     next_request: u64,
     last_up: Option<Ts>,
-    /// Minutes that the stream did not tell whole.
-    unseen: backfill::Unseen,
     data_within: Duration,
     data_at: Instant,
     heard_data: bool,
@@ -128,7 +126,6 @@ impl<'h> Session<'h> {
             requests: BTreeMap::new(),
             next_request: 0,
             last_up,
-            unseen: backfill::Unseen::default(),
             data_within,
             data_at: Instant::now(),
             heard_data: false,
@@ -296,7 +293,14 @@ impl<'h> Session<'h> {
                     }
                 }
             }
-            Public::Candles { .. } | Public::SystemStatus(_) | Public::Reply(_) | Public::Other(_) => {}
+            Public::Candles { symbol, rows } => {
+                self.hub.count_odd(rows.odd.len());
+                let feed = self.feeds.get(symbol)?;
+                let over = rows.good.iter().filter(|row| row.confirmed);
+                let bars = over.map(|row| MarketData::Bar(backfill::bar_of(row, backfill::MINUTE)));
+                events.extend(bars.map(|bar| Event::Market(feed.symbol, bar)));
+            }
+            Public::SystemStatus(_) | Public::Reply(_) | Public::Other(_) => {}
         }
         None
     }
@@ -352,8 +356,6 @@ impl<'h> Session<'h> {
         }
         self.up = true;
         self.hub.connected().await;
-        let now = self.venue_now();
-        self.feeds.keys().for_each(|name| self.unseen.note(name, now));
         let names = self.feeds.iter().map(|(name, feed)| (name.clone(), feed.symbol)).collect();
         // Not awaited: bars may come late, the stream may not.
         tokio::spawn(backfill::fill(self.hub.clone(), names, self.last_up));
@@ -368,23 +370,13 @@ impl<'h> Session<'h> {
         feed.awaits = Some(Instant::now());
         let (symbol, topic) = (feed.symbol, format!("orderbook.{}.{name}", feed.depth));
         self.hub.count_resync();
-        let now = self.venue_now();
-        self.unseen.note(name, now);
         self.hub.market(symbol, MarketData::Gap).await;
         self.socket.send(json!({ "op": "unsubscribe", "args": [topic] }).to_string()).await?;
         self.subscribe(name, vec![topic]).await
     }
 
-    fn venue_now(&self) -> Ts {
-        self.hub.rest().clock().venue_time(self.hub.now())
-    }
-
-    /// Deadlines: answers, snapshots, data, minutes to be read.
+    /// Deadlines: answers, snapshots, data.
     fn look(&mut self) -> Result<(), Trouble> {
-        let over = self.unseen.take_over(self.venue_now());
-        if !over.is_empty() {
-            tokio::spawn(backfill::finish(self.hub.clone(), over));
-        }
         let within = self.hub.options.timing.answer_within;
         // Where its data flows, a lost answer is of no matter.
         let feeds = &self.feeds;
@@ -469,6 +461,8 @@ fn topics(name: &str, depth: u16) -> Vec<String> {
         format!("orderbook.{depth}.{name}"),
         format!("publicTrade.{name}"),
         format!("tickers.{name}"),
+        // The venue's own bar of every minute, once it is over.
+        format!("kline.1.{name}"),
         format!("priceLimit.{name}"),
         format!("allLiquidation.{name}"),
     ]
