@@ -96,6 +96,10 @@ const FOUND: &[u64] = &[
     1_011, 1_057,
     // Money left while the machine slept into the end of the seed: compared before the exchange had said it often enough.
     20_676,
+    // A stranger's trade in hedge mode, listed long after it: booked a second time, for the one-way row's sequence is behind it.
+    3_477, 4_175,
+    // A close whose intent no disk took, executed before the account had been opened by a clock that was ahead.
+    4_684,
 ];
 
 #[test]

@@ -42,6 +42,17 @@ fn arming_on_paper_is_a_checklist_and_enter() {
 }
 
 #[test]
+fn what_cannot_be_shown_whole_is_not_confirmed_and_what_tightens_needs_no_room() {
+    let mut desk = Desk::new(calm());
+    desk.cockpit.ui.drawn = (20, 5);
+    assert_eq!(desk.types("A<200><Enter>"), []);
+    assert!(desk.layers().is_empty() && desk.hint().contains("40x12 are needed"), "{}", desk.hint());
+    assert_eq!(desk.types("d"), command(Command::Disarm));
+    desk.cockpit.ui.drawn = (40, 12);
+    assert_eq!(desk.types("A<200><Enter>"), arm());
+}
+
+#[test]
 fn keys_typed_ahead_do_not_reach_a_guard() {
     let mut desk = Desk::new(calm());
     assert_eq!(desk.types("A<Enter><100><Enter>"), [], "Enter within 150 ms is type-ahead");

@@ -57,11 +57,14 @@ fn a_model_of_bars_is_asked_about_closed_minutes_and_the_chain_says_which() {
     let models =
         |rig: &mut Rig| rig.snapshot().state.preflight.into_iter().find(|check| check.name == "models").unwrap();
     let cold = models(&mut rig);
-    assert!(cold.detail.contains("for about 1860 s: BTCUSDT, ETHUSDT warming up"), "{cold:?}");
+    assert!(
+        cold.detail.contains("for about 31 min: BTCUSDT, ETHUSDT warming up, longer than arming lasts"),
+        "{cold:?}"
+    );
     assert_eq!(rig.engine.why(WhyOf::Latest(BTC)).map(|why| why.bars_closed), Some(None));
     history(&mut rig);
     let warm = models(&mut rig);
-    assert!(warm.detail.contains("for about 1860 s: ETHUSDT warming up"), "{warm:?}");
+    assert!(warm.detail.contains("for about 31 min: ETHUSDT warming up"), "{warm:?}");
     // Forty seconds into a minute nothing is asked; once it is over, its bar is.
     rig.run(1_000);
     assert_eq!(rig.engine.why(WhyOf::Latest(BTC)).unwrap().bars_closed, None);

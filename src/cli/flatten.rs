@@ -50,6 +50,14 @@ pub(super) fn run(global: &Global, flatten: &Flatten) -> Result<(), Failure> {
         state = asks(&Ask::plain(Verb::State))?;
     }
     print(&shown(flatten.format, engine.name(), &state)?)?;
+    // Asked for by name, and not ours to close: the instrument is not flat, whatever was proven of ours.
+    let is_of = |left: &String, symbol: &String| left.starts_with(&format!("{symbol} ")) && left.ends_with("left open");
+    let of_person = |symbol: &&String| state.left_alone.iter().any(|left| is_of(left, symbol));
+    if let Some(symbol) = flatten.symbol.as_ref().filter(of_person) {
+        let why =
+            format!("{symbol} IS NOT FLAT: what is open there is yours, `tickdeck close-released {symbol}` closes it");
+        return Err(Failure::new(Exit::NotFlat, why));
+    }
     if state.flattened {
         return Ok(());
     }

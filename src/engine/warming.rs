@@ -25,13 +25,14 @@ impl Engine {
         left.filter(|left| *left > Span(0))
     }
 
-    /// `for about 42 s: BTCUSDT, ETHUSDT warm up`; `None` when every instrument is warm.
+    /// `for about 42 s: BTCUSDT, ETHUSDT warming up`; `None` when every instrument is warm.
     pub(super) fn warming_words(&self) -> Option<String> {
         let cold: Vec<(&str, Span)> =
             self.desks.iter().filter_map(|desk| Some((desk.instrument.name.as_str(), self.warming(desk)?))).collect();
         let longest = cold.iter().map(|(_, left)| *left).max()?;
         let names: Vec<&str> = cold.iter().map(|(name, _)| *name).collect();
-        Some(format!("for about {} s: {} warming up", seconds(longest), named(&names)))
+        let lapses = if longest > self.settings.arm_for { ", longer than arming lasts" } else { "" };
+        Some(format!("for about {}: {} warming up{lapses}", lasting(longest), named(&names)))
     }
 
     /// Runs at every decision boundary: says that windows had to begin again, and when they are full.
@@ -49,8 +50,8 @@ impl Engine {
         if let (Some(longest), Some(left)) = (gaps.iter().map(|(_, gap)| *gap).max(), left) {
             let names: Vec<&str> = gaps.iter().map(|(name, _)| name.as_str()).collect();
             let text = format!(
-                "features warm up again, about {} s without a signal: gap of {} s in {}",
-                seconds(left),
+                "features warm up again, about {} without a signal: gap of {} s in {}",
+                lasting(left),
                 seconds(longest),
                 named(&names)
             );
@@ -62,6 +63,14 @@ impl Engine {
             self.pending.settle(|about| *about == About::WarmUp);
             self.tell(Level::Info, Kind::Signal, None, "features are warm again: signals go on".into(), out);
         }
+    }
+}
+
+/// `42 s`, and from two minutes on `31 min`, rounded up.
+fn lasting(span: Span) -> String {
+    match seconds(span) {
+        short @ ..120 => format!("{short} s"),
+        long => format!("{} min", (long + 59) / 60),
     }
 }
 

@@ -11,7 +11,7 @@ use super::layers::{
 };
 use super::link::{PlaybackRequest, QuitChoice, Request};
 use super::panes::PaneId;
-use super::state::{Attached, MainView, Step, UiState};
+use super::state::{Attached, MainView, QUESTION_NEEDS, Step, UiState};
 use super::validity;
 use crate::engine::command::Command;
 use crate::engine::snapshot::{CandleLength, Snapshot, View};
@@ -277,6 +277,12 @@ impl Cockpit {
                 if matches!(request, Request::Quit(_)) {
                     self.quit_ms = Some(now_ms);
                 }
+                if loosens(&request, live) && !self.ui.shows_questions() {
+                    let (columns, rows) = QUESTION_NEEDS;
+                    self.ui.hint =
+                        Some(format!("nothing done: {columns}x{rows} are needed to show what you would confirm"));
+                    return;
+                }
                 match takes_ceremony(&request, live) {
                     Some((command, tail)) => self.open(real_money::RealMoney::new(command, tail, now_ms), key, now_ms),
                     None => out.push(request),
@@ -525,12 +531,21 @@ fn next_speed(now: f64, faster: bool) -> Option<f64> {
     next.copied()
 }
 
+/// Would this loosen something?
+fn loosens(request: &Request, live: &Snapshot) -> bool {
+    let limit = |key| live.limits.iter().find(|row| row.key == key).map_or(0, |row| row.value);
+    match request {
+        Request::Command(command) => command.loosens(limit),
+        Request::Switch { .. } => true,
+        _ => false,
+    }
+}
+
 /// The command and the tail that it takes first, where the account is real money and the command would loosen something.
 fn takes_ceremony(request: &Request, live: &Snapshot) -> Option<(Command, String)> {
     let (Request::Command(command), Some(tail)) = (request, &live.session.tail) else { return None };
-    let limit = |key| live.limits.iter().find(|row| row.key == key).map_or(0, |row| row.value);
     let confirmed = matches!(command, Command::Confirmed { .. });
-    (!confirmed && command.loosens(limit)).then(|| (command.clone(), tail.clone()))
+    (!confirmed && loosens(request, live)).then(|| (command.clone(), tail.clone()))
 }
 
 fn next_candle(now: CandleLength) -> CandleLength {

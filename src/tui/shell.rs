@@ -375,6 +375,7 @@ impl Shell {
         if !(self.urgent || self.stale || self.rings || resized) || now_ms.saturating_sub(self.drawn_ms) < gap {
             return Ok(());
         }
+        self.cockpit.ui.drawn = (area.width, area.height);
         let (cockpit, theme) = (&self.cockpit, &self.options.theme);
         let drawn = self.painter.frame(area, |area, buffer| match &self.snapshot {
             Some(snapshot) => compose(cockpit, snapshot, theme, now_ms, area, buffer),

@@ -58,6 +58,8 @@ pub struct UiState {
     pub beat_age_ms: Option<i64>,
     /// The engine runs in another process and goes on when this cockpit leaves.
     pub attached: Option<Attached>,
+    /// Columns and rows of what was drawn last.
+    pub drawn: (u16, u16),
     /// One line about the cockpit itself (a refused key, a lost request), until the next key.
     pub hint: Option<String>,
 }
@@ -80,6 +82,7 @@ impl Default for UiState {
             engine_ended: false,
             beat_age_ms: None,
             attached: None,
+            drawn: (u16::MAX, u16::MAX),
             hint: None,
         }
     }
@@ -134,7 +137,15 @@ impl Step {
     }
 }
 
+/// Columns and rows that a question takes which loosens something: below, it would be confirmed unseen.
+pub const QUESTION_NEEDS: (u16, u16) = (40, 12);
+
 impl UiState {
+    /// Is there room for a question that loosens something?
+    pub const fn shows_questions(&self) -> bool {
+        self.drawn.0 >= QUESTION_NEEDS.0 && self.drawn.1 >= QUESTION_NEEDS.1
+    }
+
     /// Is the picture of an engine that is silent or has ended? Then nothing in it is as of now.
     pub const fn is_old(&self) -> bool {
         self.engine_ended || self.engine_silent_ms.is_some()

@@ -152,10 +152,12 @@ impl Denial {
     pub const fn bare(code: DenialCode) -> Self {
         Self { code, detail: String::new() }
     }
-    /// Of two reasons why no model's answer counts, the one that says more: not believed before stale before missing.
+    /// Of two reasons why no model's answer counts, the one that says more: not believed before stale before missing, and of
+    /// the same the one with numbers.
     #[must_use]
     pub fn weightier(self, other: Self) -> Self {
-        if other.code > self.code { other } else { self }
+        let says_more = other.code == self.code && self.detail.is_empty();
+        if other.code > self.code || says_more { other } else { self }
     }
     /// A denial with its numbers.
     pub fn with(code: DenialCode, detail: String) -> Self {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::ModelError;
 use super::foreign::{Answer, Foreign, ForeignCard, ForeignHorizon, Oracle};
 use super::protocol::{Form, MOVES, Request, Response, Tensor, Wanted, WireError};
-use crate::engine::features::FEATURE_COUNT;
+use crate::engine::features::{FEATURE_COUNT, Set};
 use crate::keys::Place;
 use breaker::Breaker;
 use client::Client;
@@ -161,6 +161,9 @@ impl Remote {
             return unlike(format!("its metadata describe another model than `{}`", self.card.model));
         }
         let hash = told["parameters"]["features_hash"].as_str();
+        if hash.and_then(Set::of_hash) == Some(Set::Bars) {
+            return unlike("it is a model of bars: only models of books and trades can be connected".to_owned());
+        }
         if hash.is_some_and(|hash| hash != card.features_hash) {
             return unlike("it was trained on other features than this build computes".to_owned());
         }

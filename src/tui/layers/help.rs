@@ -70,7 +70,9 @@ impl Layer for Help {
             for command in COMMANDS.iter().filter(of_group) {
                 let keys: Vec<String> = ctx.keys.keys(command.id).map(|k| k.to_string()).collect();
                 let reason = (command.valid)(ctx.snapshot, ctx.ui);
-                let text = format!("{:<13} {}", keys.join(" "), command.help);
+                // What has no key has its name in the palette.
+                let how = if keys.is_empty() { format!(":{}", command.name) } else { keys.join(" ") };
+                let text = format!("{how:<13} {}", command.help);
                 match reason.reason() {
                     None => dialog.say(text),
                     Some(why) => dialog.row(format!("{text} (now: {why})"), Tone::Dim),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Claim;
-use super::desk::{Reading, Settled};
+use super::desk::{CLOCK_WRONG, Reading, Settled};
 use super::explain::{is_explained, misses_a_fill};
 use super::jobs::Moment;
 use super::requests::{Api, look_up};
@@ -281,7 +281,9 @@ fn is_of_one_moment(reading: &Reading) -> bool {
 /// Where the opening reads executions from: what an earlier run did last may have been heard of by nobody.
 pub fn first_ms(at: &Moment, before: &Before) -> i64 {
     let from = before.heard.unwrap_or(at.now).min(at.venue) - BEFORE;
-    from.max(at.venue - LISTED_FOR).max(before.since.unwrap_or(Ts(0)).min(at.venue)).as_ms()
+    // By the clock of that run, which may have been ahead of the venue's.
+    let since = before.since.unwrap_or(Ts(0)).min(at.venue) - CLOCK_WRONG;
+    from.max(at.venue - LISTED_FOR).max(since).as_ms()
 }
 
 /// Where to read executions from, so that none is missed: `read_to` is when the last whole reading began, both on the
@@ -360,7 +362,7 @@ mod tests {
         let ago = |seconds| now - Span::from_secs(seconds);
         let before = |heard, since| Before { heard, since, ..Before::default() };
         assert_eq!(first_ms(&at, &before(None, None)), ago(600).as_ms());
-        assert_eq!(first_ms(&at, &before(Some(ago(60)), Some(ago(300)))), ago(300).as_ms());
+        assert_eq!(first_ms(&at, &before(Some(ago(60)), Some(ago(300)))), ago(310).as_ms());
         assert_eq!(first_ms(&at, &before(Some(ago(60)), Some(ago(9_000)))), ago(660).as_ms());
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::adopt::CLOCK_WRONG;
 use super::ties::{Tie, Ties};
 use super::{Desk, Found, Request};
 use crate::engine::account::Holding;
@@ -98,7 +99,10 @@ impl Desk {
     /// Does the opening cover it? Such an execution is never booked, whenever it is listed.
     pub(super) fn is_before_opening(&self, row: &ExecutionRow) -> bool {
         let Some(opened) = self.account.opened_at else { return false };
-        self.follows_opening(row).map_or_else(|| Ts::from_ms(row.time_ms) <= opened, |follows| !follows)
+        let executed = Ts::from_ms(row.time_ms);
+        // Each leg has a sequence of its own: what traded in hedge mode is no later for being ahead of the one-way row's.
+        let long_before = executed + CLOCK_WRONG < opened;
+        long_before || self.follows_opening(row).map_or(executed <= opened, |follows| !follows)
     }
 
     /// Did it move its position after the opening read it? The sequence ties fills to positions (contract O13) and needs no

@@ -17,7 +17,7 @@ use crate::engine::time::{Span, Ts};
 use crate::venue::bybit::parse::rows::{ExecKind, ExecutionRow, OrderRow};
 
 /// What we take for the venue's time is wrong by half of a slow answer at most; beyond this an order was made before ours.
-const CLOCK_WRONG: Span = Span::from_secs(10);
+pub(in crate::venue::bybit::account) const CLOCK_WRONG: Span = Span::from_secs(10);
 /// The same for an order of an earlier run: its moment is known by that run's clock only.
 const EARLIER_CLOCK_WRONG: Span = Span::from_secs(60);
 /// Orders of others under ids of ours that are remembered.

@@ -16,6 +16,7 @@ mod ties;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use account::{Reading, Settled};
+pub(super) use adopt::CLOCK_WRONG;
 use own::{End, EndKind, Lot, Own};
 pub use ties::Tie;
 
